@@ -1,0 +1,24 @@
+/**
+ * Which way a peer's packets go. Pushed whole into the data plane by magicsock; never asked per packet.
+ */
+import type { AddrPort } from '../../base/ip.ts'
+import type { NodePublicKey } from '../../base/keys.ts'
+
+/** `both` while a direct address is known but its trust has run out or is not yet proven. */
+export type Path =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'direct'; readonly addr: AddrPort }
+  | { readonly kind: 'relay'; readonly region: number }
+  | { readonly kind: 'both'; readonly addr: AddrPort; readonly region: number }
+
+/** What a person sees of a peer's path. */
+export interface PathView {
+  readonly peer: NodePublicKey
+  readonly path: Path
+  /** Last measured round trip, disco over that path. */
+  readonly latencyMs: number | undefined
+  /** Wall time since when the path is of this kind. */
+  readonly sinceMs: number
+  /** One sentence: why this path and not a better one. */
+  readonly why: string
+}
