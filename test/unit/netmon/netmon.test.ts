@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest'
+import type { Env, JournalEntry } from '../../../main/engine/base/env.ts'
+import { silentLog } from '../../../main/engine/base/log.ts'
+import { Netmon } from '../../../main/engine/netmon/netmon.ts'
+import type { InterfaceAddress } from '../../../main/engine/netmon/ports.ts'
+
+/** A world with a clock in hand, one interface list and a lever for link events. */
+function world(withEvents: boolean) {
+  let nowMs = 0
+  let interfaces: InterfaceAddress[] = [{ name: 'eth0', ip: '192.0.2.1', internal: false }, { name: 'lo', ip: '127.0.0.1', internal: true }]
+  let timers: { atMs: number; call: () => void }[] = []
+  const journal: JournalEntry[] = []
+  const env: Env = {
+    clock: {
+      nowMs: () => nowMs,
+      wallMs: () => nowMs,
+      after: (delayMs, call) => {
+        const timer = { atMs: nowMs + delayMs, call }
+        timers.push(timer)
+        return () => {
+          timers = timers.filter((other) => other !== timer)
+        }
+      },
+    },
+    random: { bytes: (n) => new Uint8Array(n), unit: () => 0.5 },
+    log: silentLog,
+    journal: { add: (event) => void journal.push(event) },
+  }
+  const changes: { why: string; major: boolean }[] = []
+  let event = (): void => {}
+  const links = { start: (onEvent: () => void) => ((event = onEvent), () => (event = () => {})) }
+  const netmon = new Netmon({ env, interfaces: () => interfaces, links: withEvents ? links : undefined })
+  netmon.start({ onChange: (change) => void changes.push(change) })
+  return {
+    netmon, changes, journal,
+    event: () => event(),
+    setInterfaces: (list: InterfaceAddress[]) => (interfaces = list),
+    pending: () => timers.length,
+    /** Moves time on, firing what is due in order. */
+    advance(ms: number) {
+      const end = nowMs + ms
+      for (;;) {
+        const due = timers.filter((timer) => timer.atMs <= end).sort((a, b) => a.atMs - b.atMs)[0]
+        if (!due) break
+        timers = timers.filter((timer) => timer !== due)
+        nowMs = Math.max(nowMs, due.atMs)
+        due.call()
+      }
+      nowMs = end
+    },
+    /** Lets time pass without firing anything, as a sleeping machine does. */
+    sleep(ms: number) {
+      nowMs += ms
+    },
+  }
+}
+
+const moved: InterfaceAddress[] = [{ name: 'wlan0', ip: '198.51.100.7', internal: false }]
+
+describe('netmon', () => {
+  it('tells once of a burst of link events that changed an address', () => {
+    const w = world(true)
+    w.setInterfaces(moved)
+    for (let i = 0; i < 20; i++) w.event()
+    w.advance(1000)
+    expect(w.changes).toHaveLength(1)
+    expect(w.changes[0]).toMatchObject({ major: true })
+    expect(w.journal.map((entry) => entry.kind)).toEqual(['network-change'])
+  })
+
+  it('swallows link events that changed nothing', () => {
+    const w = world(true)
+    w.event()
+    w.advance(1000)
+    expect(w.changes).toEqual([])
+  })
+
+  it('finds a change by looking where the system sends no events', () => {
+    const w = world(false)
+    w.setInterfaces(moved)
+    w.advance(5000)
+    expect(w.changes).toHaveLength(1)
+  })
+
+  it('ignores loopback addresses', () => {
+    const w = world(false)
+    w.setInterfaces([{ name: 'eth0', ip: '192.0.2.1', internal: false }])
+    w.advance(20_000)
+    expect(w.changes).toEqual([])
+  })
+
+  it('sees sleep in a timer that fires late', () => {
+    const w = world(true)
+    w.sleep(60_000 + 900_000)
+    w.advance(0)
+    expect(w.changes).toHaveLength(1)
+    expect(w.changes[0]!.why).toContain('slept for about 900 s')
+  })
+
+  it('leaves no timer behind when stopped', () => {
+    const w = world(true)
+    w.event()
+    w.netmon.stop()
+    expect(w.pending()).toBe(0)
+  })
+})
