@@ -1,0 +1,201 @@
+/**
+ * What the backend needs of the parts below it, in its own words. Control, Magicsock, DerpRegions, Dataplane, Store and
+ * Health fit these shapes without importing them; the engine's entry hands them in.
+ */
+import type { AddrPort } from '../base/ip.ts'
+import type { DiscoPublicKey, NodePublicKey, PrivateKey } from '../base/keys.ts'
+import type { ErrorCode } from '../base/errors.ts'
+import type { Env } from '../base/env.ts'
+import type { DerpMap, EndpointType, Hostinfo, NetInfo, UserProfile } from '../core/tailcfg/types.ts'
+import type { NetMap, NetMapDelta } from '../core/netmap/types.ts'
+import type { DataplaneConfig, MagicsockConfig } from '../core/plan/types.ts'
+import type { PathView } from '../core/path/types.ts'
+import type { HealthState, Warning } from '../../localapi/types.ts'
+
+export interface Endpoint {
+  readonly addr: string
+  readonly type: EndpointType
+}
+
+export type LoginStep = 'fetch-server-key' | 'connect' | 'register' | 'wait-for-approval' | 'authorised' | 'wait-for-map'
+
+export type ControlState =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'working'; readonly step: LoginStep; readonly sinceMs: number; readonly why: string }
+  | { readonly kind: 'needs-login'; readonly why: string; readonly code?: ErrorCode }
+  | { readonly kind: 'waiting'; readonly authUrl: string; readonly sinceMs: number }
+  | { readonly kind: 'running'; readonly sinceMs: number }
+  | { readonly kind: 'lost'; readonly code: ErrorCode; readonly message: string; readonly retryInMs: number }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
+
+export interface Login {
+  readonly controlUrl: string
+  readonly machineKey: PrivateKey
+  readonly nodeKey: PrivateKey | undefined
+  readonly authKey?: string
+  readonly interactive: boolean
+  readonly ephemeral?: boolean
+}
+
+export interface LoggedIn {
+  readonly nodeKey: PrivateKey
+  readonly user: UserProfile
+  readonly expired: boolean
+}
+
+export interface ControlPort {
+  set(wants: { hostinfo: Hostinfo; endpoints: readonly Endpoint[]; discoKey: DiscoPublicKey }): void
+  /** Also starts again after stop(). */
+  begin(login: Login): void
+  reconnect(why: string): void
+  logout(timeoutMs: number): Promise<void>
+  /** Ends whatever is under way; begin() may follow. */
+  stop(): void
+}
+
+export interface ControlFacts {
+  onState(state: ControlState): void
+  onLoggedIn(result: LoggedIn): void
+  onNetMap(delta: NetMapDelta): void
+  onPopBrowser(url: string): void
+}
+
+export interface DiscoPong {
+  readonly latencyMs: number
+  readonly via: { readonly kind: 'direct'; readonly addr: AddrPort } | { readonly kind: 'relay'; readonly region: number }
+}
+
+export interface MagicsockPort {
+  readonly discoKey: DiscoPublicKey
+  setNodeKey(key: NodePublicKey | undefined): void
+  setConfig(config: MagicsockConfig): void
+  ping(peer: NodePublicKey, sizeBytes: number, timeoutMs: number): Promise<DiscoPong>
+  paths(): ReadonlyMap<NodePublicKey, PathView>
+  netcheck(): Promise<unknown>
+  handleNetworkChange(why: string, major: boolean): void
+}
+
+export interface MagicsockFacts {
+  onEndpoints(all: readonly Endpoint[]): void
+  onNetInfo(info: NetInfo): void
+  onPath(view: PathView): void
+  onHome(region: number): void
+}
+
+export interface DerpPort {
+  setMap(map: DerpMap): void
+  setPlainHttp(on: boolean): void
+  setPrivateKey(key: PrivateKey | undefined): void
+  setHome(region: number): void
+  states(): ReadonlyMap<number, string>
+}
+
+export interface DerpFacts {
+  onState(region: number, state: 'connecting' | 'connected' | 'lost', why: string): void
+}
+
+export interface ProxyRequest {
+  readonly id: number
+  readonly via: 'socks5' | 'http'
+  readonly host: string
+  readonly port: number
+}
+
+export type ProxyAnswer =
+  | { readonly kind: 'tunnel'; readonly addresses: readonly string[]; readonly port: number }
+  | { readonly kind: 'system'; readonly addresses: readonly string[]; readonly port: number }
+  | { readonly kind: 'refuse'; readonly code: 'no-such-host' | 'not-allowed' | 'unreachable'; readonly message: string }
+
+export interface PeerStats {
+  readonly rxBytes: number
+  readonly txBytes: number
+  /** Wall time. */
+  readonly lastHandshakeMs: number | undefined
+  readonly rxPackets: number
+  readonly txPackets: number
+}
+
+export interface DataplanePort {
+  setPrivateKey(key: PrivateKey | undefined): void
+  /** Puts the filter in force before it adds peers. */
+  setConfig(config: DataplaneConfig): 'changed' | 'unchanged'
+  answerProxy(id: number, answer: ProxyAnswer): void
+  ping(kind: 'tsmp' | 'icmp', ip: string, sizeBytes: number, timeoutMs: number): Promise<{ latencyMs: number; peerApiPort?: number }>
+  stats(): ReadonlyMap<NodePublicKey, PeerStats>
+  counters(): Readonly<Record<string, number>>
+  flowOwner(proto: 'tcp' | 'udp', local: AddrPort): AddrPort | undefined
+}
+
+/** Of the data plane's facts those that the backend takes; the rest are magicsock's. */
+export interface DataplaneFacts {
+  onHandshake(peer: NodePublicKey): void
+  /** Edges; magicsock wants them too. */
+  onPeerActivity(peer: NodePublicKey, kind: 'sending' | 'receiving' | 'idle'): void
+  onUnknownPeer(key: NodePublicKey): void
+  onProxyRequest(request: ProxyRequest): void
+  onRejected(reject: unknown): void
+  onFailed(code: string, message: string): void
+}
+
+/** Files of one state directory. `load` answers undefined when there is neither a good file nor a good previous one. */
+export interface StorePort {
+  load<T>(name: string, parse: (text: string) => T | undefined): Loaded<T> | undefined
+  /** On disk when it returns; throws EngineError('io'). */
+  save(name: string, text: string): void
+  /** The same, away from the packet of the moment. */
+  saveLater(name: string, text: () => string): void
+  remove(name: string): void
+}
+
+export interface Loaded<T> {
+  readonly value: T
+  readonly from: 'current' | 'previous'
+  /** Where the damaged file was put aside, and since when the good one dates. */
+  readonly keptAside?: string
+  readonly savedAtMs: number
+}
+
+export interface HealthPort {
+  set(code: string, warning: Omit<Warning, 'WarnableCode' | 'BrokenSince'>): void
+  clear(code: string): void
+  /** Whole set of warnings whose code starts with `prefix`, replacing the last such set. */
+  setGroup(prefix: string, warnings: Readonly<Record<string, Omit<Warning, 'WarnableCode' | 'BrokenSince'>>>): void
+  state(): HealthState
+  texts(): readonly string[]
+  onChange(call: () => void): void
+}
+
+/** netmap to text and back, for the saved map: core/netmap's functions fit. */
+export interface NetMapCodec {
+  toJson(netMap: NetMap): unknown
+  fromJson(value: unknown): NetMap | undefined
+}
+
+export interface BackendDeps {
+  readonly env: Env
+  readonly store: StorePort
+  readonly health: HealthPort
+  readonly control: ControlPort
+  readonly magicsock: MagicsockPort
+  readonly derp: DerpPort
+  readonly dataplane: DataplanePort
+  readonly netMapCodec: NetMapCodec
+  /** What this machine is: system, version, distribution, host name; asked anew at each login. */
+  readonly hostinfo: () => Hostinfo
+  /** Addresses of a name as the system resolves it; rejects when there is none. */
+  readonly resolve: (host: string) => Promise<readonly string[]>
+  /** Ours, as `tailscale status` shows it. */
+  readonly version: string
+  readonly os: 'linux' | 'windows' | 'macOS'
+  /** Relays over plain HTTP whatever the server is. */
+  readonly derpPlainHttp: boolean
+}
+
+/** What the rest of the engine hands to each part's start(). */
+export interface BackendFacts {
+  readonly control: ControlFacts
+  readonly magicsock: MagicsockFacts
+  readonly derp: DerpFacts
+  readonly dataplane: DataplaneFacts
+}
+

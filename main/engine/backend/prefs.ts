@@ -1,0 +1,234 @@
+/**
+ * Prefs as pure functions: what a new profile has, how a mask changes them, which ones are refused.
+ *
+ * Every value of a known field is checked for its type before it is taken, since prefs come from other programs. Fields
+ * of features that are not served yet keep their value, so that the official command sees what it set.
+ *
+ * Source: tailscale ipn/prefs.go and ipnlocal's checks (1.102.5); test/vectors/localapi/prefs*.json.
+ */
+import { parseIp, parsePrefix, formatIp } from '../base/ip.ts'
+import type { MaskedPrefs, Prefs, PrefsConfig } from '../../localapi/types.ts'
+
+type Kind = 'text' | 'bool' | 'maybe-bool' | 'number' | 'texts' | 'any'
+
+/** Fields in the order in which they are written out; `?` = left out while empty. */
+const FIELDS: readonly (readonly [keyof Prefs, Kind, '?'?])[] = [
+  ['ControlURL', 'text'],
+  ['RouteAll', 'bool'],
+  ['ExitNodeID', 'text'],
+  ['ExitNodeIP', 'text'],
+  ['AutoExitNode', 'text', '?'],
+  ['InternalExitNodePrior', 'text'],
+  ['ExitNodeAllowLANAccess', 'bool'],
+  ['CorpDNS', 'bool'],
+  ['RunSSH', 'bool'],
+  ['RunWebClient', 'bool'],
+  ['WantRunning', 'bool'],
+  ['LoggedOut', 'bool'],
+  ['ShieldsUp', 'bool'],
+  ['AdvertiseTags', 'texts'],
+  ['Hostname', 'text'],
+  ['NotepadURLs', 'bool'],
+  ['ForceDaemon', 'bool', '?'],
+  ['Egg', 'bool', '?'],
+  ['AdvertiseRoutes', 'texts'],
+  ['AdvertiseServices', 'texts'],
+  ['Sync', 'maybe-bool'],
+  ['NoSNAT', 'bool'],
+  ['NoStatefulFiltering', 'maybe-bool'],
+  ['NetfilterMode', 'number'],
+  ['OperatorUser', 'text', '?'],
+  ['ProfileName', 'text', '?'],
+  ['AutoUpdate', 'any'],
+  ['AppConnector', 'any'],
+  ['PostureChecking', 'bool'],
+  ['NetfilterKind', 'text'],
+  ['RemoteConfig', 'bool'],
+  ['DriveShares', 'any'],
+  ['RelayServerPort', 'any', '?'],
+  ['RelayServerStaticEndpoints', 'texts', '?'],
+]
+
+/** Prefs of a profile that nobody has signed in with. */
+export function defaultPrefs(os: 'linux' | 'windows' | 'macOS'): Prefs {
+  return {
+    ControlURL: '',
+    RouteAll: os === 'windows',
+    ExitNodeID: '',
+    ExitNodeIP: '',
+    InternalExitNodePrior: '',
+    ExitNodeAllowLANAccess: false,
+    CorpDNS: true,
+    RunSSH: false,
+    RunWebClient: false,
+    WantRunning: false,
+    LoggedOut: true,
+    ShieldsUp: false,
+    AdvertiseTags: null,
+    Hostname: '',
+    NotepadURLs: false,
+    AdvertiseRoutes: null,
+    AdvertiseServices: null,
+    Sync: null,
+    NoSNAT: false,
+    NoStatefulFiltering: true,
+    NetfilterMode: 2,
+    AutoUpdate: { Check: true, Apply: null },
+    AppConnector: { Advertise: false },
+    PostureChecking: false,
+    NetfilterKind: '',
+    RemoteConfig: false,
+    DriveShares: null,
+    Config: null,
+  }
+}
+
+const ZERO_PRIVATE = `privkey:${'0'.repeat(64)}`
+
+/** The Config that others may see: never a key. */
+export function publicConfig(user: PrefsConfig['UserProfile'], nodeId: string): PrefsConfig {
+  return {
+    PrivateNodeKey: ZERO_PRIVATE,
+    OldPrivateNodeKey: ZERO_PRIVATE,
+    UserProfile: user,
+    NetworkLockKey: `nlpriv:${'0'.repeat(128)}`,
+    NodeID: nodeId,
+  }
+}
+
+function fits(kind: Kind, value: unknown): boolean {
+  switch (kind) {
+    case 'text':
+      return typeof value === 'string'
+    case 'bool':
+      return typeof value === 'boolean'
+    case 'maybe-bool':
+      return value === null || typeof value === 'boolean'
+    case 'number':
+      return typeof value === 'number' && Number.isFinite(value)
+    case 'texts':
+      return value === null || (Array.isArray(value) && value.every((item) => typeof item === 'string'))
+    case 'any':
+      return true
+  }
+}
+
+const EMPTY: Readonly<Record<Kind, unknown>> = { text: '', bool: false, 'maybe-bool': null, number: 0, texts: null, any: null }
+
+/** A value as it is kept: an empty list is null, as the stock daemon writes it. */
+function kept(kind: Kind, value: unknown): unknown {
+  if (kind === 'texts' && Array.isArray(value) && value.length === 0) return null
+  return value
+}
+
+type Draft = Record<string, unknown>
+
+/**
+ * Prefs with the fields of `source` for which `wanted` holds. Answers a text (the reason) when a field has the wrong type.
+ * A wanted field that `source` lacks becomes empty, as a Go decoder would leave it.
+ */
+function merge(base: Prefs, source: Draft, wanted: (field: string) => boolean): Prefs | string {
+  const out: Draft = {}
+  for (const [field, kind, optional] of FIELDS) {
+    let value: unknown = base[field]
+    if (wanted(field)) {
+      value = field in source ? source[field] : EMPTY[kind]
+      if (value === undefined || (value === null && kind !== 'any')) value = EMPTY[kind]
+      if (!fits(kind, value)) return `${field} has the wrong type`
+      if (field === 'AutoUpdate') value = autoUpdate(base, value)
+      if (field === 'AppConnector') value = { Advertise: isRecord(value) && value['Advertise'] === true }
+      value = kept(kind, value)
+    }
+    if (optional !== undefined && (value === undefined || value === '' || value === false || value === null)) continue
+    out[field] = value
+  }
+  out['Config'] = base.Config
+  return out as unknown as Prefs
+}
+
+function isRecord(value: unknown): value is Draft {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function autoUpdate(base: Prefs, value: unknown): Prefs['AutoUpdate'] {
+  if (!isRecord(value)) return base.AutoUpdate
+  const apply = value['Apply']
+  return { Check: value['Check'] === true, Apply: typeof apply === 'boolean' ? apply : null }
+}
+
+/** Whole prefs from another program, on top of defaults; Config is never taken from it. A text is the reason of refusal. */
+export function parsePrefs(value: unknown, base: Prefs, whole: boolean): Prefs | string {
+  if (!isRecord(value)) return 'prefs must be a JSON object'
+  return merge(base, value, (field) => whole || field in value)
+}
+
+/** Prefs with the marked fields changed. A text is the reason of refusal. */
+export function applyMask(prefs: Prefs, mask: unknown): Prefs | string {
+  if (!isRecord(mask)) return 'prefs must be a JSON object'
+  const given: Draft = { ...mask }
+  const marks = mask['AutoUpdateSet']
+  const auto = isRecord(marks) && (marks['CheckSet'] === true || marks['ApplySet'] === true)
+  if (auto) {
+    const next = autoUpdate(prefs, mask['AutoUpdate'])
+    given['AutoUpdate'] = {
+      Check: marks['CheckSet'] === true ? next.Check : prefs.AutoUpdate.Check,
+      Apply: marks['ApplySet'] === true ? next.Apply : prefs.AutoUpdate.Apply,
+    }
+  }
+  const wanted = (field: string): boolean => (field === 'AutoUpdate' ? auto : mask[`${field}Set`] === true)
+  let out = merge(prefs, given, wanted)
+  if (typeof out === 'string') return out
+  // One of the two names the exit node; setting one takes the other back unless both are set.
+  const byMask = mask as MaskedPrefs
+  if (byMask.ExitNodeIDSet === true && byMask.ExitNodeIPSet !== true) out = { ...out, ExitNodeIP: '' }
+  if (byMask.ExitNodeIPSet === true && byMask.ExitNodeIDSet !== true) out = { ...out, ExitNodeID: '' }
+  return out
+}
+
+export function advertisesExitNode(prefs: Prefs): boolean {
+  const routes = prefs.AdvertiseRoutes ?? []
+  return routes.includes('0.0.0.0/0') && routes.includes('::/0')
+}
+
+/** Why prefs cannot be taken, in words for a person, or undefined. */
+export function checkPrefs(prefs: Prefs): string | undefined {
+  const usesExitNode = prefs.ExitNodeID !== '' || prefs.ExitNodeIP !== ''
+  if (usesExitNode && advertisesExitNode(prefs)) return 'Cannot advertise an exit node and use an exit node at the same time.'
+  if (prefs.ExitNodeIP !== '' && parseIp(prefs.ExitNodeIP) === undefined) return `ExitNodeIP ${JSON.stringify(prefs.ExitNodeIP)} is not an IP address`
+  for (const route of prefs.AdvertiseRoutes ?? []) {
+    const reason = checkRoute(route)
+    if (reason !== undefined) return reason
+  }
+  if (prefs.RunSSH) return 'This engine has no SSH server yet; leave --ssh off.'
+  if (prefs.Hostname.length > 63 || !/^[A-Za-z0-9._ -]*$/.test(prefs.Hostname)) return 'The host name may have at most 63 letters, digits, dots and hyphens.'
+  return checkControlUrl(prefs.ControlURL)
+}
+
+function checkRoute(route: string): string | undefined {
+  const prefix = parsePrefix(route)
+  if (!prefix || !route.includes('/')) return `route ${JSON.stringify(route)} is not a prefix such as 10.0.0.0/24`
+  const masked = maskPrefix(prefix.ip, prefix.bits)
+  return masked === `${prefix.ip}/${prefix.bits}` ? undefined : `route ${route} has non-address bits set; expected ${masked}`
+}
+
+/** "ip/bits" with the host bits cleared. */
+export function maskPrefix(ip: string, bits: number): string {
+  const bytes = parseIp(ip)!.slice()
+  for (let i = 0; i < bytes.length; i++) {
+    const left = Math.max(0, Math.min(8, bits - 8 * i))
+    bytes[i]! &= (0xff << (8 - left)) & 0xff
+  }
+  return `${formatIp(bytes)}/${bits}`
+}
+
+function checkControlUrl(url: string): string | undefined {
+  if (url === '' || /^https?:\/\/[^\s/]+/.test(url)) return undefined
+  return `The server address ${JSON.stringify(url)} must start with http:// or https://`
+}
+
+/** Fields in which two prefs differ, by name. */
+export function changedFields(a: Prefs, b: Prefs): string[] {
+  const out: string[] = []
+  for (const [field] of FIELDS) if (JSON.stringify(a[field] ?? null) !== JSON.stringify(b[field] ?? null)) out.push(field)
+  return out
+}

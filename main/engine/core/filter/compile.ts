@@ -1,0 +1,103 @@
+/**
+ * Control's filter rules → the data plane's table. Fails closed: what is not understood allows nothing.
+ *
+ *   SrcIPs    addresses, prefixes, ranges, "*", "cap:<capability>" (= addresses of the peers that have it)
+ *   DstPorts  the same without cap:, with an inclusive port range
+ *   IPProto   empty = TCP, UDP, ICMP, ICMPv6; numbers outside 0–255 are ignored, and a list of only such allows nothing
+ *   CapGrant  gives no packet permission
+ *
+ * The obsolete SrcBits or Bits anywhere refuse the whole list, as stock clients do. A bad address is skipped alone.
+ * Source: tailscale wgengine/filter/tailcfg.go; control facts §7.1. Vectors: test/vectors/mapresponse.
+ */
+import type { FilterRule, Node } from '../tailcfg/types.ts'
+import type { FilterMatch } from '../plan/types.ts'
+import { parseAddressSet } from './address-sets.ts'
+
+/** TCP, UDP, ICMP, ICMPv6. */
+const DEFAULT_PROTOS: readonly number[] = [6, 17, 1, 58]
+
+export interface CompiledFilter {
+  readonly matches: readonly FilterMatch[]
+  /** What was skipped or refused, for the journal; no more than MAX_PROBLEMS. */
+  readonly problems: readonly string[]
+}
+
+const MAX_PROBLEMS = 20
+
+/** The table of a rule list; peers answer "cap:" sources. */
+export function compileFilter(rules: readonly FilterRule[], peers: Iterable<Node>): CompiledFilter {
+  const problems: string[] = []
+  const problem = (text: string): void => {
+    if (problems.length < MAX_PROBLEMS) problems.push(text)
+  }
+  if (rules.some(usesObsoleteBits)) {
+    return { matches: [], problems: ['a rule uses SrcBits or Bits, which are obsolete: the whole list is refused and nothing may come in'] }
+  }
+  const peersOf = capabilityIndex(rules, peers)
+  const matches: FilterMatch[] = []
+  for (const rule of rules) {
+    const match = compileRule(rule, peersOf, problem)
+    if (match) matches.push(match)
+  }
+  return { matches, problems }
+}
+
+function usesObsoleteBits(rule: FilterRule): boolean {
+  if (rule.SrcBits !== undefined && rule.SrcBits !== null && rule.SrcBits.length > 0) return true
+  return (rule.DstPorts ?? []).some((dst) => dst.Bits !== undefined && dst.Bits !== null)
+}
+
+const CAP = 'cap:'
+
+/** Addresses by capability, only for capabilities that some rule names. */
+function capabilityIndex(rules: readonly FilterRule[], peers: Iterable<Node>): ReadonlyMap<string, readonly string[]> {
+  const index = new Map<string, string[]>()
+  for (const rule of rules) for (const src of rule.SrcIPs ?? []) if (src.startsWith(CAP)) index.set(src.slice(CAP.length), [])
+  if (index.size === 0) return index
+  for (const peer of peers) {
+    for (const cap of Object.keys(peer.CapMap ?? {})) index.get(cap)?.push(...(peer.Addresses ?? []))
+  }
+  return index
+}
+
+function compileRule(rule: FilterRule, peersOf: ReadonlyMap<string, readonly string[]>, problem: (text: string) => void): FilterMatch | undefined {
+  if (!rule.DstPorts || rule.DstPorts.length === 0) return undefined
+  const protos = protosOf(rule)
+  if (protos.length === 0) {
+    problem('a rule names no protocol between 0 and 255')
+    return undefined
+  }
+  const srcs = new Set<string>()
+  for (const src of rule.SrcIPs ?? []) {
+    if (src.startsWith(CAP)) for (const address of peersOf.get(src.slice(CAP.length)) ?? []) srcs.add(address)
+    else addAll(srcs, src, 'a source', problem)
+  }
+  const dsts: { prefix: string; first: number; last: number }[] = []
+  for (const { IP, Ports } of rule.DstPorts) {
+    if (!isPortRange(Ports)) {
+      problem('a destination has a bad port range')
+      continue
+    }
+    const prefixes = new Set<string>()
+    addAll(prefixes, IP, 'a destination', problem)
+    for (const prefix of prefixes) dsts.push({ prefix, first: Ports.First, last: Ports.Last })
+  }
+  return srcs.size === 0 || dsts.length === 0 ? undefined : { protos, srcs: [...srcs], dsts }
+}
+
+function addAll(into: Set<string>, text: string, what: string, problem: (text: string) => void): void {
+  const set = parseAddressSet(text)
+  if ('reason' in set) problem(`${what} is skipped: ${set.reason}`)
+  else for (const prefix of set) into.add(prefix)
+}
+
+function protosOf(rule: FilterRule): readonly number[] {
+  if (!rule.IPProto || rule.IPProto.length === 0) return DEFAULT_PROTOS
+  return [...new Set(rule.IPProto.filter((proto) => Number.isInteger(proto) && proto >= 0 && proto <= 255))]
+}
+
+function isPortRange(ports: { readonly First: number; readonly Last: number } | undefined): boolean {
+  if (!ports) return false
+  const ok = (port: number): boolean => Number.isInteger(port) && port >= 0 && port <= 65535
+  return ok(ports.First) && ok(ports.Last) && ports.First <= ports.Last
+}

@@ -1,0 +1,25 @@
+/**
+ * What `bowline daemon` was told by its flags, names as tailscaled's. Environment variables are read by the engine's
+ * entry, not here.
+ */
+import type { AddrPort } from '../engine/base/ip.ts'
+
+export interface DaemonOptions {
+  /** Directory of the engine's state; one engine each. */
+  readonly stateDir: string
+  /** State file when it is not in stateDir; "mem:" keeps nothing. */
+  readonly statePath: string | undefined
+  /** Unix socket path or named pipe. */
+  readonly socketPath: string
+  /** UDP port for peers; 0 = any. */
+  readonly port: number
+  readonly socks5: AddrPort | undefined
+  readonly httpProxy: AddrPort | undefined
+  /** Settings file that is applied at start. */
+  readonly configPath: string | undefined
+  /** 0 info, 1 debug, 2 trace. */
+  readonly verbose: number
+  /** Address of a debug HTTP server. */
+  readonly debug: AddrPort | undefined
+  readonly noLogsNoSupport: boolean
+}

@@ -1,0 +1,288 @@
+/**
+ * The LocalAPI's JSON, with Tailscale's own field names, so that its command line and other people's tools fit.
+ *
+ * A property without `?` is always there, `null` where nothing is known; one with `?` is left out when it is empty.
+ * Times are RFC 3339, the zero time is ZERO_TIME. The window uses these types as they are.
+ *
+ * Source: tailscale ipn/{prefs,backend}.go, ipn/ipnstate/ipnstate.go, client/tailscale/apitype (1.102.5); test/vectors/localapi.
+ */
+import type { CapMap, ClientVersion, DerpMap, DnsConfig, FilterRule, Node, SshPolicy, UserProfile } from '../engine/core/tailcfg/types.ts'
+
+export type StateName = 'NoState' | 'InUseOtherUser' | 'NeedsLogin' | 'NeedsMachineAuth' | 'Stopped' | 'Starting' | 'Running'
+
+/** Bus numbers of the states, in the order of StateName. */
+export const STATE_NUMBER: Readonly<Record<StateName, number>> = {
+  NoState: 0,
+  InUseOtherUser: 1,
+  NeedsLogin: 2,
+  NeedsMachineAuth: 3,
+  Stopped: 4,
+  Starting: 5,
+  Running: 6,
+}
+
+/** Part of Prefs: who is signed in. Private keys are zero here, whatever the engine holds. */
+export interface PrefsConfig {
+  readonly PrivateNodeKey: string
+  readonly OldPrivateNodeKey: string
+  readonly UserProfile: UserProfile
+  readonly NetworkLockKey: string
+  readonly NodeID: string
+}
+
+export interface Prefs {
+  readonly ControlURL: string
+  readonly RouteAll: boolean
+  readonly ExitNodeID: string
+  readonly ExitNodeIP: string
+  readonly AutoExitNode?: string
+  readonly InternalExitNodePrior: string
+  readonly ExitNodeAllowLANAccess: boolean
+  readonly CorpDNS: boolean
+  readonly RunSSH: boolean
+  readonly RunWebClient: boolean
+  readonly WantRunning: boolean
+  readonly LoggedOut: boolean
+  readonly ShieldsUp: boolean
+  readonly AdvertiseTags: readonly string[] | null
+  readonly Hostname: string
+  readonly NotepadURLs: boolean
+  readonly ForceDaemon?: boolean
+  readonly Egg?: boolean
+  readonly AdvertiseRoutes: readonly string[] | null
+  readonly AdvertiseServices: readonly string[] | null
+  /** null: as the platform does it. */
+  readonly Sync: boolean | null
+  readonly NoSNAT: boolean
+  readonly NoStatefulFiltering: boolean | null
+  /** 0 off, 1 nodivert, 2 on. */
+  readonly NetfilterMode: number
+  readonly OperatorUser?: string
+  readonly ProfileName?: string
+  readonly AutoUpdate: { readonly Check: boolean; readonly Apply: boolean | null }
+  readonly AppConnector: { readonly Advertise: boolean }
+  readonly PostureChecking: boolean
+  readonly NetfilterKind: string
+  readonly RemoteConfig: boolean
+  readonly DriveShares: readonly unknown[] | null
+  readonly RelayServerPort?: number | null
+  readonly RelayServerStaticEndpoints?: readonly string[] | null
+  readonly Config: PrefsConfig | null
+}
+
+/** The fields to change, each with `<Field>Set: true`; unmarked fields are ignored. */
+export type MaskedPrefs = Partial<Prefs> & {
+  readonly [K in Exclude<keyof Prefs, 'AutoUpdate' | 'Config'> as `${K}Set`]?: boolean
+} & { readonly AutoUpdateSet?: { readonly CheckSet?: boolean; readonly ApplySet?: boolean } }
+
+export interface StartOptions {
+  readonly FrontendLogID?: string
+  readonly UpdatePrefs?: Partial<Prefs> | null
+  readonly AuthKey?: string
+}
+
+export interface PeerStatus {
+  readonly ID: string
+  readonly NodeID?: number
+  readonly PublicKey: string
+  readonly HostName: string
+  /** With trailing dot. */
+  readonly DNSName: string
+  readonly OS: string
+  readonly UserID: number
+  readonly AltSharerUserID?: number
+  readonly TailscaleIPs: readonly string[] | null
+  readonly AllowedIPs?: readonly string[]
+  readonly Tags?: readonly string[]
+  readonly PrimaryRoutes?: readonly string[]
+  /** Own endpoints for Self, null for peers. */
+  readonly Addrs: readonly string[] | null
+  /** Direct address in use, "" when relayed or idle. */
+  readonly CurAddr: string
+  /** Code of its home relay region. */
+  readonly Relay: string
+  readonly PeerRelay: string
+  readonly RxBytes: number
+  readonly TxBytes: number
+  readonly Created: string
+  readonly LastWrite: string
+  readonly LastSeen: string
+  readonly LastHandshake: string
+  readonly Online: boolean
+  readonly ExitNode: boolean
+  readonly ExitNodeOption: boolean
+  readonly Active: boolean
+  readonly PeerAPIURL: readonly string[] | null
+  readonly TaildropTarget: number
+  readonly NoFileSharingReason: string
+  readonly Capabilities?: readonly string[]
+  readonly CapMap?: CapMap
+  readonly sshHostKeys?: readonly string[]
+  readonly ShareeNode?: boolean
+  readonly InNetworkMap: boolean
+  readonly InMagicSock: boolean
+  readonly InEngine: boolean
+  readonly Expired?: boolean
+  readonly KeyExpiry?: string
+}
+
+export interface Status {
+  readonly Version: string
+  readonly TUN: boolean
+  readonly BackendState: StateName
+  readonly HaveNodeKey?: boolean
+  readonly AuthURL: string
+  readonly TailscaleIPs: readonly string[] | null
+  /** Never null: the official `up` dereferences it even when signed out. */
+  readonly Self: PeerStatus
+  readonly ExitNodeStatus?: { readonly ID: string; readonly Online: boolean; readonly TailscaleIPs: readonly string[] | null }
+  readonly Health: readonly string[]
+  readonly MagicDNSSuffix: string
+  readonly CurrentTailnet: { readonly Name: string; readonly MagicDNSSuffix: string; readonly MagicDNSEnabled: boolean } | null
+  readonly CertDomains: readonly string[] | null
+  readonly ExtraRecords: DnsConfig['ExtraRecords'] | null
+  /** By "nodekey:<hex>"; null when peers were not asked for. */
+  readonly Peer: Readonly<Record<string, PeerStatus>> | null
+  readonly User: Readonly<Record<string, UserProfile>> | null
+  readonly ClientVersion: ClientVersion | null
+}
+
+export interface Warning {
+  readonly WarnableCode: string
+  readonly Severity: 'high' | 'medium' | 'low'
+  readonly Title: string
+  readonly Text: string
+  readonly BrokenSince?: string
+  readonly Args?: Readonly<Record<string, string>>
+  readonly DependsOn?: readonly string[]
+  readonly ImpactsConnectivity?: boolean
+  readonly PrimaryAction?: { readonly URL: string; readonly Label: string }
+  readonly ETag?: string
+}
+
+export interface HealthState {
+  /** null when all is well. */
+  readonly Warnings: Readonly<Record<string, Warning>> | null
+}
+
+export interface EngineStatus {
+  readonly RBytes: number
+  readonly WBytes: number
+  readonly NumLive: number
+  readonly LiveDERPs: number
+  readonly LivePeers: Readonly<Record<string, { readonly NodeKey: string; readonly TxBytes: number; readonly RxBytes: number; readonly LastHandshake: string }>>
+}
+
+/** The network map as the bus's first message carries it. */
+export interface NetMapJson {
+  readonly Cached: boolean
+  readonly SelfNode: Node
+  readonly AllCaps: readonly string[]
+  readonly NodeKey: string
+  readonly MachineKey: string
+  readonly Peers: readonly Node[]
+  readonly DNS: DnsConfig
+  readonly PacketFilterRules: readonly FilterRule[] | null
+  readonly SSHPolicy: SshPolicy | null
+  readonly CollectServices: boolean
+  readonly DERPMap: DerpMap
+  readonly DisplayMessages: Readonly<Record<string, unknown>> | null
+  readonly TKAEnabled: boolean
+  readonly Domain: string
+  readonly UserProfiles: Readonly<Record<string, UserProfile>>
+}
+
+export interface PeerPatch {
+  readonly NodeID: number
+  readonly DERPRegion?: number
+  readonly Endpoints?: readonly string[]
+  readonly Online?: boolean
+  readonly LastSeen?: string
+}
+
+/** One line of watch-ipn-bus. A null field has not changed. */
+export interface Notify {
+  readonly Version: string
+  readonly SessionID?: string
+  readonly ErrMessage: string | null
+  readonly LoginFinished: Readonly<Record<string, never>> | null
+  readonly State: number | null
+  readonly Prefs: Prefs | null
+  readonly SelfChange?: Node
+  readonly InitialStatus?: Status
+  readonly NetMap: NetMapJson | null
+  readonly PeerChangedPatch?: readonly PeerPatch[]
+  readonly PeersChanged?: readonly Node[]
+  readonly PeersRemoved?: readonly number[]
+  readonly UserProfiles?: Readonly<Record<string, UserProfile>>
+  readonly PeerState?: Readonly<Record<string, string>>
+  readonly Engine: EngineStatus | null
+  readonly BrowseToURL: string | null
+  readonly FilesWaiting?: Readonly<Record<string, never>>
+  readonly DriveShares: null
+  readonly ClientVersion?: ClientVersion
+  readonly Health?: HealthState
+  readonly SuggestedExitNode?: string
+}
+
+export interface PingResult {
+  readonly IP: string
+  readonly NodeIP: string
+  readonly NodeName: string
+  /** "" = answered. */
+  readonly Err: string
+  readonly LatencySeconds: number
+  /** Direct address, "" when relayed. */
+  readonly Endpoint: string
+  readonly PeerRelay: string
+  readonly DERPRegionID: number
+  readonly DERPRegionCode: string
+  readonly PeerAPIPort?: number
+  readonly PeerAPIURL?: string
+  readonly IsLocalIP?: boolean
+}
+
+export type PingType = 'disco' | 'TSMP' | 'ICMP' | 'peerapi'
+
+export interface WhoIsResponse {
+  readonly Node: Node
+  readonly UserProfile: UserProfile
+  readonly CapMap: CapMap | null
+}
+
+export interface LoginProfile {
+  readonly ID: string
+  readonly Name: string
+  readonly NetworkProfile: { readonly MagicDNSName: string; readonly DomainName: string; readonly DisplayName: string }
+  readonly Key: string
+  readonly UserProfile: UserProfile
+  readonly NodeID: string
+  readonly LocalUserID: string
+  readonly ControlURL: string
+  readonly Created?: string
+}
+
+export interface WarningText {
+  readonly Warning: string
+}
+
+/** bowline/journal: what happened, oldest first. */
+export interface JournalPage {
+  readonly events: readonly { readonly seq: number; readonly at: string; readonly part: string; readonly kind: string; readonly why?: string }[]
+}
+
+/** bowline/paths: how packets go to each peer, and why. */
+export interface PathsPage {
+  readonly paths: readonly {
+    readonly peer: string
+    readonly name: string
+    readonly ip: string
+    readonly kind: 'none' | 'direct' | 'relay' | 'both'
+    readonly addr?: string
+    readonly region?: number
+    readonly regionCode?: string
+    readonly latencyMs?: number
+    readonly since: string
+    readonly why: string
+  }[]
+}
