@@ -1,0 +1,55 @@
+/**
+ * The renderer's whole world: what the window may ask of its host, and what the host tells it.
+ *
+ * The same contract stands behind Electron's preload (IPC) and behind `bowline web` (loopback HTTP), so the window cannot
+ * tell them apart. Every answer is a value: `{ok}` or `{code, message}`, since a thrown error loses its code on the way.
+ * Secrets never cross here: prefs come with keys zeroed by the engine.
+ */
+import type { MaskedPrefs, Notify, PathsPage, PingResult, PingType, Prefs, StartOptions, Status } from '../main/localapi/types.ts'
+
+export type { MaskedPrefs, Notify, PathsPage, PeerStatus, PingResult, PingType, Prefs, StartOptions, Status } from '../main/localapi/types.ts'
+
+/** Requests the window may make, each with what it sends and what comes back. */
+export interface Requests {
+  status: { send: Record<string, never>; receive: Status }
+  prefs: { send: Record<string, never>; receive: Prefs }
+  editPrefs: { send: MaskedPrefs; receive: Prefs }
+  start: { send: StartOptions; receive: null }
+  loginInteractive: { send: Record<string, never>; receive: null }
+  logout: { send: Record<string, never>; receive: null }
+  ping: { send: { ip: string; type: PingType }; receive: PingResult }
+  paths: { send: Record<string, never>; receive: PathsPage }
+  /** Opens a web page of the sign-in or of a device in the person's browser; other schemes are refused. */
+  openExternal: { send: { url: string }; receive: null }
+  /** Opens a device's web page in the person's browser, through a loopback door that the host makes for that device. */
+  openPeerPage: { send: { ip: string; port: number }; receive: { url: string } }
+}
+
+export type RequestName = keyof Requests
+
+/** Every request by name, for hosts that check what they are asked. */
+export const REQUEST_NAMES: readonly RequestName[] = [
+  'status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'openExternal', 'openPeerPage',
+]
+
+export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly code: string; readonly message: string }
+
+/** What the host knows of the engine itself. */
+export interface AppState {
+  readonly engine: 'starting' | 'running' | 'stopped' | 'keeps-stopping'
+  /** Wall time in ms since when. */
+  readonly sinceMs: number
+  /** How often the host has restarted it. */
+  readonly restarts: number
+  readonly message?: string
+  readonly host: 'electron' | 'web'
+  readonly platform: string
+}
+
+export interface BowlineApi {
+  call<N extends RequestName>(name: N, send: Requests[N]['send']): Promise<Answer<Requests[N]['receive']>>
+  /** The first message carries the whole state; so does the first one after an engine restart. Returns the way out. */
+  onNotify(handle: (notify: Notify) => void): () => void
+  /** Called at once with the present state, then on each change. */
+  onAppState(handle: (state: AppState) => void): () => void
+}

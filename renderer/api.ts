@@ -1,0 +1,60 @@
+/**
+ * The door to the host: Electron's preload has put it on the window; in a browser it is made here over loopback HTTP.
+ *
+ * In a browser the page came with a one-time token that the host has already turned into a cookie, so requests carry
+ * no secret of their own. Events come as one stream that the browser reopens by itself.
+ */
+import type { Answer, AppState, BowlineApi, Notify, RequestName, Requests } from '../preload/contract.ts'
+
+declare global {
+  interface Window {
+    readonly bowline?: BowlineApi
+  }
+}
+
+/** The API of whatever host this window runs in. */
+export function hostApi(): BowlineApi {
+  return window.bowline ?? webApi()
+}
+
+function webApi(): BowlineApi {
+  const notifyHandlers = new Set<(notify: Notify) => void>()
+  const stateHandlers = new Set<(state: AppState) => void>()
+  let state: AppState = { engine: 'starting', sinceMs: Date.now(), restarts: 0, host: 'web', platform: 'web' }
+  const setState = (next: AppState): void => {
+    state = next
+    for (const handle of stateHandlers) handle(next)
+  }
+  const events = new EventSource('./api/events')
+  events.addEventListener('app', (event) => setState(JSON.parse(event.data as string) as AppState))
+  events.addEventListener('notify', (event) => {
+    const notify = JSON.parse(event.data as string) as Notify
+    for (const handle of notifyHandlers) handle(notify)
+  })
+  events.addEventListener('error', () => {
+    if (state.engine !== 'stopped') setState({ ...state, engine: 'stopped', sinceMs: Date.now(), message: 'The program that serves this window does not answer.' })
+  })
+  return {
+    async call<N extends RequestName>(name: N, send: Requests[N]['send']): Promise<Answer<Requests[N]['receive']>> {
+      try {
+        const response = await fetch(`./api/call/${name}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(send),
+        })
+        return (await response.json()) as Answer<Requests[N]['receive']>
+      } catch {
+        return { ok: false, code: 'no-engine', message: 'The program that serves this window does not answer.' }
+      }
+    },
+    onNotify(handle) {
+      notifyHandlers.add(handle)
+      return () => notifyHandlers.delete(handle)
+    },
+    onAppState(handle) {
+      stateHandlers.add(handle)
+      handle(state)
+      return () => stateHandlers.delete(handle)
+    },
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * The window's entry: connects the store to the host and draws the app.
+ */
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { hostApi } from './api.ts'
+import { App } from './screens/App.tsx'
+import { follow } from './state/store.ts'
+import { ApiContext } from './ui/ApiContext.tsx'
+import './tokens.css'
+import './app.css'
+
+const api = hostApi()
+follow(api)
+createRoot(document.getElementById('root')!).render(
+  <StrictMode>
+    <ApiContext value={api}>
+      <App />
+    </ApiContext>
+  </StrictMode>,
+)

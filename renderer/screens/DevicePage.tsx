@@ -1,0 +1,155 @@
+/**
+ * One device: who it is, the verdict on its path with the reason, ping, addresses and where its web page is.
+ *
+ * The verdict is the engine's own sentence; the page adds nothing that was not measured or said.
+ */
+import { Activity, ArrowLeft, Copy, Globe } from 'lucide-react'
+import { useState, type ReactNode } from 'react'
+import { useShallow } from 'zustand/react/shallow'
+import type { PingResult, PingType } from '../../preload/contract.ts'
+import type { Device } from '../state/devices.ts'
+import { age, ageOf, byteCount, clockTime, roundTrip, safeText } from '../state/format.ts'
+import { goTo } from '../state/route.ts'
+import { useSnapshot } from '../state/store.ts'
+import { useApi } from '../ui/ApiContext.tsx'
+import { PathDrawing } from '../ui/PathDrawing.tsx'
+import { KindIcon } from './Devices.tsx'
+
+export function DevicePage({ device }: { device: Device }): ReactNode {
+  const nowMs = useSnapshot((s) => s.nowMs)
+  return (
+    <section className="device-page" aria-label={device.name}>
+      <header className="bar">
+        <button type="button" className="icon-button back" aria-label="Back to the list" onClick={() => goTo(undefined)}><ArrowLeft size={16} aria-hidden="true" /></button>
+        <KindIcon os={device.peer.OS} tagged={device.tagged} />
+        <h1 className="cut">{device.name}</h1>
+      </header>
+      <div className="page-body">
+        <p className="facts-line t2"><span className="num selectable">{device.address}</span> · {device.owner} · {safeText(device.peer.OS || 'system unknown', 30)}</p>
+        {device.isSelf ? <p className="verdict">This is the device you are using.</p> : <Verdict device={device} nowMs={nowMs} />}
+        {!device.isSelf && <Ping device={device} />}
+        <Facts device={device} nowMs={nowMs} />
+      </div>
+    </section>
+  )
+}
+
+function Verdict({ device, nowMs }: { device: Device; nowMs: number }): ReactNode {
+  const running = useSnapshot((s) => s.app.engine === 'running')
+  const { row, path } = device
+  const since = ageOf(row?.since, nowMs)
+  const why = running ? safeText(row?.why ?? '', 300) : ''
+  const sentence = running ? (why === '' ? `${path.words}.` : `${why.charAt(0).toUpperCase()}${why.slice(1)}${/[.!?]$/.test(why) ? '' : '.'}`) : 'Path unknown.'
+  return (
+    <>
+      <p className="verdict">{sentence}</p>
+      <p className="t2 small">
+        {path.words}{since === undefined || row === undefined ? '' : `, since ${clockTime(Date.parse(row.since))} (${age(since)})`}
+        {path.latencyMs === undefined ? '' : `. Round trip ${roundTrip(path.latencyMs)}`}
+      </p>
+      <PathDrawing kind={path.kind} via={safeText(row?.regionCode ?? '', 20)} name={device.name} />
+    </>
+  )
+}
+
+type Shot = { readonly atMs: number; readonly type: PingType } & ({ readonly kind: 'waiting' } | { readonly kind: 'answer'; readonly result: PingResult } | { readonly kind: 'failed'; readonly message: string })
+
+const LAYERS: readonly { readonly type: PingType; readonly label: string; readonly asks: string }[] = [
+  { type: 'disco', label: 'Path', asks: 'the other Bowline or Tailscale, on today’s path' },
+  { type: 'TSMP', label: 'Tunnel', asks: 'through the encrypted tunnel' },
+  { type: 'ICMP', label: 'System', asks: 'the other device’s own system' },
+]
+
+function Ping({ device }: { device: Device }): ReactNode {
+  const api = useApi()
+  const running = useSnapshot((s) => s.status?.BackendState === 'Running' && s.app.engine === 'running')
+  const [shots, setShots] = useState<Readonly<Partial<Record<PingType, Shot>>>>({})
+  const pingAll = async (): Promise<void> => {
+    await Promise.all(LAYERS.map(async ({ type }) => {
+      const put = (shot: Shot): void => setShots((old) => ({ ...old, [type]: shot }))
+      put({ kind: 'waiting', type, atMs: Date.now() })
+      const answer = await api.call('ping', { ip: device.address, type })
+      const atMs = Date.now()
+      if (!answer.ok) put({ kind: 'failed', type, atMs, message: answer.message })
+      else if (answer.value.Err !== '') put({ kind: 'failed', type, atMs, message: answer.value.Err })
+      else put({ kind: 'answer', type, atMs, result: answer.value })
+    }))
+  }
+  const busy = Object.values(shots).some((shot) => shot?.kind === 'waiting')
+  return (
+    <section className="block" aria-label="Ping">
+      <div className="buttons">
+        <button type="button" className="button" disabled={!running || busy} aria-busy={busy} onClick={() => void pingAll()}><Activity size={16} aria-hidden="true" />Ping</button>
+        <WebPage device={device} />
+      </div>
+      {Object.keys(shots).length > 0 && (
+        <dl className="layers" aria-live="polite">
+          {LAYERS.map(({ type, label, asks }) => {
+            const shot = shots[type]
+            return shot && <div key={type}><dt>{label} <span className="t3 small">{asks}</span></dt><dd className="num">{shotWords(shot)}</dd></div>
+          })}
+        </dl>
+      )}
+    </section>
+  )
+}
+
+function shotWords(shot: Shot): string {
+  if (shot.kind === 'waiting') return 'asking…'
+  if (shot.kind === 'failed') return safeText(shot.message, 160)
+  const { Endpoint, DERPRegionCode, LatencySeconds } = shot.result
+  const via = Endpoint !== '' ? ` direct, ${Endpoint}` : DERPRegionCode !== '' ? ` through ${safeText(DERPRegionCode, 20)}` : ''
+  return `${roundTrip(LatencySeconds * 1000)}${via}`
+}
+
+function WebPage({ device }: { device: Device }): ReactNode {
+  const api = useApi()
+  const [problem, setProblem] = useState('')
+  const open = async (): Promise<void> => {
+    const answer = await api.call('openPeerPage', { ip: device.address, port: 80 })
+    setProblem(answer.ok ? '' : answer.message)
+  }
+  return (
+    <>
+      <button type="button" className="button" onClick={() => void open()}><Globe size={16} aria-hidden="true" />Open its web page</button>
+      {problem !== '' && <p role="alert" className="error-line">{safeText(problem, 200)}</p>}
+    </>
+  )
+}
+
+function Facts({ device, nowMs }: { device: Device; nowMs: number }): ReactNode {
+  const [derp] = useSnapshot(useShallow((s) => [s.status?.BackendState] as const))
+  const { peer } = device
+  const handshake = ageOf(peer.LastHandshake, nowMs)
+  const facts: readonly (readonly [string, string])[] = [
+    ['Addresses', (peer.TailscaleIPs ?? []).join(', ')],
+    ['Network name', safeText(peer.DNSName.replace(/\.$/, ''))],
+    ['Home relay', safeText(peer.Relay || 'none reported', 30)],
+    ...(device.isSelf ? [['Own endpoints', (peer.Addrs ?? []).join(', ') || 'none yet'] as const] : [
+      ['Direct address', peer.CurAddr || 'none in use'] as const,
+      ['Sent, received', `${byteCount(peer.TxBytes)}, ${byteCount(peer.RxBytes)}`] as const,
+      ['Last handshake', handshake === undefined ? 'none yet' : `${age(handshake)}${handshake < 1000 ? '' : ' ago'}`] as const,
+      ['Server says', peer.Online ? 'online' : 'offline'] as const,
+    ]),
+    ['Sign-in ends', peer.KeyExpiry ? new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' }).format(Date.parse(peer.KeyExpiry)) : 'never'],
+  ]
+  return (
+    <section className="block" aria-label="Details" data-state={derp}>
+      <h2>Details</h2>
+      <dl className="facts">
+        {facts.map(([label, value]) => (
+          <div key={label}><dt>{label}</dt><dd className="num selectable">{value}{label === 'Addresses' && <CopyButton text={peer.TailscaleIPs?.[0] ?? ''} />}</dd></div>
+        ))}
+      </dl>
+    </section>
+  )
+}
+
+function CopyButton({ text }: { text: string }): ReactNode {
+  const [done, setDone] = useState(false)
+  return (
+    <button type="button" className="icon-button" aria-label={done ? 'Copied' : `Copy ${text}`} onClick={() => void navigator.clipboard.writeText(text).then(() => setDone(true))}>
+      <Copy size={14} strokeWidth={1.9} aria-hidden="true" />
+    </button>
+  )
+}

@@ -1,0 +1,89 @@
+/**
+ * One snapshot of the engine and its deltas: the whole state of the window besides what the person is typing.
+ *
+ * Facts come in from the host (`onNotify`, `onAppState`) and from two slow looks (status, paths) while the window is
+ * visible; the page changes when they do, never before: there are no optimistic copies.
+ */
+import { create } from 'zustand'
+import type { AppState, BowlineApi, Notify, PathsPage, Prefs, Status } from '../../preload/contract.ts'
+
+export interface Snapshot {
+  readonly app: AppState
+  readonly status: Status | undefined
+  readonly paths: PathsPage | undefined
+  readonly prefs: Prefs | undefined
+  /** The latest sign-in address that the engine asked us to open. */
+  readonly browseUrl: string
+  /** An error that the engine said on the bus. */
+  readonly engineError: string | undefined
+  /** Wall time of the last word from the engine, in ms. */
+  readonly heardMs: number
+  /** The clock that ages are counted from; moves once a second while the window is visible. */
+  readonly nowMs: number
+}
+
+export const useSnapshot = create<Snapshot>(() => ({
+  app: { engine: 'starting', sinceMs: 0, restarts: 0, host: 'web', platform: '' },
+  status: undefined,
+  paths: undefined,
+  prefs: undefined,
+  browseUrl: '',
+  engineError: undefined,
+  heardMs: 0,
+  nowMs: Date.now(),
+}))
+
+const PATHS_EVERY_MS = 1000
+const STATUS_EVERY_MS = 15_000
+/** Bursts of bus messages make one look at the status. */
+const SETTLE_MS = 60
+
+/** Connects the store to a host; returns the way out. */
+export function follow(api: BowlineApi): () => void {
+  const set = useSnapshot.setState
+  let statusTimer: ReturnType<typeof setTimeout> | undefined
+  let stopped = false
+
+  const lookAtStatus = async (): Promise<void> => {
+    const answer = await api.call('status', {})
+    if (!stopped && answer.ok) set({ status: answer.value, heardMs: Date.now(), ...(answer.value.AuthURL === '' ? {} : { browseUrl: answer.value.AuthURL }) })
+  }
+  const soon = (): void => {
+    statusTimer ??= setTimeout(() => {
+      statusTimer = undefined
+      void lookAtStatus()
+    }, SETTLE_MS)
+  }
+  const lookAtPaths = async (): Promise<void> => {
+    if (document.hidden || useSnapshot.getState().status?.BackendState !== 'Running') return
+    const answer = await api.call('paths', {})
+    if (!stopped && answer.ok) set({ paths: answer.value, heardMs: Date.now() })
+  }
+  const unNotify = api.onNotify((notify: Notify) => {
+    set({
+      heardMs: Date.now(),
+      ...(notify.Prefs ? { prefs: notify.Prefs } : {}),
+      ...(notify.InitialStatus ? { status: notify.InitialStatus } : {}),
+      ...(notify.BrowseToURL ? { browseUrl: notify.BrowseToURL } : {}),
+      ...(notify.ErrMessage ? { engineError: notify.ErrMessage } : {}),
+      ...(notify.LoginFinished ? { browseUrl: '', engineError: undefined } : {}),
+    })
+    soon()
+  })
+  const unState = api.onAppState((app) => {
+    set(app.engine === 'running' ? { app } : { app, paths: undefined })
+    if (app.engine === 'running') soon()
+  })
+  const tick = setInterval(() => {
+    if (!document.hidden) set({ nowMs: Date.now() })
+  }, 1000)
+  const pathsTimer = setInterval(() => void lookAtPaths(), PATHS_EVERY_MS)
+  const statusLook = setInterval(() => void lookAtStatus(), STATUS_EVERY_MS)
+  return () => {
+    stopped = true
+    unNotify()
+    unState()
+    clearTimeout(statusTimer)
+    for (const timer of [tick, pathsTimer, statusLook]) clearInterval(timer)
+  }
+}
