@@ -1,0 +1,232 @@
+/**
+ * All relay regions: at most one connection each, one home, routes to peers learnt from what comes in.
+ *
+ * A packet for a peer whose home is region R goes: over R's connection if there is one; else over a connection on which
+ * the peer was heard last; else a connection to R is opened. Identity at a relay is the node key: when it changes,
+ * every connection is made anew.
+ * Source: tailscale wgengine/magicsock/derp.go @ de9ec7e, read 2026-08.
+ */
+import type { Env } from '../base/env.ts'
+import { equal, readU16, readU32 } from '../base/bytes.ts'
+import type { NodePublicKey, PrivateKey } from '../base/keys.ts'
+import { keyBytes, nodeKey } from '../base/keys.ts'
+import { encodeSendPacket, FRAME_HEADER_BYTES, PACKET_OVERHEAD_BYTES } from '../core/derp/frame.ts'
+import type { DerpMap, DerpNode, DerpRegion } from '../core/tailcfg/types.ts'
+import type { DerpFacts, Dial } from './ports.ts'
+import { RegionLink } from './region-link.ts'
+
+/** Peers whose region is remembered; beyond it the longest known is forgotten. */
+const MAX_ROUTES = 20_000
+const CHECK_TIMEOUT_MS = 3000
+
+/** Whether a node is dialled without TLS. */
+export type PlainHttpRule = boolean | ((node: DerpNode) => boolean)
+
+export class DerpRegions {
+  readonly #env: Env
+  readonly #dial: Dial
+  #facts: DerpFacts | undefined
+  #map: DerpMap = { Regions: {} }
+  #plainHttp: PlainHttpRule = false
+  #nodeKey: PrivateKey | undefined
+  #home = 0
+  readonly #links = new Map<number, RegionLink>()
+  readonly #routes = new Map<NodePublicKey, number>()
+  /** First 6 B of a sender's key → region, to tell known senders without making text of every key. */
+  readonly #seen = new Map<number, number>()
+  readonly #health = new Map<number, string>()
+  readonly #counters = { badSends: 0, unknownRegion: 0, droppedPackets: 0, lostConnections: 0 }
+
+  constructor(deps: { env: Env; dial: Dial }) {
+    this.#env = { ...deps.env, log: deps.env.log.part('derp') }
+    this.#dial = deps.dial
+  }
+
+  start(facts: DerpFacts): void {
+    this.#facts = facts
+  }
+
+  /** The whole map; regions whose definition changed are connected anew. */
+  setMap(map: DerpMap): void {
+    this.#map = map
+    for (const [id, link] of this.#links) {
+      const region = map.Regions[String(id)]
+      if (region && JSON.stringify(region) === JSON.stringify(link.options.region)) continue
+      this.#drop(id, region ? 'the map describes the region anew' : 'the region left the map')
+    }
+    this.#connectHome()
+  }
+
+  /** True: no TLS anywhere. A function decides by node. */
+  setPlainHttp(rule: PlainHttpRule): void {
+    if (rule === this.#plainHttp) return
+    this.#plainHttp = rule
+    this.#dropAll('plain HTTP was switched')
+  }
+
+  setPrivateKey(key: PrivateKey | undefined): void {
+    if (key && this.#nodeKey ? equal(key.publicBytes(), this.#nodeKey.publicBytes()) : key === this.#nodeKey) return
+    this.#nodeKey = key
+    this.#dropAll(key ? 'the node key changed' : 'there is no node key')
+  }
+
+  /** 0 = none. The home region's connection is kept open; every relay is told whether it is home. */
+  setHome(region: number): void {
+    if (region === this.#home) return
+    this.#env.journal.add({ part: 'derp', kind: 'home', why: `region ${this.#home} → ${region}`, region })
+    this.#home = region
+    for (const [id, link] of this.#links) if (id !== region) link.setHome(false)
+    this.#connectHome()
+  }
+
+  /** Sends one packet (disco), at most 64 KiB. */
+  send(region: number, to: NodePublicKey, packet: Uint8Array): void {
+    this.sendFrames(region, encodeSendPacket(keyBytes(to), packet))
+  }
+
+  /** Sends whole SendPacket frames, owned from here on. */
+  sendFrames(region: number, frames: Uint8Array): void {
+    if (frames.length < PACKET_OVERHEAD_BYTES) {
+      this.#counters.badSends++
+      return
+    }
+    const link = this.#links.get(region)
+    if (link?.isConnected) {
+      link.send(frames)
+      return
+    }
+    for (let at = 0; at + PACKET_OVERHEAD_BYTES <= frames.length; ) {
+      const end = at + FRAME_HEADER_BYTES + readU32(frames, at + 1)
+      this.#sendDetour(region, frames.subarray(at, end), nodeKey(frames.subarray(at + FRAME_HEADER_BYTES, at + PACKET_OVERHEAD_BYTES)))
+      at = end
+    }
+  }
+
+  /** Region where the peer was heard last, over a connection that still stands. */
+  routeOf(peer: NodePublicKey): number | undefined {
+    return this.#routes.get(peer)
+  }
+
+  /** Regions in use → state and reason for a person. */
+  states(): ReadonlyMap<number, string> {
+    return new Map([...this.#links].map(([id, link]) => [id, link.text]))
+  }
+
+  /** What relays say is wrong with our connection, by region. */
+  health(): ReadonlyMap<number, string> {
+    return this.#health
+  }
+
+  isConnected(region: number): boolean {
+    return this.#links.get(region)?.isConnected === true
+  }
+
+  counters(): Record<string, number> {
+    let droppedPackets = this.#counters.droppedPackets
+    for (const link of this.#links.values()) droppedPackets += link.droppedPackets
+    return { ...this.#counters, droppedPackets }
+  }
+
+  /** After a change of networks: every connection has to prove that it lives, waiting ones are tried at once. */
+  handleNetworkChange(why: string): void {
+    for (const link of this.#links.values()) link.check(CHECK_TIMEOUT_MS, why)
+  }
+
+  stop(): void {
+    this.#nodeKey = undefined
+    this.#dropAll('stopped')
+  }
+
+  #sendDetour(region: number, frame: Uint8Array, to: NodePublicKey): void {
+    const heardAt = this.#routes.get(to)
+    const other = heardAt === undefined ? undefined : this.#links.get(heardAt)
+    const link = other?.isConnected ? other : this.#link(region)
+    if (link) link.send(frame)
+    else this.#counters.unknownRegion++
+  }
+
+  #connectHome(): void {
+    if (this.#home !== 0) this.#link(this.#home)?.setHome(true)
+  }
+
+  #link(id: number): RegionLink | undefined {
+    const known = this.#links.get(id)
+    if (known) return known
+    const region = this.#map.Regions[String(id)]
+    if (!region || !this.#nodeKey) return undefined
+    const link = this.#make(id, region, this.#nodeKey)
+    this.#links.set(id, link)
+    return link
+  }
+
+  #make(id: number, region: DerpRegion, key: PrivateKey): RegionLink {
+    const rule = this.#plainHttp
+    const isPlainHttp = typeof rule === 'function' ? rule : () => rule
+    return new RegionLink(this.#env, this.#dial, { region, nodeKey: key, isPlainHttp }, {
+      onDisco: (src, packet) => this.#facts?.onDisco(id, nodeKey(src), packet),
+      onPackets: (frames) => this.#facts?.onFrames(id, frames),
+      onSource: (src) => this.#learn(id, src),
+      onPeerGone: ({ key: raw, reason }) => {
+        const peer = nodeKey(raw)
+        if (this.#routes.get(peer) === id) this.#forget(peer, raw)
+        this.#env.journal.add({ part: 'derp', kind: 'peer-gone', why: reason === 0 ? 'it left the relay' : 'it is not at the relay', region: id, peer })
+        this.#facts?.onPeerGone(id, peer, reason)
+      },
+      onHealth: (text) => {
+        if (text === '') this.#health.delete(id)
+        else this.#health.set(id, text)
+        this.#env.journal.add({ part: 'derp', kind: 'health', why: text === '' ? 'well again' : text, region: id })
+      },
+      onState: (state, why) => {
+        if (state === 'lost') {
+          this.#counters.lostConnections++
+          this.#health.delete(id)
+          this.#forgetRegion(id)
+        }
+        this.#env.journal.add({ part: 'derp', kind: state, why, region: id })
+        this.#env.log.info(`region ${id} ${state} (${why})`)
+        this.#facts?.onState(id, state, why)
+      },
+    })
+  }
+
+  #learn(region: number, src: Uint8Array): void {
+    const mark = readU32(src, 0) * 0x10000 + readU16(src, 4)
+    if (this.#seen.get(mark) === region) return
+    const peer = nodeKey(src)
+    this.#seen.set(mark, region)
+    this.#routes.delete(peer)
+    this.#routes.set(peer, region)
+    if (this.#routes.size <= MAX_ROUTES) return
+    const oldest = this.#routes.keys().next().value!
+    this.#forget(oldest, keyBytes(oldest))
+  }
+
+  #forget(peer: NodePublicKey, raw: Uint8Array): void {
+    this.#routes.delete(peer)
+    this.#seen.delete(readU32(raw, 0) * 0x10000 + readU16(raw, 4))
+    for (const link of this.#links.values()) link.forgetSource()
+  }
+
+  #forgetRegion(region: number): void {
+    for (const [peer, at] of this.#routes) if (at === region) this.#routes.delete(peer)
+    for (const [mark, at] of this.#seen) if (at === region) this.#seen.delete(mark)
+  }
+
+  #drop(id: number, why: string): void {
+    const link = this.#links.get(id)
+    if (!link) return
+    this.#links.delete(id)
+    this.#counters.droppedPackets += link.droppedPackets
+    link.stop(why)
+    this.#health.delete(id)
+    this.#forgetRegion(id)
+    this.#env.journal.add({ part: 'derp', kind: 'lost', why, region: id })
+    this.#facts?.onState(id, 'lost', why)
+  }
+
+  #dropAll(why: string): void {
+    for (const id of [...this.#links.keys()]) this.#drop(id, why)
+    this.#connectHome()
+  }
+}
