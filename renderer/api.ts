@@ -36,6 +36,7 @@ function webApi(): BowlineApi {
   })
   return {
     async call<N extends RequestName>(name: N, send: Requests[N]['send']): Promise<Answer<Requests[N]['receive']>> {
+      if (name === 'openExternal') return openPage((send as Requests['openExternal']['send']).url) as Answer<Requests[N]['receive']>
       try {
         const response = await fetch(`./api/call/${name}`, {
           method: 'POST',
@@ -57,4 +58,18 @@ function webApi(): BowlineApi {
       return () => stateHandlers.delete(handle)
     },
   }
+}
+
+/** Opens a web page beside this one; browsers refuse that without a click, which is said. */
+function openPage(url: string): Answer<null> {
+  let protocol: string
+  try {
+    protocol = new URL(url).protocol
+  } catch {
+    protocol = ''
+  }
+  if (protocol !== 'https:' && protocol !== 'http:') return { ok: false, code: 'bad-argument', message: 'That is no web page.' }
+  const opened = window.open(url, '_blank', 'noopener')
+  // With noopener a browser answers null even when it opened the page, so only a missing click is known for sure.
+  return opened !== null || navigator.userActivation.isActive ? { ok: true, value: null } : { ok: false, code: 'needs-click', message: 'Press the button to open the page.' }
 }

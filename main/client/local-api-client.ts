@@ -1,0 +1,136 @@
+/**
+ * A LocalAPI client over the engine's Unix socket or named pipe, for every door on Node: command line, web host, app.
+ *
+ * One request, one connection: the socket is local and the engine is the only speaker. Bodies are JSON, capped at 64 MiB.
+ */
+import { request, type ClientRequest, type IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { API_HOST, API_PREFIX } from '../localapi/methods.ts'
+
+const BODY_LIMIT_BYTES = 64 * 1024 * 1024
+
+/** A request that the engine refused or that did not reach it. `status` 0 = no engine at the socket. */
+export class LocalApiError extends Error {
+  readonly status: number
+  readonly code: string
+
+  constructor(status: number, code: string, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'LocalApiError'
+    this.status = status
+    this.code = code
+  }
+}
+
+export interface RequestOptions {
+  readonly method: string
+  /** Below /localapi/v0/, with its query. */
+  readonly path: string
+  readonly body?: unknown
+  readonly signal?: AbortSignal
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export class LocalApiClient {
+  readonly #socketPath: string
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath
+  }
+
+  /** The JSON answer, `undefined` for an empty one; throws LocalApiError. */
+  async json(options: RequestOptions): Promise<unknown> {
+    const response = await this.#send(options)
+    const text = await readAll(response)
+    if ((response.statusCode ?? 0) >= 400) throw refused(response.statusCode ?? 0, text)
+    if (text === '') return undefined
+    try {
+      return JSON.parse(text) as unknown
+    } catch {
+      return text
+    }
+  }
+
+  /** Follows a stream of JSON lines until it ends; resolves at its end. Lines that are no JSON end it. */
+  async lines(options: RequestOptions, onLine: (value: unknown) => void): Promise<void> {
+    const response = await this.#send(options)
+    if ((response.statusCode ?? 0) >= 400) throw refused(response.statusCode ?? 0, await readAll(response))
+    response.setEncoding('utf8')
+    let rest = ''
+    for await (const chunk of response as AsyncIterable<string>) {
+      const parts = (rest + chunk).split('\n')
+      rest = parts.pop()!
+      if (rest.length > BODY_LIMIT_BYTES) throw new LocalApiError(0, 'bad-answer', 'the engine sent a line without end')
+      for (const part of parts) if (part !== '') onLine(JSON.parse(part) as unknown)
+    }
+  }
+
+  /** A raw connection through the tunnel to a tailnet address; the caller owns it. */
+  dial(ip: string, port: number): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      const req = this.#request({
+        method: 'POST', path: 'dial',
+        headers: { connection: 'upgrade', upgrade: 'ts-dial', 'dial-host': ip, 'dial-port': String(port), 'dial-network': 'tcp' },
+      })
+      req.on('upgrade', (_response, socket: Duplex, head: Buffer) => {
+        if (head.length > 0) socket.unshift(head)
+        resolve(socket)
+      })
+      req.on('response', (response) => void readAll(response).then((text) => reject(refused(response.statusCode ?? 0, text)), reject))
+      req.on('error', (error) => reject(unreachable(error, this.#socketPath)))
+      req.end()
+    })
+  }
+
+  #request({ method, path, body, signal, headers }: RequestOptions): ClientRequest {
+    const text = body === undefined ? undefined : JSON.stringify(body)
+    return request({
+      socketPath: this.#socketPath,
+      method,
+      path: API_PREFIX + path,
+      headers: { host: API_HOST, ...(text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }), ...headers },
+      agent: false,
+      ...(signal ? { signal } : {}),
+    })
+  }
+
+  #send(options: RequestOptions): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const req = this.#request(options)
+      req.on('response', resolve)
+      req.on('error', (error) => reject(unreachable(error, this.#socketPath)))
+      req.end(options.body === undefined ? undefined : JSON.stringify(options.body))
+    })
+  }
+}
+
+async function readAll(response: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = []
+  let size = 0
+  for await (const part of response as AsyncIterable<Buffer>) {
+    size += part.length
+    if (size > BODY_LIMIT_BYTES) throw new LocalApiError(0, 'bad-answer', 'the engine sent an answer without end')
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8')
+}
+
+function refused(status: number, text: string): LocalApiError {
+  let message = text.trim()
+  let code = status === 403 ? 'access-denied' : status === 404 ? 'not-found' : 'refused'
+  try {
+    const body = JSON.parse(text) as { error?: unknown; Error?: unknown; code?: unknown }
+    message = String(body.error ?? body.Error ?? message)
+    if (typeof body.code === 'string') code = body.code
+  } catch {
+    // Plain text is the stock daemon's form of an error too.
+  }
+  return new LocalApiError(status, code, message === '' ? `the engine answered ${status}` : message)
+}
+
+function unreachable(error: Error, socketPath: string): LocalApiError {
+  const code = (error as NodeJS.ErrnoException).code
+  if (error.name === 'AbortError') return new LocalApiError(0, 'aborted', 'stopped waiting for the engine', { cause: error })
+  const why = code === 'EACCES' ? 'this user may not use it' : code === 'ENOENT' || code === 'ECONNREFUSED' ? 'nothing answers there' : error.message
+  return new LocalApiError(0, code === 'EACCES' ? 'access-denied' : 'no-engine', `no engine at ${socketPath}: ${why}`, { cause: error })
+}

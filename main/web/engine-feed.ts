@@ -1,0 +1,127 @@
+/**
+ * What a window must always know: whether the engine lives, and what it says on its bus. Shared by web host and app.
+ *
+ * One bus connection per host. It doubles as the heartbeat: the socket closes the moment the engine dies, so a death is
+ * known within milliseconds; an engine that hangs is found by a status request every two seconds that must answer in two.
+ */
+import type { LocalApiClient } from '../client/local-api-client.ts'
+import type { Notify } from '../localapi/types.ts'
+import type { AppState } from '../../preload/contract.ts'
+
+/** Initial state, prefs and health, peers as changes: the whole state comes in the first message. */
+const WATCH_MASK = 2 + 4 + 128 + 4096 + 8192
+const RETRY_MS = 250
+const HEARTBEAT_MS = 2000
+const KEEPS_STOPPING = 4
+
+export interface FeedFacts {
+  onNotify(notify: Notify): void
+  onAppState(state: AppState): void
+}
+
+export class EngineFeed {
+  readonly #client: LocalApiClient
+  readonly #host: 'electron' | 'web'
+  readonly #facts: FeedFacts
+  #state: AppState
+  #first: Notify | undefined
+  #deaths: number[] = []
+  #stop = new AbortController()
+
+  constructor(client: LocalApiClient, host: 'electron' | 'web', facts: FeedFacts) {
+    this.#client = client
+    this.#host = host
+    this.#facts = facts
+    this.#state = { engine: 'starting', sinceMs: Date.now(), restarts: 0, host, platform: process.platform }
+  }
+
+  get state(): AppState {
+    return this.#state
+  }
+
+  /** The bus's first message of this connection, for windows that come later. */
+  get first(): Notify | undefined {
+    return this.#first
+  }
+
+  start(): void {
+    void this.#watch()
+    void this.#beat()
+  }
+
+  stop(): void {
+    this.#stop.abort()
+  }
+
+  async #watch(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      const round = new AbortController()
+      const end = (): void => round.abort()
+      signal.addEventListener('abort', end)
+      this.#endRound = end
+      try {
+        await this.#client.lines({ method: 'GET', path: `watch-ipn-bus?mask=${WATCH_MASK}`, signal: round.signal }, (value) => {
+          this.#first ??= value as Notify
+          this.#set('running')
+          this.#facts.onNotify(value as Notify)
+        })
+        this.#lost('The engine closed its connection.')
+      } catch (error) {
+        this.#lost(error instanceof Error ? error.message : String(error))
+      }
+      signal.removeEventListener('abort', end)
+      await pause(RETRY_MS, signal)
+    }
+  }
+
+  #endRound: () => void = () => {}
+
+  async #beat(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      await pause(HEARTBEAT_MS, signal)
+      if (this.#state.engine !== 'running') continue
+      try {
+        await this.#client.json({ method: 'GET', path: 'status?peers=false', signal: AbortSignal.timeout(HEARTBEAT_MS) })
+      } catch {
+        if (!signal.aborted) this.#endRound()
+      }
+    }
+  }
+
+  #lost(message: string): void {
+    this.#first = undefined
+    if (this.#stop.signal.aborted) return
+    if (this.#state.engine === 'running') {
+      const nowMs = Date.now()
+      this.#deaths = [...this.#deaths.filter((atMs) => nowMs - atMs < 60_000), nowMs]
+    }
+    this.#set(this.#deaths.length >= KEEPS_STOPPING ? 'keeps-stopping' : 'stopped', message)
+  }
+
+  #set(engine: AppState['engine'], message?: string): void {
+    if (this.#state.engine === engine && (engine === 'running' || this.#state.message === message)) return
+    const came = engine === 'running' && this.#state.engine !== 'running' && this.#state.engine !== 'starting'
+    const sinceMs = this.#state.engine === engine ? this.#state.sinceMs : Date.now()
+    this.#state = {
+      engine, sinceMs, restarts: this.#state.restarts + (came ? 1 : 0), host: this.#host, platform: process.platform,
+      ...(message === undefined ? {} : { message }),
+    }
+    this.#facts.onAppState(this.#state)
+  }
+}
+
+/** Waits, or not at all once stopped. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const timer = setTimeout(done, ms)
+    function done(): void {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    signal.addEventListener('abort', done)
+  })
+}

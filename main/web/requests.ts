@@ -1,0 +1,96 @@
+/**
+ * Answers the window's requests: shape-checked, turned into LocalAPI calls, errors as values. Shared by web host and app.
+ *
+ * The renderer is hostile until proven otherwise: every field is looked at, unknown names and types are refused with a code.
+ */
+import { LocalApiError, type LocalApiClient } from '../client/local-api-client.ts'
+import { METHODS } from '../localapi/methods.ts'
+import type { Answer, RequestName } from '../../preload/contract.ts'
+
+/** What the host itself must do, beside calling the engine. */
+export interface HostActions {
+  openExternal(url: string): Promise<void>
+  openPeerPage(ip: string, port: number): Promise<{ url: string }>
+}
+
+const PREF_TYPES: Readonly<Record<string, 'string' | 'boolean'>> = {
+  ControlURL: 'string', Hostname: 'string', WantRunning: 'boolean', RouteAll: 'boolean', ShieldsUp: 'boolean', CorpDNS: 'boolean',
+  ExitNodeID: 'string', ExitNodeAllowLANAccess: 'boolean',
+}
+const PING_TYPES: readonly unknown[] = ['disco', 'TSMP', 'ICMP', 'peerapi']
+const TEXT_LIMIT = 2048
+
+class Refused extends Error {}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const text = (value: unknown, name: string): string => {
+  if (typeof value !== 'string' || value.length > TEXT_LIMIT) throw new Refused(`${name} must be a text of at most ${TEXT_LIMIT} characters`)
+  return value
+}
+
+/** Only known settings, each marked as set, each of its type. */
+function checkPrefs(value: Record<string, unknown>): Record<string, unknown> {
+  const out: Record<string, unknown> = {}
+  for (const [key, field] of Object.entries(value)) {
+    const name = key.endsWith('Set') ? key.slice(0, -3) : key
+    const type = Object.hasOwn(PREF_TYPES, name) ? PREF_TYPES[name] : undefined
+    if (type === undefined) throw new Refused(`no such setting: ${name.slice(0, 40)}`)
+    if (typeof field !== (key.endsWith('Set') ? 'boolean' : type)) throw new Refused(`${key} has the wrong type`)
+    if (typeof field === 'string') text(field, key)
+    out[key] = field
+  }
+  return out
+}
+
+type Handler = (client: LocalApiClient, host: HostActions, send: Record<string, unknown>) => Promise<unknown>
+
+const HANDLERS: Readonly<Record<RequestName, Handler>> = {
+  status: (client) => client.json({ method: 'GET', path: METHODS.status.path }),
+  prefs: (client) => client.json({ method: 'GET', path: METHODS.prefs.path }),
+  paths: (client) => client.json({ method: 'GET', path: METHODS.paths.path }),
+  editPrefs: (client, _host, send) => client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: checkPrefs(send) }),
+  start: async (client, _host, send) => {
+    const key = send['AuthKey'] === undefined ? undefined : text(send['AuthKey'], 'AuthKey')
+    await client.json({ method: 'POST', path: METHODS.start.path, body: key === undefined ? {} : { AuthKey: key } })
+    return null
+  },
+  loginInteractive: async (client) => {
+    await client.json({ method: 'POST', path: METHODS.loginInteractive.path })
+    return null
+  },
+  logout: async (client) => {
+    await client.json({ method: 'POST', path: METHODS.logout.path })
+    return null
+  },
+  ping: (client, _host, send) => {
+    const ip = text(send['ip'], 'ip')
+    if (!/^[0-9a-f.:]{2,45}$/i.test(ip)) throw new Refused('ip must be an address')
+    if (!PING_TYPES.includes(send['type'])) throw new Refused('no such kind of ping')
+    return client.json({ method: 'POST', path: `${METHODS.ping.path}?ip=${encodeURIComponent(ip)}&type=${String(send['type'])}` })
+  },
+  openExternal: async (_client, host, send) => {
+    await host.openExternal(text(send['url'], 'url'))
+    return null
+  },
+  openPeerPage: (_client, host, send) => {
+    const ip = text(send['ip'], 'ip')
+    const port = send['port']
+    if (!/^[0-9a-f.:]{2,45}$/i.test(ip)) throw new Refused('ip must be an address')
+    if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65535) throw new Refused('port must be 1–65535')
+    return host.openPeerPage(ip, port)
+  },
+}
+
+/** Answers one request of the window; never throws. */
+export async function answerRequest(client: LocalApiClient, host: HostActions, name: unknown, send: unknown): Promise<Answer<unknown>> {
+  try {
+    if (typeof name !== 'string' || !Object.hasOwn(HANDLERS, name)) throw new Refused('no such request')
+    if (!isRecord(send)) throw new Refused('a request is an object')
+    return { ok: true, value: (await HANDLERS[name as RequestName](client, host, send)) ?? null }
+  } catch (error) {
+    if (error instanceof Refused) return { ok: false, code: 'bad-argument', message: error.message }
+    if (error instanceof LocalApiError) return { ok: false, code: error.code, message: error.message }
+    const code = (error as { code?: unknown }).code
+    return { ok: false, code: typeof code === 'string' ? code : 'failed', message: error instanceof Error ? error.message : 'it failed' }
+  }
+}
