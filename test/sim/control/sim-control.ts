@@ -9,7 +9,6 @@
 import http from 'node:http'
 import http2 from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { duplexPair } from 'node:stream'
 import type { Duplex } from 'node:stream'
 import { concat, toHex } from '../../../main/engine/base/bytes.ts'
 import type { Clock, Random } from '../../../main/engine/base/env.ts'
@@ -19,6 +18,7 @@ import type { MachinePublicKey } from '../../../main/engine/base/keys.ts'
 import type { MapResponse } from '../../../main/engine/core/tailcfg/types.ts'
 import { errorFrame, initiationVersion, respond } from '../noise-responder.ts'
 import { systemClock, systemRandom } from '../clock.ts'
+import { memoryPair } from '../net/memory-pair.ts'
 import { Faults } from './faults.ts'
 import { MachineApi } from './machine-api.ts'
 import type { MachineApiOptions } from './machine-api.ts'
@@ -124,7 +124,7 @@ export class SimControl {
 
   /** A client's end of an in-memory connection. */
   connect(): Duplex {
-    const [client, server] = duplexPair()
+    const [client, server] = memoryPair()
     this.#server.emit('connection', server)
     return client
   }
