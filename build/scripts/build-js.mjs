@@ -1,30 +1,29 @@
 /**
- * Bundles the command line and the engine into dist/bowline.mjs, one file that runs on Node 20.18 and newer.
- * The native add-on stays outside and is loaded by path.
+ * Bundles into dist/: bowline.mjs (command line and engine, Node 20.18 and newer), main.mjs and preload.cjs (the app),
+ * engine.mjs (what the app starts). The native add-on stays outside and is loaded by path.
  */
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { rolldown } from 'rolldown'
 import { newestSourceMs, root } from './sources.mjs'
 
 const startedMs = Date.now()
-const bundle = await rolldown({
-  input: { bowline: `${root}main/cli/bowline.ts` },
-  platform: 'node',
-  external: [/^node:/, 'electron', /\.node$/],
-  logLevel: 'warn',
-})
+
+/** Writes one bundle and answers its size in bytes. */
+async function bundle(input, file, format) {
+  const made = await rolldown({ input: `${root}${input}`, platform: 'node', external: [/^node:/, 'electron', /\.node$/], logLevel: 'warn' })
+  const { output } = await made.write({ file: `${root}dist/${file}`, format, codeSplitting: false, sourcemap: false, minify: false })
+  await made.close()
+  return output.reduce((sum, part) => sum + (part.type === 'chunk' ? part.code.length : 0), 0)
+}
+
 mkdirSync(`${root}dist`, { recursive: true })
-const { output } = await bundle.write({
-  dir: `${root}dist`,
-  format: 'esm',
-  entryFileNames: '[name].mjs',
-  chunkFileNames: 'chunk-[name]-[hash].mjs',
-  sourcemap: false,
-  minify: false,
-})
-await bundle.close()
+const sizes = [
+  await bundle('main/cli/bowline.ts', 'bowline.mjs', 'esm'),
+  await bundle('main/index.ts', 'main.mjs', 'esm'),
+  await bundle('preload/index.ts', 'preload.cjs', 'cjs'),
+]
+writeFileSync(`${root}dist/engine.mjs`, "import { main } from './bowline.mjs'\nprocess.exitCode = await main(['daemon', ...process.argv.slice(2)])\n")
 writeFileSync(`${root}dist/.stamp`, '')
 const stamp = Math.max(startedMs, newestSourceMs(`${root}main`)) / 1000
 utimesSync(`${root}dist/.stamp`, stamp, stamp)
-const bytes = output.reduce((sum, part) => sum + (part.type === 'chunk' ? part.code.length : 0), 0)
-console.log(`bundled ${output.length} file(s), ${(bytes / 1024).toFixed(0)} KiB, in ${Date.now() - startedMs} ms`)
+console.log(`bundled ${sizes.length} files, ${(sizes.reduce((a, b) => a + b, 0) / 1024).toFixed(0)} KiB, in ${Date.now() - startedMs} ms`)

@@ -120,7 +120,8 @@ function refused(status: number, text: string): LocalApiError {
   let code = status === 403 ? 'access-denied' : status === 404 ? 'not-found' : 'refused'
   try {
     const body = JSON.parse(text) as { error?: unknown; Error?: unknown; code?: unknown }
-    message = String(body.error ?? body.Error ?? message)
+    const said = body.error ?? body.Error
+    if (typeof said === 'string') message = said
     if (typeof body.code === 'string') code = body.code
   } catch {
     // Plain text is the stock daemon's form of an error too.

@@ -12,8 +12,8 @@ import { age, ageOf, byteCount, clockTime, roundTrip, safeText } from '../state/
 import { goTo } from '../state/route.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { KindIcon } from '../ui/KindIcon.tsx'
 import { PathDrawing } from '../ui/PathDrawing.tsx'
-import { KindIcon } from './Devices.tsx'
 
 export function DevicePage({ device }: { device: Device }): ReactNode {
   const nowMs = useSnapshot((s) => s.nowMs)

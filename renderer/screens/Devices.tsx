@@ -4,7 +4,7 @@
  * Rows have a fixed height and only those in view are drawn. Arrow keys move, Enter opens, Escape goes back, "/" searches.
  */
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { Laptop, Search, Server, Smartphone } from 'lucide-react'
+import { Search } from 'lucide-react'
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { devicesOf, filterDevices, groupsOf, talkSummary, type Device } from '../state/devices.ts'
@@ -12,6 +12,7 @@ import { age, roundTrip, safeText } from '../state/format.ts'
 import { goTo, useRoute } from '../state/route.ts'
 import { useSnapshot } from '../state/store.ts'
 import { heardMs, spokenRow } from '../state/words.ts'
+import { KindIcon } from '../ui/KindIcon.tsx'
 import { PathGlyph } from '../ui/PathGlyph.tsx'
 import { DevicePage } from './DevicePage.tsx'
 
@@ -145,11 +146,6 @@ function Row({ device, rowIndex, compact, selected, tabbable, onFocus, style }: 
       {!compact && <span className="right num t3" role="gridcell">{age(heard)}</span>}
     </div>
   )
-}
-
-export function KindIcon({ os, tagged }: { os: string; tagged: boolean }): ReactNode {
-  const Icon = tagged ? Server : /^(ios|android|tvos)$/i.test(os) ? Smartphone : Laptop
-  return <Icon className="kind" size={16} strokeWidth={1.9} aria-hidden="true" />
 }
 
 function Empty({ text, action }: { text: string; action?: ReactNode }): ReactNode {

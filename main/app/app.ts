@@ -1,0 +1,77 @@
+/**
+ * Wires the app: engine host, feed, IPC and window. Closing the last window quits, since there is no tray yet.
+ */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { app, BrowserWindow, shell } from 'electron'
+import { LocalApiClient } from '../client/local-api-client.ts'
+import { EngineFeed } from '../web/engine-feed.ts'
+import { mayOpen } from '../web/may-open.ts'
+import { PeerDoors } from '../web/peer-door.ts'
+import type { HostActions } from '../web/requests.ts'
+import { EngineHost } from './engine-host.ts'
+import { serveRequests } from './ipc.ts'
+import { openWindow, servePages } from './window.ts'
+
+export interface AppOptions {
+  /** Use the engine at this socket; undefined = host one. */
+  readonly socketPath: string | undefined
+  /** Where settings of the app and its engine lie; undefined = the system's place. */
+  readonly userDir: string | undefined
+}
+
+export async function startApp(options: AppOptions): Promise<void> {
+  if (options.userDir !== undefined) app.setPath('userData', options.userDir)
+  app.enableSandbox()
+  await app.whenReady()
+  servePages(join(import.meta.dirname, 'renderer'))
+
+  const socketPath = options.socketPath ?? ownSocketPath()
+  const host = options.socketPath === undefined ? new EngineHost({ entry: join(import.meta.dirname, 'engine.mjs'), socketPath, stateDir: join(app.getPath('userData'), 'engine') }) : undefined
+  const client = new LocalApiClient(socketPath)
+  const doors = new PeerDoors(client)
+  const actions: HostActions = {
+    openExternal: (url) => openPage(client, url),
+    openPeerPage: async (ip, port) => {
+      const page = await doors.open(ip, port)
+      await shell.openExternal(page.url)
+      return page
+    },
+  }
+  const requests = serveRequests(client, actions)
+  const feed = new EngineFeed(client, 'electron', { onNotify: (notify) => requests.tell('notify', notify), onAppState: (state) => requests.tell('app', state) })
+  requests.serve(feed)
+  host?.start()
+  feed.start()
+
+  app.on('second-instance', () => focusOrOpen())
+  app.on('activate', () => focusOrOpen())
+  app.on('window-all-closed', () => app.quit())
+  app.on('before-quit', () => {
+    feed.stop()
+    doors.close()
+    host?.stop()
+  })
+  openWindow()
+}
+
+function focusOrOpen(): void {
+  const [window] = BrowserWindow.getAllWindows()
+  if (!window) return openWindow()
+  if (window.isMinimized()) window.restore()
+  window.focus()
+}
+
+async function openPage(client: LocalApiClient, url: string): Promise<void> {
+  const prefs = (await client.json({ method: 'GET', path: 'prefs' })) as { ControlURL?: unknown }
+  const allowed = mayOpen(url, typeof prefs.ControlURL === 'string' ? prefs.ControlURL : '')
+  if (allowed === undefined) throw Object.assign(new Error('The server asked to open something that is no safe web page. It was not opened.'), { code: 'not-allowed' })
+  await shell.openExternal(allowed)
+}
+
+/** A socket of this app alone: a short path, since Unix sockets have a limit of about 100 bytes. */
+function ownSocketPath(): string {
+  const id = randomBytes(6).toString('hex')
+  return process.platform === 'win32' ? `\\\\.\\pipe\\bowline-${id}` : join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), `bowline-${id}.sock`)
+}

@@ -1,0 +1,40 @@
+/**
+ * The border to the renderer: two handlers, each of which looks at the sender before it looks at anything else.
+ */
+import { ipcMain, webContents, type IpcMainInvokeEvent } from 'electron'
+import type { LocalApiClient } from '../client/local-api-client.ts'
+import type { EngineFeed } from '../web/engine-feed.ts'
+import { answerRequest, type HostActions } from '../web/requests.ts'
+import { PAGE_ORIGIN } from './window.ts'
+
+/** Whether a message comes from the top frame of our own page. */
+function isOurs(event: IpcMainInvokeEvent): boolean {
+  const frame = event.senderFrame
+  return frame !== null && frame === event.sender.mainFrame && frame.url.startsWith(`${PAGE_ORIGIN}/`)
+}
+
+/** Answers the window's requests; `tell` sends an event to every window that follows. */
+export function serveRequests(client: LocalApiClient, actions: HostActions): { tell(channel: 'notify' | 'app', value: unknown): void; serve(feed: EngineFeed): void } {
+  const followers = new Map<string, Set<number>>([['notify', new Set()], ['app', new Set()]])
+  ipcMain.handle('bowline:call', (event, name: unknown, send: unknown) => {
+    if (!isOurs(event)) return { ok: false, code: 'wrong-sender', message: 'Refused.' }
+    return answerRequest(client, actions, name, send)
+  })
+  return {
+    tell(channel, value) {
+      for (const id of followers.get(channel)!) {
+        const contents = webContents.fromId(id)
+        if (contents && !contents.isDestroyed()) contents.send(`bowline:${channel}`, value)
+        else followers.get(channel)!.delete(id)
+      }
+    },
+    serve(feed) {
+      ipcMain.handle('bowline:follow', (event, channel: unknown) => {
+        if (!isOurs(event) || typeof channel !== 'string' || !followers.has(channel)) return
+        followers.get(channel)!.add(event.sender.id)
+        if (channel === 'app') event.sender.send('bowline:app', feed.state)
+        else if (feed.first) event.sender.send('bowline:notify', feed.first)
+      })
+    },
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * The bridge in Electron: three functions, no more. Neither ipcRenderer nor its events reach the page.
+ */
+import { contextBridge, ipcRenderer } from 'electron'
+import type { AppState, BowlineApi, Notify } from './contract.ts'
+
+/** Follows one channel; `ask` makes the host send what it has at once. */
+function follow<T>(channel: 'notify' | 'app', handle: (value: T) => void): () => void {
+  const listener = (_event: unknown, value: T): void => handle(value)
+  ipcRenderer.on(`bowline:${channel}`, listener)
+  void ipcRenderer.invoke('bowline:follow', channel)
+  return () => ipcRenderer.off(`bowline:${channel}`, listener)
+}
+
+const api: BowlineApi = {
+  call: (name, send) => ipcRenderer.invoke('bowline:call', name, send),
+  onNotify: (handle) => follow<Notify>('notify', handle),
+  onAppState: (handle) => follow<AppState>('app', handle),
+}
+
+contextBridge.exposeInMainWorld('bowline', api)
