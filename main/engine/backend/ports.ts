@@ -155,11 +155,11 @@ export interface Loaded<T> {
   readonly savedAtMs: number
 }
 
+export type WarningBody = Omit<Warning, 'WarnableCode' | 'BrokenSince'>
+
 export interface HealthPort {
-  set(code: string, warning: Omit<Warning, 'WarnableCode' | 'BrokenSince'>): void
-  clear(code: string): void
-  /** Whole set of warnings whose code starts with `prefix`, replacing the last such set. */
-  setGroup(prefix: string, warnings: Readonly<Record<string, Omit<Warning, 'WarnableCode' | 'BrokenSince'>>>): void
+  /** The whole set of warnings of a group, by code; takes the place of the group's last set. */
+  setGroup(group: string, warnings: Readonly<Record<string, WarningBody>>): void
   state(): HealthState
   texts(): readonly string[]
   onChange(call: () => void): void
@@ -189,6 +189,8 @@ export interface BackendDeps {
   readonly os: 'linux' | 'windows' | 'macOS'
   /** Relays over plain HTTP whatever the server is. */
   readonly derpPlainHttp: boolean
+  /** Keeps nothing on disk: the server may forget this device when it goes. */
+  readonly ephemeral?: boolean
 }
 
 /** What the rest of the engine hands to each part's start(). */

@@ -32,7 +32,7 @@ export class JournalRing {
 
   /** Takes an entry in and answers the event made of it. */
   add(atMs: number, entry: JournalEntry): JournalEvent {
-    const event = { seq: ++this.#seq, atMs, ...(bounded(entry, 0) as JournalEntry) }
+    const event = { ...(bounded(entry, 0) as JournalEntry), seq: ++this.#seq, atMs }
     if (this.#events.length < this.#capacity) this.#events.push(event)
     else {
       this.#events[this.#start] = event

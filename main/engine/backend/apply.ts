@@ -1,0 +1,57 @@
+/**
+ * Gives the parts what they should be. Order: keys, then the data plane (its filter before its peers), then relays, then
+ * path finding, which starts to use the others at once. Taking away goes the same way: an empty plan.
+ */
+import type { NodePublicKey, PrivateKey } from '../base/keys.ts'
+import type { DerpMap } from '../core/tailcfg/types.ts'
+import type { Plan } from '../core/plan/plan.ts'
+import type { DataplanePort, DerpPort, MagicsockPort } from './ports.ts'
+
+export interface ApplyDeps {
+  readonly dataplane: DataplanePort
+  readonly derp: DerpPort
+  readonly magicsock: MagicsockPort
+}
+
+export interface Wanted {
+  readonly plan: Plan
+  /** undefined = nothing may flow. */
+  readonly privateKey: PrivateKey | undefined
+  readonly publicKey: NodePublicKey | undefined
+  readonly plainHttp: boolean
+}
+
+export class Applier {
+  readonly #deps: ApplyDeps
+  #last: Wanted | undefined
+
+  constructor(deps: ApplyDeps) {
+    this.#deps = deps
+  }
+
+  /** Gives each part its slice; what is the same object as last time is not given again. */
+  apply(wanted: Wanted): void {
+    const { dataplane, derp, magicsock } = this.#deps
+    const last = this.#last
+    this.#last = wanted
+    const newKey = wanted.publicKey !== last?.publicKey
+    if (newKey) dataplane.setPrivateKey(wanted.privateKey)
+    dataplane.setConfig(wanted.plan.dataplane)
+    if (wanted.plainHttp !== last?.plainHttp) derp.setPlainHttp(wanted.plainHttp)
+    if (newKey) derp.setPrivateKey(wanted.privateKey)
+    const map = wanted.plan.magicsock.derpMap
+    if (map !== last?.plan.magicsock.derpMap) derp.setMap(map)
+    if (newKey) magicsock.setNodeKey(wanted.publicKey)
+    magicsock.setConfig(wanted.plan.magicsock)
+    if (wanted.privateKey === undefined) derp.setHome(0)
+  }
+}
+
+/** Whether relays are to be spoken to in plain HTTP: the server is plain and a relay is embedded in it. */
+export function relaysArePlain(controlUrl: string, map: DerpMap): boolean {
+  const match = /^http:\/\/([^/:]+|\[[^\]]+\])(?::(\d+))?/.exec(controlUrl)
+  if (!match) return false
+  const host = match[1]!.replace(/^\[|\]$/g, '')
+  const port = Number(match[2] ?? 80)
+  return Object.values(map.Regions).some((region) => (region.Nodes ?? []).some((node) => node.HostName === host && (node.DERPPort ?? 443) === port))
+}

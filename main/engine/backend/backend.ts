@@ -1,0 +1,373 @@
+/**
+ * The knot of the engine: facts of the parts come in, the state follows, and what should be is given out again.
+ *
+ *   control's map → model → plan → apply          intents (edit prefs, start, sign in, sign out) → model → the same
+ *   every change → notify bus, health, journal, state file
+ *
+ * Decisions live elsewhere: state.ts (what state we are in), core/plan (what the parts should be), prefs.ts (what is allowed),
+ * login.ts (signing in and out). This file only connects.
+ */
+import { EngineError } from '../base/errors.ts'
+import type { NodePublicKey } from '../base/keys.ts'
+import { addressesOf, magicDnsSuffix } from '../core/plan/names.ts'
+import { EMPTY_PLAN, expiryOf, Planner } from '../core/plan/plan.ts'
+import type { NetMap, NetMapDelta } from '../core/netmap/types.ts'
+import { STATE_NUMBER } from '../../localapi/types.ts'
+import type { Notify, PingResult, PingType, Prefs, StartOptions } from '../../localapi/types.ts'
+import { WATCH, WATCH_INITIAL } from '../../localapi/watch-mask.ts'
+import { Applier, relaysArePlain } from './apply.ts'
+import { Bus } from './bus.ts'
+import type { Watcher, WatchSink } from './bus.ts'
+import { LoginFlow } from './login.ts'
+import { newModel, publicNodeKey } from './model.ts'
+import type { Model } from './model.ts'
+import { changesOf } from './peer-changes.ts'
+import { ping } from './ping.ts'
+import type { BackendDeps, BackendFacts, ControlState } from './ports.ts'
+import { applyMask, changedFields, checkPrefs, parsePrefs } from './prefs.ts'
+import { ProxyDoor } from './proxy.ts'
+import { loadMap, saveMap } from './saved-map.ts'
+import { freshState, parseState, stateText } from './saved-state.ts'
+import type { SavedState } from './saved-state.ts'
+import { carries, next } from './state.ts'
+import type { LifecycleEvent } from './state.ts'
+import { Views } from './views.ts'
+import { hostinfoOf } from './wants.ts'
+import { SAVED_MAP_GRACE_MS, warningsOf } from './warnings.ts'
+import { resolveExitNode } from './exit-node.ts'
+
+const STATE_FILE = 'state'
+const ENGINE_STATUS_MS = 2_000
+/** Longest single wait for a key to end; re-armed until then. */
+const MAX_WAIT_MS = 3_600_000
+
+export class Backend {
+  readonly facts: BackendFacts
+  readonly views: Views
+  readonly #deps: BackendDeps
+  readonly #model: Model
+  readonly #planner = new Planner()
+  readonly #applier: Applier
+  readonly #bus: Bus
+  readonly #login: LoginFlow
+  readonly #proxy: ProxyDoor
+  #expiryTimer: (() => void) | undefined
+  #engineTimer: (() => void) | undefined
+
+  constructor(deps: BackendDeps) {
+    this.#deps = deps
+    this.#model = newModel(freshState(deps.env.random, deps.os, deps.env.clock.wallMs()))
+    this.views = new Views(deps, this.#model)
+    this.#applier = new Applier(deps)
+    this.#bus = new Bus(deps.env, deps.version)
+    this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, resolve: deps.resolve })
+    this.#login = new LoginFlow({ ...deps, model: this.#model, knot: this.#knot() })
+    this.facts = this.#makeFacts()
+    deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
+  }
+
+  /** Reads the saved state and goes on where the last engine was. Facts may come from here on. */
+  start(): void {
+    this.#load()
+    const { prefs, nodeKey } = this.#model.saved
+    this.#deps.env.journal.add({ part: 'backend', kind: 'start', wantRunning: prefs.WantRunning, signedIn: nodeKey !== undefined })
+    this.#advance({ kind: 'node-key', has: nodeKey !== undefined })
+    this.#advance({ kind: 'prefs', wantRunning: prefs.WantRunning, loggedOut: prefs.LoggedOut })
+    this.#advance({ kind: 'loaded' })
+    this.pushWants()
+    if (nodeKey && prefs.WantRunning) {
+      this.#useSavedMap()
+      this.#login.resume()
+    }
+  }
+
+  /** Lets watchers go and stops timers; the parts are stopped by their owner. */
+  stop(): void {
+    this.#expiryTimer?.()
+    this.#engineTimer?.()
+    this.#bus.close()
+  }
+
+  checkPrefs(value: unknown): string | undefined {
+    const prefs = parsePrefs(value, this.#model.saved.prefs, true)
+    return typeof prefs === 'string' ? prefs : checkPrefs(prefs)
+  }
+
+  /** Changes the marked fields; throws EngineError('bad-prefs') and changes nothing when one is refused. */
+  editPrefs(mask: unknown): Prefs {
+    const prefs = applyMask(this.#model.saved.prefs, mask)
+    const reason = typeof prefs === 'string' ? prefs : checkPrefs(prefs)
+    if (typeof prefs === 'string' || reason !== undefined) throw new EngineError('bad-prefs', reason ?? 'bad prefs')
+    const before = this.#model.saved.prefs
+    this.#takePrefs(prefs)
+    if (!before.WantRunning && prefs.WantRunning) this.#login.resume()
+    if (before.WantRunning && !prefs.WantRunning) this.#login.pause()
+    return this.#model.saved.prefs
+  }
+
+  /** Takes whole prefs and signs in as they say; throws EngineError('bad-prefs' | 'bad-argument'). */
+  startWith(options: StartOptions): void {
+    this.#login.start(options)
+  }
+
+  loginInteractive(): void {
+    this.#login.interactive()
+  }
+
+  /** Signs out here in any case; rejects when the server could not be told. */
+  logout(): Promise<void> {
+    return this.#login.logout()
+  }
+
+  ping(ip: string, type: PingType, sizeBytes: number): Promise<PingResult> {
+    return ping({ model: this.#model, dataplane: this.#deps.dataplane, magicsock: this.#deps.magicsock }, ip, type, sizeBytes)
+  }
+
+  netcheck(): Promise<unknown> {
+    return this.#deps.magicsock.netcheck()
+  }
+
+  /** Adds a watcher; its first message, if the mask asks for one, is written before this returns. */
+  watch(mask: number, sink: WatchSink): Watcher {
+    const watcher = this.#bus.watch(mask, sink, (sessionId) => ((mask & WATCH_INITIAL) === 0 ? undefined : this.#initial(mask, sessionId)))
+    if ((mask & WATCH.engineUpdates) !== 0) this.#armEngineStatus()
+    return watcher
+  }
+
+  /** Tells control what this device is; does nothing when it knows. */
+  pushWants(): void {
+    const { control, magicsock, hostinfo } = this.#deps
+    control.set({ hostinfo: hostinfoOf(hostinfo(), this.#model), endpoints: this.#model.endpoints, discoKey: magicsock.discoKey })
+  }
+
+  #initial(mask: number, sessionId: string): Partial<Notify> {
+    const { life, authUrl, saved } = this.#model
+    const map = (mask & WATCH.initialNetMap) !== 0 ? this.views.netMap() : undefined
+    return {
+      ...((mask & WATCH.initialState) !== 0 ? { SessionID: sessionId, State: STATE_NUMBER[life.name] } : {}),
+      ...((mask & WATCH.initialState) !== 0 && life.name === 'NeedsLogin' && authUrl !== '' ? { BrowseToURL: authUrl } : {}),
+      ...((mask & WATCH.initialPrefs) !== 0 ? { Prefs: saved.prefs } : {}),
+      ...(map ? { SelfChange: map.SelfNode, NetMap: map } : {}),
+      ...((mask & WATCH.initialStatus) !== 0 ? { InitialStatus: this.views.status(true) } : {}),
+      ...((mask & WATCH.initialHealth) !== 0 ? { Health: this.views.health() } : {}),
+    }
+  }
+
+  #makeFacts(): BackendFacts {
+    const model = this.#model
+    return {
+      control: {
+        onState: (state) => this.#onControlState(state),
+        onLoggedIn: (result) => this.#login.handleLoggedIn(result),
+        onNetMap: (delta) => this.#onNetMap(delta),
+        onPopBrowser: (url) => this.#bus.emit({ BrowseToURL: url }),
+      },
+      magicsock: {
+        onEndpoints: (all) => {
+          model.endpoints = all
+          this.pushWants()
+        },
+        onNetInfo: (info) => {
+          model.netInfo = info
+          this.pushWants()
+        },
+        onPath: () => {},
+        onHome: (region) => {
+          model.homeRegion = region
+        },
+      },
+      derp: { onState: (region, state, why) => this.#deps.env.journal.add({ part: 'derp', kind: state, why, region }) },
+      dataplane: {
+        onHandshake: (peer) => this.#bus.emit({ PeerState: { [this.#stableId(peer)]: 'established' } }),
+        onPeerActivity: (peer, kind) => void (kind === 'idle' ? model.active.delete(peer) : model.active.add(peer)),
+        onUnknownPeer: (key) => this.#deps.env.journal.add({ part: 'dataplane', kind: 'unknown-peer', why: 'a device that is not on the list knocked', peer: key }),
+        onProxyRequest: (request) => this.#proxy.handle(request),
+        onRejected: (reject) => this.#deps.env.journal.add({ part: 'dataplane', kind: 'rejected', reject }),
+        onFailed: (code, message) => {
+          model.dataplaneFailure = `${message} (${code})`
+          this.#deps.env.log.error('the packet thread has stopped', { code, message })
+          this.#refreshWarnings()
+        },
+      },
+    }
+  }
+
+  #stableId(peer: NodePublicKey): string {
+    for (const node of this.#model.netMap?.peers.values() ?? []) if (node.Key === peer) return node.StableID
+    return peer
+  }
+
+  /** What signing in and out may do to the rest. */
+  #knot(): ConstructorParameters<typeof LoginFlow>[0]['knot'] {
+    return {
+      advance: (event) => this.#advance(event),
+      save: (saved) => this.#save(saved),
+      takePrefs: (prefs) => this.#takePrefs(prefs),
+      emit: (part) => this.#bus.emit(part),
+      pushWants: () => this.pushWants(),
+      applyAgain: () => this.#apply(),
+      forgetMap: () => {
+        this.#model.netMap = undefined
+        this.#model.mapSavedAtMs = undefined
+        this.#model.active.clear()
+        this.#advance({ kind: 'no-map' })
+      },
+      useSavedMap: () => this.#useSavedMap(),
+    }
+  }
+
+  #onControlState(state: ControlState): void {
+    const before = this.#model.control
+    this.#model.control = state
+    if (before.kind !== state.kind) this.#deps.env.log.info(`control: ${before.kind} → ${state.kind}`, 'code' in state ? { code: state.code } : {})
+    this.#login.handleControlState(state)
+    this.#advance({ kind: 'control', state: state.kind })
+  }
+
+  #onNetMap(delta: NetMapDelta): void {
+    const before = this.#model.netMap
+    this.#model.netMap = delta.netMap
+    this.#model.mapSavedAtMs = undefined
+    this.#keepIdentity(delta.netMap)
+    const owner = publicNodeKey(this.#model)
+    if (owner !== undefined) saveMap(this.#deps.store, this.#deps.netMapCodec, delta.netMap, { nodeKey: owner, controlUrl: this.#model.saved.nodeKeyUrl }, this.#deps.env.clock.wallMs())
+    if (this.#bus.size > 0) {
+      const { whole, patched } = changesOf(delta, before)
+      this.#bus.emit(whole, patched)
+    }
+    this.#takeMap('control')
+    if (delta.selfChanged) this.#journalSelf(delta.netMap)
+  }
+
+  #journalSelf({ self }: NetMap): void {
+    this.#deps.env.journal.add({ part: 'backend', kind: 'self', name: self.Name, addresses: addressesOf(self), keyExpiry: self.KeyExpiry })
+  }
+
+  #takeMap(from: 'saved' | 'control'): void {
+    const { self } = this.#model.netMap!
+    const prefs = resolveExitNode(this.#model.saved.prefs, this.#model.netMap!)
+    if (prefs !== this.#model.saved.prefs) this.#takePrefs(prefs)
+    this.#armExpiry()
+    const keyExpired = self.Expired === true || expiryOf(self) <= this.#serverNowMs()
+    const wasCarrying = carries(this.#model.life)
+    this.#advance({ kind: 'map', from, keyExpired, machineAuthorized: self.MachineAuthorized !== false })
+    if (wasCarrying && carries(this.#model.life)) this.#apply()
+  }
+
+  /** Node ID and names of the network go into the profile, so that they are known while signed in but stopped. */
+  #keepIdentity(netMap: NetMap): void {
+    const { saved } = this.#model
+    const network = { magicDnsName: magicDnsSuffix(netMap.self), domain: netMap.domain }
+    const user = netMap.userProfiles.get(netMap.self.User) ?? saved.user
+    const same = saved.nodeId === netMap.self.StableID && JSON.stringify([saved.network, saved.user]) === JSON.stringify([network, user])
+    if (!same) this.#save({ ...saved, nodeId: netMap.self.StableID, network, user })
+  }
+
+  #useSavedMap(): void {
+    const { saved } = this.#model
+    const owner = publicNodeKey(this.#model)
+    if (owner === undefined || this.#model.netMap) return
+    const found = loadMap(this.#deps.store, this.#deps.netMapCodec, { nodeKey: owner, controlUrl: saved.nodeKeyUrl })
+    if (!found) return
+    this.#model.netMap = found.netMap
+    this.#model.mapSavedAtMs = found.savedAtMs
+    this.#model.savedMapSinceMs = this.#deps.env.clock.nowMs()
+    const at = new Date(found.savedAtMs).toISOString()
+    this.#deps.env.log.info(`using the list of devices saved at ${at} until the server answers`, { peers: found.netMap.peers.size })
+    this.#deps.env.journal.add({ part: 'backend', kind: 'saved-map', why: `the list of devices saved at ${at} is used until the server answers`, peers: found.netMap.peers.size })
+    this.#deps.env.clock.after(SAVED_MAP_GRACE_MS, () => this.#refreshWarnings())
+    this.#takeMap('saved')
+  }
+
+  #load(): void {
+    const loaded = this.#deps.store.load(STATE_FILE, (text) => parseState(text, this.#deps.os))
+    if (loaded) this.#model.saved = loaded.value
+    else this.#save(this.#model.saved)
+  }
+
+  #save(saved: SavedState): void {
+    this.#model.saved = saved
+    this.#deps.store.save(STATE_FILE, stateText(saved))
+  }
+
+  #takePrefs(prefs: Prefs): void {
+    const fields = changedFields(this.#model.saved.prefs, prefs)
+    if (fields.length === 0) return
+    this.#save({ ...this.#model.saved, prefs })
+    this.#deps.env.journal.add({ part: 'backend', kind: 'prefs', why: `changed: ${fields.join(', ')}`, fields })
+    const wasCarrying = carries(this.#model.life)
+    this.#advance({ kind: 'prefs', wantRunning: prefs.WantRunning, loggedOut: prefs.LoggedOut })
+    this.#bus.emit({ Prefs: this.#model.saved.prefs })
+    this.pushWants()
+    if (wasCarrying && carries(this.#model.life)) this.#apply()
+  }
+
+  /** Takes an event into the life; a change of name is told, a change of what may flow is applied. */
+  #advance(event: LifecycleEvent): void {
+    const before = this.#model.life
+    const after = next(before, event)
+    this.#model.life = after
+    if (before.name !== after.name) {
+      this.#deps.env.log.info(`${before.name} → ${after.name} (${event.kind})`)
+      this.#deps.env.journal.add({ part: 'backend', kind: 'state', why: `after ${event.kind}`, from: before.name, to: after.name })
+      this.#bus.emit({ State: STATE_NUMBER[after.name] })
+    }
+    if (after.name !== 'NoState' && carries(after) !== after.applied) this.#apply()
+    this.#refreshWarnings()
+  }
+
+  #apply(): void {
+    const { life, netMap, saved } = this.#model
+    const on = carries(life) && netMap !== undefined && saved.nodeKey !== undefined
+    const plan = on ? this.#planner.plan(netMap, this.#planPrefs(), this.#serverNowMs()) : EMPTY_PLAN
+    if (plan.problems.length > 0 && plan.problems !== this.#model.plan.problems) {
+      this.#deps.env.journal.add({ part: 'filter', kind: 'problem', why: plan.problems[0]!, count: plan.problems.length })
+    }
+    this.#model.plan = plan
+    const plainHttp = this.#deps.derpPlainHttp || (on && relaysArePlain(saved.nodeKeyUrl, netMap.derpMap))
+    this.#applier.apply({ plan, privateKey: on ? saved.nodeKey : undefined, publicKey: on ? publicNodeKey(this.#model) : undefined, plainHttp })
+    if (life.applied !== on) this.#advance({ kind: 'applied', on })
+  }
+
+  #planPrefs(): Parameters<Planner['plan']>[1] {
+    const { prefs } = this.#model.saved
+    return { acceptRoutes: prefs.RouteAll, exitNodeId: prefs.ExitNodeID, shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [] }
+  }
+
+  #serverNowMs(): number {
+    return this.#deps.env.clock.wallMs() + (this.#model.netMap?.clockSkewMs ?? 0)
+  }
+
+  /** Wakes when the next key of the map ends, ours or a peer's. */
+  #armExpiry(): void {
+    this.#expiryTimer?.()
+    this.#expiryTimer = undefined
+    const netMap = this.#model.netMap
+    if (!netMap) return
+    const now = this.#serverNowMs()
+    let at = Infinity
+    for (const node of [netMap.self, ...netMap.peers.values()]) {
+      const ends = expiryOf(node)
+      if (ends > now && ends < at) at = ends
+    }
+    if (at === Infinity) return
+    this.#expiryTimer = this.#deps.env.clock.after(Math.min(at - now + 1, MAX_WAIT_MS), () => {
+      this.#armExpiry()
+      if (this.#model.netMap && expiryOf(this.#model.netMap.self) <= this.#serverNowMs()) this.#advance({ kind: 'key-expired' })
+      else if (carries(this.#model.life)) this.#apply()
+    })
+  }
+
+  #armEngineStatus(): void {
+    this.#engineTimer ??= this.#deps.env.clock.after(ENGINE_STATUS_MS, () => {
+      this.#engineTimer = undefined
+      if (!this.#bus.wants(WATCH.engineUpdates)) return
+      this.#bus.emit({ Engine: this.views.engineStatus() })
+      this.#armEngineStatus()
+    })
+  }
+
+  #refreshWarnings(): void {
+    this.#deps.health.setGroup('backend', warningsOf(this.#model, this.#deps.env.clock.nowMs()))
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * Signing in and out: which login control is asked for, and what its outcome changes.
+ *
+ *   start + auth key            → register with it; the `login-interactive` that the official command sends behind it is the
+ *                                 same login, and only asks for a new key when there was one before (force re-auth)
+ *   start with a saved key      → connect with it
+ *   interactive                 → a sign-in page; its address goes to the bus as BrowseToURL
+ *   logout                      → the server is told, and the node key is gone here whatever it says
+ *
+ * The auth key is kept in memory only, for as long as a re-authentication may ask for it.
+ */
+import { EngineError, errorText } from '../base/errors.ts'
+import type { Env } from '../base/env.ts'
+import type { Notify, Prefs, StartOptions } from '../../localapi/types.ts'
+import type { Model } from './model.ts'
+import type { ControlPort, ControlState, LoggedIn, Login, StorePort } from './ports.ts'
+import { checkPrefs, parsePrefs, publicConfig } from './prefs.ts'
+import { forgetMap } from './saved-map.ts'
+import { freshState } from './saved-state.ts'
+import type { SavedState } from './saved-state.ts'
+import type { LifecycleEvent } from './state.ts'
+
+const LOGOUT_TIMEOUT_MS = 5_000
+const AUTH_KEY_KEPT_MS = 60_000
+
+export interface Knot {
+  advance(event: LifecycleEvent): void
+  save(saved: SavedState): void
+  takePrefs(prefs: Prefs): void
+  emit(part: Partial<Notify>): void
+  pushWants(): void
+  applyAgain(): void
+  forgetMap(): void
+  useSavedMap(): void
+}
+
+export interface LoginDeps {
+  readonly env: Env
+  readonly control: ControlPort
+  readonly store: StorePort
+  readonly model: Model
+  readonly knot: Knot
+  readonly os: 'linux' | 'windows' | 'macOS'
+  readonly ephemeral?: boolean
+}
+
+export class LoginFlow {
+  readonly #deps: LoginDeps
+  /** The last start, while `login-interactive` may still refer to it. */
+  #started: { authKey: string; hadNodeKey: boolean; untilMs: number } | undefined
+  /** A person asked for this login and waits for its outcome. */
+  #pending: 'auth-key' | 'interactive' | undefined
+
+  constructor(deps: LoginDeps) {
+    this.#deps = deps
+  }
+
+  /** Connects with the saved key, if there is one. */
+  resume(): void {
+    const { saved } = this.#deps.model
+    if (!saved.nodeKey) return this.#deps.knot.advance({ kind: 'control', state: 'needs-login' })
+    this.#deps.knot.useSavedMap()
+    this.#begin({ controlUrl: saved.nodeKeyUrl, interactive: false })
+  }
+
+  /** Ends the connection to control and keeps the sign-in. */
+  pause(): void {
+    this.#pending = undefined
+    this.#deps.control.stop()
+    this.#setIdle()
+  }
+
+  start(options: StartOptions): void {
+    const { model, knot, env } = this.#deps
+    const prefs = this.#prefsOf(options)
+    if (prefs.WantRunning && prefs.ControlURL === '') throw new EngineError('bad-argument', 'No server is chosen: give its address with --login-server.')
+    if (model.saved.nodeKey && model.saved.nodeKeyUrl !== prefs.ControlURL && prefs.ControlURL !== '') this.#forgetNodeKey('another server was chosen')
+    const hadNodeKey = model.saved.nodeKey !== undefined
+    const authKey = options.AuthKey ?? ''
+    knot.takePrefs(prefs)
+    this.#started = authKey === '' ? undefined : { authKey, hadNodeKey, untilMs: env.clock.nowMs() + AUTH_KEY_KEPT_MS }
+    if (!prefs.WantRunning) return
+    if (authKey !== '') {
+      this.#pending = 'auth-key'
+      this.#begin({ controlUrl: prefs.ControlURL, interactive: false, authKey })
+    } else if (hadNodeKey) this.resume()
+    else knot.advance({ kind: 'control', state: 'needs-login' })
+  }
+
+  #prefsOf(options: StartOptions): Prefs {
+    const { saved } = this.#deps.model
+    if (options.UpdatePrefs === undefined || options.UpdatePrefs === null) return saved.prefs
+    const prefs = parsePrefs(options.UpdatePrefs, saved.prefs, true)
+    const reason = typeof prefs === 'string' ? prefs : checkPrefs(prefs)
+    if (typeof prefs === 'string' || reason !== undefined) throw new EngineError('bad-prefs', reason ?? 'bad prefs')
+    return prefs
+  }
+
+  interactive(): void {
+    const { model, knot, env } = this.#deps
+    const started = this.#started
+    this.#started = undefined
+    if (started && env.clock.nowMs() < started.untilMs) {
+      if (!started.hadNodeKey) return
+      this.#pending = 'auth-key'
+      return this.#begin({ controlUrl: model.saved.prefs.ControlURL, interactive: true, authKey: started.authKey })
+    }
+    if (model.control.kind === 'waiting' && model.authUrl !== '') return knot.emit({ BrowseToURL: model.authUrl })
+    if (model.saved.prefs.ControlURL === '') throw new EngineError('bad-argument', 'No server is chosen: give its address with --login-server.')
+    this.#pending = 'interactive'
+    this.#begin({ controlUrl: model.saved.prefs.ControlURL, interactive: true })
+  }
+
+  #begin(login: { controlUrl: string; interactive: boolean; authKey?: string }): void {
+    const { control, model, knot, ephemeral } = this.#deps
+    const whole: Login = {
+      ...login,
+      machineKey: model.saved.machineKey,
+      nodeKey: model.saved.nodeKey,
+      ...(ephemeral === true ? { ephemeral: true } : {}),
+    }
+    model.authUrl = ''
+    knot.pushWants()
+    control.begin(whole)
+  }
+
+  handleControlState(state: ControlState): void {
+    const { model, knot } = this.#deps
+    if (state.kind === 'waiting' && state.authUrl !== model.authUrl) {
+      model.authUrl = state.authUrl
+      knot.emit({ BrowseToURL: state.authUrl })
+    }
+    if (state.kind === 'running') this.#pending = undefined
+    const refused = state.kind === 'failed' ? state.message : state.kind === 'needs-login' && state.code !== undefined ? state.why : undefined
+    if (refused !== undefined && this.#pending !== undefined) {
+      this.#pending = undefined
+      this.#started = undefined
+      knot.emit({ ErrMessage: refused })
+    }
+  }
+
+  /** Keeps the key before anything else: it must survive a power cut from here on. */
+  handleLoggedIn(result: LoggedIn): void {
+    const { model, knot, env } = this.#deps
+    const { saved } = model
+    const changed = saved.nodeKey === undefined || saved.nodeKey.secretText() !== result.nodeKey.secretText()
+    const prefs: Prefs = { ...saved.prefs, LoggedOut: false, WantRunning: saved.prefs.WantRunning || this.#pending === 'interactive', Config: publicConfig(result.user, saved.nodeId) }
+    const identity = changed ? { nodeKey: result.nodeKey, nodeKeyUrl: saved.prefs.ControlURL } : {}
+    knot.save({ ...saved, ...identity, user: result.user, prefs: { ...saved.prefs, Config: prefs.Config } })
+    model.authUrl = ''
+    env.log.info('signed in', { newKey: changed })
+    env.journal.add({ part: 'backend', kind: 'signed-in', newKey: changed, user: result.user.LoginName })
+    knot.advance({ kind: 'node-key', has: true })
+    knot.takePrefs(prefs)
+    knot.emit({ LoginFinished: {}, Prefs: model.saved.prefs })
+    if (changed && model.life.applied) knot.applyAgain()
+  }
+
+  async logout(): Promise<void> {
+    const { model, knot, control, env } = this.#deps
+    if (!model.saved.nodeKey) return
+    this.#pending = undefined
+    this.#started = undefined
+    knot.takePrefs({ ...model.saved.prefs, WantRunning: false, LoggedOut: true })
+    let failure: unknown
+    await control.logout(LOGOUT_TIMEOUT_MS).catch((error: unknown) => {
+      failure = error
+    })
+    control.stop()
+    this.#setIdle()
+    this.#forgetNodeKey('signed out')
+    const fresh = freshState(env.random, this.#deps.os, env.clock.wallMs(), model.saved.machineKey)
+    knot.save({ ...fresh, prefs: model.saved.prefs })
+    knot.takePrefs(fresh.prefs)
+    if (failure === undefined) return
+    throw new EngineError('control-unreachable', `Signed out on this device, but the server could not be told (${errorText(failure)}). It still lists this device; remove it there.`, { cause: failure })
+  }
+
+  #forgetNodeKey(why: string): void {
+    const { model, knot, store, env } = this.#deps
+    env.journal.add({ part: 'backend', kind: 'key-forgotten', why })
+    knot.save({ ...model.saved, nodeKey: undefined, nodeKeyUrl: '', user: undefined, nodeId: '', prefs: { ...model.saved.prefs, Config: null } })
+    forgetMap(store)
+    knot.forgetMap()
+    knot.advance({ kind: 'node-key', has: false })
+  }
+
+  #setIdle(): void {
+    const { model, knot } = this.#deps
+    model.control = { kind: 'idle' }
+    model.authUrl = ''
+    knot.advance({ kind: 'control', state: 'idle' })
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * All that the backend knows, in one record. The backend alone writes it; views read it.
+ */
+import type { NodePublicKey } from '../base/keys.ts'
+import { nodeKey } from '../base/keys.ts'
+import type { NetInfo } from '../core/tailcfg/types.ts'
+import type { NetMap } from '../core/netmap/types.ts'
+import { EMPTY_PLAN } from '../core/plan/plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
+import type { ControlState, Endpoint } from './ports.ts'
+import { INITIAL } from './state.ts'
+import type { Lifecycle } from './state.ts'
+import type { SavedState } from './saved-state.ts'
+
+export interface Model {
+  saved: SavedState
+  life: Lifecycle
+  control: ControlState
+  netMap: NetMap | undefined
+  /** Wall time at which the map in use was saved, while it came from disk. */
+  mapSavedAtMs: number | undefined
+  plan: Plan
+  endpoints: readonly Endpoint[]
+  netInfo: NetInfo | undefined
+  homeRegion: number
+  authUrl: string
+  /** Peers that packets were exchanged with lately. */
+  readonly active: Set<NodePublicKey>
+  /** Monotonic time at which the engine began to run from a saved map, else undefined. */
+  savedMapSinceMs: number | undefined
+  /** The packet thread is dead: why. */
+  dataplaneFailure: string | undefined
+}
+
+export function newModel(saved: SavedState): Model {
+  return {
+    saved,
+    life: INITIAL,
+    control: { kind: 'idle' },
+    netMap: undefined,
+    mapSavedAtMs: undefined,
+    plan: EMPTY_PLAN,
+    endpoints: [],
+    netInfo: undefined,
+    homeRegion: 0,
+    authUrl: '',
+    active: new Set(),
+    savedMapSinceMs: undefined,
+    dataplaneFailure: undefined,
+  }
+}
+
+/** Our public node key, "" without one. */
+export function publicNodeKey(model: Model): NodePublicKey | undefined {
+  return model.saved.nodeKey && nodeKey(model.saved.nodeKey.publicBytes())
+}

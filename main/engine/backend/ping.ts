@@ -1,0 +1,72 @@
+/**
+ * `ping` of the LocalAPI: finds the peer behind an address and asks the part that speaks that kind of ping.
+ *
+ *   disco  magicsock: which way packets go      TSMP  through the tunnel, answered by the peer's engine
+ *   ICMP   through the tunnel, answered by its network stack, its filter permitting
+ */
+import { errorText } from '../base/errors.ts'
+import { formatAddrPort, parsePrefix, prefixContains } from '../base/ip.ts'
+import type { NodePublicKey } from '../base/keys.ts'
+import type { Node } from '../core/tailcfg/types.ts'
+import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
+import type { PingResult, PingType } from '../../localapi/types.ts'
+import type { Model } from './model.ts'
+import type { DataplanePort, MagicsockPort } from './ports.ts'
+import { regionCode } from './status.ts'
+import { nodeByIp, nodeByKey } from './whois.ts'
+
+/** The official command gives up after 5 s itself. */
+const PING_TIMEOUT_MS = 10_000
+
+export async function ping(
+  deps: { model: Model; dataplane: DataplanePort; magicsock: MagicsockPort },
+  ip: string,
+  type: PingType,
+  sizeBytes: number,
+): Promise<PingResult> {
+  const { model } = deps
+  const empty: PingResult = { IP: ip, NodeIP: '', NodeName: '', Err: '', LatencySeconds: 0, Endpoint: '', PeerRelay: '', DERPRegionID: 0, DERPRegionCode: '' }
+  const netMap = model.netMap
+  if (!netMap) return { ...empty, Err: 'not connected: there is no list of devices yet' }
+  if (addressesOf(netMap.self).includes(ip)) return { ...empty, Err: `${ip} is local Tailscale IP`, IsLocalIP: true }
+  const node = nodeByIp(netMap, ip) ?? nodeByRoute(model, ip)
+  if (!node) return { ...empty, Err: 'no matching peer' }
+  const suffix = magicDnsSuffix(netMap.self)
+  const found: PingResult = { ...empty, NodeIP: addressesOf(node)[0] ?? '', NodeName: shortName(node, suffix) }
+  if (!model.plan.magicsock.peers.some((peer) => peer.key === node.Key)) {
+    return { ...found, Err: model.life.name === 'Running' ? 'that device cannot be reached: its key has ended, or it has never connected' : 'not connected' }
+  }
+  try {
+    switch (type) {
+      case 'disco': {
+        const pong = await deps.magicsock.ping(node.Key as NodePublicKey, sizeBytes, PING_TIMEOUT_MS)
+        const way =
+          pong.via.kind === 'direct'
+            ? { Endpoint: formatAddrPort(pong.via.addr) }
+            : { DERPRegionID: pong.via.region, DERPRegionCode: regionCode(netMap.derpMap, pong.via.region) }
+        return { ...found, LatencySeconds: pong.latencyMs / 1000, ...way }
+      }
+      case 'TSMP':
+      case 'ICMP': {
+        const pong = await deps.dataplane.ping(type === 'TSMP' ? 'tsmp' : 'icmp', ip, sizeBytes, PING_TIMEOUT_MS)
+        const port = type === 'TSMP' && pong.peerApiPort !== undefined && pong.peerApiPort !== 0 ? { PeerAPIPort: pong.peerApiPort } : {}
+        return { ...found, LatencySeconds: pong.latencyMs / 1000, ...port }
+      }
+      case 'peerapi':
+        return { ...found, Err: 'pings of the kind peerapi are not served yet' }
+    }
+  } catch (error) {
+    return { ...found, Err: errorText(error) }
+  }
+}
+
+function nodeByRoute(model: Model, ip: string): Node | undefined {
+  let best: { key: string; bits: number } | undefined
+  for (const peer of model.plan.dataplane.peers) {
+    for (const route of peer.routes) {
+      const prefix = parsePrefix(route)!
+      if (prefixContains(prefix, ip) && (!best || prefix.bits > best.bits)) best = { key: peer.key, bits: prefix.bits }
+    }
+  }
+  return best && model.netMap ? nodeByKey(model.netMap, best.key) : undefined
+}

@@ -1,0 +1,194 @@
+/**
+ * What others may read of the backend, in the LocalAPI's JSON. Nothing here changes anything.
+ */
+import { parseAddrPort } from '../base/ip.ts'
+import type { Hostinfo } from '../core/tailcfg/types.ts'
+import type { DerpMap, DnsConfig, Node, UserProfile } from '../core/tailcfg/types.ts'
+import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
+import { ZERO_TIME } from '../core/tailcfg/types.ts'
+import type { EngineStatus, HealthState, LoginProfile, NetMapJson, PathsPage, Prefs, Status, WhoIsResponse } from '../../localapi/types.ts'
+import { publicNodeKey } from './model.ts'
+import type { Model } from './model.ts'
+import { netMapJson, nodeJson } from './node-json.ts'
+import type { BackendDeps } from './ports.ts'
+import { loginProfile } from './saved-state.ts'
+import { buildStatus, regionCode } from './status.ts'
+import { hostinfoOf } from './wants.ts'
+import { nodeByIp, nodeByKey, whoIs } from './whois.ts'
+
+export class Views {
+  readonly #deps: BackendDeps
+  readonly #model: Model
+
+  constructor(deps: BackendDeps, model: Model) {
+    this.#deps = deps
+    this.#model = model
+  }
+
+  get version(): string {
+    return this.#deps.version
+  }
+
+  status(withPeers: boolean): Status {
+    const model = this.#model
+    const running = model.life.name === 'Running' || model.life.name === 'Starting'
+    return buildStatus(
+      {
+        version: this.#deps.version,
+        state: model.life.name,
+        hasNodeKey: model.saved.nodeKey !== undefined,
+        nodeKey: publicNodeKey(model) ?? '',
+        authUrl: model.authUrl,
+        prefs: model.saved.prefs,
+        hostinfo: this.#hostinfo(),
+        netMap: model.netMap,
+        endpoints: model.endpoints,
+        homeRegion: model.homeRegion,
+        health: this.#deps.health.texts(),
+        paths: this.#deps.magicsock.paths(),
+        stats: this.#deps.dataplane.stats(),
+        active: model.active,
+        online: running && model.control.kind === 'running',
+      },
+      withPeers,
+    )
+  }
+
+  prefs(): Prefs {
+    return this.#model.saved.prefs
+  }
+
+  health(): HealthState {
+    return this.#deps.health.state()
+  }
+
+  currentProfile(): LoginProfile {
+    return loginProfile(this.#model.saved)
+  }
+
+  profiles(): readonly LoginProfile[] {
+    return this.#model.saved.nodeKey ? [this.currentProfile()] : []
+  }
+
+  /** Who has `addr`: an address, address:port, loopback source port of a tunnel connection, or node key text. */
+  whoIs(addr: string, proto: 'tcp' | 'udp' | '', dstIp: string | undefined): WhoIsResponse | 'bad-address' | undefined {
+    const netMap = this.#model.netMap
+    if (addr.startsWith('nodekey:')) {
+      const node = netMap && nodeByKey(netMap, addr)
+      return node && netMap ? whoIs(netMap, node, dstIp) : undefined
+    }
+    const asIp = addr.includes('.') || addr.includes(':') ? addr : ''
+    const at = parseAddrPort(addr) ?? (asIp === '' ? undefined : parseAddrPort(asIp.includes(':') ? `[${asIp}]:0` : `${asIp}:0`))
+    if (!at) return 'bad-address'
+    if (!netMap) return undefined
+    const owner = at.port === 0 ? undefined : this.#flowOwner(at, proto)
+    const node = nodeByIp(netMap, owner?.ip ?? at.ip)
+    return node && whoIs(netMap, node, dstIp)
+  }
+
+  #flowOwner(at: { ip: string; port: number }, proto: 'tcp' | 'udp' | ''): { ip: string } | undefined {
+    const kinds = proto === '' ? (['tcp', 'udp'] as const) : [proto]
+    for (const kind of kinds) {
+      const owner = this.#deps.dataplane.flowOwner(kind, at)
+      if (owner) return owner
+    }
+    return undefined
+  }
+
+  derpMap(): DerpMap | null {
+    return this.#model.netMap?.derpMap ?? null
+  }
+
+  dnsConfig(): DnsConfig | undefined {
+    return this.#model.netMap?.dns
+  }
+
+  peerById(id: number): Node | undefined {
+    const netMap = this.#model.netMap
+    const node = netMap?.peers.get(id)
+    return node && netMap ? nodeJson(node, magicDnsSuffix(netMap.self)) : undefined
+  }
+
+  userProfile(id: number): UserProfile | undefined {
+    return this.#model.netMap?.userProfiles.get(id)
+  }
+
+  netMap(): NetMapJson | undefined {
+    return this.#model.netMap && netMapJson(this.#model.netMap, this.#model.life.map === 'saved')
+  }
+
+  selfNode(): Node | undefined {
+    const netMap = this.#model.netMap
+    return netMap && nodeJson(netMap.self, magicDnsSuffix(netMap.self))
+  }
+
+  /** How packets go to each peer of the map, in its order. */
+  paths(): PathsPage {
+    const netMap = this.#model.netMap
+    if (!netMap) return { paths: [] }
+    const suffix = magicDnsSuffix(netMap.self)
+    const views = this.#deps.magicsock.paths()
+    const byKey: ReadonlyMap<string, (typeof views) extends ReadonlyMap<unknown, infer V> ? V : never> = views
+    const paths: PathsPage['paths'][number][] = []
+    for (const peer of netMap.peers.values()) {
+      const view = byKey.get(peer.Key)
+      if (!view) continue
+      const { path } = view
+      const region = path.kind === 'relay' || path.kind === 'both' ? path.region : undefined
+      paths.push({
+        peer: peer.Key,
+        name: shortName(peer, suffix),
+        ip: addressesOf(peer)[0] ?? '',
+        kind: path.kind,
+        ...(path.kind === 'direct' || path.kind === 'both' ? { addr: `${path.addr.ip.includes(':') ? `[${path.addr.ip}]` : path.addr.ip}:${path.addr.port}` } : {}),
+        ...(region !== undefined ? { region, regionCode: regionCode(netMap.derpMap, region) } : {}),
+        ...(view.latencyMs !== undefined ? { latencyMs: view.latencyMs } : {}),
+        since: new Date(view.sinceMs).toISOString(),
+        why: view.why,
+      })
+    }
+    return { paths }
+  }
+
+  /** Sums over all peers, and those with a live session. */
+  engineStatus(): EngineStatus {
+    const live: Record<string, EngineStatus['LivePeers'][string]> = {}
+    let rx = 0
+    let tx = 0
+    for (const [key, stats] of this.#deps.dataplane.stats()) {
+      rx += stats.rxBytes
+      tx += stats.txBytes
+      if (stats.lastHandshakeMs === undefined) continue
+      live[key] = { NodeKey: key, TxBytes: stats.txBytes, RxBytes: stats.rxBytes, LastHandshake: stats.lastHandshakeMs === 0 ? ZERO_TIME : new Date(stats.lastHandshakeMs).toISOString() }
+    }
+    const relays = [...this.#deps.derp.states().values()].filter((state) => state === 'connected').length
+    return { RBytes: rx, WBytes: tx, NumLive: Object.keys(live).length, LiveDERPs: relays, LivePeers: live }
+  }
+
+  /** Prometheus text: a few of the stock daemon's names, and our counters. */
+  metrics(): string {
+    const engine = this.engineStatus()
+    const { prefs } = this.#model.saved
+    const lines = [
+      '# TYPE tailscaled_inbound_bytes_total counter',
+      `tailscaled_inbound_bytes_total ${engine.RBytes}`,
+      '# TYPE tailscaled_outbound_bytes_total counter',
+      `tailscaled_outbound_bytes_total ${engine.WBytes}`,
+      '# TYPE tailscaled_home_derp_region_id gauge',
+      `tailscaled_home_derp_region_id ${this.#model.homeRegion}`,
+      '# TYPE tailscaled_advertised_routes gauge',
+      `tailscaled_advertised_routes ${prefs.AdvertiseRoutes?.length ?? 0}`,
+      '# TYPE tailscaled_health_messages gauge',
+      `tailscaled_health_messages{type="warning"} ${this.#deps.health.texts().length}`,
+    ]
+    for (const [name, value] of Object.entries(this.#deps.dataplane.counters()).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+      const metric = `bowline_${name.replace(/[^A-Za-z0-9_]/g, '_')}_total`
+      lines.push(`# TYPE ${metric} counter`, `${metric} ${value}`)
+    }
+    return `${lines.join('\n')}\n`
+  }
+
+  #hostinfo(): Hostinfo {
+    return hostinfoOf(this.#deps.hostinfo(), this.#model)
+  }
+}

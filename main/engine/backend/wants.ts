@@ -1,0 +1,21 @@
+/**
+ * What we tell control of ourselves, whole each time: system facts, then what prefs and the network say.
+ */
+import type { Hostinfo } from '../core/tailcfg/types.ts'
+import type { Model } from './model.ts'
+
+/** Hostinfo of the moment. Nothing is advertised that is not served. */
+export function hostinfoOf(base: Hostinfo, model: Model): Hostinfo {
+  const { prefs } = model.saved
+  const routes = prefs.AdvertiseRoutes ?? []
+  const tags = prefs.AdvertiseTags ?? []
+  return {
+    ...base,
+    ...(prefs.Hostname !== '' ? { Hostname: prefs.Hostname } : {}),
+    ...(prefs.ShieldsUp ? { ShieldsUp: true } : {}),
+    ...(routes.length > 0 ? { RoutableIPs: routes } : {}),
+    ...(tags.length > 0 ? { RequestTags: tags } : {}),
+    ...(prefs.ExitNodeID !== '' ? { ExitNodeID: prefs.ExitNodeID } : {}),
+    ...(model.netInfo ? { NetInfo: model.netInfo } : {}),
+  }
+}
