@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
-    include: ['test/{arch,unit,vectors,sim,fuzz,e2e-demo}/**/*.test.ts'],
+    include: ['test/{arch,unit,vectors,sim,fuzz,ui}/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
     pool: 'forks',

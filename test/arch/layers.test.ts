@@ -63,6 +63,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   [`${E}io`]: every(['base', 'core']),
   [`${E}os`]: every(['base', 'core']),
   ...Object.fromEntries(part.map((name) => [E + name, every(['base', 'core'])])),
+  [`${E}health`]: [...every(['base', 'core']), 'types:main/localapi'],
   [`${E}backend`]: [...every(['base', 'core']), 'main/localapi', ...part.map((name) => `types:${E}${name}`)],
   [`${E}features`]: [...every(['base', 'core']), 'main/localapi', `types:${E}backend`],
   [`${E}server`]: [...every(['base']), 'main/localapi', `types:${E}core`, `types:${E}backend`, `types:${E}features`],
@@ -118,7 +119,7 @@ describe('the layer table', () => {
 
   it('reads the environment in few places', () => {
     const readers = files.filter((file) => /process\.env/.test(readFileSync(join(root, file), 'utf8')))
-    expect(readers.filter((file) => !/^main\/(cli|app|web)\/|daemon\.ts$|main\/index\.ts/.test(file))).toEqual([])
+    expect(readers.filter((file) => !/^main\/(cli|app|web)\/|daemon\.ts$|io\/tls\.ts$|main\/index\.ts/.test(file))).toEqual([])
   })
 
   it('has no noble import outside the crypto facade', () => {
