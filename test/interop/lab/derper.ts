@@ -85,8 +85,12 @@ export class Derper {
       name: this.code,
       command: this.#options.program,
       args: [
-        ...['-a', `${this.host}:${this.#port}`, '-http-port', '-1', '-stun-port', String(this.#stunPort)],
-        ...['-hostname', this.host, '-c', join(this.#options.folder, `${this.code}.key`), '-verify-client-url', this.#verifyUrl],
+        `-a=${this.host}:${this.#port}`,
+        '-http-port=-1',
+        `-stun-port=${this.#stunPort}`,
+        `-hostname=${this.host}`,
+        `-c=${join(this.#options.folder, `${this.code}.key`)}`,
+        `-verify-client-url=${this.#verifyUrl}`,
       ],
       ...(this.#options.prefix === undefined ? {} : { prefix: this.#options.prefix }),
     })

@@ -3,16 +3,17 @@
  * down; the effect's time is when the node's LocalAPI (or traffic) shows it. Both are wall clock on one machine.
  */
 import { waitFor } from '../../support/wait.ts'
+import type { SentMessage } from './headscale.ts'
 import type { Lab } from './lab.ts'
 import type { LabNode } from './node.ts'
 import type { Status } from './local-api.ts'
 
 /** Resolves with the time of the first message to `node` after `sinceMs` that `matches`, as wall clock ms. */
-export async function messageTime(lab: Lab, node: LabNode, sinceMs: number, matches: (text: string) => boolean): Promise<number> {
+export async function messageTime(lab: Lab, node: LabNode, sinceMs: number, matches: (text: string, body: SentMessage['body']) => boolean): Promise<number> {
   const { id } = await lab.headscale.node(node.name)
   return waitFor(
     `a matching message from Headscale to ${node.name}`,
-    () => lab.headscale.sentTo(id, sinceMs).find((message) => matches(JSON.stringify(message.body)))?.atMs,
+    () => lab.headscale.sentTo(id, sinceMs).find((message) => matches(JSON.stringify(message.body), message.body))?.atMs,
     { withinMs: 15_000, everyMs: 50 },
   )
 }
@@ -25,7 +26,7 @@ export async function delayUntilSeen(
   lab: Lab,
   node: LabNode,
   change: () => Promise<unknown>,
-  matches: (text: string) => boolean,
+  matches: (text: string, body: SentMessage['body']) => boolean,
   isSeen: (status: Status) => boolean,
 ): Promise<number> {
   const { id } = await lab.headscale.node(node.name)
@@ -39,9 +40,16 @@ export async function delayUntilSeen(
   seen.catch(() => undefined)
   await change()
   const seenMs = await seen
-  const message = lab.headscale.sentTo(id, sinceMs - 10).find(({ body }) => matches(JSON.stringify(body)))
+  const message = lab.headscale.sentTo(id, sinceMs - 10).find(({ body }) => matches(JSON.stringify(body), body))
   if (message === undefined) throw new Error(`no message to ${node.name} matches what it shows`)
   return seenMs - message.atMs
+}
+
+/** Whether a message gives that peer that home relay. */
+export function givesHome(body: SentMessage['body'], peerId: number, region: number): boolean {
+  const whole = [body['Peers'], body['PeersChanged']].flatMap((list) => (list ?? []) as { ID: number; HomeDERP?: number }[])
+  const patches = (body['PeersChangedPatch'] ?? []) as { NodeID: number; DERPRegion?: number }[]
+  return whole.some((peer) => peer.ID === peerId && peer.HomeDERP === region) || patches.some((patch) => patch.NodeID === peerId && patch.DERPRegion === region)
 }
 
 /** The peer with that first label in a status. */
