@@ -22,3 +22,16 @@ export interface PathView {
   /** One sentence: why this path and not a better one. */
   readonly why: string
 }
+
+/** What a person sees of one address at which a peer may be. */
+export interface CandidateView {
+  readonly addr: AddrPort
+  /** Where it was learnt: 'map', 'call-me-maybe', 'ping'. */
+  readonly sources: readonly string[]
+  readonly lastPingAgoMs: number | undefined
+  readonly lastPongAgoMs: number | undefined
+  readonly latencyMs: number | undefined
+  /** Pings since the last pong. */
+  readonly unanswered: number
+  readonly isBest: boolean
+}

@@ -1,0 +1,132 @@
+/**
+ * The addresses at which a peer may be, where each was learnt, and what was heard of it. Pure, bounded.
+ *
+ *   map              from the network map; goes when the map drops it
+ *   call-me-maybe    the peer told us over the relay; goes when its next list omits it
+ *   ping             the peer pinged us from there; goes when it has not for 45 s
+ *
+ * Source: tailscale wgengine/magicsock/endpoint.go @ de9ec7e, read 2026-08.
+ */
+import type { AddrPort } from '../../base/ip.ts'
+import { formatAddrPort } from '../../base/ip.ts'
+
+export type CandidateSource = 'map' | 'call-me-maybe' | 'ping'
+
+/** Together, whatever their source. */
+export const MAX_CANDIDATES = 100
+/** Of one source: no list may push the others out. */
+const MAX_OF_SOURCE: Readonly<Record<CandidateSource, number>> = { map: 60, 'call-me-maybe': 60, ping: 16 }
+const PINGED_US_KEEP_MS = 45_000
+/** Samples that the latency is the least of. */
+const SAMPLES = 3
+
+export interface Candidate {
+  readonly addr: AddrPort
+  readonly sources: Set<CandidateSource>
+  pingedUsMs: number
+  lastPingMs: number
+  lastPongMs: number
+  /** Pings since the last pong. */
+  unanswered: number
+  samplesMs: number[]
+}
+
+export class CandidateSet {
+  readonly #byText = new Map<string, Candidate>()
+
+  get size(): number {
+    return this.#byText.size
+  }
+
+  values(): Iterable<Candidate> {
+    return this.#byText.values()
+  }
+
+  get(addr: AddrPort): Candidate | undefined {
+    return this.#byText.get(formatAddrPort(addr))
+  }
+
+  /** Makes `addrs` the whole list of a source, except what is `kept`; returns the addresses that are new to us. */
+  replace(source: 'map' | 'call-me-maybe', addrs: readonly AddrPort[], kept: Candidate | undefined): AddrPort[] {
+    const wanted = new Set(addrs.slice(0, MAX_OF_SOURCE[source]).map(formatAddrPort))
+    for (const [text, candidate] of this.#byText) {
+      if (wanted.has(text) || !candidate.sources.delete(source)) continue
+      if (candidate.sources.size === 0 && candidate !== kept) this.#byText.delete(text)
+    }
+    return addrs.slice(0, MAX_OF_SOURCE[source]).filter((addr) => this.#add(addr, source))
+  }
+
+  /** Notes a ping from an address; undefined when there is no room for it. */
+  notePing(nowMs: number, addr: AddrPort): { candidate: Candidate; isNew: boolean } | undefined {
+    const isNew = this.#add(addr, 'ping')
+    const candidate = this.get(addr)
+    if (!candidate) return undefined
+    candidate.pingedUsMs = nowMs
+    return { candidate, isNew }
+  }
+
+  /** Drops addresses that only pinged us once and fell silent. */
+  expire(nowMs: number, kept: Candidate | undefined): void {
+    for (const [text, candidate] of this.#byText) {
+      if (nowMs - candidate.pingedUsMs >= PINGED_US_KEEP_MS) candidate.sources.delete('ping')
+      if (candidate.sources.size === 0 && candidate !== kept) this.#byText.delete(text)
+    }
+  }
+
+  /** Forgets everything heard, and the addresses that only came by ping: the network under us is another. */
+  reset(): void {
+    for (const [text, candidate] of this.#byText) {
+      candidate.sources.delete('ping')
+      if (candidate.sources.size === 0) this.#byText.delete(text)
+      candidate.lastPingMs = candidate.lastPongMs = Number.NEGATIVE_INFINITY
+      candidate.unanswered = 0
+      candidate.samplesMs = []
+    }
+  }
+
+  clear(): void {
+    this.#byText.clear()
+  }
+
+  #add(addr: AddrPort, source: CandidateSource): boolean {
+    const text = formatAddrPort(addr)
+    const known = this.#byText.get(text)
+    if (known) {
+      known.sources.add(source)
+      return false
+    }
+    if (this.#byText.size >= MAX_CANDIDATES) return false
+    if (source === 'ping' && !this.#makeRoomForPing()) return false
+    this.#byText.set(text, {
+      addr,
+      sources: new Set([source]),
+      pingedUsMs: Number.NEGATIVE_INFINITY,
+      lastPingMs: Number.NEGATIVE_INFINITY,
+      lastPongMs: Number.NEGATIVE_INFINITY,
+      unanswered: 0,
+      samplesMs: [],
+    })
+    return true
+  }
+
+  /** Past the limit the one that pinged longest ago goes, unless it ever answered us. */
+  #makeRoomForPing(): boolean {
+    const learnt = [...this.#byText].filter(([, one]) => one.sources.size === 1 && one.sources.has('ping'))
+    if (learnt.length < MAX_OF_SOURCE.ping) return true
+    const oldest = learnt
+      .filter(([, one]) => one.lastPongMs === Number.NEGATIVE_INFINITY)
+      .reduce<[string, Candidate] | undefined>((least, one) => (!least || one[1].pingedUsMs < least[1].pingedUsMs ? one : least), undefined)
+    return oldest !== undefined && this.#byText.delete(oldest[0])
+  }
+}
+
+/** Notes a round trip; the candidate's latency is the least of the last few. */
+export function noteLatency(candidate: Candidate, latencyMs: number): void {
+  candidate.samplesMs.push(latencyMs)
+  if (candidate.samplesMs.length > SAMPLES) candidate.samplesMs.shift()
+}
+
+/** Least of the last few round trips; undefined when it never answered. */
+export function latencyOf(candidate: Candidate): number | undefined {
+  return candidate.samplesMs.length === 0 ? undefined : Math.min(...candidate.samplesMs)
+}

@@ -1,0 +1,102 @@
+/**
+ * When the next round of pings to all addresses of a peer is due. Pure.
+ *
+ *   rounds after the start: at once, 0.25 s, 1 s, 3 s (the peer's own pings have opened its side by then, and one lost
+ *   packet costs little), then every 5 s for a minute, then every 15 s; only while there is a reason to look
+ *
+ * The official client sends a round every 5 s with traffic and no quick ones (endpoint.go, discoPingInterval).
+ */
+
+const QUICK_MS = [250, 750, 2000] as const
+const STEADY_MS = 5000
+const SLOW_MS = 15_000
+const STEADY_FOR_MS = 60_000
+/** A new start this soon after the last goes on with the running schedule. */
+const RESTART_MIN_MS = 5000
+/** Same address, steady rounds: just under the interval, so that a round finds its addresses due. */
+const SPACING_MS = 4900
+const QUICK_SPACING_MS = 200
+
+export class Discovery {
+  #startedMs = Number.NEGATIVE_INFINITY
+  #round = 0
+  #dueMs: number | undefined
+  #why = ''
+
+  get dueMs(): number | undefined {
+    return this.#dueMs
+  }
+
+  get why(): string {
+    return this.#why
+  }
+
+  /** Least time since the last ping to an address for it to be pinged in this round. */
+  get spacingMs(): number {
+    return this.#round <= QUICK_MS.length && this.#round > 0 ? QUICK_SPACING_MS : SPACING_MS
+  }
+
+  /** Quick repeats do not call the peer again: only the first and the steady rounds do. */
+  get callsPeer(): boolean {
+    return this.#round === 0 || this.#round >= QUICK_MS.length
+  }
+
+  /** Looks again from now on. `urgent`: the path in use just failed, so a schedule under way starts over. */
+  start(nowMs: number, why: string, urgent: boolean): void {
+    if (this.#dueMs !== undefined && !urgent && nowMs - this.#startedMs < RESTART_MIN_MS) return
+    if (urgent && this.#dueMs !== undefined && nowMs - this.#startedMs < 1000) return
+    this.#startedMs = nowMs
+    this.#round = 0
+    this.#dueMs = nowMs
+    this.#why = why
+  }
+
+  /** Something new came up while looking: the next round is due now. */
+  hurry(nowMs: number, why: string): void {
+    if (this.#dueMs === undefined) return
+    this.#dueMs = Math.min(this.#dueMs, nowMs)
+    this.#why = why
+  }
+
+  /** One round was run. */
+  advance(nowMs: number): void {
+    const quick = QUICK_MS[this.#round++]
+    this.#dueMs = nowMs + (quick ?? (nowMs - this.#startedMs < STEADY_FOR_MS ? STEADY_MS : SLOW_MS))
+    this.#why = 'no direct path yet'
+  }
+
+  /** One round at a later time, to look for something better. */
+  later(atMs: number, why: string): void {
+    this.#startedMs = Number.NEGATIVE_INFINITY
+    this.#round = QUICK_MS.length + 1
+    this.#dueMs = atMs
+    this.#why = why
+  }
+
+  stop(): void {
+    this.#dueMs = undefined
+  }
+}
+
+/** A bounded allowance: `capacity` at once, one more every `refillMs`. */
+export class Allowance {
+  readonly #capacity: number
+  readonly #refillMs: number
+  #left: number
+  #atMs = 0
+
+  constructor(capacity: number, refillMs: number) {
+    this.#capacity = capacity
+    this.#refillMs = refillMs
+    this.#left = capacity
+  }
+
+  /** Takes one, if there is one. */
+  take(nowMs: number): boolean {
+    this.#left = Math.min(this.#capacity, this.#left + (nowMs - this.#atMs) / this.#refillMs)
+    this.#atMs = nowMs
+    if (this.#left < 1) return false
+    this.#left--
+    return true
+  }
+}

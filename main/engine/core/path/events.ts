@@ -1,0 +1,24 @@
+/**
+ * What the path machine decided and why: goes into the journal as it is. Addresses are in fields of their own, so that
+ * redaction finds them; `why` never holds one.
+ */
+import type { AddrPort } from '../../base/ip.ts'
+import type { CandidateSource } from './candidates.ts'
+import type { RefusedAddr } from './acceptable.ts'
+import type { Path } from './types.ts'
+
+export type PathEvent =
+  | { readonly kind: 'candidates'; readonly source: CandidateSource; readonly added: readonly AddrPort[]; readonly total: number; readonly why: string }
+  | { readonly kind: 'candidate-refused'; readonly addr: AddrPort; readonly reason: RefusedAddr; readonly why: string }
+  | { readonly kind: 'probe-round'; readonly pinged: number; readonly calledPeer: boolean; readonly why: string }
+  | { readonly kind: 'first-pong'; readonly addr: AddrPort; readonly latencyMs: number; readonly why: string }
+  | { readonly kind: 'pong-missed'; readonly addr: AddrPort; readonly misses: number; readonly why: string }
+  | { readonly kind: 'path'; readonly from: Path; readonly to: Path; readonly why: string }
+
+/** What the machine wants done. */
+export type PathOutput =
+  /** A disco ping to an address; its pong comes back under `pingId`. */
+  | { readonly kind: 'ping'; readonly pingId: number; readonly to: AddrPort }
+  /** Our own addresses to the peer, over the relay. */
+  | { readonly kind: 'call-me-maybe'; readonly region: number }
+  | { readonly kind: 'set-path'; readonly path: Path }

@@ -1,0 +1,473 @@
+/**
+ * The path machine of one peer: which of its addresses are tried when, which one carries the traffic, and when the relay
+ * does. Pure: time comes in, pings and path changes come out.
+ *
+ *   relay ──pong──▶ direct ──two pongs missed, or trust run out──▶ both ──no pong until trust is long gone──▶ relay
+ *                     ▲                                             │
+ *                     └────────────────── pong ◀────────────────────┘
+ *
+ * - An address carries traffic only after it answered a ping of ours (traffic both ways), and alone only while that
+ *   answer is fresh (6.5 s). The address is the one that we pinged, never the one that a packet came from.
+ * - Pings are sent only while the peer is in use or called us; an idle peer is silent and has no timer.
+ * - What others can make us send is bounded: a thousand addresses, replayed pings, a flood of calls.
+ * Source: tailscale wgengine/magicsock/endpoint.go @ de9ec7e, read 2026-08, for rules and times; the quick rounds, the
+ * quick detection of a dead path and the hysteresis are ours.
+ */
+import type { AddrPort } from '../../base/ip.ts'
+import { formatAddrPort } from '../../base/ip.ts'
+import { refusedAddr } from './acceptable.ts'
+import { isBetterPath } from './better.ts'
+import type { Candidate } from './candidates.ts'
+import { CandidateSet, latencyOf, noteLatency } from './candidates.ts'
+import { Allowance, Discovery } from './discovery.ts'
+import type { PathEvent, PathOutput } from './events.ts'
+import type { CandidateView, Path } from './types.ts'
+import { explainPath } from './why.ts'
+
+/** A pong vouches for its address for this long (endpoint.go, trustUDPAddrDuration). */
+const TRUST_MS = 6500
+const PING_TIMEOUT_MS = 5000
+/** Below this round trip nothing better is looked for (endpoint.go, goodEnoughLatency). */
+const GOOD_ENOUGH_MS = 5
+const UPGRADE_EVERY_MS = 60_000
+const CALL_SPACING_MS = 2500
+/** After a call from the peer we ping for this long even without traffic of our own. */
+const CALLED_FOR_MS = 4000
+/** A person's ping keeps probing alive for this long. */
+const ASKED_FOR_MS = 10_000
+const MISSES_TO_SUSPECT = 2
+const MISSES_TO_DROP = 3
+const MAX_PENDING = 256
+
+export interface PeerFacts {
+  readonly endpoints: readonly AddrPort[]
+  /** 0 = none known. */
+  readonly homeRegion: number
+  /** Why no direct path may be tried; undefined when it may. */
+  readonly noDirect: 'no-disco-key' | 'switched-off' | undefined
+  /** The relays are on this machine, so a peer may be too. */
+  readonly allowLoopback: boolean
+}
+
+interface Best {
+  readonly candidate: Candidate
+  trustedUntilMs: number
+  misses: number
+  /** When the ping under way counts as missed. */
+  missAtMs: number | undefined
+  heartbeatAtMs: number
+}
+
+export class PeerPath {
+  readonly #heartbeatMs: () => number
+  readonly #candidates = new CandidateSet()
+  readonly #discovery = new Discovery()
+  readonly #calls = new Allowance(3, 2000)
+  readonly #pingBacks = new Allowance(6, 500)
+  #facts: PeerFacts = { endpoints: [], homeRegion: 0, noDirect: 'no-disco-key', allowLoopback: false }
+  #best: Best | undefined
+  #lostWhy: string | undefined
+  #inUse = false
+  #probeUntilMs = Number.NEGATIVE_INFINITY
+  #lastCallMs = Number.NEGATIVE_INFINITY
+  #heardRegion = 0
+  #goneFrom = 0
+  #path: Path = { kind: 'none' }
+  #sinceMs: number
+  readonly #pending = new Map<number, { candidate: Candidate; sentMs: number }>()
+  #nextPingId = 1
+  #output: PathOutput[] = []
+  #events: PathEvent[] = []
+
+  /** `heartbeatMs`: time between pings on a direct path in use; asked each time, the many share one pace. */
+  constructor(nowMs: number, heartbeatMs: () => number) {
+    this.#sinceMs = nowMs
+    this.#heartbeatMs = heartbeatMs
+  }
+
+  get path(): Path {
+    return this.#path
+  }
+
+  /** Since when the path is of its kind, monotonic. */
+  get sinceMs(): number {
+    return this.#sinceMs
+  }
+
+  get isActive(): boolean {
+    return this.#inUse
+  }
+
+  /** Round trip over the direct path, if there is one. */
+  get latencyMs(): number | undefined {
+    return this.#best && latencyOf(this.#best.candidate)
+  }
+
+  /** One true sentence about the present path. */
+  why(nowMs: number): string {
+    let tried = 0
+    let answered = 0
+    for (const one of this.#candidates.values()) {
+      if (one.unanswered > 0 || one.samplesMs.length > 0) tried++
+      if (nowMs - one.lastPongMs < TRUST_MS) answered++
+    }
+    return explainPath({
+      path: this.#path,
+      noDirect: this.#facts.noDirect,
+      latencyMs: this.latencyMs,
+      known: this.#candidates.size,
+      tried,
+      answered,
+      misses: this.#best?.misses ?? 0,
+      isActive: this.#wantsDirect(nowMs),
+      lostWhy: this.#lostWhy,
+    })
+  }
+
+  candidates(nowMs: number): CandidateView[] {
+    const ago = (atMs: number): number | undefined => (atMs === Number.NEGATIVE_INFINITY ? undefined : nowMs - atMs)
+    return [...this.#candidates.values()].map((one) => ({
+      addr: one.addr,
+      sources: [...one.sources],
+      lastPingAgoMs: ago(one.lastPingMs),
+      lastPongAgoMs: ago(one.lastPongMs),
+      latencyMs: latencyOf(one),
+      unanswered: one.unanswered,
+      isBest: one === this.#best?.candidate,
+    }))
+  }
+
+  /** What the network map says of the peer, whole. */
+  handleFacts(nowMs: number, facts: PeerFacts): void {
+    const homeMoved = facts.homeRegion !== this.#facts.homeRegion
+    this.#facts = facts
+    if (homeMoved) this.#goneFrom = 0
+    if (facts.noDirect !== undefined) {
+      this.#candidates.clear()
+      this.#best = undefined
+      this.#discovery.stop()
+      this.#settle(nowMs)
+      return
+    }
+    const added = this.#candidates.replace('map', this.#usable(facts.endpoints), this.#best?.candidate)
+    if (added.length > 0) this.#note('map', added, 'the network map lists them')
+    if ((added.length > 0 || homeMoved) && this.#wantsDirect(nowMs) && !this.#isProven(nowMs)) {
+      if (this.#discovery.dueMs === undefined) this.#discovery.start(nowMs, 'the network map brought new addresses', false)
+      else this.#discovery.hurry(nowMs, 'the network map brought new addresses')
+    }
+    this.handleTimeout(nowMs)
+  }
+
+  /** Edges from the data plane: first packet after rest, or none for 45 s. */
+  handleActivity(nowMs: number, kind: 'sending' | 'receiving' | 'idle'): void {
+    if (kind === 'idle') {
+      this.#inUse = false
+      if (!this.#wantsDirect(nowMs)) this.#rest()
+    } else {
+      this.#inUse = true
+      this.#look(nowMs, kind === 'sending' ? 'traffic to the peer started' : 'traffic from the peer started', false)
+    }
+    this.handleTimeout(nowMs)
+  }
+
+  /** A person asks for the path: probes for a while as if there was traffic. */
+  handlePingRequest(nowMs: number): void {
+    this.#probeUntilMs = Math.max(this.#probeUntilMs, nowMs + ASKED_FOR_MS)
+    this.#look(nowMs, 'a ping was asked for', false)
+    this.handleTimeout(nowMs)
+  }
+
+  /** An authentic ping came over UDP; the pong is the caller's. */
+  handlePing(nowMs: number, from: AddrPort): void {
+    if (this.#facts.noDirect !== undefined || this.#usable([from]).length === 0) return
+    const noted = this.#candidates.notePing(nowMs, from)
+    if (!noted) return
+    if (noted.isNew) this.#note('ping', [from], 'it pinged us from there')
+    const isDue = nowMs - noted.candidate.lastPingMs >= 200
+    if (isDue && this.#wantsDirect(nowMs) && !this.#isProven(nowMs) && this.#pingBacks.take(nowMs)) this.#ping(nowMs, noted.candidate)
+    this.handleTimeout(nowMs)
+  }
+
+  /** An authentic pong to a ping of ours came over UDP. False when nobody waits for it. */
+  handlePong(nowMs: number, pingId: number): boolean {
+    const pending = this.#pending.get(pingId)
+    if (!pending) return false
+    this.#pending.delete(pingId)
+    const { candidate } = pending
+    if (this.#candidates.get(candidate.addr) !== candidate) return false
+    const latencyMs = nowMs - pending.sentMs
+    if (candidate.lastPongMs === Number.NEGATIVE_INFINITY) {
+      this.#events.push({ kind: 'first-pong', addr: candidate.addr, latencyMs, why: 'it answered our ping' })
+    }
+    candidate.lastPongMs = nowMs
+    candidate.unanswered = 0
+    noteLatency(candidate, latencyMs)
+    this.#consider(nowMs, candidate)
+    this.handleTimeout(nowMs)
+    return true
+  }
+
+  /** The peer told us its addresses over the relay: the sender was checked by the caller. */
+  handleCallMeMaybe(nowMs: number, endpoints: readonly AddrPort[]): void {
+    if (this.#facts.noDirect !== undefined) return
+    const added = this.#candidates.replace('call-me-maybe', this.#usable(endpoints), this.#best?.candidate)
+    if (added.length > 0) this.#note('call-me-maybe', added, 'it told us over the relay')
+    if (this.#calls.take(nowMs)) {
+      this.#probeUntilMs = Math.max(this.#probeUntilMs, nowMs + CALLED_FOR_MS)
+      this.#pingAll(nowMs, 100, 'the peer called', false)
+      if (!this.#isProven(nowMs)) this.#look(nowMs, 'the peer called', false)
+    }
+    this.handleTimeout(nowMs)
+  }
+
+  /** Something of the peer came through a relay region. */
+  handleHeard(nowMs: number, region: number): void {
+    if (region === this.#goneFrom) this.#goneFrom = 0
+    if (region === this.#heardRegion) return
+    this.#heardRegion = region
+    this.#settle(nowMs)
+  }
+
+  /** The relay says that the peer is not there. */
+  handlePeerGone(nowMs: number, region: number): void {
+    this.#goneFrom = region
+    if (this.#heardRegion === region) this.#heardRegion = 0
+    this.#settle(nowMs)
+  }
+
+  /** A packet to that address could not leave because there is no way to it. */
+  handleUnreachable(nowMs: number, to: AddrPort): void {
+    const candidate = this.#candidates.get(to)
+    if (!candidate) return
+    candidate.lastPongMs = Number.NEGATIVE_INFINITY
+    if (candidate !== this.#best?.candidate) return
+    this.#dropBest(nowMs, 'this machine has no way to its address any more')
+    this.handleTimeout(nowMs)
+  }
+
+  /** The network under us changed. `major`: addresses or routes are others, so nothing proven holds. */
+  handleNetworkChange(nowMs: number, why: string, major: boolean): void {
+    if (major) {
+      this.#candidates.reset()
+      this.#pending.clear()
+      if (this.#best) this.#dropBest(nowMs, why)
+    }
+    if (this.#wantsDirect(nowMs)) this.#discovery.start(nowMs, why, true)
+    this.handleTimeout(nowMs)
+  }
+
+  nextTimeout(): { atMs: number; why: string } | undefined {
+    const best = this.#best
+    let next: { atMs: number; why: string } | undefined
+    const consider = (atMs: number | undefined, why: string): void => {
+      if (atMs !== undefined && (!next || atMs < next.atMs)) next = { atMs, why }
+    }
+    consider(this.#discovery.dueMs, 'round of pings')
+    if (best) {
+      consider(best.missAtMs, 'pong overdue')
+      if (best.heartbeatAtMs !== Number.POSITIVE_INFINITY) consider(best.heartbeatAtMs, 'heartbeat')
+      if (this.#path.kind === 'direct' && best.trustedUntilMs !== Number.POSITIVE_INFINITY && this.#relayRegion() !== 0) consider(best.trustedUntilMs, 'trust ends')
+    }
+    if (!this.#inUse && this.#probeUntilMs !== Number.NEGATIVE_INFINITY) consider(this.#probeUntilMs, 'probing ends')
+    return next
+  }
+
+  handleTimeout(nowMs: number): void {
+    this.#dropOldPings(nowMs)
+    if (!this.#inUse && nowMs >= this.#probeUntilMs && this.#probeUntilMs !== Number.NEGATIVE_INFINITY) this.#rest()
+    if (this.#facts.noDirect === undefined) {
+      this.#watchBest(nowMs)
+      if (this.#discovery.dueMs !== undefined && nowMs >= this.#discovery.dueMs) this.#runRound(nowMs)
+    }
+    this.#settle(nowMs)
+  }
+
+  takeOutput(): PathOutput[] {
+    const out = this.#output
+    this.#output = []
+    return out
+  }
+
+  takeEvents(): PathEvent[] {
+    const out = this.#events
+    this.#events = []
+    return out
+  }
+
+  #wantsDirect(nowMs: number): boolean {
+    return this.#facts.noDirect === undefined && (this.#inUse || nowMs < this.#probeUntilMs)
+  }
+
+  #isProven(nowMs: number): boolean {
+    return this.#best !== undefined && nowMs < this.#best.trustedUntilMs && this.#best.misses < MISSES_TO_SUSPECT
+  }
+
+  #usable(addrs: readonly AddrPort[]): AddrPort[] {
+    const out: AddrPort[] = []
+    for (const addr of addrs) {
+      const reason = refusedAddr(addr, this.#facts.allowLoopback)
+      if (reason === undefined) out.push(addr)
+      else if (this.#events.length < 100) this.#events.push({ kind: 'candidate-refused', addr, reason, why: `not a place where a peer can be: ${reason}` })
+    }
+    return out
+  }
+
+  #note(source: 'map' | 'call-me-maybe' | 'ping', added: readonly AddrPort[], why: string): void {
+    this.#events.push({ kind: 'candidates', source, added, total: this.#candidates.size, why })
+  }
+
+  /** Starts looking for a path, or proves the one we have when its proof is old. */
+  #look(nowMs: number, why: string, urgent: boolean): void {
+    if (this.#facts.noDirect !== undefined) return
+    const best = this.#best
+    if (best && best.heartbeatAtMs === Number.POSITIVE_INFINITY) best.heartbeatAtMs = nowMs
+    if (!this.#isProven(nowMs)) this.#discovery.start(nowMs, why, urgent)
+    else if (this.#discovery.dueMs === undefined) this.#planUpgrade(nowMs)
+  }
+
+  /** Nobody needs the path: no pings, no timers beyond the end of trust. */
+  #rest(): void {
+    this.#probeUntilMs = Number.NEGATIVE_INFINITY
+    this.#discovery.stop()
+    if (!this.#best) return
+    this.#best.heartbeatAtMs = Number.POSITIVE_INFINITY
+    this.#best.missAtMs = undefined
+    this.#best.misses = 0
+  }
+
+  #runRound(nowMs: number): void {
+    this.#candidates.expire(nowMs, this.#best?.candidate)
+    this.#pingAll(nowMs, this.#discovery.spacingMs, this.#discovery.why, this.#discovery.callsPeer)
+    this.#discovery.advance(nowMs)
+    if (this.#isProven(nowMs)) this.#planUpgrade(nowMs)
+  }
+
+  #planUpgrade(nowMs: number): void {
+    if ((this.latencyMs ?? 0) > GOOD_ENOUGH_MS) this.#discovery.later(nowMs + UPGRADE_EVERY_MS, 'the direct path is slow')
+    else this.#discovery.stop()
+  }
+
+  #pingAll(nowMs: number, spacingMs: number, why: string, call: boolean): void {
+    let pinged = 0
+    for (const candidate of this.#candidates.values()) {
+      if (nowMs - candidate.lastPingMs < spacingMs) continue
+      this.#ping(nowMs, candidate)
+      pinged++
+    }
+    const region = this.#relayRegion()
+    const calls = call && region !== 0 && (pinged > 0 || this.#candidates.size === 0) && nowMs - this.#lastCallMs >= CALL_SPACING_MS
+    if (calls) {
+      this.#lastCallMs = nowMs
+      this.#output.push({ kind: 'call-me-maybe', region })
+    }
+    if (pinged > 0 || calls) this.#events.push({ kind: 'probe-round', pinged, calledPeer: calls, why })
+  }
+
+  #ping(nowMs: number, candidate: Candidate): void {
+    const pingId = this.#nextPingId++
+    candidate.lastPingMs = nowMs
+    candidate.unanswered++
+    this.#pending.set(pingId, { candidate, sentMs: nowMs })
+    if (this.#pending.size > MAX_PENDING) this.#pending.delete(this.#pending.keys().next().value!)
+    this.#output.push({ kind: 'ping', pingId, to: candidate.addr })
+    const best = this.#best
+    if (best?.candidate === candidate && best.missAtMs === undefined) best.missAtMs = nowMs + this.#pongWaitMs(best)
+  }
+
+  /** How long a pong of the best address may take before it counts as missed; longer after misses. */
+  #pongWaitMs(best: Best): number {
+    const usualMs = Math.max(...best.candidate.samplesMs, 0)
+    return Math.min(Math.max(3 * usualMs + 100, 300), 1000) * Math.min(1 + best.misses * 0.5, 2)
+  }
+
+  #dropOldPings(nowMs: number): void {
+    for (const [id, { sentMs }] of this.#pending) {
+      if (nowMs - sentMs < PING_TIMEOUT_MS) return
+      this.#pending.delete(id)
+    }
+  }
+
+  /** Heartbeat and missing pongs of the address that carries the traffic. */
+  #watchBest(nowMs: number): void {
+    const best = this.#best
+    if (!best || !this.#wantsDirect(nowMs)) return
+    if (best.missAtMs !== undefined && nowMs >= best.missAtMs) {
+      best.misses++
+      best.missAtMs = undefined
+      this.#events.push({ kind: 'pong-missed', addr: best.candidate.addr, misses: best.misses, why: 'no pong in time on the path in use' })
+      if (best.misses >= MISSES_TO_DROP && nowMs >= best.trustedUntilMs) {
+        this.#dropBest(nowMs, 'the direct path stopped answering')
+        return
+      }
+      if (best.misses === MISSES_TO_SUSPECT) this.#discovery.start(nowMs, 'the direct path stopped answering', true)
+      this.#ping(nowMs, best.candidate)
+    }
+    if (nowMs < best.heartbeatAtMs) return
+    if (best.missAtMs === undefined) this.#ping(nowMs, best.candidate)
+    best.heartbeatAtMs = nowMs + this.#heartbeatMs()
+  }
+
+  #dropBest(nowMs: number, why: string): void {
+    this.#best = undefined
+    this.#lostWhy = why
+    this.#settle(nowMs)
+    if (this.#wantsDirect(nowMs)) this.#discovery.start(nowMs, why, true)
+  }
+
+  /** An address just answered: is it the one to use? */
+  #consider(nowMs: number, candidate: Candidate): void {
+    const best = this.#best
+    if (best?.candidate === candidate) {
+      best.trustedUntilMs = nowMs + TRUST_MS
+      best.misses = 0
+      best.missAtMs = undefined
+    } else {
+      const current = best && { addr: best.candidate.addr, latencyMs: latencyOf(best.candidate) ?? 0 }
+      const isBetter = !current || !this.#isProven(nowMs) || isBetterPath({ addr: candidate.addr, latencyMs: latencyOf(candidate)! }, current)
+      if (!isBetter) return
+      const heartbeatAtMs = this.#wantsDirect(nowMs) ? nowMs + this.#heartbeatMs() : Number.POSITIVE_INFINITY
+      this.#best = { candidate, trustedUntilMs: nowMs + TRUST_MS, misses: 0, missAtMs: undefined, heartbeatAtMs }
+    }
+    this.#lostWhy = undefined
+    if (this.#discovery.dueMs !== undefined || this.#wantsDirect(nowMs)) this.#planUpgradeOnce(nowMs)
+  }
+
+  /** Rounds stop once a path is proven; an upgrade already planned keeps its time. */
+  #planUpgradeOnce(nowMs: number): void {
+    const dueMs = this.#discovery.dueMs
+    if (dueMs === undefined || dueMs - nowMs <= STEADY_MAX_MS) this.#planUpgrade(nowMs)
+  }
+
+  #relayRegion(): number {
+    const home = this.#facts.homeRegion
+    if (home === 0 || (home === this.#goneFrom && this.#heardRegion !== 0)) return this.#heardRegion
+    return home
+  }
+
+  #wantedPath(nowMs: number): Path {
+    const region = this.#relayRegion()
+    const best = this.#best
+    if (!best) return region === 0 ? { kind: 'none' } : { kind: 'relay', region }
+    const addr = best.candidate.addr
+    return region === 0 || this.#isProven(nowMs) ? { kind: 'direct', addr } : { kind: 'both', addr, region }
+  }
+
+  /** Tells the path when it is another than before. */
+  #settle(nowMs: number): void {
+    const from = this.#path
+    const to = this.#wantedPath(nowMs)
+    if (samePath(from, to)) return
+    this.#path = to
+    if (from.kind !== to.kind) this.#sinceMs = nowMs
+    this.#output.push({ kind: 'set-path', path: to })
+    this.#events.push({ kind: 'path', from, to, why: this.why(nowMs) })
+  }
+}
+
+/** Gaps between rounds while no path is proven are at most this long; an upgrade is planned further off. */
+const STEADY_MAX_MS = 15_000
+
+function samePath(a: Path, b: Path): boolean {
+  const text = (p: Path): string => `${p.kind} ${'addr' in p ? formatAddrPort(p.addr) : ''} ${'region' in p ? p.region : ''}`
+  return text(a) === text(b)
+}
