@@ -1,0 +1,151 @@
+/**
+ * `npm run demo`: a whole tailnet on this machine, and an engine that joins it.
+ *
+ *   --no-window   plays a new person's first minutes through, ends with a summary, and with 0 when all held, else 1
+ *   (without)     keeps running and says how to use it from another terminal
+ *   --verbose     the engines' log lines too
+ *
+ * Nothing leaves loopback, nothing needs root, and whatever way it ends nothing stays behind: one folder below the
+ * system's temporary folder holds all files and sockets, and everything runs in this process.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { errorText } from '../../../main/engine/base/errors.ts'
+import { DemoNetwork, PEERS } from './demo-network.ts'
+import type { DemoEngine, StartEngine } from './demo-network.ts'
+import { Screen } from './screen.ts'
+import { Story } from './story.ts'
+import type { StoryResult } from './story.ts'
+
+const LIMIT_MS = 60_000
+const STOP_MS = 8000
+const LAST_LINES = 25
+const RELAYED_FIRST_MS = 15_000
+
+interface Run {
+  readonly screen: Screen
+  readonly network: DemoNetwork
+  readonly lastLines: string[]
+}
+
+const args = new Set(process.argv.slice(2))
+const unknown = [...args].filter((arg) => !['--no-window', '--verbose', '--help'].includes(arg))
+if (unknown.length > 0 || args.has('--help')) {
+  for (const arg of unknown) console.error(`npm run demo: unknown flag ${arg}`)
+  console.log('usage: npm run demo -- [--no-window] [--verbose]')
+  process.exit(unknown.length > 0 ? 2 : 0)
+}
+process.exit(await main())
+
+async function main(): Promise<number> {
+  const screen = new Screen(process.stdout, process.env)
+  const folder = mkdtempSync(join(tmpdir(), 'bowline-demo-'))
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const lastLines: string[] = []
+  const log = (name: string, line: string): void => {
+    lastLines.push(`${name}: ${line}`)
+    if (lastLines.length > LAST_LINES) lastLines.shift()
+    if (args.has('--verbose')) screen.line(`    ${name}: ${line}`)
+  }
+  let network: DemoNetwork | undefined
+  try {
+    network = new DemoNetwork({ folder, startEngine: await loadEngine(), log })
+    const run = { screen, network, lastLines }
+    const ending = args.has('--no-window') ? [play(run), tooLong(screen)] : [keepRunning(run)]
+    return await Promise.race([...ending, interrupted(screen)])
+  } catch (error) {
+    screen.line()
+    screen.bad(`The demo failed: ${errorText(error)}`)
+    if (!args.has('--verbose') && lastLines.length > 0) {
+      screen.line('\n  The last things the engines said (all of it: --verbose):')
+      for (const line of lastLines) screen.note(line)
+    }
+    return 1
+  } finally {
+    await Promise.race([network?.stop(), new Promise((done) => setTimeout(done, STOP_MS))])
+  }
+}
+
+async function loadEngine(): Promise<StartEngine> {
+  const { startEngine } = await import('../../../main/engine/daemon.ts')
+  return startEngine
+}
+
+async function play(run: Run): Promise<number> {
+  const startMs = performance.now()
+  const engine = await startAll(run)
+  const result = await new Story(run.network, engine, run.screen).run()
+  summary(run.screen, result, performance.now() - startMs)
+  return 0
+}
+
+/** The network, its peers, and the engine of the person at the keyboard. */
+async function startAll({ screen, network }: Run): Promise<DemoEngine> {
+  screen.heading('A tailnet on this machine')
+  await screen.step('control server and relay', () => network.start(), () => `control server at ${network.control.url}, relay and STUN beside it`)
+  for (const name of PEERS) await screen.step(`peer ${name}`, () => network.startPeer(name), () => `peer ${name} started`)
+  return screen.step('your engine', () => network.startEngine('you', true), () => 'your engine started, signed out')
+}
+
+function summary(screen: Screen, result: StoryResult, tookMs: number): void {
+  screen.heading('Summary')
+  screen.table([
+    ['round trip relayed', `${result.relayedMs.toFixed(1)} ms`],
+    ['round trip direct', `${result.directMs.toFixed(1)} ms`],
+    ['relayed → direct', `${(result.upgradeMs / 1000).toFixed(1)} s after the network allowed it`],
+    ['dropped before that', `${result.heldBack} direct datagrams`],
+    ['whole demo', `${(tookMs / 1000).toFixed(1)} s`],
+  ])
+  screen.line()
+  screen.good('The demo worked.')
+}
+
+async function keepRunning(run: Run): Promise<number> {
+  const { screen, network } = run
+  const engine = await startAll(run)
+  screen.heading('Use it from another terminal')
+  const bowline = `npx bowline --socket=${engine.socketPath}`
+  const proxy = engine.httpProxy ? `http://${engine.httpProxy.ip}:${engine.httpProxy.port}` : ''
+  screen.table([
+    ['sign in', `${bowline} up --login-server=${network.control.url}`],
+    ['look around', `${bowline} status`],
+    ['ping a peer', `${bowline} ping web`],
+    ['a peer’s page', `curl --proxy ${proxy} http://web:${network.webPort}/`],
+    ['files', `curl --proxy ${proxy} http://files:${network.filesPort}/`],
+    ['sign out', `${bowline} logout`],
+  ])
+  screen.note('The network drops direct traffic until 15 s after you signed in: watch `ping` go from relayed to direct.')
+  screen.line('\n  Press Ctrl-C to end it. Nothing stays behind.')
+  const mine = await network.control.until(
+    () => [...network.control.tailnet.nodes.values()].find((node) => node.online && !PEERS.some((name) => name === node.name)),
+    'somebody to sign in',
+    2 ** 31 - 1,
+  )
+  screen.good(`${mine.name} joined as ${mine.user.login}`)
+  await new Promise((done) => setTimeout(done, RELAYED_FIRST_MS))
+  network.gate.open()
+  screen.good('the network lets direct traffic through')
+  return new Promise(() => {})
+}
+
+function tooLong(screen: Screen): Promise<never> {
+  return new Promise((_done, fail) => {
+    setTimeout(() => fail(new Error(`it did not end within ${LIMIT_MS / 1000} s; the step under way: ${screen.current ?? 'none'}`)), LIMIT_MS).unref()
+  })
+}
+
+/** Resolves with the exit code when the person, or whoever started the demo, ends it. */
+function interrupted(screen: Screen): Promise<number> {
+  return new Promise((done) => {
+    const end = (code: number) => (): void => {
+      screen.close()
+      done(code)
+    }
+    process.on('SIGINT', end(130))
+    process.on('SIGTERM', end(143))
+    process.on('SIGHUP', end(129))
+    // The starter's end: it holds an IPC channel open as long as it lives.
+    process.on('disconnect', end(143))
+  })
+}
