@@ -355,7 +355,7 @@ export class PeerPath {
       pinged++
     }
     const region = this.#relayRegion()
-    const calls = call && region !== 0 && (pinged > 0 || this.#candidates.size === 0) && nowMs - this.#lastCallMs >= CALL_SPACING_MS
+    const calls = call && region !== 0 && nowMs - this.#lastCallMs >= CALL_SPACING_MS
     if (calls) {
       this.#lastCallMs = nowMs
       this.#output.push({ kind: 'call-me-maybe', region })
@@ -377,7 +377,7 @@ export class PeerPath {
   /** How long a pong of the best address may take before it counts as missed; longer after misses. */
   #pongWaitMs(best: Best): number {
     const usualMs = Math.max(...best.candidate.samplesMs, 0)
-    return Math.min(Math.max(3 * usualMs + 100, 300), 1000) * Math.min(1 + best.misses * 0.5, 2)
+    return Math.min(Math.max(2 * usualMs + 150, 250), 1000) * Math.min(1 + best.misses * 0.5, 2)
   }
 
   #dropOldPings(nowMs: number): void {
