@@ -82,20 +82,13 @@ function patchOf(was: Node, now: Node): PeerChange | undefined {
   const patch: { NodeID: NodeId; [field: string]: unknown } = { NodeID: now.ID }
   for (const field of new Set([...Object.keys(before), ...Object.keys(after)])) {
     const value = after[field]
-    if (same(field === 'Hostinfo' ? steady(before[field]) : before[field], field === 'Hostinfo' ? steady(value) : value)) continue
+    if (same(before[field], value)) continue
     if (!PATCHABLE.has(field)) return undefined
     if (field === 'LastSeen' && value === undefined) continue
     if (value === undefined && field !== 'Endpoints' && field !== 'KeyExpiry') return undefined
     patch[field === 'HomeDERP' ? 'DERPRegion' : field] = value ?? (field === 'Endpoints' ? [] : ZERO_TIME)
   }
   return Object.keys(patch).length > 1 ? patch : undefined
-}
-
-/** Hostinfo without what measurements change all the time. */
-function steady(hostinfo: unknown): unknown {
-  if (typeof hostinfo !== 'object' || hostinfo === null) return hostinfo
-  const { NetInfo: _measured, ...rest } = hostinfo as { NetInfo?: unknown }
-  return rest
 }
 
 function same(a: unknown, b: unknown): boolean {

@@ -84,10 +84,12 @@ export class DemoNetwork {
     this.#stops.push(() => this.gate.stop())
     await this.derp.start()
     this.#stops.push(() => this.derp.stop())
-    this.#web = await startWebServer('Hello from the demo web server')
-    this.#stops.push(this.#web.stop)
-    this.#files = await startFileServer()
-    this.#stops.push(this.#files.stop)
+    const web = await startWebServer('Hello from the demo web server')
+    this.#web = web
+    this.#stops.push(() => web.stop())
+    const files = await startFileServer()
+    this.#files = files
+    this.#stops.push(() => files.stop())
     this.control.tailnet.setDerpMap(this.derp.derpMap())
     this.control.tailnet.setPolicy({
       rules: [
