@@ -55,8 +55,6 @@ export const METHODS = {
   metrics: row<void, string>('metrics', ['GET'], 'write'),
   userMetrics: row<void, string>('usermetrics', ['GET'], 'open'),
   uploadClientMetrics: row<readonly unknown[], void>('upload-client-metrics', ['POST'], 'open'),
-  fileTargets: row<void, readonly unknown[]>('file-targets', ['GET'], 'read'),
-  files: row<void, readonly unknown[] | null>('files/', ['GET', 'DELETE'], 'write'),
   services: row<void, unknown>('services', ['GET'], 'open'),
   serveConfig: row<void, unknown>('serve-config', ['GET'], 'read'),
   suggestExitNode: row<void, { readonly ID: string; readonly Name: string }>('suggest-exit-node', ['GET', 'POST'], 'open'),

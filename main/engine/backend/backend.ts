@@ -7,7 +7,7 @@
  * Decisions live elsewhere: state.ts (what state we are in), core/plan (what the parts should be), prefs.ts (what is allowed),
  * login.ts (signing in and out). This file only connects.
  */
-import { EngineError } from '../base/errors.ts'
+import { EngineError, errorText } from '../base/errors.ts'
 import type { NodePublicKey } from '../base/keys.ts'
 import { addressesOf, magicDnsSuffix } from '../core/plan/names.ts'
 import { EMPTY_PLAN, expiryOf, Planner } from '../core/plan/plan.ts'
@@ -117,6 +117,16 @@ export class Backend {
   /** Signs out here in any case; rejects when the server could not be told. */
   logout(): Promise<void> {
     return this.#login.logout()
+  }
+
+  /** Forgets the sign-in here without telling the server. */
+  resetAuth(): void {
+    this.#login.reset()
+  }
+
+  /** Looks at the network anew: addresses, relays, paths. */
+  networkChanged(why: string): void {
+    this.#deps.magicsock.handleNetworkChange(why, true)
   }
 
   ping(ip: string, type: PingType, sizeBytes: number): Promise<PingResult> {
@@ -268,6 +278,7 @@ export class Backend {
     const owner = publicNodeKey(this.#model)
     if (owner === undefined || this.#model.netMap) return
     const found = loadMap(this.#deps.store, this.#deps.netMapCodec, { nodeKey: owner, controlUrl: saved.nodeKeyUrl })
+    this.#noteStoreProblems()
     if (!found) return
     this.#model.netMap = found.netMap
     this.#model.mapSavedAtMs = found.savedAtMs
@@ -283,11 +294,28 @@ export class Backend {
     const loaded = this.#deps.store.load(STATE_FILE, (text) => parseState(text, this.#deps.os))
     if (loaded) this.#model.saved = loaded.value
     else this.#save(this.#model.saved)
+    this.#noteStoreProblems()
+  }
+
+  #noteStoreProblems(): void {
+    const known = this.#model.storeProblems.length
+    this.#model.storeProblems = this.#deps.store.problems().map((problem) => {
+      const used = problem.usedFromMs === undefined ? 'There was no good copy, so it starts empty' : `The copy of ${new Date(problem.usedFromMs).toISOString()} is used`
+      return `The ${problem.name} file was damaged. ${used}; the damaged file is kept at ${problem.keptAside}.`
+    })
+    for (const why of this.#model.storeProblems.slice(known)) this.#deps.env.journal.add({ part: 'store', kind: 'damaged', why })
   }
 
   #save(saved: SavedState): void {
     this.#model.saved = saved
-    this.#deps.store.save(STATE_FILE, stateText(saved))
+    try {
+      this.#deps.store.save(STATE_FILE, stateText(saved))
+      this.#model.saveFailure = undefined
+    } catch (error) {
+      // The engine goes on with what it has in memory and says so.
+      this.#model.saveFailure = errorText(error)
+      this.#deps.env.log.error('the state was not saved', { error: this.#model.saveFailure })
+    }
   }
 
   #takePrefs(prefs: Prefs): void {

@@ -157,7 +157,7 @@ export class LoginFlow {
   }
 
   async logout(): Promise<void> {
-    const { model, knot, control, env } = this.#deps
+    const { model, knot, control } = this.#deps
     if (!model.saved.nodeKey) return
     this.#pending = undefined
     this.#started = undefined
@@ -166,14 +166,20 @@ export class LoginFlow {
     await control.logout(LOGOUT_TIMEOUT_MS).catch((error: unknown) => {
       failure = error
     })
-    control.stop()
-    this.#setIdle()
+    this.reset()
+    if (failure === undefined) return
+    throw new EngineError('control-unreachable', `Signed out on this device, but the server could not be told (${errorText(failure)}). It still lists this device; remove it there.`, { cause: failure })
+  }
+
+  /** Forgets the sign-in and goes back to the prefs of a new profile; the machine key stays. */
+  reset(): void {
+    const { model, knot, env } = this.#deps
+    this.pause()
+    this.#started = undefined
     this.#forgetNodeKey('signed out')
     const fresh = freshState(env.random, this.#deps.os, env.clock.wallMs(), model.saved.machineKey)
     knot.save({ ...fresh, prefs: model.saved.prefs })
     knot.takePrefs(fresh.prefs)
-    if (failure === undefined) return
-    throw new EngineError('control-unreachable', `Signed out on this device, but the server could not be told (${errorText(failure)}). It still lists this device; remove it there.`, { cause: failure })
   }
 
   #forgetNodeKey(why: string): void {

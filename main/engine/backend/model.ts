@@ -30,6 +30,10 @@ export interface Model {
   savedMapSinceMs: number | undefined
   /** The packet thread is dead: why. */
   dataplaneFailure: string | undefined
+  /** The state file could not be written: why. */
+  saveFailure: string | undefined
+  /** Damaged files met at start, in sentences. */
+  storeProblems: readonly string[]
 }
 
 export function newModel(saved: SavedState): Model {
@@ -47,6 +51,8 @@ export function newModel(saved: SavedState): Model {
     active: new Set(),
     savedMapSinceMs: undefined,
     dataplaneFailure: undefined,
+    saveFailure: undefined,
+    storeProblems: [],
   }
 }
 

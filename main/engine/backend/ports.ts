@@ -145,13 +145,14 @@ export interface StorePort {
   /** The same, away from the packet of the moment. */
   saveLater(name: string, text: () => string): void
   remove(name: string): void
+  /** Damaged files that reads have met. */
+  problems(): readonly { readonly name: string; readonly keptAside: string; readonly usedFromMs: number | undefined }[]
 }
 
 export interface Loaded<T> {
   readonly value: T
   readonly from: 'current' | 'previous'
-  /** Where the damaged file was put aside, and since when the good one dates. */
-  readonly keptAside?: string
+  /** Wall time. */
   readonly savedAtMs: number
 }
 

@@ -12,6 +12,8 @@ export const SAVED_MAP_GRACE_MS = 3_000
 export function warningsOf(model: Model, nowMs: number): Record<string, WarningBody> {
   const out: Record<string, WarningBody> = {}
   if (model.dataplaneFailure !== undefined) out['packet-thread'] = warn('high', 'Engine stopped', `The part that moves packets has stopped: ${model.dataplaneFailure}. Start the engine again.`, true)
+  if (model.saveFailure !== undefined) out['state-not-saved'] = warn('high', 'Settings are not saved', `${model.saveFailure} What is set now holds until the engine ends.`)
+  for (const [i, text] of model.storeProblems.entries()) out[`state-damaged-${i}`] = warn('medium', 'A damaged file was kept aside', text)
   if (model.life.name === 'Stopped') out['wantrunning-false'] = warn('low', 'Disconnected', 'Bowline is disconnected. This device keeps its place on the network.')
   if (model.life.keyExpired) out['key-expired'] = warn('high', 'Sign-in has ended', 'Your sign-in has ended. Nothing gets through until you sign in again.', true)
   aboutControl(model, nowMs, out)

@@ -1,0 +1,80 @@
+/**
+ * What this machine truly is, for control's Hostinfo: system, version, distribution, host name, hardware.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { arch, hostname, machine, platform, release } from 'node:os'
+import type { Hostinfo } from '../core/tailcfg/types.ts'
+
+/** Go's names of the processors that Node names otherwise. */
+const GO_ARCH: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', arm64: 'arm64', arm: 'arm', riscv64: 'riscv64', ppc64: 'ppc64', s390x: 's390x', loong64: 'loong64' }
+
+/** Control's name of this system. */
+export function systemName(): 'linux' | 'windows' | 'macOS' {
+  return platform() === 'win32' ? 'windows' : platform() === 'darwin' ? 'macOS' : 'linux'
+}
+
+/** Facts that do not change while the engine runs, but for the host name. `version` is the engine's own. */
+export function readHostinfo(version: string, options: { userspace: boolean; noLogsNoSupport: boolean }): Hostinfo {
+  const os = systemName()
+  const container = os === 'linux' ? inContainer() : undefined
+  return {
+    IPNVersion: version,
+    OS: os,
+    OSVersion: os === 'linux' ? release().replace(/-.*$/, '') : release(),
+    ...(os === 'linux' ? distribution() : {}),
+    ...(container !== undefined ? { Container: container } : {}),
+    Desktop: isDesktop(os),
+    Hostname: shortHostname(),
+    Machine: machine(),
+    GoArch: GO_ARCH[arch()] ?? arch(),
+    Package: 'bowline',
+    Userspace: options.userspace,
+    UserspaceRouter: options.userspace,
+    StateEncrypted: false,
+    ...(options.noLogsNoSupport ? { NoLogsNoSupport: true } : {}),
+  }
+}
+
+function shortHostname(): string {
+  const name = hostname()
+  const dot = name.indexOf('.')
+  return dot > 0 ? name.slice(0, dot) : name
+}
+
+/** ID, VERSION_ID and VERSION_CODENAME of os-release; Debian's own file is more exact about its version. */
+export function distribution(read: (path: string) => string | undefined = readText): Pick<Hostinfo, 'Distro' | 'DistroVersion' | 'DistroCodeName'> {
+  const text = read('/etc/os-release') ?? read('/usr/lib/os-release')
+  if (text === undefined) return {}
+  const fields = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const match = /^([A-Z_]+)=(?:"([^"]*)"|'([^']*)'|(\S*))\s*$/.exec(line)
+    if (match) fields.set(match[1]!, match[2] ?? match[3] ?? match[4] ?? '')
+  }
+  const id = fields.get('ID')
+  const exact = id === 'debian' ? read('/etc/debian_version')?.trim() : undefined
+  const version = exact !== undefined && /^\d/.test(exact) ? exact : fields.get('VERSION_ID')
+  const codeName = fields.get('VERSION_CODENAME')
+  return {
+    ...(id !== undefined && id !== '' ? { Distro: id } : {}),
+    ...(version !== undefined && version !== '' ? { DistroVersion: version } : {}),
+    ...(codeName !== undefined && codeName !== '' ? { DistroCodeName: codeName } : {}),
+  }
+}
+
+function inContainer(): boolean {
+  if (existsSync('/.dockerenv') || existsSync('/run/.containerenv')) return true
+  return /\/(docker|lxc|kubepods|containerd)/.test(readText('/proc/1/cgroup') ?? '')
+}
+
+function isDesktop(os: string): boolean {
+  if (os !== 'linux') return true
+  return existsSync('/usr/share/xsessions') || existsSync('/usr/share/wayland-sessions')
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * One handler an endpoint; the type makes sure that none of the method table is missing. A handler turns query and body
+ * into a call of the backend and its answer into a reply; it decides nothing.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { EngineError } from '../base/errors.ts'
+import { canonicalIp } from '../base/ip.ts'
+import type { Backend } from '../backend/backend.ts'
+import type { MethodName } from '../../localapi/methods.ts'
+import type { PingType, StartOptions } from '../../localapi/types.ts'
+import { journalPage } from './journal-page.ts'
+import type { JournalReader } from './journal-page.ts'
+import { profiles } from './profiles.ts'
+import { empty, json, jsonIndented, text } from './reply.ts'
+import type { Reply } from './reply.ts'
+import { watchBus } from './watch-bus.ts'
+
+export interface Call {
+  readonly backend: Backend
+  readonly journal: JournalReader
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly query: URLSearchParams
+  /** Path below a row that ends in a slash, escaped. */
+  readonly rest: string
+  /** Parsed JSON of the body; undefined without one. */
+  readonly body: unknown
+}
+
+export type Handler = (call: Call) => Reply | Promise<Reply>
+
+const noMap = (): Reply => text(503, 'no netmap')
+const fine = (): Reply => json({ Warning: '' })
+
+export const HANDLERS: Readonly<Record<MethodName, Handler>> = {
+  status: ({ backend, query }) => jsonIndented(backend.views.status(query.get('peers') !== 'false')),
+  prefs: ({ backend }) => jsonIndented(backend.views.prefs()),
+  editPrefs,
+  checkPrefs: ({ backend, body }) => {
+    const reason = backend.checkPrefs(body)
+    return json(reason === undefined ? {} : { Error: reason })
+  },
+  start: ({ backend, body }) => {
+    backend.startWith(startOptions(body))
+    return empty(204)
+  },
+  loginInteractive: ({ backend }) => {
+    backend.loginInteractive()
+    return empty(204)
+  },
+  logout: async ({ backend }) => {
+    await backend.logout()
+    return empty(204)
+  },
+  resetAuth: ({ backend }) => {
+    backend.resetAuth()
+    return empty(204)
+  },
+  profiles,
+  watchBus,
+  whois,
+  ping,
+  peerById: ({ backend, query }) => byId(query, (id) => backend.views.peerById(id), 'no peer with that NodeID'),
+  userProfile: ({ backend, query }) => byId(query, (id) => backend.views.userProfile(id), 'no user with that UserID'),
+  derpMap: ({ backend }) => jsonIndented(backend.views.derpMap()),
+  dnsConfig: ({ backend }) => {
+    const config = backend.views.dnsConfig()
+    return config ? jsonIndented(config) : noMap()
+  },
+  certDomains: ({ backend }) => json(backend.views.dnsConfig()?.CertDomains?.toSorted() ?? null),
+  metrics: ({ backend }) => text(200, backend.views.metrics()),
+  userMetrics: ({ backend }) => text(200, backend.views.metrics()),
+  uploadClientMetrics: () => json({}),
+  services: ({ backend }) => (backend.views.derpMap() ? json({}) : noMap()),
+  serveConfig: () => ({ kind: 'json', status: 200, value: null, indent: false, headers: { Etag: '"none"' } }),
+  suggestExitNode: () => json({ ID: '', Name: '' }),
+  checkIpForwarding: fine,
+  checkUdpGroForwarding: fine,
+  checkSoMark: () => json({ UseSOMark: true }),
+  debug,
+  journal: journalPage,
+  netcheck: async ({ backend }) => json(await backend.netcheck()),
+  paths: ({ backend }) => json(backend.views.paths()),
+  netMap: ({ backend }) => {
+    const map = backend.views.netMap()
+    return map ? jsonIndented(map) : noMap()
+  },
+}
+
+function editPrefs({ backend, body }: Call): Reply {
+  try {
+    return jsonIndented(backend.editPrefs(body))
+  } catch (error) {
+    // The official command reads the reason from this very shape.
+    if (error instanceof EngineError && error.code === 'bad-prefs') return json({ Error: error.message }, 400)
+    throw error
+  }
+}
+
+function startOptions(body: unknown): StartOptions {
+  if (body === undefined || body === null) return {}
+  if (typeof body !== 'object' || Array.isArray(body)) throw new EngineError('bad-argument', 'start wants a JSON object')
+  const { UpdatePrefs, AuthKey } = body as Record<string, unknown>
+  if (AuthKey !== undefined && typeof AuthKey !== 'string') throw new EngineError('bad-argument', 'AuthKey must be a text')
+  return {
+    ...(UpdatePrefs !== undefined ? { UpdatePrefs: UpdatePrefs as NonNullable<StartOptions['UpdatePrefs']> } : {}),
+    ...(AuthKey !== undefined ? { AuthKey } : {}),
+  }
+}
+
+function whois({ backend, query }: Call): Reply {
+  const addr = query.get('addr') ?? ''
+  if (addr === '') return text(400, "missing 'addr' parameter")
+  const proto = query.get('proto') ?? ''
+  const dst = query.get('dst_ip') ?? undefined
+  if (dst !== undefined && canonicalIp(dst) === undefined) return text(400, 'invalid dst_ip')
+  const found = backend.views.whoIs(addr, proto === 'tcp' || proto === 'udp' ? proto : '', dst)
+  if (found === 'bad-address') return text(400, "invalid 'addr' parameter")
+  return found ? jsonIndented(found) : text(404, 'no match for IP:port')
+}
+
+const PING_TYPES: readonly string[] = ['disco', 'TSMP', 'ICMP', 'peerapi']
+/** IPv4's largest UDP payload on a 9000-byte link less our own headers, as the stock daemon limits it. */
+const MAX_PING_BYTES = 8_914
+
+async function ping({ backend, query }: Call): Promise<Reply> {
+  const ip = query.get('ip') ?? ''
+  if (ip === '') return text(400, "missing 'ip' parameter")
+  const address = canonicalIp(ip)
+  if (address === undefined) return text(400, 'invalid IP')
+  const type = query.get('type') ?? ''
+  if (type === '') return text(400, "missing 'type' parameter")
+  if (!PING_TYPES.includes(type)) return text(400, 'unknown ping type')
+  const sizeText = query.get('size') ?? '0'
+  if (!/^\d{1,6}$/.test(sizeText)) return text(400, "invalid 'size' parameter")
+  const size = Number(sizeText)
+  if (size !== 0 && type !== 'disco') return text(400, "'size' parameter is only supported with disco pings")
+  if (size > MAX_PING_BYTES) return text(400, `maximum value for 'size' is ${MAX_PING_BYTES}`)
+  return json(await backend.ping(address, type as PingType, size))
+}
+
+function byId(query: URLSearchParams, find: (id: number) => unknown, missing: string): Reply {
+  const id = Number(query.get('id') ?? '')
+  if (!Number.isSafeInteger(id) || id <= 0) return text(400, "invalid 'id' parameter")
+  const found = find(id)
+  return found === undefined ? text(404, missing) : jsonIndented(found)
+}
+
+function debug({ backend, query, request }: Call): Reply {
+  const action = query.get('action') ?? request.headers['debug-action']
+  switch (action) {
+    case 'rebind':
+    case 'restun':
+      backend.networkChanged(`asked by a person: ${action}`)
+      return text(200, 'done')
+    case 'current-netmap': {
+      const map = backend.views.netMap()
+      return map ? jsonIndented(map) : noMap()
+    }
+    default:
+      return text(400, `unknown action ${JSON.stringify(action ?? '')}`)
+  }
+}
