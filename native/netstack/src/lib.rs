@@ -1,0 +1,45 @@
+//! A userspace network stack on a packet tunnel: local programs reach peers through proxies, peers reach
+//! local services, and the engine gets streams as descriptors. One thread, no locks, no clock of its own.
+//!
+//! ```text
+//!   tunnel packets ─ handle_packet → flow table ─ TCP (one smoltcp socket a flow) ⇄ splice ⇄ local sockets
+//!                                  ├ UDP flows ⇄ local sockets, SOCKS associations
+//!                                  └ ICMP echo, errors
+//!   poller events ── handle_ready → listeners, proxy clients, splices, relays
+//!   poll: timers, then every dirty flow; packets leave through `PacketOut`
+//! ```
+//!
+//! The owner's loop: wait at most `next_timeout`, feed packets and events, `poll`, drain `take_event`.
+//! Nothing is sent except by `poll`. Packets must be source-checked and filtered before they come here.
+//! Invariants: every table has a bound in `Config`; hostile bytes are counted and dropped, never a panic;
+//! a socket edge is consumed only by reading or writing until it would block.
+
+mod association;
+mod client;
+mod counters;
+mod cut;
+mod flow;
+mod flow_table;
+mod http_proxy;
+mod icmp;
+mod inbound;
+mod link;
+mod listener;
+mod local;
+mod netstack;
+mod packet;
+mod race;
+mod reassembly;
+mod relay;
+mod socks5;
+mod splice;
+mod timers;
+mod tokens;
+mod types;
+mod udp;
+
+pub use counters::Counters;
+pub use netstack::Netstack;
+pub use types::{
+    Accept, Config, DialError, Event, FlowInfo, PacketOut, ProxyAnswer, ProxyKind, RefuseCode,
+};

@@ -1,0 +1,78 @@
+//! Proxy listeners: bound by the owner's wish, drained on every edge.
+
+use crate::Netstack;
+use crate::timers::Due;
+use crate::tokens::Source;
+use crate::types::ProxyKind;
+use mio::net::TcpListener;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Clients taken in one go before packets get their turn.
+const TURN: usize = 128;
+/// How long to wait when the system has no descriptor left; no new edge would come by itself.
+const RETRY: Duration = Duration::from_millis(100);
+
+pub(crate) struct Listener {
+    socket: TcpListener,
+    token: usize,
+    kind: ProxyKind,
+}
+
+impl Netstack {
+    /// Opens a proxy listener; port 0 means any. Returns the address it got.
+    pub fn listen_proxy(&mut self, kind: ProxyKind, address: SocketAddr) -> io::Result<SocketAddr> {
+        let mut socket = TcpListener::bind(address)?;
+        let bound = socket.local_addr()?;
+        let token = self.tokens.add(Source::Nobody);
+        let registered =
+            self.registry
+                .register(&mut socket, self.tokens.mio(token), mio::Interest::READABLE);
+        if let Err(e) = registered {
+            self.tokens.free(token);
+            return Err(e);
+        }
+        let slot = self.listeners.insert(Listener {
+            socket,
+            token,
+            kind,
+        });
+        self.tokens.set(token, Source::Listener(slot));
+        Ok(bound)
+    }
+
+    /// Closes the listener bound to `address`; its clients stay. False if there is none.
+    pub fn close_proxy(&mut self, address: SocketAddr) -> bool {
+        let bound = |l: &Listener| l.socket.local_addr().is_ok_and(|a| a == address);
+        let found = self.listeners.iter().find(|(_, l)| bound(l));
+        let Some(slot) = found.map(|(slot, _)| slot) else {
+            return false;
+        };
+        let listener = self.listeners.remove(slot);
+        self.tokens.free(listener.token);
+        true
+    }
+
+    pub(crate) fn listener_ready(&mut self, now: Instant, slot: usize) {
+        for _ in 0..TURN {
+            let Some(listener) = self.listeners.get(slot) else {
+                return;
+            };
+            let kind = listener.kind;
+            match listener.socket.accept() {
+                Ok((stream, _)) => self.add_client(now, stream, kind),
+                Err(e) => match e.kind() {
+                    io::ErrorKind::WouldBlock => return,
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
+                    _ => {
+                        self.counters.drop_no_descriptor += 1;
+                        self.timers.set(now + RETRY, Due::Listener(slot));
+                        return;
+                    }
+                },
+            }
+        }
+        self.again.push_back(Source::Listener(slot));
+    }
+}

@@ -1,0 +1,193 @@
+//! The words this crate shares with its caller: configuration, events, answers, errors.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+/// Takes one IP packet for the tunnel, at most `Config::mtu` bytes; borrowed until return.
+pub trait PacketOut {
+    fn send(&mut self, packet: &[u8]);
+}
+
+/// Which destinations of packets from the tunnel are accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accept {
+    /// Own addresses only; they lead to the loopback interface.
+    OwnAddresses,
+    /// Any unicast destination (exit node, subnet router); foreign ones are dialled as they are.
+    Any,
+}
+
+/// Sizes and limits. Every table of the netstack is bounded by one of these.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Largest IP packet of the tunnel, in bytes.
+    pub mtu: usize,
+    /// TCP ring size in bytes, each way, while few flows are open; rings shrink as the table fills.
+    pub tcp_buffer: usize,
+    /// How much of the send ring a new flow may fill before it has shown that it needs more.
+    pub tcp_buffer_start: usize,
+    /// How long an acknowledgement may wait for company.
+    pub ack_delay: Duration,
+    /// Open TCP flows, both directions together.
+    pub max_flows: usize,
+    /// Inbound flows whose handshake is not finished; the oldest makes room.
+    pub max_half_open: usize,
+    /// Local dials under way for inbound connections; one peer may hold two thirds.
+    pub max_dials: usize,
+    /// UDP flows, both directions together; one peer may hold two thirds.
+    pub max_udp_flows: usize,
+    /// Proxy clients that have not been connected yet, and UDP associations.
+    pub max_clients: usize,
+    /// Time a proxy client has to send its whole request, and the decision has to come.
+    pub request_timeout: Duration,
+    /// Time all connection attempts of one proxy request have together.
+    pub connect_timeout: Duration,
+    /// Head start of one address over the next.
+    pub attempt_delay: Duration,
+    pub udp_idle: Duration,
+    /// Idle time of a UDP flow to or from port 53.
+    pub dns_idle: Duration,
+    pub accept: Accept,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            mtu: 1280,
+            tcp_buffer: 1 << 20,
+            tcp_buffer_start: 256 << 10,
+            ack_delay: Duration::from_millis(10),
+            max_flows: 8192,
+            max_half_open: 512,
+            max_dials: 2048,
+            max_udp_flows: 2048,
+            max_clients: 1024,
+            request_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            attempt_delay: Duration::from_millis(300),
+            udp_idle: Duration::from_secs(120),
+            dns_idle: Duration::from_secs(30),
+            accept: Accept::OwnAddresses,
+        }
+    }
+}
+
+/// Language of a proxy listener, and of one request (`Both` never appears in a request).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyKind {
+    Socks5,
+    Http,
+    /// Told apart by the first byte.
+    Both,
+}
+
+/// What the netstack wants its owner to know or decide.
+#[derive(Debug)]
+pub enum Event {
+    /// A proxy client wants a destination; answer with `answer_proxy` within `Config::request_timeout`.
+    ProxyRequest {
+        id: u64,
+        via: ProxyKind,
+        host: String,
+        port: u16,
+    },
+    /// TCP accepted on an engine port; `fd` is a non-blocking stream socket owned by the receiver.
+    Inbound {
+        id: u64,
+        from: SocketAddr,
+        to: SocketAddr,
+        fd: OwnedFd,
+    },
+    /// The end of a `dial`; `fd` as in `Inbound`.
+    DialDone {
+        id: u64,
+        result: Result<OwnedFd, DialError>,
+    },
+    /// The answer to `ping_icmp`.
+    Pong { id: u64, latency: Duration },
+    /// No answer to `ping_icmp` within 10 s, or it could not be sent.
+    PingLost { id: u64 },
+}
+
+/// Why a connection through the tunnel, or outside it, did not come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DialError {
+    Refused,
+    Unreachable,
+    TimedOut,
+    /// We have no address of the destination's family, or were given no destination.
+    NoAddress,
+    /// The peer's policy rejected it, said by a TSMP reject.
+    Blocked,
+    /// A table is full, or the system is out of descriptors.
+    Limit,
+    /// The asker went away, or the flow was cut.
+    Cancelled,
+}
+
+impl DialError {
+    /// Stable code string.
+    pub fn code(self) -> &'static str {
+        match self {
+            DialError::Refused => "refused",
+            DialError::Unreachable => "unreachable",
+            DialError::TimedOut => "timed-out",
+            DialError::NoAddress => "no-address",
+            DialError::Blocked => "blocked",
+            DialError::Limit => "limit",
+            DialError::Cancelled => "cancelled",
+        }
+    }
+
+    /// One short clause for people.
+    pub fn text(self) -> &'static str {
+        match self {
+            DialError::Refused => "connection refused",
+            DialError::Unreachable => "destination unreachable",
+            DialError::TimedOut => "connection timed out",
+            DialError::NoAddress => "no usable address",
+            DialError::Blocked => "blocked by the peer's policy",
+            DialError::Limit => "too many connections",
+            DialError::Cancelled => "cancelled",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefuseCode {
+    NoSuchHost,
+    NotAllowed,
+    Unreachable,
+}
+
+/// What to do with a proxy request.
+#[derive(Debug, Clone)]
+pub enum ProxyAnswer {
+    /// Through the tunnel; addresses are tried in order, `Config::attempt_delay` apart.
+    Tunnel {
+        addresses: Vec<IpAddr>,
+        port: u16,
+    },
+    /// By the system's own network.
+    System {
+        addresses: Vec<IpAddr>,
+        port: u16,
+    },
+    Refuse {
+        code: RefuseCode,
+        message: String,
+    },
+}
+
+/// One flow, as seen by `cut_flows`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowInfo {
+    /// IP protocol number: 6 or 17.
+    pub proto: u8,
+    /// Whoever sent the first packet.
+    pub from: SocketAddr,
+    pub to: SocketAddr,
+    /// The first packet came from the tunnel.
+    pub inbound: bool,
+}

@@ -1,0 +1,281 @@
+//! UDP flows: an own table by 5-tuple, one connected local socket an inbound flow.
+//!
+//! A datagram to an own address goes to 127.0.0.1 and the same port, from the same source port if that is
+//! free, so that the service can tell its callers apart. An idle flow ends after two minutes, after 30 s
+//! if port 53 is at either end. With the table full, the flow that has rested longest makes room.
+
+use crate::Netstack;
+use crate::flow::FlowKey;
+use crate::packet::{Header, Malformed, UDP, read_udp, send_ip, udp_datagram};
+use crate::timers::Due;
+use crate::tokens::Source;
+use crate::types::PacketOut;
+use mio::net::UdpSocket;
+use slab::Slab;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Datagrams read from one socket before the others get their turn.
+const TURN: usize = 64;
+
+pub(crate) enum UdpEnd {
+    /// Inbound: a connected socket of this machine.
+    Local { socket: UdpSocket, token: usize },
+    /// Outbound, for a SOCKS association.
+    Association(usize),
+}
+
+pub(crate) struct UdpFlow {
+    pub key: FlowKey,
+    pub end: UdpEnd,
+    last: Instant,
+    idle: Duration,
+    owner_of: Option<SocketAddr>,
+}
+
+impl UdpFlow {
+    pub fn touch(&mut self, now: Instant) {
+        self.last = now;
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct UdpTable {
+    pub slots: Slab<UdpFlow>,
+    pub by_key: HashMap<FlowKey, usize>,
+    per_client: HashMap<IpAddr, usize>,
+    /// Tunnel source addresses of associations.
+    pub reserved: HashMap<SocketAddr, usize>,
+}
+
+impl UdpTable {
+    pub fn port_in_use(&self, local: SocketAddr) -> bool {
+        self.reserved.contains_key(&local)
+    }
+}
+
+/// A local socket from the same source port if possible, connected to `target`.
+fn local_socket(source_port: u16, target: SocketAddr) -> io::Result<UdpSocket> {
+    let unspecified: IpAddr = match target {
+        SocketAddr::V4(t) if t.ip().is_loopback() => Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    // A privileged source port is rarely ours to bind; any free one serves then.
+    let socket = UdpSocket::bind(SocketAddr::new(unspecified, source_port))
+        .or_else(|_| UdpSocket::bind(SocketAddr::new(unspecified, 0)))?;
+    socket.connect(target)?;
+    Ok(socket)
+}
+
+impl Netstack {
+    pub(crate) fn handle_udp(&mut self, now: Instant, header: &Header, packet: &[u8]) {
+        let datagram = &packet[header.payload.clone()];
+        let (src, dst, range) = match read_udp(header, datagram) {
+            Ok(read) => read,
+            Err(Malformed::Checksum) => return self.counters.drop_checksum += 1,
+            Err(_) => return self.counters.drop_malformed += 1,
+        };
+        let key = FlowKey {
+            local: SocketAddr::new(header.dst, dst),
+            remote: SocketAddr::new(header.src, src),
+        };
+        let slot = match self.udp.by_key.get(&key) {
+            Some(&slot) => slot,
+            None => match self.open_udp_inbound(now, key) {
+                Some(slot) => slot,
+                None => return,
+            },
+        };
+        self.counters.udp_in += 1;
+        let flow = &mut self.udp.slots[slot];
+        flow.last = now;
+        let payload = &datagram[range];
+        match &flow.end {
+            UdpEnd::Local { socket, .. } => {
+                if let Err(e) = socket.send(payload) {
+                    self.note_udp_error(slot, &e);
+                }
+            }
+            UdpEnd::Association(association) => {
+                let association = *association;
+                self.deliver_association(association, key.remote, payload);
+            }
+        }
+    }
+
+    fn note_udp_error(&mut self, slot: usize, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.counters.drop_udp_full += 1,
+            // Nobody listens on that port (any more).
+            io::ErrorKind::ConnectionRefused => {
+                let key = self.udp.slots[slot].key;
+                self.send_port_unreachable(key);
+            }
+            _ => self.counters.drop_udp_full += 1,
+        }
+    }
+
+    fn open_udp_inbound(&mut self, now: Instant, key: FlowKey) -> Option<usize> {
+        if !self.accepts(key.local.ip()) {
+            self.counters.drop_not_ours += 1;
+            return None;
+        }
+        if key.local.port() == 0 || key.remote.port() == 0 {
+            self.counters.drop_malformed += 1;
+            return None;
+        }
+        let target = match self.addresses.contains(&key.local.ip()) {
+            true => SocketAddr::from((Ipv4Addr::LOCALHOST, key.local.port())),
+            false => key.local,
+        };
+        if !self.udp_room(key.remote.ip()) {
+            self.counters.drop_udp_limit += 1;
+            return None;
+        }
+        let Ok(mut socket) = local_socket(key.remote.port(), target) else {
+            self.counters.drop_no_descriptor += 1;
+            return None;
+        };
+        let token = self.tokens.add(Source::Nobody);
+        let registered =
+            self.registry
+                .register(&mut socket, self.tokens.mio(token), mio::Interest::READABLE);
+        if registered.is_err() {
+            self.tokens.free(token);
+            self.counters.drop_no_descriptor += 1;
+            return None;
+        }
+        let owner_of = socket.local_addr().ok();
+        let slot = self.insert_udp(now, key, UdpEnd::Local { socket, token }, owner_of);
+        self.tokens.set(token, Source::Udp(slot));
+        if let Some(local) = owner_of {
+            self.owners.insert((UDP, local), key.remote);
+        }
+        Some(slot)
+    }
+
+    /// Whether `client` may have another flow; the longest idle one is closed if the table is full.
+    pub(crate) fn udp_room(&mut self, client: IpAddr) -> bool {
+        let most = (self.config.max_udp_flows * 2 / 3).max(1);
+        if self.udp.per_client.get(&client).copied().unwrap_or(0) >= most {
+            return false;
+        }
+        if self.udp.slots.len() >= self.config.max_udp_flows {
+            let oldest = self.udp.slots.iter().min_by_key(|(_, f)| f.last);
+            let Some(oldest) = oldest.map(|(slot, _)| slot) else {
+                return false;
+            };
+            self.counters.drop_udp_limit += 1;
+            self.remove_udp(oldest);
+        }
+        true
+    }
+
+    pub(crate) fn insert_udp(
+        &mut self,
+        now: Instant,
+        key: FlowKey,
+        end: UdpEnd,
+        owner_of: Option<SocketAddr>,
+    ) -> usize {
+        let dns = key.local.port() == 53 || key.remote.port() == 53;
+        let idle = match dns {
+            true => self.config.dns_idle,
+            false => self.config.udp_idle,
+        };
+        let slot = self.udp.slots.insert(UdpFlow {
+            key,
+            end,
+            last: now,
+            idle,
+            owner_of,
+        });
+        self.udp.by_key.insert(key, slot);
+        *self.udp.per_client.entry(key.remote.ip()).or_insert(0) += 1;
+        self.timers.set(now + idle, Due::Udp(slot));
+        self.counters.udp_open = self.udp.slots.len() as u64;
+        slot
+    }
+
+    pub(crate) fn remove_udp(&mut self, slot: usize) {
+        let Some(flow) = self.udp.slots.try_remove(slot) else {
+            return;
+        };
+        self.udp.by_key.remove(&flow.key);
+        if let Some(count) = self.udp.per_client.get_mut(&flow.key.remote.ip()) {
+            *count -= 1;
+            if *count == 0 {
+                self.udp.per_client.remove(&flow.key.remote.ip());
+            }
+        }
+        if let Some(local) = flow.owner_of {
+            self.owners.remove(&(UDP, local));
+        }
+        if let UdpEnd::Local { token, .. } = flow.end {
+            self.tokens.free(token);
+        }
+        self.counters.udp_open = self.udp.slots.len() as u64;
+    }
+
+    pub(crate) fn udp_due(&mut self, now: Instant, slot: usize) {
+        let Some(flow) = self.udp.slots.get(slot) else {
+            return;
+        };
+        let end = flow.last + flow.idle;
+        if end <= now {
+            self.remove_udp(slot);
+        } else {
+            self.timers.set(end, Due::Udp(slot));
+        }
+    }
+
+    /// The local service has answered.
+    pub(crate) fn udp_ready(&mut self, now: Instant, slot: usize) {
+        let mut buffer = std::mem::take(&mut self.datagram);
+        buffer.resize(1 << 16, 0);
+        for turn in 0..=TURN {
+            let Some(flow) = self.udp.slots.get_mut(slot) else {
+                break;
+            };
+            let UdpEnd::Local { socket, .. } = &flow.end else {
+                break;
+            };
+            if turn == TURN {
+                self.again.push_back(Source::Udp(slot));
+                break;
+            }
+            match socket.recv(&mut buffer) {
+                Ok(n) => {
+                    flow.last = now;
+                    let key = flow.key;
+                    self.send_udp(key, &buffer[..n]);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => {
+                    self.note_udp_error(slot, &e);
+                    break;
+                }
+            }
+        }
+        self.datagram = buffer;
+    }
+
+    /// Sends one datagram into the tunnel, in fragments if it is larger than the MTU.
+    pub(crate) fn send_udp(&mut self, key: FlowKey, payload: &[u8]) {
+        let Some(datagram) = udp_datagram(key.local, key.remote, payload) else {
+            self.counters.drop_malformed += 1;
+            return;
+        };
+        self.counters.udp_out += 1;
+        let id = self.random() as u32;
+        let queue = &mut self.queue;
+        let ends = (key.local.ip(), key.remote.ip());
+        send_ip(ends, (UDP, id), self.config.mtu, &datagram, |packet| {
+            queue.send(packet);
+        });
+    }
+}
