@@ -12,7 +12,7 @@ import { Child, run, usageOf } from '../support/child.ts'
 import { freeTcpPort } from '../support/ports.ts'
 import { waitFor } from '../support/wait.ts'
 import { GarbageRelay } from './lab/garbage-relay.ts'
-import { labSuite } from './lab/peers.ts'
+import { labSuite } from './lab/suite.ts'
 import { echoOnce, echoService, type Service } from './lab/services.ts'
 import type { Lab } from './lab/lab.ts'
 import type { LabNode } from './lab/node.ts'
@@ -220,8 +220,8 @@ labSuite(
       const rubbish = randomBytes(5000)
       for (const name of files) writeFileSync(join(ours.folder, name), rubbish)
       await ours.start()
+      await ours.waitState('NeedsLogin', 10_000)
       const status = await ours.api.status()
-      expect(status.BackendState).toBe('NeedsLogin')
       expect((status.Health ?? []).join('\n')).toMatch(/state/i)
       const kept = readdirSync(ours.folder, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(join(ours.folder, name)).isFile())
       expect(kept.some((name) => statSync(join(ours.folder, name)).size === rubbish.length)).toBe(true)
@@ -254,7 +254,7 @@ labSuite(
       try {
         await waitFor('several kinds of garbage', () => relay.served >= 6, { withinMs: 90_000, everyMs: 250 })
         await echoOnce(ours.via(), 'real', echo.port, 10_000)
-        expect(usageOf(ours.pid).peakRssMb).toBeLessThan(before.rssMb + 96)
+        expect(usageOf(ours.pid).peakRssMb).toBeLessThan(before.peakRssMb + 96)
       } finally {
         await relay.stop()
       }

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest'
 import { waitFor } from '../support/wait.ts'
 import { delayUntilSeen, givesHome, messageTime, peerIn } from './lab/observe.ts'
-import { labSuite } from './lab/peers.ts'
+import { labSuite } from './lab/suite.ts'
 import { echoOnce, echoService, Heartbeat, reaches } from './lab/services.ts'
 import type { Lab } from './lab/lab.ts'
 import type { LabNode } from './lab/node.ts'
@@ -84,8 +84,7 @@ labSuite(
       try {
         const other = lab().derpers.find(({ code }) => code !== before)
         const { id } = await lab().headscale.node('real')
-        await real.tailscale('debug', 'restun')
-        const delayMs = await delayUntilSeen(lab(), ours, async () => undefined, (_, body) => givesHome(body, id, other?.region ?? 0), (status) => peerIn(status, 'real')?.Relay === other?.code)
+        const delayMs = await delayUntilSeen(lab(), ours, () => real.tailscale('debug', 'restun'), (_, body) => givesHome(body, id, other?.region ?? 0), (status) => peerIn(status, 'real')?.Relay === other?.code)
         expect(delayMs).toBeLessThan(SEEN_MS)
       } finally {
         await derper?.resume()

@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import { waitFor } from '../support/wait.ts'
-import { labSuite } from './lab/peers.ts'
+import { labSuite } from './lab/suite.ts'
 import type { LabNode } from './lab/node.ts'
 import type { Status } from './lab/local-api.ts'
 

@@ -3,7 +3,7 @@
  */
 import { release } from 'node:os'
 import { expect, test } from 'vitest'
-import { labSuite } from './lab/peers.ts'
+import { labSuite } from './lab/suite.ts'
 import type { LabNode } from './lab/node.ts'
 
 let ours: LabNode

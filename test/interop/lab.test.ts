@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { runOk } from '../support/child.ts'
-import { labSuite } from './lab/peers.ts'
+import { labSuite } from './lab/suite.ts'
 import type { LabNode } from './lab/node.ts'
 
 describe.each(['derpers', 'embedded'] as const)('relays: %s', (relays) => {

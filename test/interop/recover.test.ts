@@ -4,7 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import { pause, waitFor } from '../support/wait.ts'
-import { labSuite } from './lab/peers.ts'
+import { labSuite } from './lab/suite.ts'
 import { echoService, Heartbeat, reaches, type Service } from './lab/services.ts'
 import type { LabNode } from './lab/node.ts'
 

@@ -2,7 +2,7 @@
  * Two engines of ours and one tailscaled in one tailnet, all talking to all.
  */
 import { expect, test } from 'vitest'
-import { labSuite } from './lab/peers.ts'
+import { labSuite } from './lab/suite.ts'
 import { echoOnce, echoService, type Service } from './lab/services.ts'
 import type { LabNode } from './lab/node.ts'
 

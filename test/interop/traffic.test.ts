@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { runOk } from '../support/child.ts'
 import { dialVia, ProxyRefusal } from '../support/proxy-client.ts'
 import { freeTcpPort } from '../support/ports.ts'
-import { labSuite } from './lab/peers.ts'
+import { labSuite } from './lab/suite.ts'
 import { echoOnce, echoService, webService } from './lab/services.ts'
 import type { LabNode } from './lab/node.ts'
 
