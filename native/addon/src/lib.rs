@@ -1,0 +1,9 @@
+//! The Node-API face: decodes arguments, hands commands to the packet thread, wakes JavaScript once a batch of records.
+//!
+//! No panic crosses: every entry runs under `guard`. Errors are texts "code: sentence"; main/engine/io/native.ts splits them.
+//! Nothing here decides anything.
+
+mod guard;
+mod links;
+mod peercred;
+mod plane;

@@ -1,0 +1,20 @@
+//! Bowline's data plane: moves packets between a tailnet's peers and this node. Pure: no Node, no sockets, no threads.
+//! See ../README.md for the boundary, the threads and the traps.
+
+#![forbid(unsafe_code)]
+
+pub mod classify;
+pub mod counters;
+pub mod derp;
+pub mod event;
+pub mod filter;
+pub mod flows;
+pub mod guard;
+mod inbound;
+pub mod ip;
+mod outbound;
+pub mod peers;
+pub mod pipeline;
+pub mod prefix;
+pub mod tsmp;
+pub mod tunnel;

@@ -1,0 +1,152 @@
+//! Outbound half of the pipeline: inner packets to datagrams.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use crate::event::{Activity, Event, Sink};
+use crate::filter::Verdict;
+use crate::ip::{self, Parsed};
+use crate::peers::Path;
+use crate::pipeline::{PingWait, Pipeline, Via};
+use crate::tsmp::{self, Message};
+
+impl Pipeline {
+    /// Sends one inner packet of this node to the peer that its destination belongs to.
+    pub fn send_packet<S: Sink>(&mut self, now: Instant, packet: &[u8], sink: &mut S) {
+        let parsed = match ip::parse(packet) {
+            Ok(parsed) if parsed.proto != ip::TSMP => parsed,
+            _ => {
+                self.counters.out_malformed += 1;
+                return;
+            }
+        };
+        let now_sec = self.now_sec(now);
+        if self.filter.check_out(&parsed, now_sec) != Verdict::Accept {
+            self.counters.out_filtered += 1;
+            return;
+        }
+        self.route_and_seal(now, &parsed, &packet[..parsed.total_len], sink);
+    }
+
+    /// Sends a packet that the pipeline itself made; the flow memory does not learn of it.
+    pub(crate) fn send_own<S: Sink>(&mut self, now: Instant, packet: &[u8], sink: &mut S) -> bool {
+        match ip::parse(packet) {
+            Ok(parsed) => self.route_and_seal(now, &parsed, packet, sink),
+            Err(_) => false,
+        }
+    }
+
+    #[inline]
+    fn route_and_seal<S: Sink>(&mut self, now: Instant, parsed: &Parsed, packet: &[u8], sink: &mut S) -> bool {
+        let Some(slot) = self.peers.route(parsed.dst) else {
+            if self.own.contains(&parsed.dst) {
+                self.counters.out_self += 1;
+            } else {
+                self.counters.out_no_route += 1;
+            }
+            return false;
+        };
+        self.seal(now, slot, packet, sink)
+    }
+
+    fn seal<S: Sink>(&mut self, now: Instant, slot: u32, packet: &[u8], sink: &mut S) -> bool {
+        let Some(identity) = &self.identity else {
+            self.counters.out_no_key += 1;
+            return false;
+        };
+        let Some(peer) = self.peers.get_mut(slot) else { return false };
+        if peer.tunnel.is_none() {
+            peer.tunnel = Some(identity.tunnel(&peer.key));
+        }
+        if !peer.sending {
+            peer.sending = true;
+            sink.event(Event::Activity { peer: peer.key, activity: Activity::Sending });
+        }
+        peer.last_data = Some(now);
+        self.wake(now, slot, sink);
+        let padded = packet.len().next_multiple_of(16).min(self.config.mtu).max(packet.len());
+        // Everything split off before was dropped by the tunnel, so this reclaims the same memory.
+        self.scratch.reserve(padded);
+        self.scratch.extend_from_slice(packet);
+        self.scratch.resize(padded, 0);
+        let plain = self.scratch.split();
+        let Some(tunnel) = self.peers.get_mut(slot).and_then(|peer| peer.tunnel.as_mut()) else { return false };
+        if let Some(sealed) = tunnel.seal(plain) {
+            self.transmit(now, slot, &sealed, None, sink);
+        }
+        self.counters.out_packets += 1;
+        true
+    }
+
+    /// Sends one WireGuard message to a peer over its path; `reply_to` serves when there is none yet.
+    pub(crate) fn transmit<S: Sink>(
+        &mut self,
+        now: Instant,
+        slot: u32,
+        message: &[u8],
+        reply_to: Option<&Via>,
+        sink: &mut S,
+    ) {
+        let Some(peer) = self.peers.get_mut(slot) else { return };
+        if message.len() >= 8 && (message[0] == 1 || message[0] == 2) {
+            let index = u32::from_le_bytes([message[4], message[5], message[6], message[7]]);
+            self.by_index.insert(index, slot);
+            if message[0] == 1 {
+                peer.handshaking = true;
+                peer.last_init = Some(now);
+            }
+        }
+        let len = message.len() as u64;
+        let (direct, relay) = match (peer.path, reply_to) {
+            (Path::Direct(to), _) => (Some(to), None),
+            (Path::Relay(region), _) => (None, Some(region)),
+            (Path::Both(to, region), _) => (Some(to), Some(region)),
+            // The peer's own handshake came this way a moment ago; nothing is remembered of it.
+            (Path::None, Some(Via::Relay { region, .. })) => (None, Some(*region)),
+            (Path::None, _) => (None, None),
+        };
+        if direct.is_none() && relay.is_none() {
+            peer.stats.dropped_no_path += 1;
+            peer.last_init = None;
+            self.counters.out_no_path += 1;
+            return;
+        }
+        peer.stats.tx_bytes += len;
+        peer.stats.tx_packets += 1;
+        if let Some(to) = direct {
+            sink.udp(to, message);
+        }
+        if let Some(region) = relay
+            && !sink.relay(region, &peer.key, message)
+        {
+            peer.stats.dropped_relay += 1;
+            self.counters.out_relay_dropped += 1;
+        }
+    }
+
+    /// Sends what a tunnel held until it had a session.
+    pub(crate) fn flush_queued<S: Sink>(&mut self, now: Instant, slot: u32, sink: &mut S) {
+        let Some(tunnel) = self.peers.get_mut(slot).and_then(|peer| peer.tunnel.as_mut()) else { return };
+        if !tunnel.has_queued() {
+            return;
+        }
+        let mut ready = Vec::new();
+        tunnel.flush(|sealed| ready.push(sealed));
+        for sealed in ready {
+            self.transmit(now, slot, &sealed, None, sink);
+        }
+    }
+
+    /// Asks the stack of the peer behind `to`; answers come as `Event::Pong` or `Event::PingFailed` under `id`.
+    pub fn ping_tsmp<S: Sink>(&mut self, now: Instant, id: u32, to: IpAddr, sink: &mut S) {
+        let bytes = self.ping_bytes();
+        let src = self.own.iter().copied().find(|own| own.is_ipv4() == to.is_ipv4());
+        let packet = src.and_then(|src| tsmp::encode(&Message::Ping(bytes), src, to));
+        let sent = packet.is_some_and(|packet| self.send_own(now, &packet, sink));
+        if sent {
+            self.pings.insert(bytes, PingWait { id, sent: now });
+        } else {
+            sink.event(Event::PingFailed { id });
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What touches the system: UDP sockets with segmentation offload, peer credentials of a local socket, link events.
+
+pub mod batch;
+pub mod links;
+pub mod peercred;
+pub mod udp;
