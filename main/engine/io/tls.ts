@@ -22,6 +22,8 @@ export interface TlsOptions {
   /** Name or address to verify; a name is sent as SNI. */
   readonly servername: string
   readonly rejectUnauthorized: boolean
+  /** Name that the certificate must carry in place of `servername`. */
+  readonly verifyName?: string
   /** Roots in PEM; without them `trustedRoots()`. */
   readonly ca?: readonly string[]
   /** Judges the peer's certificate in addition; its text refuses the connection. */
@@ -72,6 +74,7 @@ export function startTls(socket: Socket, options: TlsOptions): Promise<tls.TLSSo
       host: options.servername,
       ...(isIP(options.servername) === 0 ? { servername: options.servername } : {}),
       rejectUnauthorized: options.rejectUnauthorized,
+      ...(options.verifyName === undefined ? {} : { checkServerIdentity: (_host: string, certificate: tls.PeerCertificate) => tls.checkServerIdentity(options.verifyName!, certificate) }),
       secureContext: options.ca ? tls.createSecureContext({ ca: [...options.ca], minVersion: 'TLSv1.2' }) : commonContext(),
     })
     const fail = (error: Error): void => {

@@ -10,8 +10,6 @@
  * it: its public port at the gate. While the gate is shut, whatever reaches a peer went through the relay.
  */
 import { mkdirSync } from 'node:fs'
-import net from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { AddrPort } from '../../../main/engine/base/ip.ts'
 import { parseNodeKey } from '../../../main/engine/base/keys.ts'
@@ -29,7 +27,7 @@ export type StartEngine = (
     readonly interfaces?: () => readonly { name: string; ip: string; internal: boolean }[]
     readonly log?: (line: string) => void
   },
-) => Promise<{ stop(): Promise<void> }>
+) => Promise<{ readonly socks5: AddrPort | undefined; readonly httpProxy: AddrPort | undefined; stop(): Promise<void> }>
 
 /** One running engine and the way to it. */
 export interface DemoEngine {
@@ -55,6 +53,7 @@ const NETWORK_NAME = 'Demo network'
 const DOMAIN = 'demo.internal'
 const ENVIRONMENT = { TS_DEBUG_USE_DERP_HTTP: 'true', TS_NO_LOGS_NO_SUPPORT: 'true', TS_DISABLE_PORTMAPPER: 'true' }
 const ICMP = [1, 58]
+const ANY_PORT: AddrPort = { ip: '127.0.0.1', port: 0 }
 
 export class DemoNetwork {
   readonly gate = new UdpGate()
@@ -139,15 +138,14 @@ export class DemoNetwork {
     const stateDir = join(this.#options.folder, name)
     mkdirSync(stateDir, { mode: 0o700 })
     const socketPath = join(this.#options.folder, `${name}.sock`)
-    const socks5 = withProxies ? await freePort() : undefined
-    const httpProxy = withProxies ? await freePort() : undefined
+    const proxy = withProxies ? ANY_PORT : undefined
     const engine = await this.#options.startEngine({
       stateDir,
       statePath: undefined,
       socketPath,
       port: 0,
-      socks5,
-      httpProxy,
+      socks5: proxy,
+      httpProxy: proxy,
       configPath: undefined,
       verbose: 0,
       debug: undefined,
@@ -157,7 +155,7 @@ export class DemoNetwork {
       log: (line) => this.#options.log(name, line),
     })
     this.#stops.push(() => engine.stop())
-    return { name, api: new LocalApi(socketPath), socketPath, socks5, httpProxy }
+    return { name, api: new LocalApi(socketPath), socketPath, socks5: engine.socks5, httpProxy: engine.httpProxy }
   }
 
   /** Ends everything, the last started first; goes on when a part fails to end. */
@@ -166,16 +164,4 @@ export class DemoNetwork {
       await stop().catch((error: unknown) => this.#options.log('demo', `stopping: ${String(error)}`))
     }
   }
-}
-
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-async function freePort(): Promise<AddrPort> {
-  const server = net.createServer()
-  await new Promise<void>((done, fail) => {
-    server.once('error', fail)
-    server.listen(0, '127.0.0.1', () => done())
-  })
-  const { port } = server.address() as AddressInfo
-  await new Promise<void>((done) => server.close(() => done()))
-  return { ip: '127.0.0.1', port }
 }

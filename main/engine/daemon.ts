@@ -1,0 +1,51 @@
+/**
+ * The engine as a process: environment, signals, and the end of whoever started it.
+ *
+ * Ends with 0 on SIGTERM or SIGINT, 1 when it cannot start or its packet thread died. Broken invariants end the process
+ * at once: whoever started it starts it again.
+ */
+import { Socket } from 'node:net'
+import { EngineError, errorText } from './base/errors.ts'
+import { startEngine, type RunningEngine } from './wiring.ts'
+import type { DaemonOptions } from '../localapi/daemon-options.ts'
+
+export { startEngine, VERSION } from './wiring.ts'
+
+const STOP_LIMIT_MS = 4000
+
+/** Runs until it is told to end; resolves with the exit code. */
+export async function runDaemon(options: DaemonOptions): Promise<number> {
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`error: broken invariant: ${errorText(error)}\n${error instanceof Error ? (error.stack ?? '') : ''}\n`)
+    process.exit(70)
+  })
+  let engine: RunningEngine
+  const told = untilTold()
+  try {
+    engine = await startEngine({ ...options, env: process.env })
+  } catch (error) {
+    process.stderr.write(`error: ${errorText(error)}${error instanceof EngineError ? ` (${error.code})` : ''}\n`)
+    return 1
+  }
+  const why = await Promise.race([told.then(() => undefined), engine.failed])
+  const limit = setTimeout(() => process.exit(why === undefined ? 0 : 1), STOP_LIMIT_MS)
+  limit.unref()
+  await engine.stop()
+  clearTimeout(limit)
+  return why === undefined ? 0 : 1
+}
+
+/** Resolves on SIGTERM, SIGINT, or the end of the process that holds the other end of TS_PARENT_DEATH_FD. */
+function untilTold(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve())
+    process.once('SIGINT', () => resolve())
+    const fd = Number(process.env['TS_PARENT_DEATH_FD'] ?? Number.NaN)
+    if (!Number.isInteger(fd) || fd < 3) return
+    const parent = new Socket({ fd, readable: true, writable: false })
+    parent.on('error', () => resolve())
+    parent.on('close', () => resolve())
+    parent.resume()
+    parent.unref()
+  })
+}

@@ -1,0 +1,178 @@
+/**
+ * Builds one engine: the only place where the parts' names meet. Built leaf first; callbacks to what is above are tied last.
+ *
+ * Several engines may live in one process (the demo, tests): nothing here is shared between them, and nothing is read
+ * from the process's environment; `env` is handed in.
+ */
+import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+import { Backend } from './backend/backend.ts'
+import type { StorePort } from './backend/ports.ts'
+import type { Env } from './base/env.ts'
+import { formatAddrPort, type AddrPort } from './base/ip.ts'
+import { makeLog, type LogLevel } from './base/log.ts'
+import { Control } from './control/control.ts'
+import { Dataplane } from './dataplane/dataplane.ts'
+import { DerpRegions } from './derp/derp-regions.ts'
+import { Health } from './health/health.ts'
+import { SystemClock } from './io/clock.ts'
+import { dial } from './io/dial.ts'
+import { readHostinfo, systemName } from './io/hostinfo.ts'
+import { Http2Connection } from './io/http2.ts'
+import { makeHttpFetch } from './io/http-fetch.ts'
+import { JournalFile } from './io/journal-file.ts'
+import { MemoryStore } from './io/memory-store.ts'
+import { loadNative } from './io/native.ts'
+import { systemRandom } from './io/random.ts'
+import { dialRelay } from './io/relay-dial.ts'
+import { resolveHost } from './io/resolve.ts'
+import { lockStateDir } from './io/state-lock.ts'
+import { Store } from './io/store.ts'
+import { zstdDecompress } from './io/zstd.ts'
+import { Magicsock } from './magicsock/magicsock.ts'
+import { Netmon } from './netmon/netmon.ts'
+import type { InterfaceAddress } from './netmon/ports.ts'
+import { LocalApiServer } from './server/localapi-server.ts'
+import type { DaemonOptions } from '../localapi/daemon-options.ts'
+
+export const VERSION = '0.1.0'
+
+export interface EngineOptions extends DaemonOptions {
+  /** Environment variables by name; the debug switches are read from here. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Takes the place of the machine's own interfaces. */
+  readonly interfaces?: () => readonly InterfaceAddress[]
+  /** Takes whole log lines. */
+  readonly log?: (line: string) => void
+}
+
+export interface RunningEngine {
+  readonly socketPath: string
+  readonly udpPort: number
+  readonly socks5: AddrPort | undefined
+  readonly httpProxy: AddrPort | undefined
+  /** Why the engine cannot go on; resolves only in that case. */
+  readonly failed: Promise<string>
+  stop(): Promise<void>
+}
+
+const LEVELS: readonly LogLevel[] = ['info', 'debug', 'trace']
+
+/** Starts an engine; when it throws EngineError nothing of it is left. */
+export async function startEngine(options: EngineOptions): Promise<RunningEngine> {
+  const stops: (() => void | Promise<void>)[] = []
+  const unwind = async (): Promise<void> => {
+    for (const stop of stops.splice(0).toReversed()) await stop()
+  }
+  try {
+    return await build(options, stops, unwind)
+  } catch (error) {
+    await unwind()
+    throw error
+  }
+}
+
+async function build(options: EngineOptions, stops: (() => void | Promise<void>)[], unwind: () => Promise<void>): Promise<RunningEngine> {
+  const flag = (name: string): boolean => /^(1|t|true)$/i.test(options.env?.[name] ?? '')
+  const clock = new SystemClock()
+  const log = makeLog(LEVELS[Math.min(options.verbose, 2)]!, options.log ?? ((line) => process.stderr.write(`${line}\n`)))
+  const native = loadNative()
+  const { store, journal } = openState(options, clock, log, stops)
+  const env: Env = { clock, random: systemRandom, log, journal }
+  const interfaces = options.interfaces ?? systemInterfaces
+
+  const health = new Health({ clock })
+  const dataplane = new Dataplane({ env, native })
+  const derp = new DerpRegions({ env, dial: dialRelay })
+  const magicsock = new Magicsock({ env, underlay: dataplane, relay: derp, paths: dataplane, interfaces })
+  const control = new Control({
+    env, dial, http: makeHttpFetch(), http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
+  })
+  const netmon = new Netmon({ env, interfaces, links: native.watchLinks ? { start: native.watchLinks } : undefined })
+  const backend = new Backend({
+    env, store, health, control, magicsock, derp, dataplane,
+    hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
+    resolve: resolveHost, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
+  })
+  const server = new LocalApiServer({ env, backend, journal, dataplane, peerCredentials: native.peerCredentials })
+
+  let fail: (why: string) => void = () => {}
+  const failed = new Promise<string>((resolve) => (fail = resolve))
+  const up = backend.facts
+  derp.start({
+    onDisco: (region, from, bytes) => magicsock.handleRelayed(region, from, bytes),
+    onFrames: (region, frames) => dataplane.injectRelayFrames(region, frames),
+    onPeerGone: (region, peer) => magicsock.handlePeerGone(region, peer),
+    onState: up.derp.onState,
+  })
+  stops.push(() => derp.stop())
+  const { port } = dataplane.start({ port: options.port }, {
+    ...up.dataplane,
+    onUnclaimed: (from, bytes) => magicsock.handleDatagram(from, bytes),
+    onRelayFrames: (region, frames) => derp.sendFrames(region, frames),
+    onPeerActivity: (peer, kind) => {
+      up.dataplane.onPeerActivity(peer, kind)
+      magicsock.handlePeerActivity(peer, kind)
+    },
+    onSendError: (to, code) => magicsock.handleSendError(to, code),
+    onInboundStream: ({ socket }) => void socket.destroy(),
+    onTsmpDiscoKey: () => {},
+    onFailed: (code, message) => {
+      up.dataplane.onFailed(code, message)
+      fail(`${message} (${code})`)
+    },
+  })
+  stops.push(() => dataplane.stop())
+  magicsock.setPort(port)
+  magicsock.setModes({ alwaysDerp: flag('TS_DEBUG_ALWAYS_USE_DERP'), neverDirectUdp: flag('TS_DEBUG_NEVER_DIRECT_UDP') })
+  magicsock.start(up.magicsock)
+  stops.push(() => magicsock.stop())
+  const { socks5, httpProxy } = openProxies(options, dataplane)
+  control.start(up.control)
+  stops.push(() => control.stop())
+  netmon.start({
+    onChange: ({ why, major }) => {
+      magicsock.handleNetworkChange(why, major)
+      if (major) control.reconnect(why)
+    },
+  })
+  stops.push(() => netmon.stop())
+  await server.listen(options.socketPath)
+  stops.push(() => server.close())
+  backend.start()
+  stops.push(() => backend.stop())
+  log.info(`ready: serving ${options.socketPath}, UDP port ${port}`, {
+    socks5: socks5 && formatAddrPort(socks5), http: httpProxy && formatAddrPort(httpProxy),
+  })
+  return { socketPath: options.socketPath, udpPort: port, socks5, httpProxy, failed, stop: unwind }
+}
+
+/** The state directory, locked, with its journal; or memory alone for "mem:". */
+function openState(options: EngineOptions, clock: SystemClock, log: ReturnType<typeof makeLog>, stops: (() => void)[]): { store: StorePort; journal: JournalFile } {
+  const onFailure = (message: string): void => log.warn(`the journal is kept in memory only: ${message}`)
+  if (options.statePath === 'mem:') return { store: new MemoryStore(), journal: new JournalFile({ clock, dir: undefined, onFailure }) }
+  const store = new Store({
+    dir: options.stateDir,
+    ...(options.statePath === undefined ? {} : { paths: { state: options.statePath } }),
+    clock,
+    onLateFailure: (name, message) => log.error(`could not save ${name}`, { message }),
+  })
+  stops.push(lockStateDir(options.stateDir))
+  const journal = new JournalFile({ clock, dir: join(options.stateDir, 'journal'), onFailure })
+  stops.push(() => journal.flush(), () => store.flush())
+  return { store, journal }
+}
+
+/** Opens the proxies that were asked for; one address for both makes one listener that tells them apart. */
+function openProxies(options: EngineOptions, dataplane: Dataplane): { socks5: AddrPort | undefined; httpProxy: AddrPort | undefined } {
+  const { socks5, httpProxy } = options
+  if (socks5 && httpProxy && formatAddrPort(socks5) === formatAddrPort(httpProxy) && socks5.port !== 0) {
+    const both = dataplane.listenProxy('both', socks5)
+    return { socks5: both, httpProxy: both }
+  }
+  return { socks5: socks5 && dataplane.listenProxy('socks5', socks5), httpProxy: httpProxy && dataplane.listenProxy('http', httpProxy) }
+}
+
+function systemInterfaces(): readonly InterfaceAddress[] {
+  return Object.entries(networkInterfaces()).flatMap(([name, addresses]) => (addresses ?? []).map(({ address, internal }) => ({ name, ip: address.replace(/%.*$/, ''), internal })))
+}
