@@ -33,11 +33,7 @@ export async function startApp(options: AppOptions): Promise<void> {
   const doors = new PeerDoors(client)
   const actions: HostActions = {
     openExternal: (url) => openPage(client, url),
-    openPeerPage: async (ip, port) => {
-      const page = await doors.open(ip, port)
-      await shell.openExternal(page.url)
-      return page
-    },
+    openPeerPage: (ip, port) => doors.open(ip, port),
   }
   const requests = serveRequests(client, actions)
   const feed = new EngineFeed(client, 'electron', { onNotify: (notify) => requests.tell('notify', notify), onAppState: (state) => requests.tell('app', state) })

@@ -104,14 +104,19 @@ function shotWords(shot: Shot): string {
 
 function WebPage({ device }: { device: Device }): ReactNode {
   const api = useApi()
+  const [port, setPort] = useState('80')
   const [problem, setProblem] = useState('')
+  const number = Number(port)
+  const valid = Number.isInteger(number) && number >= 1 && number <= 65_535
   const open = async (): Promise<void> => {
-    const answer = await api.call('openPeerPage', { ip: device.address, port: 80 })
-    setProblem(answer.ok ? '' : answer.message)
+    const answer = await api.call('openPeerPage', { ip: device.address, port: number })
+    const opened = answer.ok ? await api.call('openExternal', { url: answer.value.url }) : answer
+    setProblem(opened.ok ? '' : opened.message)
   }
   return (
     <>
-      <button type="button" className="button" onClick={() => void open()}><Globe size={16} aria-hidden="true" />Open its web page</button>
+      <button type="button" className="button" disabled={!valid} onClick={() => void open()}><Globe size={16} aria-hidden="true" />Open its web page</button>
+      <label className="field port">port <input inputMode="numeric" size={5} maxLength={5} value={port} onChange={(event) => setPort(event.target.value.replaceAll(/\D/g, ''))} aria-invalid={!valid} /></label>
       {problem !== '' && <p role="alert" className="error-line">{safeText(problem, 200)}</p>}
     </>
   )

@@ -21,7 +21,7 @@ export function Sidebar({ head }: { head: Headline }): ReactNode {
     <aside className="sidebar" aria-label="Account and connection">
       <div className="brand"><Mark /><span>Bowline</span></div>
       <div className="account">
-        <span className="account-square" aria-hidden="true">{safeText(network || user?.DisplayName || 'B', 1).toUpperCase()}</span>
+        <span className="account-square" aria-hidden="true">{[...safeText(network || user?.DisplayName || 'B')][0]?.toUpperCase()}</span>
         <div className="grow cut-box">
           <div className="cut strong-2">{safeText(network) || 'No network yet'}</div>
           <div className="cut small t3">{safeText(user?.LoginName ?? '')}</div>
