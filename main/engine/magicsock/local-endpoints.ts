@@ -1,0 +1,46 @@
+/**
+ * Our own addresses as peers should try them, best first. Pure.
+ *
+ * STUN answers, older STUN answers that were seen twice, the public address with the local port when the NAT gives every
+ * destination its own, interface addresses. Loopback only when there is nothing else, or when STUN itself saw us there.
+ * Source: tailscale wgengine/magicsock/magicsock.go (determineEndpoints) @ de9ec7e, read 2026-08.
+ */
+import type { AddrPort } from '../base/ip.ts'
+import { canonicalIp, formatAddrPort, isLinkLocalIp, isLoopbackIp, isMulticastIp, isTailscaleIp, isUnspecifiedIp } from '../base/ip.ts'
+import type { NetcheckReport } from '../core/netcheck/report.ts'
+import type { EndpointType } from '../core/tailcfg/types.ts'
+import type { Endpoint, LocalInterface } from './ports.ts'
+
+const MAX_LOCAL = 24
+const TYPE_LOCAL = 1
+const TYPE_STUN = 2
+const TYPE_STUN_LOCAL_PORT = 4
+
+/** The whole list for control and for calls to peers, without doubles. */
+export function localEndpoints(report: NetcheckReport | undefined, interfaces: readonly LocalInterface[], port: number): Endpoint[] {
+  const out = new Map<string, EndpointType>()
+  const add = (addr: AddrPort, type: EndpointType): void => {
+    const text = formatAddrPort(addr)
+    if (addr.port !== 0 && !out.has(text)) out.set(text, type)
+  }
+  if (report?.globalV4) add(report.globalV4, TYPE_STUN)
+  if (report?.globalV6) add(report.globalV6, TYPE_STUN)
+  if (report) addRepeated(out, report)
+  if (report?.mappingVariesByDestIp === true && report.globalV4) add({ ip: report.globalV4.ip, port }, TYPE_STUN_LOCAL_PORT)
+  const usable = interfaces.map((one) => canonicalIp(one.ip)).filter((ip) => ip !== undefined && isReachable(ip)) as string[]
+  for (const ip of usable.filter((one) => !isLoopbackIp(one)).slice(0, MAX_LOCAL)) add({ ip, port }, TYPE_LOCAL)
+  if (out.size === 0) for (const ip of usable) add({ ip, port }, TYPE_LOCAL)
+  return [...out].map(([addr, type]) => ({ addr, type }))
+}
+
+/** An address that two servers saw is no accident of one destination. */
+function addRepeated(out: Map<string, EndpointType>, report: NetcheckReport): void {
+  for (const counters of [report.globalV4Counters, report.globalV6Counters]) {
+    for (const [text, count] of counters) if (count > 1 && !out.has(text)) out.set(text, TYPE_STUN)
+  }
+}
+
+/** Link-local addresses mean nothing without a zone; the tunnel is no way to reach the tunnel. */
+function isReachable(ip: string): boolean {
+  return !isTailscaleIp(ip) && !isLinkLocalIp(ip) && !isMulticastIp(ip) && !isUnspecifiedIp(ip)
+}

@@ -1,0 +1,582 @@
+/**
+ * Path finding for all peers: opens disco and STUN that the data plane hands up, drives one path machine a peer, tells
+ * the data plane which way each peer's packets go, and finds out our own addresses and home relay.
+ *
+ *   down   paths.setPath, underlay.sendUdp, relay.send          up   onEndpoints, onNetInfo, onPath, onHome
+ *
+ * Who may speak: a disco message counts only when its box opens with the disco key of a peer in the map; calls only when
+ * they come over a relay from the node that owns that key. An answer is never longer than the question.
+ * Source: tailscale wgengine/magicsock/magicsock.go (handleDiscoMessage) @ de9ec7e, read 2026-08.
+ */
+import { toHex } from '../base/bytes.ts'
+import type { Env } from '../base/env.ts'
+import { EngineError, isDecodeError } from '../base/errors.ts'
+import type { AddrPort } from '../base/ip.ts'
+import { isIp4, isLoopbackIp, parseAddrPort } from '../base/ip.ts'
+import type { DiscoPublicKey, NodePublicKey } from '../base/keys.ts'
+import { discoKey, keyBytes, nodeKey, PrivateKey } from '../base/keys.ts'
+import { DISCO_OVERHEAD_BYTES, DiscoKeys, discoSender, looksLikeDisco } from '../core/disco/envelope.ts'
+import type { DiscoMessage, DiscoPing, DiscoPong } from '../core/disco/message.ts'
+import { decodeDisco, encodeDisco, TX_ID_BYTES } from '../core/disco/message.ts'
+import type { NetcheckReport } from '../core/netcheck/report.ts'
+import type { PathOutput } from '../core/path/events.ts'
+import { PeerPath } from '../core/path/peer-path.ts'
+import type { PeerFacts } from '../core/path/peer-path.ts'
+import type { CandidateView, Path, PathView } from '../core/path/types.ts'
+import type { MagicsockConfig } from '../core/plan/types.ts'
+import { isStun } from '../core/stun/stun.ts'
+import type { DerpMap } from '../core/tailcfg/types.ts'
+import { localEndpoints } from './local-endpoints.ts'
+import { Netchecker } from './netchecker.ts'
+import type { PeerEntry } from './peer-table.ts'
+import { notePingOnce, PeerTable } from './peer-table.ts'
+import type { Endpoint, LocalInterface, MagicsockFacts, Paths, Relay, Resolve, Underlay } from './ports.ts'
+import type { PingAnswer } from './sent-pings.ts'
+import { SentPings } from './sent-pings.ts'
+
+/** A pong's source field for a ping that came through a relay: this address, the region as port. */
+const RELAY_IP = '127.3.3.40'
+/** Direct paths in use are watched this closely while they are few, so that a dead one is left within two seconds. */
+const HEARTBEAT_FEW_MS = 1000
+const HEARTBEAT_MANY_MS = 3000
+const FEW_PEERS = 32
+const RESTUN_MIN_MS = 20_000
+const RESTUN_SPREAD_MS = 6000
+/** Addresses older than this are looked up again before the peer is called with them. */
+const ENDPOINTS_FRESH_MS = 27_000
+const MAX_PING_BYTES = 9000
+
+export interface MagicsockDeps {
+  readonly env: Env
+  readonly underlay: Underlay
+  readonly relay: Relay
+  readonly paths: Paths
+  readonly interfaces: () => readonly LocalInterface[]
+  readonly resolve?: Resolve
+}
+
+export interface MagicsockModes {
+  readonly alwaysDerp: boolean
+  readonly neverDirectUdp: boolean
+}
+
+export class Magicsock {
+  readonly discoKey: DiscoPublicKey
+  readonly #deps: MagicsockDeps
+  readonly #env: Env
+  readonly #keys: DiscoKeys
+  readonly #peers = new PeerTable()
+  readonly #sent: SentPings
+  readonly #netchecker: Netchecker
+  #facts: MagicsockFacts | undefined
+  #nodeKey: NodePublicKey | undefined
+  #port = 0
+  #derpMap: DerpMap = { Regions: {} }
+  #relaysOnLoopback = false
+  #modes: MagicsockModes = { alwaysDerp: false, neverDirectUdp: false }
+  #endpoints: readonly Endpoint[] = []
+  readonly #active = new Set<PeerEntry>()
+  /** Machines with a timer → when it is due. */
+  readonly #armed = new Map<PeerEntry, number>()
+  #cancelTimer: () => void = () => {}
+  #timerAtMs = Number.POSITIVE_INFINITY
+  #cancelRestun: (() => void) | undefined
+  /** Peers to call again once our addresses are fresh. */
+  readonly #callsWaiting = new Set<PeerEntry>()
+  readonly #counters = {
+    datagramsUnknown: 0,
+    discoNoKey: 0,
+    discoUnknownSender: 0,
+    discoBadSeal: 0,
+    discoUndecodable: 0,
+    discoRepeatedPing: 0,
+    discoUnexpectedPong: 0,
+    discoRefused: 0,
+    discoSwitchedOff: 0,
+    stunUnexpected: 0,
+    discoSent: 0,
+    discoReceived: 0,
+  }
+
+  constructor(deps: MagicsockDeps) {
+    this.#deps = deps
+    this.#env = { ...deps.env, log: deps.env.log.part('magicsock') }
+    const disco = PrivateKey.fromRandom(deps.env.random.bytes(32))
+    this.discoKey = discoKey(disco.publicBytes())
+    this.#keys = new DiscoKeys(disco)
+    this.#sent = new SentPings(deps.env.clock)
+    this.#netchecker = new Netchecker(
+      {
+        env: this.#env,
+        underlay: deps.underlay,
+        interfaces: deps.interfaces,
+        resolve: deps.resolve,
+        isRelayConnected: (region) => deps.relay.isConnected?.(region) === true,
+      },
+      {
+        onReport: () => this.#addressesFresh(),
+        onNetInfo: (info) => this.#facts?.onNetInfo(info),
+        onHome: (region) => {
+          deps.relay.setHome(region)
+          this.#facts?.onHome(region)
+        },
+      },
+    )
+  }
+
+  start(facts: MagicsockFacts): void {
+    this.#facts = facts
+  }
+
+  /** The UDP port that the data plane got; 0 = none. */
+  setPort(port: number): void {
+    if (port === this.#port) return
+    this.#port = port
+    if (this.#netchecker.lastReport) this.#publish()
+    this.#check(true, 'the UDP port is another')
+  }
+
+  /** undefined: every datagram is dropped and nothing is looked for. */
+  setNodeKey(key: NodePublicKey | undefined): void {
+    if (key === this.#nodeKey) return
+    this.#nodeKey = key
+    this.#netchecker.setNodeSeed(key ?? '')
+    this.#check(true, 'there is a node key')
+  }
+
+  setModes(modes: MagicsockModes): void {
+    if (modes.alwaysDerp === this.#modes.alwaysDerp && modes.neverDirectUdp === this.#modes.neverDirectUdp) return
+    this.#modes = modes
+    for (const entry of this.#peers.values()) this.#tellFacts(entry)
+  }
+
+  /** All peers and relays as they should be known. */
+  setConfig(config: MagicsockConfig): void {
+    const nowMs = this.#env.clock.nowMs()
+    const isNewMap = config.derpMap !== this.#derpMap && JSON.stringify(config.derpMap) !== JSON.stringify(this.#derpMap)
+    this.#derpMap = config.derpMap
+    const loopbackBefore = this.#allowLoopback()
+    if (isNewMap) this.#relaysOnLoopback = hasLoopbackRelay(config.derpMap)
+    const { added, changed, removed } = this.#peers.set(nowMs, config.peers)
+    for (const entry of removed) this.#forget(entry)
+    if (removed.length > 0) this.#keys.retain((key) => this.#peers.withDisco(key).length > 0)
+    const again = loopbackBefore === this.#allowLoopback() ? [...added, ...changed] : this.#peers.values()
+    for (const entry of again) this.#tellFacts(entry)
+    if (!isNewMap) return
+    this.#netchecker.setMap(config.derpMap)
+    this.#check(true, 'the relay map is new')
+  }
+
+  /** A datagram from our UDP sockets that is not WireGuard, owned from here on. */
+  handleDatagram(from: AddrPort, bytes: Uint8Array): void {
+    if (isStun(bytes)) {
+      if (!this.#netchecker.handleStun(bytes)) this.#counters.stunUnexpected++
+      return
+    }
+    const opened = this.#open(bytes)
+    if (!opened) return
+    const { sender, message } = opened
+    if (message.kind === 'ping') this.#handleUdpPing(from, sender, message)
+    else if (message.kind === 'pong') this.#handlePong(sender, message, 'direct')
+    else this.#counters.discoRefused++
+  }
+
+  /** A disco packet from a relay, borrowed until return. */
+  handleRelayed(region: number, from: NodePublicKey, bytes: Uint8Array): void {
+    const entry = this.#peers.get(from)
+    const opened = entry && this.#open(bytes)
+    if (!entry || !opened) {
+      if (!entry) this.#counters.discoUnknownSender++
+      return
+    }
+    const { sender, message } = opened
+    if (sender !== entry.config.disco) {
+      this.#counters.discoRefused++
+      return
+    }
+    this.#noteHeard(entry, region)
+    switch (message.kind) {
+      case 'ping':
+        if (this.#isRepeated(entry, message)) return
+        this.#sendRelayed(entry, region, { kind: 'pong', txId: message.txId, src: { ip: RELAY_IP, port: region } })
+        return
+      case 'pong':
+        this.#handlePong(sender, message, 'relay')
+        return
+      case 'call-me-maybe':
+        this.#env.journal.add({ part: 'disco', kind: 'call-me-maybe-in', why: 'the peer wants a direct path', peer: from, region, count: message.endpoints.length })
+        if (this.#isDirectOff()) this.#counters.discoSwitchedOff++
+        else this.#drive(entry, (machine, nowMs) => machine.handleCallMeMaybe(nowMs, message.endpoints))
+        return
+      default:
+        this.#counters.discoRefused++
+    }
+  }
+
+  /** Edges from the data plane. */
+  handlePeerActivity(peer: NodePublicKey, kind: 'sending' | 'receiving' | 'idle'): void {
+    const entry = this.#peers.get(peer)
+    if (!entry) return
+    if (kind === 'idle') this.#active.delete(entry)
+    else this.#active.add(entry)
+    const heardAt = this.#deps.relay.routeOf(peer)
+    if (heardAt !== undefined) this.#noteHeard(entry, heardAt)
+    if (kind !== 'idle' || entry.machine) this.#drive(entry, (machine, nowMs) => machine.handleActivity(nowMs, kind))
+    this.#restunWhileActive()
+  }
+
+  /** Only 'unreachable' says something about a path. */
+  handleSendError(to: AddrPort, code: string): void {
+    if (code !== 'unreachable') return
+    for (const entry of [...this.#armed.keys()]) {
+      if (entry.machine) this.#drive(entry, (machine, nowMs) => machine.handleUnreachable(nowMs, to))
+    }
+  }
+
+  handlePeerGone(region: number, peer: NodePublicKey): void {
+    const entry = this.#peers.get(peer)
+    if (!entry) return
+    if (entry.heardRegion === region) entry.heardRegion = 0
+    if (entry.machine) this.#drive(entry, (machine, nowMs) => machine.handlePeerGone(nowMs, region))
+    else this.#applyPath(entry, this.#restingPath(entry))
+  }
+
+  /** `major`: addresses or default routes are others; nothing that was proven holds. */
+  handleNetworkChange(why: string, major: boolean): void {
+    this.#env.journal.add({ part: 'magicsock', kind: 'network-change', why, major })
+    for (const entry of this.#peers.values()) {
+      if (entry.machine) this.#drive(entry, (machine, nowMs) => machine.handleNetworkChange(nowMs, why, major))
+    }
+    this.#check(major, why)
+  }
+
+  /**
+   * Round trip of one disco ping, `sizeBytes` of the whole IP packet (0 = as small as it is). Starts looking for a direct
+   * path. Rejects with no-such-peer, not-supported, timeout.
+   */
+  ping(peer: NodePublicKey, sizeBytes: number, timeoutMs: number): Promise<PingAnswer> {
+    const entry = this.#peers.get(peer)
+    if (!entry) return Promise.reject(new EngineError('no-such-peer', 'there is no such peer in the network map'))
+    if (entry.config.disco === undefined) return Promise.reject(new EngineError('not-supported', 'the peer cannot be pinged this way'))
+    if (sizeBytes > MAX_PING_BYTES) return Promise.reject(new EngineError('bad-argument', `a ping has at most ${MAX_PING_BYTES} bytes`))
+    return this.#sent.ask(entry, sizeBytes, timeoutMs, () => {
+      this.#drive(entry, (machine, nowMs) => machine.handlePingRequest(nowMs))
+      this.#sendAsked(entry, sizeBytes)
+    })
+  }
+
+  paths(): ReadonlyMap<NodePublicKey, PathView> {
+    return new Map([...this.#peers.values()].map((entry) => [entry.config.key, this.#view(entry)]))
+  }
+
+  /** Every address at which the peer may be; empty until it was first used. */
+  candidates(peer: NodePublicKey): readonly CandidateView[] {
+    return this.#peers.get(peer)?.machine?.candidates(this.#env.clock.nowMs()) ?? []
+  }
+
+  /** A full report that starts now. */
+  netcheck(): Promise<NetcheckReport> {
+    return this.#netchecker.report()
+  }
+
+  lastReport(): NetcheckReport | undefined {
+    return this.#netchecker.lastReport
+  }
+
+  counters(): Record<string, number> {
+    return { ...this.#counters }
+  }
+
+  stop(): void {
+    this.#nodeKey = undefined
+    this.#cancelTimer()
+    this.#cancelRestun?.()
+    this.#netchecker.stop()
+    this.#sent.drop(undefined, new EngineError('aborted', 'the engine is stopping'))
+    this.#armed.clear()
+    this.#active.clear()
+  }
+
+  /** Opens a disco message of any peer; counts what it drops. */
+  #open(bytes: Uint8Array): { sender: DiscoPublicKey; message: DiscoMessage } | undefined {
+    if (!looksLikeDisco(bytes)) {
+      this.#counters.datagramsUnknown++
+      return undefined
+    }
+    if (this.#nodeKey === undefined) {
+      this.#counters.discoNoKey++
+      return undefined
+    }
+    const sender = discoKey(discoSender(bytes))
+    if (this.#peers.withDisco(sender).length === 0) {
+      this.#counters.discoUnknownSender++
+      return undefined
+    }
+    const plain = this.#keys.open(sender, bytes)
+    if (isDecodeError(plain)) {
+      this.#counters.discoBadSeal++
+      return undefined
+    }
+    const message = decodeDisco(plain)
+    if (isDecodeError(message)) {
+      this.#counters.discoUndecodable++
+      return undefined
+    }
+    this.#counters.discoReceived++
+    return { sender, message }
+  }
+
+  #handleUdpPing(from: AddrPort, sender: DiscoPublicKey, ping: DiscoPing): void {
+    if (this.#isDirectOff()) {
+      this.#counters.discoSwitchedOff++
+      return
+    }
+    const sharing = this.#peers.withDisco(sender)
+    if (this.#isRepeated(sharing[0]!, ping)) return
+    const pong = this.#seal(sender, { kind: 'pong', txId: ping.txId, src: from })
+    if (pong) this.#deps.underlay.sendUdp(from, pong)
+    const named = ping.nodeKey && nodeKey(ping.nodeKey)
+    const entry = named === undefined ? (sharing.length === 1 ? sharing[0] : undefined) : sharing.find((one) => one.config.key === named)
+    if (entry) this.#drive(entry, (machine, nowMs) => machine.handlePing(nowMs, from))
+  }
+
+  #isRepeated(entry: PeerEntry, ping: DiscoPing): boolean {
+    if (notePingOnce(entry, toHex(ping.txId))) return false
+    this.#counters.discoRepeatedPing++
+    return true
+  }
+
+  #handlePong(sender: DiscoPublicKey, pong: DiscoPong, cameBy: 'direct' | 'relay'): void {
+    const ping = this.#sent.take(toHex(pong.txId))
+    if (!ping || ping.entry.config.disco !== sender || ping.via.kind !== cameBy) {
+      this.#counters.discoUnexpectedPong++
+      return
+    }
+    this.#sent.answer(ping, this.#env.clock.nowMs() - ping.sentMs)
+    const { pingId } = ping
+    if (pingId !== undefined) this.#drive(ping.entry, (machine, nowMs) => machine.handlePong(nowMs, pingId))
+  }
+
+  /** Runs the peer's machine and does what it wants done. */
+  #drive(entry: PeerEntry, handle: (machine: PeerPath, nowMs: number) => void): void {
+    const machine = (entry.machine ??= this.#makeMachine(entry))
+    handle(machine, this.#env.clock.nowMs())
+    for (const event of machine.takeEvents()) {
+      this.#env.journal.add({ part: 'path', peer: entry.config.key, ...event })
+      if (event.kind === 'path') this.#env.log.info(`peer ${entry.config.id}: ${event.from.kind} → ${event.to.kind} (${event.why})`)
+    }
+    for (const output of machine.takeOutput()) this.#carryOut(entry, output)
+    const next = machine.nextTimeout()
+    if (next) this.#armed.set(entry, next.atMs)
+    else this.#armed.delete(entry)
+    this.#schedule()
+  }
+
+  #makeMachine(entry: PeerEntry): PeerPath {
+    const nowMs = this.#env.clock.nowMs()
+    const machine = new PeerPath(nowMs, () => (this.#active.size <= FEW_PEERS ? HEARTBEAT_FEW_MS : HEARTBEAT_MANY_MS))
+    if (entry.heardRegion !== 0) machine.handleHeard(nowMs, entry.heardRegion)
+    machine.handleFacts(nowMs, this.#factsOf(entry))
+    return machine
+  }
+
+  #carryOut(entry: PeerEntry, output: PathOutput): void {
+    switch (output.kind) {
+      case 'set-path':
+        this.#applyPath(entry, output.path)
+        return
+      case 'ping':
+        this.#sendPing(entry, { kind: 'direct', addr: output.to }, output.pingId, 0)
+        return
+      case 'call-me-maybe':
+        this.#call(entry, output.region)
+    }
+  }
+
+  #applyPath(entry: PeerEntry, path: Path): void {
+    const before = entry.path
+    if (JSON.stringify(before) === JSON.stringify(path)) return
+    if (before.kind !== path.kind) entry.sinceMs = this.#env.clock.nowMs()
+    entry.path = path
+    this.#deps.paths.setPath(entry.config.key, path)
+    if (entry.machine) this.#facts?.onPath(this.#view(entry))
+  }
+
+  /** Tells the peer our addresses over its relay; stale ones are told and, after a look, told again. */
+  #call(entry: PeerEntry, region: number): void {
+    const isStale = this.#env.clock.nowMs() - this.#netchecker.lastRunMs > ENDPOINTS_FRESH_MS
+    if (isStale || this.#netchecker.isRunning) this.#callsWaiting.add(entry)
+    if (isStale) this.#check(false, 'a peer is called and our addresses are old')
+    if (this.#endpoints.length > 0) this.#sendCall(entry, region)
+  }
+
+  #sendCall(entry: PeerEntry, region: number): void {
+    const endpoints = this.#endpoints.map((one) => parseAddrPort(one.addr)!).slice(0, 60)
+    this.#env.journal.add({ part: 'disco', kind: 'call-me-maybe-out', why: 'no direct path yet', peer: entry.config.key, region, count: endpoints.length })
+    this.#sendRelayed(entry, region, { kind: 'call-me-maybe', endpoints })
+  }
+
+  /** A netcheck settled or ended. */
+  #addressesFresh(): void {
+    const changed = this.#publish()
+    const waiting = [...this.#callsWaiting]
+    this.#callsWaiting.clear()
+    if (!changed) return
+    for (const entry of waiting) {
+      const path = entry.path
+      if ((path.kind === 'relay' || path.kind === 'both') && this.#peers.get(entry.config.key) === entry) this.#sendCall(entry, path.region)
+    }
+  }
+
+  /** Tells our addresses when they are others than before. */
+  #publish(): boolean {
+    if (this.#port === 0) return false
+    const endpoints = localEndpoints(this.#netchecker.lastReport, this.#deps.interfaces(), this.#port)
+    if (JSON.stringify(endpoints) === JSON.stringify(this.#endpoints)) return false
+    const loopbackBefore = this.#allowLoopback()
+    this.#endpoints = endpoints
+    this.#env.journal.add({ part: 'magicsock', kind: 'endpoints', why: 'our addresses changed', endpoints })
+    this.#env.log.info(`endpoints changed (${endpoints.length} known)`)
+    if (loopbackBefore !== this.#allowLoopback()) for (const entry of this.#peers.values()) this.#tellFacts(entry)
+    this.#facts?.onEndpoints(endpoints)
+    return true
+  }
+
+  /** A netcheck, when there is what it takes. */
+  #check(full: boolean, why: string): void {
+    if (this.#nodeKey !== undefined && this.#port !== 0) this.#netchecker.start(full, why)
+  }
+
+  /** NAT mappings live by use and our address may change: looks again while there is traffic. */
+  #restunWhileActive(): void {
+    if (this.#active.size === 0) {
+      this.#cancelRestun?.()
+      this.#cancelRestun = undefined
+      return
+    }
+    this.#cancelRestun ??= this.#env.clock.after(RESTUN_MIN_MS + this.#env.random.unit() * RESTUN_SPREAD_MS, () => {
+      this.#cancelRestun = undefined
+      this.#check(false, 'there is traffic')
+      this.#restunWhileActive()
+    })
+  }
+
+  #sendAsked(entry: PeerEntry, sizeBytes: number): void {
+    const path = entry.path
+    if (path.kind === 'direct' || path.kind === 'both') this.#sendPing(entry, { kind: 'direct', addr: path.addr }, undefined, sizeBytes)
+    if (path.kind === 'relay' || path.kind === 'both') this.#sendPing(entry, { kind: 'relay', region: path.region }, undefined, sizeBytes)
+  }
+
+  #sendPing(entry: PeerEntry, via: PingAnswer['via'], pingId: number | undefined, sizeBytes: number): void {
+    if (this.#nodeKey === undefined) return
+    const txId = this.#env.random.bytes(TX_ID_BYTES)
+    const headers = via.kind === 'direct' && !isIp4(via.addr.ip) ? 48 : 28
+    const bare: DiscoPing = { kind: 'ping', txId, nodeKey: keyBytes(this.#nodeKey), paddingBytes: 0 }
+    const paddingBytes = Math.max(0, sizeBytes - headers - DISCO_OVERHEAD_BYTES - encodeDisco(bare).length)
+    this.#sent.note(toHex(txId), { entry, via, sentMs: this.#env.clock.nowMs(), pingId })
+    const message = { ...bare, paddingBytes }
+    if (via.kind === 'relay') this.#sendRelayed(entry, via.region, message)
+    else {
+      const sealed = entry.config.disco && this.#seal(entry.config.disco, message)
+      if (sealed) this.#deps.underlay.sendUdp(via.addr, sealed)
+    }
+  }
+
+  #sendRelayed(entry: PeerEntry, region: number, message: DiscoMessage): void {
+    const sealed = entry.config.disco && this.#seal(entry.config.disco, message)
+    if (sealed) this.#deps.relay.send(region, entry.config.key, sealed)
+  }
+
+  #seal(to: DiscoPublicKey, message: DiscoMessage): Uint8Array | undefined {
+    this.#counters.discoSent++
+    return this.#keys.seal(to, this.#env.random.bytes(24), encodeDisco(message))
+  }
+
+  #noteHeard(entry: PeerEntry, region: number): void {
+    if (entry.heardRegion === region && !entry.machine) return
+    entry.heardRegion = region
+    if (entry.machine) this.#drive(entry, (machine, nowMs) => machine.handleHeard(nowMs, region))
+    else this.#applyPath(entry, this.#restingPath(entry))
+  }
+
+  #tellFacts(entry: PeerEntry): void {
+    if (entry.machine) this.#drive(entry, (machine, nowMs) => machine.handleFacts(nowMs, this.#factsOf(entry)))
+    else this.#applyPath(entry, this.#restingPath(entry))
+  }
+
+  #factsOf(entry: PeerEntry): PeerFacts {
+    const { config } = entry
+    return {
+      endpoints: config.endpoints,
+      homeRegion: config.expired ? 0 : config.homeDerp,
+      noDirect: config.expired || config.disco === undefined ? 'no-disco-key' : this.#isDirectOff() ? 'switched-off' : undefined,
+      allowLoopback: this.#allowLoopback(),
+    }
+  }
+
+  /** The path of a peer that was never used. */
+  #restingPath({ config, heardRegion }: PeerEntry): Path {
+    const region = config.expired ? 0 : config.homeDerp === 0 ? heardRegion : config.homeDerp
+    return region === 0 ? { kind: 'none' } : { kind: 'relay', region }
+  }
+
+  #isDirectOff(): boolean {
+    return this.#modes.alwaysDerp || this.#modes.neverDirectUdp
+  }
+
+  /** On a machine that holds a whole tailnet (tests, the demo) peers are on loopback, and so are the relays. */
+  #allowLoopback(): boolean {
+    return this.#relaysOnLoopback || this.#endpoints.some((one) => isLoopbackIp(parseAddrPort(one.addr)!.ip))
+  }
+
+  #view(entry: PeerEntry): PathView {
+    const { clock } = this.#env
+    return {
+      peer: entry.config.key,
+      path: entry.path,
+      latencyMs: entry.machine?.latencyMs,
+      sinceMs: clock.wallMs() - (clock.nowMs() - entry.sinceMs),
+      why: this.#why(entry),
+    }
+  }
+
+  #why(entry: PeerEntry): string {
+    if (entry.config.expired) return 'no path: its key has expired'
+    if (entry.machine) return entry.machine.why(this.#env.clock.nowMs())
+    return entry.path.kind === 'none' ? 'no path: its relay is not known' : 'relayed: no traffic yet, so no direct path was looked for'
+  }
+
+  #forget(entry: PeerEntry): void {
+    this.#active.delete(entry)
+    this.#armed.delete(entry)
+    this.#callsWaiting.delete(entry)
+    this.#sent.drop(entry, new EngineError('no-such-peer', 'the peer left the network map'))
+    this.#restunWhileActive()
+  }
+
+  /** One timer for all machines. */
+  #schedule(): void {
+    let atMs = Number.POSITIVE_INFINITY
+    for (const dueMs of this.#armed.values()) atMs = Math.min(atMs, dueMs)
+    if (atMs === this.#timerAtMs) return
+    this.#cancelTimer()
+    this.#timerAtMs = atMs
+    if (atMs === Number.POSITIVE_INFINITY) return
+    this.#cancelTimer = this.#env.clock.after(Math.max(0, atMs - this.#env.clock.nowMs()), () => this.#fire())
+  }
+
+  #fire(): void {
+    this.#timerAtMs = Number.POSITIVE_INFINITY
+    const nowMs = this.#env.clock.nowMs()
+    for (const [entry, dueMs] of [...this.#armed]) {
+      if (dueMs <= nowMs) this.#drive(entry, (machine, at) => machine.handleTimeout(at))
+    }
+    this.#schedule()
+  }
+}
+
+function hasLoopbackRelay(map: DerpMap): boolean {
+  return Object.values(map.Regions).some((region) =>
+    (region.Nodes ?? []).some((node) => [node.HostName, node.IPv4, node.IPv6].some((text) => text !== undefined && (text === 'localhost' || isLoopbackIp(text)))),
+  )
+}

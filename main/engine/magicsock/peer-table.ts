@@ -1,0 +1,115 @@
+/**
+ * The peers that path finding knows, by node key and by disco key (several nodes may share one). A peer costs little
+ * until it is used: its path machine is made at the first traffic, ping or call.
+ */
+import type { DiscoPublicKey, NodePublicKey } from '../base/keys.ts'
+import type { PeerPath } from '../core/path/peer-path.ts'
+import type { Path } from '../core/path/types.ts'
+import type { MagicsockPeer } from '../core/plan/types.ts'
+
+/** Pings whose repetition is noticed, for each sender. */
+const REMEMBERED_PINGS = 64
+
+export interface PeerEntry {
+  config: MagicsockPeer
+  machine: PeerPath | undefined
+  /** As the data plane was told. */
+  path: Path
+  sinceMs: number
+  /** Relay region where it was heard last; 0 = none. */
+  heardRegion: number
+  readonly recentPings: Set<string>
+}
+
+export interface PeerChanges {
+  readonly added: readonly PeerEntry[]
+  readonly changed: readonly PeerEntry[]
+  readonly removed: readonly PeerEntry[]
+}
+
+export class PeerTable {
+  readonly #byKey = new Map<NodePublicKey, PeerEntry>()
+  readonly #byDisco = new Map<DiscoPublicKey, PeerEntry[]>()
+
+  get size(): number {
+    return this.#byKey.size
+  }
+
+  get(key: NodePublicKey): PeerEntry | undefined {
+    return this.#byKey.get(key)
+  }
+
+  /** Nodes with that disco key; empty for a stranger. */
+  withDisco(key: DiscoPublicKey): readonly PeerEntry[] {
+    return this.#byDisco.get(key) ?? NONE
+  }
+
+  values(): Iterable<PeerEntry> {
+    return this.#byKey.values()
+  }
+
+  /** Takes over the whole list. */
+  set(nowMs: number, peers: readonly MagicsockPeer[]): PeerChanges {
+    const added: PeerEntry[] = []
+    const changed: PeerEntry[] = []
+    const left = new Set(this.#byKey.keys())
+    for (const config of peers) {
+      left.delete(config.key)
+      const known = this.#byKey.get(config.key)
+      if (!known) added.push(this.#add(nowMs, config))
+      else if (!isSame(known.config, config)) {
+        this.#unlinkDisco(known)
+        known.config = config
+        this.#linkDisco(known)
+        changed.push(known)
+      } else known.config = config
+    }
+    const removed = [...left].map((key) => this.#byKey.get(key)!)
+    for (const entry of removed) {
+      this.#byKey.delete(entry.config.key)
+      this.#unlinkDisco(entry)
+    }
+    return { added, changed, removed }
+  }
+
+  #add(nowMs: number, config: MagicsockPeer): PeerEntry {
+    const entry: PeerEntry = { config, machine: undefined, path: { kind: 'none' }, sinceMs: nowMs, heardRegion: 0, recentPings: new Set() }
+    this.#byKey.set(config.key, entry)
+    this.#linkDisco(entry)
+    return entry
+  }
+
+  #linkDisco(entry: PeerEntry): void {
+    const disco = entry.config.disco
+    if (disco === undefined) return
+    const sharing = this.#byDisco.get(disco)
+    if (sharing) sharing.push(entry)
+    else this.#byDisco.set(disco, [entry])
+  }
+
+  #unlinkDisco(entry: PeerEntry): void {
+    const disco = entry.config.disco
+    if (disco === undefined) return
+    const rest = (this.#byDisco.get(disco) ?? []).filter((one) => one !== entry)
+    if (rest.length > 0) this.#byDisco.set(disco, rest)
+    else this.#byDisco.delete(disco)
+  }
+}
+
+const NONE: readonly PeerEntry[] = []
+
+/** Notes a ping's txid; false when it was seen before: a repetition or a replay. */
+export function notePingOnce(entry: PeerEntry, txId: string): boolean {
+  if (entry.recentPings.has(txId)) return false
+  entry.recentPings.add(txId)
+  if (entry.recentPings.size > REMEMBERED_PINGS) entry.recentPings.delete(entry.recentPings.values().next().value!)
+  return true
+}
+
+function isSame(a: MagicsockPeer, b: MagicsockPeer): boolean {
+  if (a === b) return true
+  const sameEndpoints =
+    a.endpoints === b.endpoints ||
+    (a.endpoints.length === b.endpoints.length && a.endpoints.every((one, i) => one.ip === b.endpoints[i]!.ip && one.port === b.endpoints[i]!.port))
+  return sameEndpoints && a.disco === b.disco && a.homeDerp === b.homeDerp && a.expired === b.expired && a.name === b.name && a.ip === b.ip && a.id === b.id
+}

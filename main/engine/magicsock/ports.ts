@@ -1,0 +1,53 @@
+/**
+ * What path finding needs from below, and whom it tells.
+ */
+import type { AddrPort } from '../base/ip.ts'
+import type { NodePublicKey } from '../base/keys.ts'
+import type { EndpointType, NetInfo } from '../core/tailcfg/types.ts'
+import type { Path, PathView } from '../core/path/types.ts'
+
+/** The UDP sockets that carry WireGuard; bytes are borrowed until return. */
+export interface Underlay {
+  sendUdp(to: AddrPort, bytes: Uint8Array): void
+}
+
+/** The relay connections; bytes are owned by the callee. */
+export interface Relay {
+  send(region: number, to: NodePublicKey, bytes: Uint8Array): void
+  /** 0 = none. */
+  setHome(region: number): void
+  /** Region where the peer was heard last. */
+  routeOf(peer: NodePublicKey): number | undefined
+  /** Whether the region's connection stands; keeps a home that answers no STUN. */
+  isConnected?(region: number): boolean
+}
+
+/** The data plane's path table. */
+export interface Paths {
+  setPath(peer: NodePublicKey, path: Path): void
+}
+
+export interface LocalInterface {
+  readonly name: string
+  readonly ip: string
+  /** Loopback. */
+  readonly internal: boolean
+}
+
+/** Addresses of a relay's host name; absent: only relays with addresses in the map are measured. */
+export type Resolve = (host: string) => Promise<readonly string[]>
+
+export interface Endpoint {
+  /** "ip:port" or "[ip]:port". */
+  readonly addr: string
+  readonly type: EndpointType
+}
+
+export interface MagicsockFacts {
+  /** The whole list, whenever it changed. */
+  onEndpoints(all: readonly Endpoint[]): void
+  onNetInfo(info: NetInfo): void
+  onPath(view: PathView): void
+  /** 0 = none. */
+  onHome(region: number): void
+}
