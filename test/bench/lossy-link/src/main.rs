@@ -54,7 +54,10 @@ fn open_tun(namespace: &str, device: &str) -> RawFd {
         let ns = check(libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC), namespace);
         check(libc::setns(ns, libc::CLONE_NEWNET), "enter the namespace");
         libc::close(ns);
-        let tun = check(libc::open(c"/dev/net/tun".as_ptr(), libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC), "/dev/net/tun");
+        let tun = check(
+            libc::open(c"/dev/net/tun".as_ptr(), libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC),
+            "/dev/net/tun",
+        );
         let mut request = [0u8; 40];
         for (to, from) in request.iter_mut().zip(device.bytes().take(15)) {
             *to = from;
@@ -134,9 +137,16 @@ impl Direction {
 
 /// Blocks until the descriptor is readable or the moment has come.
 fn wait(fd: RawFd, until: Option<Instant>) {
-    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
     let left = until.map_or(Duration::from_millis(100), |due| due.saturating_duration_since(Instant::now()));
-    let timeout = libc::timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
+    let timeout = libc::timespec {
+        tv_sec: left.as_secs() as _,
+        tv_nsec: left.subsec_nanos() as _,
+    };
     // SAFETY: both structures live through the call; no signal mask is given.
     unsafe { libc::ppoll(&mut poll, 1, &timeout, std::ptr::null()) };
 }
@@ -153,7 +163,13 @@ fn main() {
     let shared = Arc::new(Shared::default());
     let counts = [Arc::new(Counts::default()), Arc::new(Counts::default())];
     for (index, (from, to)) in [(fd_a, fd_b), (fd_b, fd_a)].into_iter().enumerate() {
-        let way = Direction { from, to, salt: 0x5851_f42d_4c95_7f2d * (index as u64 + 1), shared: shared.clone(), counts: counts[index].clone() };
+        let way = Direction {
+            from,
+            to,
+            salt: 0x5851_f42d_4c95_7f2d * (index as u64 + 1),
+            shared: shared.clone(),
+            counts: counts[index].clone(),
+        };
         std::thread::spawn(move || way.run());
     }
     println!("ready");
@@ -172,7 +188,12 @@ fn main() {
                     .iter()
                     .map(|way| {
                         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-                        format!("{{\"passed\":{},\"lost\":{},\"overflowed\":{}}}", read(&way.passed), read(&way.lost), read(&way.overflowed))
+                        format!(
+                            "{{\"passed\":{},\"lost\":{},\"overflowed\":{}}}",
+                            read(&way.passed),
+                            read(&way.lost),
+                            read(&way.overflowed)
+                        )
                     })
                     .collect();
                 println!("[{}]", text.join(","));
