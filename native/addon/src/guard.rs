@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use bowline_packet_loop::thread::Dead;
+use packet_loop::thread::Dead;
 use napi::{Error, Result, Status};
 
 static HOOK: Once = Once::new();

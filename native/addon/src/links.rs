@@ -1,6 +1,6 @@
 //! Link, address and route events of the system.
 
-use bowline_device::links;
+use device::links;
 use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue};
 use napi_derive::napi;

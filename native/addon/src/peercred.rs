@@ -1,6 +1,6 @@
 //! Who is at the other end of a local socket.
 
-use bowline_device::peercred;
+use device::peercred;
 use napi_derive::napi;
 
 use crate::guard::guard;

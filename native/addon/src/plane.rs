@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_dataplane::peers::Path;
-use bowline_device::udp::Options;
-use bowline_packet_loop::ring::{MAX_RECORD, Ring};
-use bowline_packet_loop::thread::PacketThread;
-use bowline_packet_loop::world::Setup;
-use bowline_packet_loop::{stats, tables};
+use dataplane::peers::Path;
+use device::udp::Options;
+use packet_loop::ring::{MAX_RECORD, Ring};
+use packet_loop::thread::PacketThread;
+use packet_loop::world::Setup;
+use packet_loop::{stats, tables};
 use bytes::BytesMut;
 use napi::Status;
 use napi::bindgen_prelude::Buffer;

@@ -14,8 +14,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, IntoRawFd};
 
-use bowline_dataplane::event::{Activity, Event};
-use bowline_device::udp::SendError;
+use dataplane::event::{Activity, Event};
+use device::udp::SendError;
 
 use crate::ring::Ring;
 

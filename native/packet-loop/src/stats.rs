@@ -1,7 +1,7 @@
 //! Counts of every peer, packed for JavaScript: 32 B key, then ten u64 BE in the order of `encode`.
 //! main/engine/dataplane/stats.ts reads it; both sides change together.
 
-use bowline_dataplane::peers::Peers;
+use dataplane::peers::Peers;
 
 /// Bytes of one peer.
 pub const ROW: usize = 32 + 10 * 8;

@@ -12,10 +12,10 @@
 
 use std::net::IpAddr;
 
-use bowline_dataplane::filter::{Dst, Match, Table};
-use bowline_dataplane::peers::PeerSpec;
-use bowline_dataplane::prefix::{IpSet, Prefix};
-use bowline_dataplane::tunnel::Key;
+use dataplane::filter::{Dst, Match, Table};
+use dataplane::peers::PeerSpec;
+use dataplane::prefix::{IpSet, Prefix};
+use dataplane::tunnel::Key;
 
 use crate::world::Tables;
 

@@ -6,13 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bowline_dataplane::derp::RelayQueue;
-use bowline_dataplane::event::{Event, Sink};
-use bowline_dataplane::filter::Table;
-use bowline_dataplane::peers::{Path, PeerSpec};
-use bowline_dataplane::pipeline::{Config, Pipeline, Via};
-use bowline_dataplane::tunnel::Key;
-use bowline_device::udp::{Options, Udp};
+use dataplane::derp::RelayQueue;
+use dataplane::event::{Event, Sink};
+use dataplane::filter::Table;
+use dataplane::peers::{Path, PeerSpec};
+use dataplane::pipeline::{Config, Pipeline, Via};
+use dataplane::tunnel::Key;
+use device::udp::{Options, Udp};
 use bytes::BytesMut;
 use mio::{Events, Registry, Token};
 use netstack::{Netstack, PacketOut};
@@ -228,7 +228,7 @@ impl World {
         self.pipeline.set_private_key(key);
     }
 
-    /// Puts new tables in force, the filter last, so that its rules never see peers that are gone.
+    /// Puts new tables in force, the filter first: a new peer never meets the old rules.
     pub fn set_tables(&mut self, tables: Tables) {
         if let Some(own) = tables.own {
             self.stack.set_addresses(&own);
@@ -236,10 +236,10 @@ impl World {
         }
         let now = self.now;
         let (pipeline, io) = split!(self);
-        pipeline.set_peers(now, tables.upserts, &tables.removes, io);
         if let Some(filter) = tables.filter {
             pipeline.set_filter(filter, io);
         }
+        pipeline.set_peers(now, tables.upserts, &tables.removes, io);
     }
 
     pub fn set_engine_ports(&mut self, ports: Vec<u16>) {

@@ -1,0 +1,281 @@
+/**
+ * The data plane as the engine sees it: tables down, facts up. The packets themselves stay in the native packet thread.
+ *
+ *   stopped → running (start) → stopped (stop) | failed (the packet thread died: onFailed, calls throw)
+ *
+ * Wanted tables are kept here and only their difference is sent. Facts come in batches: one wake-up, then `drain` until it is
+ * dry; a long backlog is read in slices, so that the event loop breathes. Descriptors in records become sockets here.
+ */
+import { Socket } from 'node:net'
+import type { Env } from '../base/env.ts'
+import { EngineError } from '../base/errors.ts'
+import type { AddrPort } from '../base/ip.ts'
+import { keyBytes } from '../base/keys.ts'
+import type { NodePublicKey, PrivateKey } from '../base/keys.ts'
+import type { Path } from '../core/path/types.ts'
+import type { DataplaneConfig } from '../core/plan/types.ts'
+import type { DataplaneFacts, Native, PeerStats, Plane, ProxyAnswer } from './ports.ts'
+import { eachRecord } from './records.ts'
+import type { NativeRecord } from './records.ts'
+import { parseStats } from './stats.ts'
+import { diffTables, encodeTables } from './tables.ts'
+
+const MTU = 1280
+const DRAIN_BYTES = 256 << 10
+/** Batches read before the event loop gets a turn. */
+const DRAINS_A_TURN = 8
+/** The packet thread forgets a ping after so long. */
+const PING_PATIENCE_MS = 10_000
+const PROXY_KINDS = { socks5: 0, http: 1, both: 2 } as const
+const REFUSALS = { 'no-such-host': 2, 'not-allowed': 3, unreachable: 4 } as const
+
+interface Waiting<T> {
+  readonly resolve: (value: T) => void
+  readonly reject: (error: Error) => void
+}
+
+type Pong = { latencyMs: number; peerApiPort?: number }
+
+export class Dataplane {
+  readonly #env: Env
+  readonly #native: Native
+  readonly #buffer = new Uint8Array(DRAIN_BYTES)
+  #plane: Plane | undefined
+  #facts: DataplaneFacts | undefined
+  #config: DataplaneConfig | undefined
+  #nextId = 1
+  readonly #dials = new Map<number, Waiting<Socket>>()
+  readonly #pings = new Map<number, Waiting<Pong>>()
+
+  constructor(deps: { env: Env; native: Native }) {
+    this.#env = deps.env
+    this.#native = deps.native
+  }
+
+  /** Binds UDP for both families (a taken port gives any) and starts the packet thread; throws EngineError. */
+  start(options: { port: number; bindLoopbackOnly?: boolean }, facts: DataplaneFacts): { port: number } {
+    this.#facts = facts
+    this.#config = undefined
+    this.#plane = this.#native.startPlane(
+      {
+        port: options.port,
+        loopbackOnly: options.bindLoopbackOnly ?? false,
+        dontFragment: false,
+        mtu: MTU,
+        seed: this.#env.random.unit(),
+      },
+      () => this.#drain(),
+    )
+    const port = this.#plane.port()
+    this.#env.journal.add({ part: 'dataplane', kind: 'started', port, why: port === options.port ? 'on the wanted port' : 'on any port' })
+    this.#env.log.part('dataplane').info(`stopped → running (UDP port ${port})`)
+    return { port }
+  }
+
+  /** Ends the packet thread and everything that waits for it. */
+  stop(): void {
+    const plane = this.#plane
+    if (!plane) return
+    this.#plane = undefined
+    plane.stop()
+    this.#failWaiting('aborted', 'the data plane was stopped')
+    this.#env.journal.add({ part: 'dataplane', kind: 'stopped' })
+    this.#env.log.part('dataplane').info('running → stopped (asked to)')
+  }
+
+  /** Our node key; another one, or none, ends every session. */
+  setPrivateKey(key: PrivateKey | undefined): void {
+    this.#running().setPrivateKey(key?.bytes())
+  }
+
+  /** The whole wanted tables. A new filter is in force, open flows included, before packets that come after it are judged. */
+  setConfig(config: DataplaneConfig): 'changed' | 'unchanged' {
+    const delta = diffTables(this.#config, config)
+    this.#config = config
+    if (!delta) return 'unchanged'
+    this.#running().setTables(encodeTables(delta))
+    const { upserts, removes, filter } = delta
+    this.#env.journal.add({
+      part: 'dataplane', kind: 'tables', upserted: upserts.length, removed: removes.length, filterRules: filter?.matches.length,
+    })
+    return 'changed'
+  }
+
+  /** Which way a peer's packets go from here on. */
+  setPath(peer: NodePublicKey, path: Path): void {
+    const addr = path.kind === 'direct' || path.kind === 'both' ? path.addr : { ip: '0.0.0.0', port: 0 }
+    const region = path.kind === 'relay' || path.kind === 'both' ? path.region : 0
+    const kind = { none: 0, direct: 1, relay: 2, both: 3 }[path.kind]
+    this.#running().setPath(keyBytes(peer), kind, addr.ip, addr.port, region)
+  }
+
+  /** One datagram from our UDP sockets; lost when the data plane is not running or far behind. */
+  sendUdp(to: AddrPort, bytes: Uint8Array): void {
+    this.#plane?.sendUdp(to.ip, to.port, bytes)
+  }
+
+  /** Whole RecvPacket frames of a relay, WireGuard only. */
+  injectRelayFrames(region: number, frames: Uint8Array): void {
+    this.#plane?.relayFrames(region, frames)
+  }
+
+  /** Opens a proxy; throws EngineError('address-in-use'). */
+  listenProxy(kind: 'socks5' | 'http' | 'both', addr: AddrPort): AddrPort {
+    return this.#running().listenProxy(PROXY_KINDS[kind], addr.ip, addr.port)
+  }
+
+  /** The decision on a ProxyRequest; an unknown or late id is ignored. */
+  answerProxy(id: number, answer: ProxyAnswer): void {
+    const plane = this.#plane
+    if (answer.kind === 'refuse') plane?.answerProxy(id, REFUSALS[answer.code], [], 0, answer.message)
+    else plane?.answerProxy(id, answer.kind === 'tunnel' ? 0 : 1, answer.addresses, answer.port, '')
+  }
+
+  /** TCP ports of the engine's own services (PeerAPI first); other ports of our addresses lead to the loopback interface. */
+  setInboundPorts(ports: readonly { port: number; to: 'engine' }[]): void {
+    this.#running().setEnginePorts(ports.map(({ port }) => port))
+  }
+
+  /** TCP through the tunnel; rejects with EngineError. */
+  dial(ip: string, port: number, timeoutMs: number): Promise<Socket> {
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++
+      this.#running().dial(id, ip, port, timeoutMs)
+      this.#dials.set(id, { resolve, reject })
+    })
+  }
+
+  /** Round trip to a peer's stack; rejects with EngineError('timeout') when no answer comes. */
+  ping(kind: 'tsmp' | 'icmp', ip: string, sizeBytes: number, timeoutMs: number): Promise<Pong> {
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++
+      this.#running().ping(id, kind === 'icmp', ip, sizeBytes)
+      const late = (): void => {
+        if (this.#pings.delete(id)) reject(new EngineError('timeout', `no answer from ${ip} within ${timeoutMs} ms`))
+      }
+      const cancel = this.#env.clock.after(Math.min(timeoutMs, PING_PATIENCE_MS), late)
+      this.#pings.set(id, {
+        resolve: (pong) => {
+          cancel()
+          resolve(pong)
+        },
+        reject: (error) => {
+          cancel()
+          reject(error)
+        },
+      })
+    })
+  }
+
+  stats(): ReadonlyMap<NodePublicKey, PeerStats> {
+    return this.#plane ? parseStats(this.#plane.stats()) : new Map()
+  }
+
+  counters(): Record<string, number> {
+    return this.#plane?.counters() ?? {}
+  }
+
+  /** Which tunnel address stands behind a loopback source of an inbound flow. */
+  flowOwner(proto: 'tcp' | 'udp', local: AddrPort): AddrPort | undefined {
+    return this.#plane?.flowOwner(proto === 'tcp' ? 6 : 17, local.ip, local.port)
+  }
+
+  /** New UDP sockets, on `port` when it is free. */
+  rebind(port: number): { port: number } {
+    const bound = this.#running().rebind(port)
+    this.#env.journal.add({ part: 'dataplane', kind: 'rebound', port: bound })
+    return { port: bound }
+  }
+
+  #running(): Plane {
+    if (!this.#plane) throw new EngineError('native-failed', 'the data plane is not running')
+    return this.#plane
+  }
+
+  #drain(): void {
+    for (let i = 0; i < DRAINS_A_TURN; i++) {
+      const length = this.#plane?.drain(this.#buffer) ?? 0
+      if (length === 0) return
+      eachRecord(this.#buffer, length, (record) => this.#handle(record))
+    }
+    setImmediate(() => this.#drain())
+  }
+
+  #handle(record: NativeRecord): void {
+    const facts = this.#facts
+    if (!facts) return
+    switch (record.kind) {
+      case 'unclaimed':
+        return facts.onUnclaimed(record.from, record.bytes)
+      case 'relay-frames':
+        return facts.onRelayFrames(record.region, record.frames)
+      case 'activity':
+        return facts.onPeerActivity(record.peer, record.activity)
+      case 'handshake':
+        return facts.onHandshake(record.peer)
+      case 'unknown-peer':
+        return facts.onUnknownPeer(record.key)
+      case 'direct-proof':
+        return facts.onDirectProof?.(record.peer, record.from)
+      case 'send-error':
+        return facts.onSendError(record.to, record.code)
+      case 'proxy-request':
+        return facts.onProxyRequest({ id: record.id, via: record.via, host: record.host, port: record.port })
+      case 'inbound-stream':
+        return facts.onInboundStream({ socket: socketOf(record.fd), from: record.from, to: record.to })
+      case 'rejected':
+        return facts.onRejected(record.reject)
+      case 'disco-key':
+        return facts.onTsmpDiscoKey(record.peer, record.disco)
+      case 'dial-done':
+        return this.#dialDone(record)
+      case 'pong':
+      case 'ping-failed':
+        return this.#pingDone(record)
+      case 'failed':
+        return this.#failed(record.code, record.message)
+    }
+  }
+
+  #dialDone({ id, fd, code }: Extract<NativeRecord, { kind: 'dial-done' }>): void {
+    const waiting = this.#dials.get(id)
+    this.#dials.delete(id)
+    if (fd < 0) {
+      waiting?.reject(new EngineError(code === 'timed-out' ? 'timeout' : code === 'blocked' ? 'access-denied' : 'io', `dial through the tunnel: ${code}`))
+      return
+    }
+    const socket = socketOf(fd)
+    if (waiting) waiting.resolve(socket)
+    else socket.destroy()
+  }
+
+  #pingDone(record: Extract<NativeRecord, { kind: 'pong' | 'ping-failed' }>): void {
+    const waiting = this.#pings.get(record.id)
+    this.#pings.delete(record.id)
+    if (record.kind === 'ping-failed') {
+      waiting?.reject(new EngineError('timeout', 'the ping could not be sent or had no answer'))
+      return
+    }
+    const { latencyMs, peerApiPort } = record
+    waiting?.resolve(peerApiPort === undefined ? { latencyMs } : { latencyMs, peerApiPort })
+  }
+
+  #failed(code: string, message: string): void {
+    this.#failWaiting('native-failed', message)
+    this.#env.journal.add({ part: 'dataplane', kind: 'failed', code, why: message })
+    this.#env.log.part('dataplane').error(`running → failed (${message})`)
+    this.#facts?.onFailed(code, message)
+  }
+
+  #failWaiting(code: 'aborted' | 'native-failed', message: string): void {
+    const waiting = [...this.#dials.values(), ...this.#pings.values()]
+    this.#dials.clear()
+    this.#pings.clear()
+    for (const one of waiting) one.reject(new EngineError(code, message))
+  }
+}
+
+/** A stream over a descriptor that is ours from here on. */
+function socketOf(fd: number): Socket {
+  return new Socket({ fd, readable: true, writable: true })
+}

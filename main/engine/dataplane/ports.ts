@@ -1,0 +1,105 @@
+/**
+ * What the data plane needs of the native add-on, and the words that it shares with those above it.
+ */
+import type { AddrPort } from '../base/ip.ts'
+import type { NodePublicKey } from '../base/keys.ts'
+import type { Socket } from 'node:net'
+
+/** One packet thread; io/native.ts fits. Buffers given are borrowed until return. */
+export interface Plane {
+  port(): number
+  drain(out: Uint8Array): number
+  setPrivateKey(key: Uint8Array | undefined): void
+  setTables(message: Uint8Array): void
+  setEnginePorts(ports: readonly number[]): void
+  /** Kinds: 0 none, 1 direct, 2 relay, 3 both. */
+  setPath(peer: Uint8Array, kind: number, ip: string, port: number, region: number): void
+  sendUdp(ip: string, port: number, datagram: Uint8Array): void
+  relayFrames(region: number, frames: Uint8Array): void
+  /** Kinds: 0 socks5, 1 http, 2 both. */
+  listenProxy(kind: number, ip: string, port: number): AddrPort
+  /** Kinds: 0 tunnel, 1 system, 2 no such host, 3 not allowed, 4 unreachable. */
+  answerProxy(id: number, kind: number, addresses: readonly string[], port: number, message: string): void
+  dial(id: number, ip: string, port: number, timeoutMs: number): void
+  ping(id: number, icmp: boolean, ip: string, sizeBytes: number): void
+  stats(): Uint8Array
+  counters(): Record<string, number>
+  flowOwner(proto: number, ip: string, port: number): AddrPort | undefined
+  rebind(port: number): number
+  stop(): void
+}
+
+export interface Native {
+  startPlane(
+    options: { port: number; loopbackOnly: boolean; dontFragment: boolean; mtu: number; seed: number },
+    wake: () => void,
+  ): Plane
+}
+
+export interface ProxyRequest {
+  readonly id: number
+  readonly via: 'socks5' | 'http'
+  readonly host: string
+  readonly port: number
+}
+
+/** What to do with a proxy request: addresses are tried in order, 300 ms apart. */
+export type ProxyAnswer =
+  | { readonly kind: 'tunnel'; readonly addresses: readonly string[]; readonly port: number }
+  | { readonly kind: 'system'; readonly addresses: readonly string[]; readonly port: number }
+  | { readonly kind: 'refuse'; readonly code: 'no-such-host' | 'not-allowed' | 'unreachable'; readonly message: string }
+
+/** TCP accepted on a port of the engine's own; the socket is the callee's. */
+export interface InboundStream {
+  readonly socket: Socket
+  readonly from: AddrPort
+  readonly to: AddrPort
+}
+
+/** A flow that a filter refused; addresses as its opener sent them. */
+export interface FlowReject {
+  /** `inbound`: ours refused a peer's. `outbound`: the peer refused ours. */
+  readonly direction: 'inbound' | 'outbound'
+  readonly peer: NodePublicKey
+  /** IP protocol number. */
+  readonly proto: number
+  readonly from: AddrPort
+  readonly to: AddrPort
+  readonly reason: 'acl' | 'shields-up' | 'forwarding-off' | 'host-firewall' | 'other'
+}
+
+export interface PeerStats {
+  /** WireGuard messages on the wire. */
+  readonly rxBytes: number
+  readonly txBytes: number
+  readonly rxPackets: number
+  readonly txPackets: number
+  /** Wall time. */
+  readonly lastHandshakeMs: number | undefined
+  readonly dropped: Readonly<Record<string, number>>
+}
+
+export type ActivityKind = 'sending' | 'receiving' | 'idle'
+
+/** What the data plane tells. Bytes are the callee's. */
+export interface DataplaneFacts {
+  /** A disco or STUN datagram of our UDP sockets. */
+  onUnclaimed(from: AddrPort, bytes: Uint8Array): void
+  /** Whole DERP SendPacket frames, ready for the relay's stream. */
+  onRelayFrames(region: number, frames: Uint8Array): void
+  /** Edges only: first packet out after rest, first in, none for 45 s. */
+  onPeerActivity(peer: NodePublicKey, kind: ActivityKind): void
+  /** A WireGuard session was made. */
+  onHandshake(peer: NodePublicKey): void
+  /** A valid handshake of a key that we do not know, at most once a second a key. */
+  onUnknownPeer(key: NodePublicKey): void
+  /** Authenticated data came in over UDP; at most every 2 s a peer and address. */
+  onDirectProof?(peer: NodePublicKey, from: AddrPort): void
+  onSendError(to: AddrPort, code: 'unreachable' | 'permission' | 'other'): void
+  onProxyRequest(request: ProxyRequest): void
+  onInboundStream(stream: InboundStream): void
+  onRejected(reject: FlowReject): void
+  onTsmpDiscoKey(peer: NodePublicKey, discoRaw32: Uint8Array): void
+  /** The packet thread is dead: the engine must restart. */
+  onFailed(code: string, message: string): void
+}

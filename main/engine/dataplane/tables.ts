@@ -1,0 +1,162 @@
+/**
+ * Wanted tables as one packed message for the packet thread, whole or as the difference to the last.
+ *
+ *   flags u8 (1 own addresses follow, 2 filter follows)
+ *   [own      n u16 × ip]
+ *   removes   n u32 × key 32
+ *   upserts   n u32 × (key 32 | jailed u8 | sources n u32 × prefix | routes n u32 × prefix)
+ *   [filter   shields up u8 | local nets n u32 × prefix
+ *             rules n u32 × (protos n u16 × u8 | srcs n u32 × prefix | dsts n u32 × (prefix | first u16 | last u16))]
+ *   ip = family u8 (4, 6) | 4 or 16 B          prefix = ip | bits u8          integers big-endian
+ *
+ * native/packet-loop/src/tables.rs reads it. A prefix that does not parse is left out: the rest of a rule stays valid, and
+ * leaving out can only close. What did not change (`===`, then by value) is not sent.
+ */
+import { parseIp, parsePrefix } from '../base/ip.ts'
+import { keyBytes } from '../base/keys.ts'
+import type { NodePublicKey } from '../base/keys.ts'
+import type { DataplaneConfig, DataplanePeer, FilterTable } from '../core/plan/types.ts'
+
+/** Grows as it is written; integers big-endian. */
+class Writer {
+  #bytes = new Uint8Array(4096)
+  #at = 0
+
+  #room(length: number): void {
+    if (this.#at + length <= this.#bytes.length) return
+    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + length))
+    larger.set(this.#bytes.subarray(0, this.#at))
+    this.#bytes = larger
+  }
+
+  u8(value: number): void {
+    this.#room(1)
+    this.#bytes[this.#at++] = value
+  }
+
+  u16(value: number): void {
+    this.u8(value >>> 8)
+    this.u8(value)
+  }
+
+  u32(value: number): void {
+    this.u16(value >>> 16)
+    this.u16(value)
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.#room(bytes.length)
+    this.#bytes.set(bytes, this.#at)
+    this.#at += bytes.length
+  }
+
+  /** A count and that many items. */
+  list<T>(items: readonly T[], write: (item: T) => void): void {
+    this.u32(items.length)
+    for (const item of items) write(item)
+  }
+
+  done(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at)
+  }
+}
+
+/** What changed from one configuration to the next. */
+export interface TablesDelta {
+  readonly own: readonly string[] | undefined
+  readonly removes: readonly NodePublicKey[]
+  readonly upserts: readonly DataplanePeer[]
+  readonly filter: FilterTable | undefined
+}
+
+/** The difference, or undefined when there is none; `previous` undefined means that nothing was sent yet. */
+export function diffTables(previous: DataplaneConfig | undefined, next: DataplaneConfig): TablesDelta | undefined {
+  if (previous === next) return undefined
+  const own = previous && sameTexts(previous.selfAddresses, next.selfAddresses) ? undefined : next.selfAddresses
+  const filter = previous && sameFilter(previous.filter, next.filter) ? undefined : next.filter
+  const { removes, upserts } = diffPeers(previous?.peers ?? [], next.peers)
+  if (own === undefined && filter === undefined && removes.length === 0 && upserts.length === 0) return undefined
+  return { own, removes, upserts, filter }
+}
+
+function diffPeers(previous: readonly DataplanePeer[], next: readonly DataplanePeer[]): { removes: NodePublicKey[]; upserts: DataplanePeer[] } {
+  if (previous === next) return { removes: [], upserts: [] }
+  // Most changes leave a long common head and tail: only what lies between needs keys looked up.
+  let head = 0
+  while (head < previous.length && head < next.length && previous[head] === next[head]) head++
+  let tail = 0
+  while (tail < previous.length - head && tail < next.length - head && previous.at(-1 - tail) === next.at(-1 - tail)) tail++
+  const gone = new Map(previous.slice(head, previous.length - tail).map((peer) => [peer.key, peer]))
+  const upserts: DataplanePeer[] = []
+  for (const peer of next.slice(head, next.length - tail)) {
+    const before = gone.get(peer.key)
+    gone.delete(peer.key)
+    if (!before || !samePeer(before, peer)) upserts.push(peer)
+  }
+  return { removes: [...gone.keys()], upserts }
+}
+
+function sameTexts(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((text, i) => text === b[i]))
+}
+
+function samePeer(a: DataplanePeer, b: DataplanePeer): boolean {
+  return a === b || (a.jailed === b.jailed && sameTexts(a.allowedSources, b.allowedSources) && sameTexts(a.routes, b.routes))
+}
+
+function sameFilter(a: FilterTable, b: FilterTable): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b)
+}
+
+/** The packed message of a difference; valid until the next call is irrelevant: the memory is the caller's. */
+export function encodeTables(delta: TablesDelta): Uint8Array {
+  const out = new Writer()
+  out.u8((delta.own ? 1 : 0) | (delta.filter ? 2 : 0))
+  if (delta.own) {
+    const own = delta.own.map(parseIp).filter((ip) => ip !== undefined)
+    out.u16(own.length)
+    for (const ip of own) writeIp(out, ip)
+  }
+  out.list(delta.removes, (key) => out.bytes(keyBytes(key)))
+  out.list(delta.upserts, (peer) => {
+    out.bytes(keyBytes(peer.key))
+    out.u8(peer.jailed ? 1 : 0)
+    writePrefixes(out, peer.allowedSources)
+    writePrefixes(out, peer.routes)
+  })
+  if (delta.filter) writeFilter(out, delta.filter)
+  return out.done()
+}
+
+function writeFilter(out: Writer, filter: FilterTable): void {
+  out.u8(filter.shieldsUp ? 1 : 0)
+  writePrefixes(out, filter.localNets)
+  out.list(filter.matches, (match) => {
+    const protos = match.protos.filter((proto) => proto >= 0 && proto <= 255)
+    out.u16(protos.length)
+    for (const proto of protos) out.u8(proto)
+    writePrefixes(out, match.srcs)
+    const dsts = match.dsts.filter((dst) => parsePrefix(dst.prefix) && dst.first <= dst.last)
+    out.list(dsts, (dst) => {
+      writePrefix(out, dst.prefix)
+      out.u16(dst.first)
+      out.u16(dst.last)
+    })
+  })
+}
+
+function writePrefixes(out: Writer, prefixes: readonly string[]): void {
+  const valid = prefixes.filter((text) => parsePrefix(text))
+  out.list(valid, (text) => writePrefix(out, text))
+}
+
+function writePrefix(out: Writer, text: string): void {
+  const prefix = parsePrefix(text)!
+  writeIp(out, parseIp(prefix.ip)!)
+  out.u8(prefix.bits)
+}
+
+function writeIp(out: Writer, ip: Uint8Array): void {
+  out.u8(ip.length === 4 ? 4 : 6)
+  out.bytes(ip)
+}

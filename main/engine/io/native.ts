@@ -1,0 +1,158 @@
+/**
+ * The door to the native add-on: finds, loads and types it. The only file that imports it.
+ *
+ * The add-on lies at native/bowline.<platform>-<arch>.node, in this checkout or beside a bundle. Its errors are texts
+ * "code: sentence" and leave here as EngineError. Buffers given to it are borrowed until the call returns.
+ */
+import { createRequire } from 'node:module'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { EngineError } from '../base/errors.ts'
+import type { ErrorCode } from '../base/errors.ts'
+
+export interface NativeAddress {
+  readonly ip: string
+  readonly port: number
+}
+
+export interface PlaneOptions {
+  /** 0, or one that is taken, gives any. */
+  readonly port: number
+  readonly loopbackOnly: boolean
+  readonly dontFragment: boolean
+  /** SO_MARK, Linux only. */
+  readonly mark?: number
+  /** Largest inner packet, bytes. */
+  readonly mtu: number
+  /** Any random number. */
+  readonly seed: number
+}
+
+/** One packet thread. Commands return at once and run in order, unless they give an answer. */
+export interface NativePlane {
+  port(): number
+  /** Copies whole records into `out` (128 KiB or more) and returns how many bytes. */
+  drain(out: Uint8Array): number
+  setPrivateKey(key: Uint8Array | undefined): void
+  setTables(message: Uint8Array): void
+  setEnginePorts(ports: readonly number[]): void
+  setPath(peer: Uint8Array, kind: number, ip: string, port: number, region: number): void
+  sendUdp(ip: string, port: number, datagram: Uint8Array): void
+  relayFrames(region: number, frames: Uint8Array): void
+  listenProxy(kind: number, ip: string, port: number): NativeAddress
+  answerProxy(id: number, kind: number, addresses: readonly string[], port: number, message: string): void
+  dial(id: number, ip: string, port: number, timeoutMs: number): void
+  ping(id: number, icmp: boolean, ip: string, sizeBytes: number): void
+  stats(): Uint8Array
+  counters(): Record<string, number>
+  flowOwner(proto: number, ip: string, port: number): NativeAddress | undefined
+  rebind(port: number): number
+  stop(): void
+}
+
+export interface Credentials {
+  /** 0 where the system does not tell. */
+  readonly pid: number
+  readonly uid: number
+  readonly gid: number
+}
+
+export interface NativeBinding {
+  /** Binds and starts; `wake` runs when records wait, and does not keep the process alive. */
+  startPlane(options: PlaneOptions, wake: () => void): NativePlane
+  /** Who is at the other end of a connected Unix socket; undefined when that cannot be told. */
+  readonly peerCredentials: (fd: number) => Credentials | undefined
+  /** Calls on changes of links, addresses or routes; gives the way to stop. Absent where the system has no such events. */
+  readonly watchLinks: ((changed: () => void) => () => void) | undefined
+}
+
+interface RawAddon {
+  Plane: new (options: PlaneOptions, wake: () => void) => NativePlane
+  LinkMonitor: new (tell: (bits: number) => void) => { stop(): void }
+  linkMonitorSupported(): boolean
+  peerCredentials(fd: number): Credentials | null
+}
+
+const FILE = `bowline.${process.platform}-${process.arch}.node`
+/** Folders to climb from this file: the checkout is three up, a bundle one or two. */
+const CLIMB = 5
+
+function findAddon(): string | undefined {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  for (let i = 0; i < CLIMB; i++) {
+    const path = join(folder, 'native', FILE)
+    // A native module inside an Electron archive is unpacked beside it.
+    const unpacked = path.replace(/app\.asar(?=[/\\])/, 'app.asar.unpacked')
+    if (existsSync(unpacked)) return unpacked
+    folder = dirname(folder)
+  }
+  return undefined
+}
+
+/** Loads the add-on; throws EngineError('native-missing') with what to do when it is not there or does not load. */
+export function loadNative(): NativeBinding {
+  const path = findAddon()
+  if (path === undefined) {
+    throw new EngineError('native-missing', `the native add-on ${FILE} is not built: run "npm run build:native" (needs Rust)`)
+  }
+  let raw: RawAddon
+  try {
+    raw = createRequire(import.meta.url)(path) as RawAddon
+  } catch (cause) {
+    throw new EngineError('native-missing', `the native add-on ${FILE} does not load on this system`, { cause })
+  }
+  return {
+    startPlane: (options, wake) => wrapPlane(attempt(() => new raw.Plane(options, wake))),
+    peerCredentials: (fd) => attempt(() => raw.peerCredentials(fd)) ?? undefined,
+    watchLinks: raw.linkMonitorSupported()
+      ? (changed) => {
+          const monitor = attempt(() => new raw.LinkMonitor(() => changed()))
+          return () => monitor.stop()
+        }
+      : undefined,
+  }
+}
+
+/** The same calls, with errors as EngineError and Buffers where the add-on wants them. */
+function wrapPlane(raw: NativePlane): NativePlane {
+  return {
+    port: () => attempt(() => raw.port()),
+    drain: (out) => attempt(() => raw.drain(buffer(out))),
+    setPrivateKey: (key) => attempt(() => raw.setPrivateKey(key && buffer(key))),
+    setTables: (message) => attempt(() => raw.setTables(buffer(message))),
+    setEnginePorts: (ports) => attempt(() => raw.setEnginePorts(ports)),
+    setPath: (peer, kind, ip, port, region) => attempt(() => raw.setPath(buffer(peer), kind, ip, port, region)),
+    sendUdp: (ip, port, datagram) => attempt(() => raw.sendUdp(ip, port, buffer(datagram))),
+    relayFrames: (region, frames) => attempt(() => raw.relayFrames(region, buffer(frames))),
+    listenProxy: (kind, ip, port) => attempt(() => raw.listenProxy(kind, ip, port)),
+    answerProxy: (id, kind, addresses, port, message) => attempt(() => raw.answerProxy(id, kind, addresses, port, message)),
+    dial: (id, ip, port, timeoutMs) => attempt(() => raw.dial(id, ip, port, timeoutMs)),
+    ping: (id, icmp, ip, sizeBytes) => attempt(() => raw.ping(id, icmp, ip, sizeBytes)),
+    stats: () => attempt(() => raw.stats()),
+    counters: () => attempt(() => raw.counters()),
+    flowOwner: (proto, ip, port) => attempt(() => raw.flowOwner(proto, ip, port)) ?? undefined,
+    rebind: (port) => attempt(() => raw.rebind(port)),
+    stop: () => attempt(() => raw.stop()),
+  }
+}
+
+/** A Buffer over the same memory. */
+function buffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+const CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'access-denied', 'address-in-use', 'bad-argument', 'io', 'native-failed', 'not-supported',
+])
+
+function attempt<T>(call: () => T): T {
+  try {
+    return call()
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause)
+    const match = /^([a-z-]+): ([\s\S]*)$/.exec(text)
+    if (match && CODES.has(match[1]!)) throw new EngineError(match[1] as ErrorCode, match[2]!, { cause })
+    throw new EngineError('bad-argument', text, { cause })
+  }
+}
