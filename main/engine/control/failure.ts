@@ -31,6 +31,9 @@ const CERTIFICATE: Readonly<Record<string, string>> = {
 export function failureOf(error: unknown, host: string): Failure {
   if (error instanceof ControlAnswer) return error.failure
   const system = systemCode(error)
+  if (system !== undefined && /^ERR_(STREAM|HTTP2)/.test(system)) {
+    return { code: 'control-unreachable', message: `the control server ${host} closed the connection (${system})` }
+  }
   if (system !== undefined) {
     const certificate = CERTIFICATE[system] ?? (/^(ERR_(SSL|TLS)|CERT_|EPROTO)/.test(system) ? 'it does not speak TLS as expected' : undefined)
     if (certificate !== undefined) return { code: 'control-tls', message: `cannot trust the control server ${host}: ${certificate} (${system})` }

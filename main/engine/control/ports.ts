@@ -38,7 +38,7 @@ export type HttpFetch = (request: {
 export interface Http2Response {
   readonly status: number
   readonly headers: Readonly<Record<string, string | undefined>>
-  readonly body: AsyncIterable<Uint8Array> & { destroy(): void; pause(): void; resume(): void }
+  readonly body: AsyncIterable<Uint8Array> & { destroy(): void }
 }
 
 /** One HTTP/2 connection with parallel requests. */

@@ -3,10 +3,11 @@
  * many megabytes flows without waiting for us. After GOAWAY or close the connection takes no more requests.
  */
 import * as http2 from 'node:http2'
-import type { Duplex } from 'node:stream'
+import { PassThrough, pipeline, type Duplex } from 'node:stream'
 import { EngineError, errorText } from '../base/errors.ts'
 
 const STREAM_WINDOW_BYTES = 8 * 1024 * 1024
+const BODY_BUFFER_BYTES = 1024 * 1024
 const CONNECTION_WINDOW_BYTES = 32 * 1024 * 1024
 
 export interface Http2Request {
@@ -21,7 +22,7 @@ export interface Http2Response {
   readonly status: number
   readonly headers: Readonly<Record<string, string | undefined>>
   /** Ends or fails with the stream; destroying it ends the request. */
-  readonly body: AsyncIterable<Uint8Array> & { destroy(): void; pause(): void; resume(): void }
+  readonly body: AsyncIterable<Uint8Array> & { destroy(): void }
 }
 
 /** One HTTP/2 connection. `authority` is the host that requests name. */
@@ -68,7 +69,10 @@ export class Http2Connection {
       stream.on('error', (error) => reject(new EngineError('io', errorText(error), { cause: error })))
       stream.once('response', (headers) => {
         answered = true
-        resolve({ status: Number(headers[':status']), headers: plainHeaders(headers), body: stream })
+        // A short answer is whole before any promise is heard, and Node throws away what has no reader by then.
+        const body = new PassThrough({ readableHighWaterMark: BODY_BUFFER_BYTES })
+        pipeline(stream, body, () => {})
+        resolve({ status: Number(headers[':status']), headers: plainHeaders(headers), body })
       })
       stream.end(request.body)
     })

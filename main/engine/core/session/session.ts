@@ -190,6 +190,8 @@ export class Session {
     if (response.NodeKeyExpired) return this.#expired(nowMs, goal, login)
     if (response.AuthURL !== '') return this.#link(nowMs, goal, login, response.AuthURL, tookMs)
     this.#goal = { kind: 'stream', key: goal.key }
+    // The key is spent and the person has done their part: a later refusal must ask anew.
+    this.#login = { controlUrl: login.controlUrl, nodeKey: goal.key, interactive: false }
     this.#toldLogin = true
     this.#events.push({ kind: 'logged-in', nodeKey: goal.key, user: profileOf(response), expired: false })
     this.#why = 'logged in'

@@ -8,7 +8,7 @@
  * Source: tailscale tailcfg/tailcfg.go; test/vectors/mapresponse.
  */
 import { decodeError, type DecodeError } from '../../base/errors.ts'
-import { parsePrefix } from '../../base/ip.ts'
+import { isPrefixText } from './address-text.ts'
 import {
   anyInt, anyJson, bool, decimalKey, dict, Drops, id, int, isObject, list, orNull, real, shape, text, textOf, type Check,
 } from './check.ts'
@@ -56,7 +56,7 @@ const dstPort = shape<NonNullable<FilterRule['DstPorts']>[number]>('DstPorts', {
   IP: text(128), Bits: int(0, 128), Ports: portRange,
 }, { required: ['IP', 'Ports'], strict: true })
 const capGrant = shape<CapGrant>('CapGrant', {
-  Dsts: list('Dsts', textOf(64, (value) => parsePrefix(value) !== undefined), MAX_RULE_ENTRIES),
+  Dsts: list('Dsts', textOf(64, isPrefixText), MAX_RULE_ENTRIES),
   Caps: list('Caps', text(NAME), 1024), CapMap: capMap,
 }, { strict: true })
 

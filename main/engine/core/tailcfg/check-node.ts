@@ -5,8 +5,9 @@
  * UnsignedPeerAPIOnly) counts as true when it is ill-typed. Normalised here, once: HomeDERP from the legacy DERP
  * text, AllowedIPs null = Addresses, zero times and zero keys absent.
  */
-import { parsePrefix, parseAddrPort, parseIp } from '../../base/ip.ts'
+import { parseIp } from '../../base/ip.ts'
 import { isZeroKey, parseDiscoKey, parseMachineKey, parseNodeKey } from '../../base/keys.ts'
+import { isAddrPortText, isPrefixText } from './address-text.ts'
 import {
   anyInt, anyJson, bool, dict, id, int, isObject, list, orNull, real, shape, text, textOf, type Check,
 } from './check.ts'
@@ -17,8 +18,8 @@ const NAME = 1024
 const MAX_PREFIXES = 4096
 const MAX_ENDPOINTS = 256
 
-const prefix = textOf(64, (value) => parsePrefix(value) !== undefined)
-const endpoint = textOf(64, (value) => parseAddrPort(value) !== undefined)
+const prefix = textOf(64, isPrefixText)
+const endpoint = textOf(64, isAddrPortText)
 const nodeKeyText = textOf(72, (value) => parseNodeKey(value) !== undefined && !isZeroKey(value))
 const discoKeyText = textOf(73, (value) => parseDiscoKey(value) !== undefined)
 const machineKeyText = textOf(69, (value) => parseMachineKey(value) !== undefined)
