@@ -145,6 +145,8 @@ function interrupted(screen: Screen): Promise<number> {
     process.on('SIGINT', end(130))
     process.on('SIGTERM', end(143))
     process.on('SIGHUP', end(129))
+    // Nobody reads any more, as in `npm run demo | head`.
+    process.stdout.on('error', end(141))
     // The starter's end: it holds an IPC channel open as long as it lives.
     process.on('disconnect', end(143))
   })

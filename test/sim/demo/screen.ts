@@ -8,7 +8,8 @@ export interface Output {
   write(text: string): unknown
 }
 
-const SLOW_MS = 3000
+/** Between two lines about one step where lines cannot be redrawn. */
+const QUIET_MS = 2000
 
 export class Screen {
   readonly #out: Output
@@ -57,16 +58,26 @@ export class Screen {
     this.#write(`  ${this.#paint('31', '✗')} ${text}\n`)
   }
 
-  /** Runs one step: `what` while it lasts, then the sentence that `work` gives. A failure is shown and passed on. */
-  async step<T>(what: string, work: () => Promise<T>, done: (result: T) => string): Promise<T> {
+  /**
+   * Runs one step: `what` while it lasts, then the sentence that `done` makes of its result. `work` may say how it is
+   * getting on. A failure is shown and passed on.
+   */
+  async step<T>(what: string, work: (say: (text: string) => void) => Promise<T>, done: (result: T) => string): Promise<T> {
     const startMs = performance.now()
     this.#current = what
+    let said = ''
+    let saidMs = startMs
     const age = (): string => `${((performance.now() - startMs) / 1000).toFixed(1)} s`
-    this.#draw(`  ${this.#paint('36', '·')} ${what} …`)
-    const redraw = this.#live ? setInterval(() => this.#draw(`  ${this.#paint('36', '·')} ${what} … ${this.#paint('2', age())}`), 100) : undefined
-    const slow = this.#live ? undefined : setInterval(() => this.#write(`    ${what}: still waiting after ${age()}\n`), SLOW_MS)
+    const redraw = (): void => {
+      if (this.#live) return this.#draw(`${what} … ${said === '' ? '' : `${said}, `}${age()}`)
+      if (performance.now() - saidMs < QUIET_MS) return
+      saidMs = performance.now()
+      this.note(`${what}: ${said === '' ? 'still waiting' : said}, ${age()}`)
+    }
+    redraw()
+    const timer = setInterval(redraw, 100)
     try {
-      const result = await work()
+      const result = await work((text) => (said = text))
       this.#end()
       this.good(`${done(result)} ${this.#paint('2', `(${age()})`)}`)
       return result
@@ -75,8 +86,7 @@ export class Screen {
       this.bad(`${what}: failed after ${age()}`)
       throw error
     } finally {
-      clearInterval(redraw)
-      clearInterval(slow)
+      clearInterval(timer)
     }
   }
 
@@ -87,8 +97,10 @@ export class Screen {
     for (const row of rows) this.line(`    ${row.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd()}`)
   }
 
-  #draw(line: string): void {
+  #draw(text: string): void {
     if (!this.#live || this.#closed) return
+    // A line that wraps could not be erased.
+    const line = `  ${this.#paint('36', '·')} ${text.slice(0, Math.max(10, (this.#out.columns ?? 80) - 5))}`
     this.#line = line
     this.#out.write(`\r\u001b[2K${line}`)
   }

@@ -28,6 +28,9 @@ export interface StoryResult {
 const FETCH_MS = 5000
 const POLL_MS = 200
 const LOGIN = 'you'
+/** How long the network holds direct traffic back, at least, counted from the first ping. */
+const HOLD_MS = 5000
+const PAGE_EVERY_MS = 500
 
 /** Calls `look` until it gives something, or fails with the last error after `timeoutMs`. */
 export async function until<T>(look: () => Promise<T | undefined>, what: string, timeoutMs: number): Promise<T> {
@@ -60,11 +63,13 @@ export class Story {
     await this.#signIn()
     const peers = await this.#listPeers()
     this.#screen.heading('Through the relay')
+    const holdUntilMs = performance.now() + HOLD_MS
     const relayedMs = await this.#pingAll(peers, 'relay')
     await this.#fetchPage()
     await this.#fetchFile()
     await this.#tryForbidden(peers)
     this.#screen.heading('From relayed to direct')
+    await this.#stayRelayed(holdUntilMs)
     const heldBack = this.#network.gate.counts.dropped
     const upgradeMs = await this.#openGate()
     const directMs = await this.#pingAll(peers, 'direct')
@@ -185,15 +190,36 @@ export class Story {
     )
   }
 
+  /** Pages keep coming while the network drops what is direct, and the path stays what it is. */
+  async #stayRelayed(untilMs: number): Promise<void> {
+    const url = `http://web:${this.#network.webPort}/`
+    await this.#screen.step(
+      'talking to web while the network drops direct traffic',
+      async (say) => {
+        let pages = 0
+        do {
+          const startMs = performance.now()
+          await fetchByHttpProxy(this.#engine.httpProxy!, url, FETCH_MS)
+          pages += 1
+          say(`page ${pages} in ${(performance.now() - startMs).toFixed(0)} ms, relayed`)
+          if (await this.#directPath('web')) throw new Error('a direct path through a shut gate')
+          await sleep(PAGE_EVERY_MS)
+        } while (performance.now() < untilMs)
+        return pages
+      },
+      (pages) => `${pages} more pages from web, all relayed; the network dropped ${this.#network.gate.counts.dropped} direct datagrams`,
+    )
+  }
+
   /** Opens the gate and waits, talking to the web server all the while, until its path is direct; ms it took. */
   async #openGate(): Promise<number> {
     const { gate, webPort } = { gate: this.#network.gate, webPort: this.#network.webPort }
-    this.#screen.note(`so far the network has dropped ${gate.counts.dropped} direct datagrams; it lets them through from here on`)
+    this.#screen.note('the network lets direct traffic through from here on')
     gate.open()
     const startMs = performance.now()
     const keepTalking = setInterval(() => {
       fetchByHttpProxy(this.#engine.httpProxy!, `http://web:${webPort}/`, FETCH_MS).catch(() => undefined)
-    }, 500)
+    }, PAGE_EVERY_MS)
     try {
       await this.#screen.step(
         'talking to web until a direct path is found',
