@@ -84,7 +84,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const health = new Health({ clock })
   const dataplane = new Dataplane({ env, native })
   const derp = new DerpRegions({ env, dial: dialRelay })
-  const magicsock = new Magicsock({ env, underlay: dataplane, relay: derp, paths: dataplane, interfaces })
+  const magicsock = new Magicsock({ env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: resolveHost })
   const control = new Control({
     env, dial, http: makeHttpFetch(), http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
   })
@@ -94,7 +94,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     resolve: resolveHost, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })
-  const server = new LocalApiServer({ env, backend, journal, dataplane, peerCredentials: native.peerCredentials })
+  const server = new LocalApiServer({ env, backend, journal, peerCredentials: native.peerCredentials })
 
   let fail: (why: string) => void = () => {}
   const failed = new Promise<string>((resolve) => (fail = resolve))
