@@ -1,0 +1,56 @@
+/**
+ * A real Chromium and a real Electron for tests, and axe on whatever page is open.
+ */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { chromium, type Browser, type Page } from 'playwright-core'
+
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+export const rendererDir = join(root, 'dist/renderer')
+const pictures = join(root, 'test-results/pictures')
+
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
+
+/** Why the browser tests cannot run here; undefined when they can. In CI that is a failure, not a skip. */
+export function missingBrowser(): string | undefined {
+  const missing = CHROMIUM === undefined ? 'chromium is not installed' : !existsSync(join(rendererDir, 'index.html')) ? 'the window is not built: npm run build:js' : undefined
+  if (missing !== undefined && process.env['CI'] === 'true') throw new Error(missing)
+  return missing
+}
+
+/** Folder of a real Electron; undefined when there is none. In CI that is a failure, not a skip. */
+export function electronBinary(): string | undefined {
+  const override = process.env['ELECTRON_OVERRIDE_DIST_PATH']
+  const candidates = [override, join(root, 'node_modules/electron/dist')].filter((path) => path !== undefined).map((path) => join(path, 'electron'))
+  const found = candidates.find((path) => existsSync(path))
+  if (found === undefined && process.env['CI'] === 'true') throw new Error('no Electron binary: set ELECTRON_OVERRIDE_DIST_PATH')
+  return found
+}
+
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: CHROMIUM!,
+    args: ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run', '--disable-component-update', '--disable-sync'],
+  })
+}
+
+interface AxeResult {
+  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[] }[]
+}
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What axe (WCAG 2.2 AA and best practices) finds wrong on the page, as short lines; [] = nothing. */
+export async function axe(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axeSource)
+  const result = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResult
+  return result.violations.flatMap((violation) => violation.nodes.map((node) => `${violation.id}: ${node.html.slice(0, 160)} ${node.failureSummary ?? ''}`))
+}
+
+/** Keeps a picture of the page for a person to look at. */
+export async function picture(page: Page, name: string): Promise<void> {
+  mkdirSync(pictures, { recursive: true })
+  await page.screenshot({ path: join(pictures, `${name}.png`) })
+}

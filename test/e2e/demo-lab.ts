@@ -1,0 +1,42 @@
+/**
+ * The demo tailnet for tests of the window: real engines, real sign-in page, a gate that holds direct traffic back.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startEngine } from '../../main/engine/daemon.ts'
+import { DemoNetwork, PEERS } from '../sim/demo/demo-network.ts'
+
+export interface DemoLab {
+  readonly network: DemoNetwork
+  readonly folder: string
+  /** The person's engine, signed out. */
+  readonly socketPath: string
+  /** The last lines that the engines logged, for a failed test. */
+  lines(): string
+  stop(): Promise<void>
+}
+
+/** Starts the network with its four peers, and one engine that is signed out. */
+export async function startDemoLab(): Promise<DemoLab> {
+  const folder = mkdtempSync(join(tmpdir(), 'bowline-e2e-'))
+  const lines: string[] = []
+  const network = new DemoNetwork({
+    folder, startEngine,
+    log: (name, line) => {
+      lines.push(`${name}: ${line}`)
+      if (lines.length > 60) lines.shift()
+    },
+  })
+  await network.start()
+  for (const name of PEERS) await network.startPeer(name)
+  const engine = await network.startEngine('you', true)
+  return {
+    network, folder, socketPath: engine.socketPath,
+    lines: () => lines.join('\n'),
+    stop: async () => {
+      await network.stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
