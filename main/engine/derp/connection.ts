@@ -131,15 +131,17 @@ export class DerpConnection implements DerpSink {
   }
 
   onPackets(frames: Uint8Array): void {
-    this.#facts.onPackets(frames)
+    if (this.#phase === 'open') this.#facts.onPackets(frames)
+    else this.#end('the relay did not introduce itself')
   }
 
   onDisco(src: Uint8Array, packet: Uint8Array): void {
-    this.#facts.onDisco(src, packet)
+    if (this.#phase === 'open') this.#facts.onDisco(src, packet)
+    else this.#end('the relay did not introduce itself')
   }
 
   onSource(src: Uint8Array): void {
-    this.#facts.onSource(src)
+    if (this.#phase === 'open') this.#facts.onSource(src)
   }
 
   onFrame(type: number, body: Uint8Array): void {
@@ -147,6 +149,7 @@ export class DerpConnection implements DerpSink {
       this.#greet(type, body)
       return
     }
+    if (this.#phase !== 'open') return
     switch (type) {
       case FRAME.serverInfo:
         this.#welcome(body)

@@ -1,0 +1,340 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { concat, writeU32 } from '../../../main/engine/base/bytes.ts'
+import type { Env, JournalEntry } from '../../../main/engine/base/env.ts'
+import { keyBytes, nodeKey, PrivateKey } from '../../../main/engine/base/keys.ts'
+import { silentLog } from '../../../main/engine/base/log.ts'
+import { encodeRecvPacket, encodeSendPacket, FRAME } from '../../../main/engine/core/derp/frame.ts'
+import { DISCO_MAGIC } from '../../../main/engine/core/disco/envelope.ts'
+import type { DerpMap, DerpNode } from '../../../main/engine/core/tailcfg/types.ts'
+import { DerpRegions } from '../../../main/engine/derp/derp-regions.ts'
+import { HandClock, seededRandom } from '../../sim/clock.ts'
+import { MemoryRelays } from './memory-relay.ts'
+
+const peer = (n: number): ReturnType<typeof nodeKey> => nodeKey(new Uint8Array(32).fill(n))
+const disco = concat(DISCO_MAGIC, new Uint8Array(100))
+const wireguard = concat(new Uint8Array([4, 0, 0, 0]), new Uint8Array(100))
+const u32s = (...values: number[]): Uint8Array => {
+  const out = new Uint8Array(4 * values.length)
+  values.forEach((value, i) => writeU32(out, 4 * i, value))
+  return out
+}
+
+function derpMap(regions: readonly number[], node: Partial<DerpNode> = {}): DerpMap {
+  return {
+    Regions: Object.fromEntries(
+      regions.map((id) => [id, { RegionID: id, RegionCode: `r${id}`, RegionName: '', Nodes: [{ Name: `${id}a`, RegionID: id, HostName: `r${id}.example`, ...node }, { Name: `${id}b`, RegionID: id, HostName: `r${id}b.example` }] }]),
+    ),
+  }
+}
+
+function setUp(regions: readonly number[] = [1, 2]): {
+  clock: HandClock
+  relays: MemoryRelays
+  derp: DerpRegions
+  seen: { states: string[]; disco: string[]; frames: Uint8Array[]; gone: string[] }
+  journal: JournalEntry[]
+  key: PrivateKey
+} {
+  const clock = new HandClock()
+  const relays = new MemoryRelays()
+  const journal: JournalEntry[] = []
+  const env: Env = { clock, random: seededRandom(1), log: silentLog, journal: { add: (event) => journal.push(event) } }
+  const derp = new DerpRegions({ env, dial: relays.dial })
+  const seen = { states: [] as string[], disco: [] as string[], frames: [] as Uint8Array[], gone: [] as string[] }
+  derp.start({
+    onDisco: (region, from) => seen.disco.push(`${region} ${from}`),
+    onFrames: (_region, frames) => seen.frames.push(frames.slice()),
+    onPeerGone: (region, who, reason) => seen.gone.push(`${region} ${who} ${reason}`),
+    onState: (region, state, why) => seen.states.push(`${region} ${state}: ${why}`),
+  })
+  const key = PrivateKey.fromRandom(new Uint8Array(32).fill(9))
+  derp.setPrivateKey(key)
+  derp.setMap(derpMap(regions))
+  return { clock, relays, derp, seen, journal, key }
+}
+
+async function homed(regions?: readonly number[]): Promise<ReturnType<typeof setUp>> {
+  const all = setUp(regions)
+  all.derp.setHome(1)
+  await all.clock.run(10)
+  return all
+}
+
+describe('relay regions', () => {
+  it('connects to home alone, logs in as the node and says that it is home', async () => {
+    const { relays, seen, key } = await homed()
+    expect(relays.dials).toBe(1)
+    expect(relays.last).toMatchObject({ host: 'r1.example', port: 443, options: { tls: true, servername: 'r1.example', verify: 'roots' } })
+    expect(relays.last.request).toMatch(/^GET \/derp HTTP\/1\.1\r\nHost: r1\.example\r\n[^]*Upgrade: DERP\r\nConnection: Upgrade\r\n\r\n$/)
+    expect(relays.last.client).toBe(nodeKey(key.publicBytes()))
+    expect(relays.last.of(FRAME.notePreferred)).toEqual([new Uint8Array([1])])
+    expect(seen.states.at(-1)).toMatch(/^1 connected/)
+  })
+
+  it('opens another region for the first packet, keeps that packet, and closes it after a minute without one', async () => {
+    const { clock, relays, derp, seen } = await homed()
+    derp.send(2, peer(5), disco)
+    await clock.run(10)
+    expect(relays.last.host).toBe('r2.example')
+    expect(relays.last.of(FRAME.sendPacket)).toEqual([concat(keyBytes(peer(5)), disco)])
+    expect(relays.last.of(FRAME.notePreferred)).toEqual([])
+    await clock.run(59_000)
+    expect(relays.last.closed).toBe(false)
+    await clock.run(2000)
+    expect(relays.last.closed).toBe(true)
+    expect(seen.states.at(-1)).toBe('2 lost: idle for 60 s')
+    expect(relays.dials).toBe(2)
+  })
+
+  it('tells every relay when home moves', async () => {
+    const { clock, relays, derp } = await homed()
+    const [first] = relays.connections
+    derp.setHome(2)
+    await clock.run(10)
+    expect(first!.of(FRAME.notePreferred)).toEqual([new Uint8Array([1]), new Uint8Array([0])])
+    expect(relays.last.of(FRAME.notePreferred)).toEqual([new Uint8Array([1])])
+  })
+
+  it('tries the nodes of a region in order and says which one was meant', async () => {
+    const all = setUp()
+    all.relays.plan = (host) => (host === 'r1.example' ? 'refuse' : {})
+    all.derp.setHome(1)
+    await all.clock.run(10)
+    expect(all.relays.last.host).toBe('r1b.example')
+    expect(all.relays.last.request).toContain('Ideal-Node: 1a\r\n')
+  })
+
+  it('comes back after a loss with growing pauses of at most five seconds', async () => {
+    const { clock, relays, seen } = await homed()
+    relays.plan = () => 'refuse'
+    const from = relays.dials
+    relays.last.close()
+    await clock.run(60_000)
+    const tries = (relays.dials - from) / 2
+    expect(tries).toBeGreaterThan(60 / 5)
+    expect(tries).toBeLessThan(40)
+    relays.plan = () => ({})
+    await clock.run(5100)
+    expect(seen.states.at(-1)).toMatch(/^1 connected/)
+  })
+
+  it('waits as long as a restarting relay asks, and not for an hour', async () => {
+    for (const [askedMs, atLeastMs, atMostMs] of [[2000, 1900, 2600], [3_600_000, 29_000, 38_000]] as const) {
+      const { clock, relays } = await homed()
+      relays.last.send(FRAME.restarting, u32s(askedMs, 10_000))
+      await clock.run(1)
+      relays.last.close()
+      const before = relays.dials
+      await clock.run(atLeastMs)
+      expect(relays.dials).toBe(before)
+      await clock.run(atMostMs - atLeastMs)
+      expect(relays.dials).toBe(before + 1)
+    }
+  })
+
+  it('learns where peers are heard and answers over that connection when their home has none', async () => {
+    const { clock, relays, derp } = await homed([1, 2])
+    relays.last.raw(encodeRecvPacket(keyBytes(peer(5)), wireguard))
+    await clock.run(1)
+    expect(derp.routeOf(peer(5))).toBe(1)
+    derp.sendFrames(2, concat(encodeSendPacket(keyBytes(peer(5)), wireguard), encodeSendPacket(keyBytes(peer(6)), wireguard)))
+    await clock.run(10)
+    const [one, two] = relays.connections
+    expect(one!.of(FRAME.sendPacket).map((body) => body[0])).toEqual([5])
+    expect(two!.of(FRAME.sendPacket).map((body) => body[0])).toEqual([6])
+  })
+
+  it('forgets routes with the connection and with the peer', async () => {
+    const { clock, relays, derp, seen } = await homed()
+    for (const n of [5, 6]) relays.last.raw(encodeRecvPacket(keyBytes(peer(n)), wireguard))
+    relays.last.send(FRAME.peerGone, concat(keyBytes(peer(5)), new Uint8Array([1])))
+    relays.last.send(FRAME.peerGone, keyBytes(peer(7)))
+    await clock.run(1)
+    expect(seen.gone).toEqual([`1 ${peer(5)} 1`, `1 ${peer(7)} 0`])
+    expect([derp.routeOf(peer(5)), derp.routeOf(peer(6))]).toEqual([undefined, 1])
+    relays.last.raw(encodeRecvPacket(keyBytes(peer(5)), wireguard))
+    await clock.run(1)
+    expect(derp.routeOf(peer(5))).toBe(1)
+    relays.last.close()
+    await clock.run(1)
+    expect(derp.routeOf(peer(6))).toBeUndefined()
+  })
+
+  it('hands packets and disco on apart', async () => {
+    const { clock, relays, seen } = await homed()
+    relays.last.raw(concat(encodeRecvPacket(keyBytes(peer(5)), wireguard), encodeRecvPacket(keyBytes(peer(6)), disco)))
+    await clock.run(1)
+    expect(seen.disco).toEqual([`1 ${peer(6)}`])
+    expect(seen.frames).toEqual([encodeRecvPacket(keyBytes(peer(5)), wireguard)])
+  })
+
+  it('answers the relay\'s pings with the same eight bytes', async () => {
+    const { clock, relays } = await homed()
+    relays.last.send(FRAME.ping, new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8, 9, 9]))
+    await clock.run(1)
+    expect(relays.last.of(FRAME.pong)).toEqual([new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8])])
+  })
+
+  it('gives up a connection on which nothing was heard for two minutes', async () => {
+    const { clock, relays, seen } = await homed()
+    await clock.run(110_000)
+    relays.last.send(FRAME.keepAlive, new Uint8Array(0))
+    await clock.run(110_000)
+    expect(relays.dials).toBe(1)
+    await clock.run(11_000)
+    expect(relays.dials).toBe(2)
+    expect(seen.states.some((text) => text.includes('nothing heard from the relay for 120 s'))).toBe(true)
+  })
+
+  it('finds a connection dead within three seconds of a change of networks', async () => {
+    const { clock, relays, derp } = await homed()
+    derp.handleNetworkChange('the address changed')
+    await clock.run(1)
+    expect(relays.last.of(FRAME.ping)).toHaveLength(1)
+    await clock.run(3300)
+    expect(relays.dials).toBe(2)
+    derp.handleNetworkChange('the address changed')
+    await clock.run(1)
+    relays.last.send(FRAME.pong, relays.last.of(FRAME.ping)[0]!)
+    await clock.run(10_000)
+    expect(relays.dials).toBe(2)
+  })
+
+  it('keeps what a relay says is wrong with it until it is well again', async () => {
+    const { clock, relays, derp } = await homed()
+    relays.last.send(FRAME.health, Buffer.from('another client has our key – really'))
+    await clock.run(1)
+    expect(derp.health().get(1)).toBe('another client has our key – really')
+    relays.last.send(FRAME.health, new Uint8Array(0))
+    await clock.run(1)
+    expect(derp.health().size).toBe(0)
+  })
+
+  it('keeps to the rate that the relay allows and counts what it drops', async () => {
+    const all = setUp()
+    all.relays.plan = () => ({ info: '{"version":2,"TokenBucketBytesPerSecond":14100,"TokenBucketBytesBurst":1410}' })
+    all.derp.setHome(1)
+    await all.clock.run(10)
+    const frame = encodeSendPacket(keyBytes(peer(5)), wireguard)
+    expect(frame.length).toBe(141)
+    for (let i = 0; i < 100; i++) all.derp.sendFrames(1, frame.slice())
+    await all.clock.run(1000)
+    expect(all.relays.last.of(FRAME.sendPacket)).toHaveLength(10)
+    expect(all.derp.counters()['droppedPackets']).toBe(90)
+    for (let i = 0; i < 100; i++) all.derp.sendFrames(1, frame.slice())
+    await all.clock.run(1)
+    expect(all.relays.last.of(FRAME.sendPacket)).toHaveLength(20)
+  })
+
+  it('drops and counts packets that a stuck relay does not take, and does not keep them', async () => {
+    const all = setUp()
+    all.relays.plan = () => ({ stuck: true })
+    all.derp.setHome(1)
+    await all.clock.run(1)
+    const run = concat(...Array.from({ length: 40 }, () => encodeSendPacket(keyBytes(peer(5)), new Uint8Array(1300))))
+    for (let i = 0; i < 200; i++) all.derp.sendFrames(1, run.slice())
+    expect(all.derp.counters()['droppedPackets']).toBeGreaterThan(7000)
+    await all.clock.run(9000)
+    expect(all.relays.dials).toBeGreaterThan(1)
+  })
+
+  it('logs in again with another node key and with another description of the relay', async () => {
+    const { clock, relays, derp } = await homed()
+    derp.setPrivateKey(PrivateKey.fromRandom(new Uint8Array(32).fill(10)))
+    await clock.run(10)
+    expect(relays.dials).toBe(2)
+    expect(relays.connections[0]!.closed).toBe(true)
+    derp.setMap(derpMap([1, 2]))
+    await clock.run(10)
+    expect(relays.dials).toBe(2)
+    derp.setMap(derpMap([1, 2], { DERPPort: 8443 }))
+    await clock.run(10)
+    expect(relays.last.port).toBe(8443)
+    derp.setPrivateKey(undefined)
+    await clock.run(100_000)
+    expect(relays.dials).toBe(3)
+    expect(clock.waiting).toBe(0)
+  })
+
+  it('dials by the map: addresses, families, ports, plain HTTP, certificate rules', async () => {
+    const cases: [Partial<DerpNode>, boolean, object, number][] = [
+      [{ IPv4: '192.0.2.1', IPv6: 'none' }, false, { addresses: ['192.0.2.1'], servername: 'r1.example' }, 443],
+      [{ IPv4: 'none' }, false, { family: 6 }, 443],
+      [{ InsecureForTests: true }, false, { verify: 'caller' }, 443],
+      [{ CertName: 'other.example' }, false, { verify: { name: 'other.example' }, servername: 'r1.example' }, 443],
+      [{ HostName: '192.0.2.9' }, false, { tls: true }, 443],
+      [{ DERPPort: 8080 }, true, { tls: false }, 8080],
+      [{}, true, { tls: false }, 3340],
+    ]
+    for (const [node, plain, options, port] of cases) {
+      const all = setUp()
+      all.derp.setPlainHttp(plain)
+      all.derp.setMap(derpMap([1], node))
+      all.derp.setHome(1)
+      await all.clock.run(10)
+      expect(all.relays.connections[0]!.options).toMatchObject(options)
+      expect(all.relays.connections[0]!.port).toBe(port)
+    }
+  })
+})
+
+describe('relay regions and bad relays', () => {
+  it.each([
+    ['another status', { head: 'HTTP/1.1 404 Not Found\r\n\r\n' }, 'HTTP status 404'],
+    ['no HTTP', { head: 'SSH-2.0-OpenSSH\r\n\r\n\r\n\r\n' }, 'did not answer as HTTP'],
+    ['a head without end', { head: 'HTTP/1.1 101 x\r\nA: '.padEnd(40_000, 'a') }, 'did not answer as HTTP'],
+    ['a wrong magic', { greeting: concat(new Uint8Array([1, 0, 0, 0, 40]), new Uint8Array(40)) }, 'did not introduce itself'],
+    ['a key that is a low-order point', { greeting: concat(new Uint8Array([1, 0, 0, 0, 40]), new Uint8Array([0x44, 0x45, 0x52, 0x50, 0xf0, 0x9f, 0x94, 0x91]), new Uint8Array(32)) }, 'unusable key'],
+    ['disco before the login', { greeting: encodeRecvPacket(new Uint8Array(32), disco) }, 'did not introduce itself'],
+    ['a packet before the login', { greeting: encodeRecvPacket(new Uint8Array(32), wireguard) }, 'did not introduce itself'],
+    ['an unreadable introduction', { info: 'nonsense' }, 'unreadable introduction'],
+    ['silence', { greeting: new Uint8Array(0) }, 'did not answer the login in time'],
+  ])('ends the connection with a clear reason and tries again after %s', async (_name, script, why) => {
+    const all = setUp([1])
+    all.relays.plan = () => script
+    all.derp.setHome(1)
+    await all.clock.run(30_000)
+    expect(all.seen.states.some((text) => text.includes('lost') && text.includes(why)), all.seen.states.join('\n')).toBe(true)
+    expect(all.relays.dials).toBeGreaterThan(1)
+    all.relays.plan = () => ({})
+    await all.clock.run(20_000)
+    expect(all.seen.states.at(-1)).toMatch(/^1 connected/)
+  })
+
+  it('ends the connection at the header of a frame that claims four gigabytes', async () => {
+    const { clock, relays, seen, derp } = await homed()
+    relays.last.raw(new Uint8Array([FRAME.recvPacket, 255, 255, 255, 255, 1, 2, 3]))
+    await clock.run(10)
+    expect(seen.states.some((text) => text.includes('bad frame: long'))).toBe(true)
+    expect(derp.counters()['lostConnections']).toBe(1)
+    await clock.run(5000)
+    expect(seen.states.at(-1)).toMatch(/^1 connected/)
+  })
+
+  it('survives any bytes after the login', async () => {
+    const all = await homed()
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 5 }), async (chunks) => {
+        for (const chunk of chunks) all.relays.last.raw(chunk)
+        await all.clock.run(6000)
+        expect(all.derp.counters()['unknownRegion']).toBe(0)
+      }),
+      { numRuns: 30 },
+    )
+    await all.clock.run(130_000)
+    expect(all.derp.isConnected(1)).toBe(true)
+  })
+
+  it('stops with nothing left behind, also while dialling', async () => {
+    const all = setUp()
+    all.relays.plan = () => 'hang'
+    all.derp.setHome(1)
+    all.derp.send(2, peer(5), disco)
+    await all.clock.run(100)
+    all.derp.stop()
+    await all.clock.run(60_000)
+    expect(all.clock.waiting).toBe(0)
+    expect(all.relays.dials).toBe(2)
+  })
+})
