@@ -226,7 +226,8 @@ export class DerpRegions {
   }
 
   #dropAll(why: string): void {
-    for (const id of [...this.#links.keys()]) this.#drop(id, why)
+    const ids = [...this.#links.keys()]
+    for (const id of ids) this.#drop(id, why)
     this.#connectHome()
   }
 }

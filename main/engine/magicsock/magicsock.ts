@@ -208,7 +208,12 @@ export class Magicsock {
         if (this.#isDirectOff()) this.#counters.discoSwitchedOff++
         else this.#drive(entry, (machine, nowMs) => machine.handleCallMeMaybe(nowMs, message.endpoints))
         return
-      default:
+      case 'call-me-maybe-via':
+      case 'bind-relay':
+      case 'bind-relay-challenge':
+      case 'bind-relay-answer':
+      case 'allocate-relay-request':
+      case 'allocate-relay-response':
         this.#counters.discoRefused++
     }
   }
@@ -228,7 +233,7 @@ export class Magicsock {
   /** Only 'unreachable' says something about a path. */
   handleSendError(to: AddrPort, code: string): void {
     if (code !== 'unreachable') return
-    for (const entry of [...this.#armed.keys()]) {
+    for (const entry of this.#armed.keys()) {
       if (entry.machine) this.#drive(entry, (machine, nowMs) => machine.handleUnreachable(nowMs, to))
     }
   }
@@ -568,7 +573,7 @@ export class Magicsock {
   #fire(): void {
     this.#timerAtMs = Number.POSITIVE_INFINITY
     const nowMs = this.#env.clock.nowMs()
-    for (const [entry, dueMs] of [...this.#armed]) {
+    for (const [entry, dueMs] of this.#armed) {
       if (dueMs <= nowMs) this.#drive(entry, (machine, at) => machine.handleTimeout(at))
     }
     this.#schedule()

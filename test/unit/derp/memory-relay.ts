@@ -2,7 +2,8 @@
  * A relay in memory for client tests: takes streams from a dialler, does the upgrade and the login by the book, and lets
  * the test see every frame and send any bytes.
  */
-import { Duplex, duplexPair } from 'node:stream'
+import type { Duplex } from 'node:stream'
+import { duplexPair } from 'node:stream'
 import { concat } from '../../../main/engine/base/bytes.ts'
 import { isDecodeError } from '../../../main/engine/base/errors.ts'
 import type { NodePublicKey } from '../../../main/engine/base/keys.ts'

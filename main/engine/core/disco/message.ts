@@ -154,7 +154,8 @@ export function encodeDisco(m: DiscoMessage): Uint8Array {
 export function decodeDisco(b: Uint8Array): DiscoMessage | DecodeError {
   if (b.length < 2) return decodeError('short')
   const body = b.subarray(2)
-  switch (b[0]) {
+  const type: number = b[0]!
+  switch (type) {
     case 1:
       return decodePing(body)
     case 2:
@@ -165,7 +166,7 @@ export function decodeDisco(b: Uint8Array): DiscoMessage | DecodeError {
     case 4:
     case 5:
     case 6:
-      return decodeRelayBind(BIND_KINDS[b[0] - 4]!, body)
+      return decodeRelayBind(BIND_KINDS[type - 4]!, body)
     case 7: {
       const endpoint = readRelayEndpoint(body, 0)
       return endpoint ? { kind: 'call-me-maybe-via', endpoint } : decodeError('short', 'call-me-maybe-via')
