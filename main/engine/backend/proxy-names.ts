@@ -2,7 +2,7 @@
  * Where a proxy request goes: into the tunnel, to this machine itself, or out of the system's own network. Pure; names
  * that only the system can resolve come back as `ask-system` and are decided again with their addresses.
  *
- *   network name (short or full, any case)   → the peer's addresses that we can reach, IPv4 first → tunnel
+ *   network name (short or full, any case)   → the peer's address, IPv4 when both have it, as MagicDNS tells it → tunnel
  *   our own name or address                  → loopback, outside the tunnel
  *   address of a peer or inside its routes   → tunnel
  *   other address of the network's range     → refused: nobody has it
@@ -58,10 +58,11 @@ function decideName(host: string, port: number, context: NameContext, netMap: Ne
 function decideNode(node: Node, port: number, context: NameContext, netMap: NetMap): ProxyAnswer {
   const families = addressesOf(netMap.self).map(isIp4)
   const usable = addressesOf(node).filter((ip) => families.includes(isIp4(ip)))
-  usable.sort((a, b) => Number(isIp4(b)) - Number(isIp4(a)))
-  return usable.length === 0
+  // One address, so that a refusal is a refusal: only a rejected IPv4 flow is answered by the peer, IPv6 would time out.
+  const ip = usable.find(isIp4) ?? usable[0]
+  return ip === undefined
     ? refuse('unreachable', `${trimDot(node.Name)} has no address of a family that this device has`)
-    : decideAddresses(usable, port, context)
+    : decideAddresses([ip], port, context)
 }
 
 function findNode(netMap: NetMap, host: string, suffix: string): Node | undefined {

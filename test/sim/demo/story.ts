@@ -31,6 +31,7 @@ const LOGIN = 'you'
 /** How long the network holds direct traffic back, at least, counted from the first ping. */
 const HOLD_MS = 5000
 const PAGE_EVERY_MS = 500
+const SOCKS_NOT_ALLOWED = 'SOCKS: refused with code 2'
 
 /** Calls `look` until it gives something, or fails with the last error after `timeoutMs`. */
 export async function until<T>(look: () => Promise<T | undefined>, what: string, timeoutMs: number): Promise<T> {
@@ -182,9 +183,11 @@ export class Story {
       'trying what the policy does not allow',
       async () => {
         const hitsBefore = this.#network.webHits()
-        const socket = await socksConnect(this.#engine.socks5!, ipOf(laptop), this.#network.webPort, 3000).catch(() => undefined)
-        socket?.destroy()
-        if (socket || this.#network.webHits() !== hitsBefore) throw new Error('the laptop let us in')
+        const code = await socksConnect(this.#engine.socks5!, labelOf(laptop), this.#network.webPort, FETCH_MS).then(
+          (socket) => socket.destroy() && 'connected',
+          (error: unknown) => errorText(error),
+        )
+        if (code !== SOCKS_NOT_ALLOWED || this.#network.webHits() !== hitsBefore) throw new Error(`not the refusal that it should be: ${code}`)
       },
       () => 'the laptop refuses a connection that the policy does not allow',
     )
