@@ -189,16 +189,20 @@ test('logout is told to the server', async () => {
   expect(node!.expiry!.seconds * 1000).toBeLessThanOrEqual(Date.now() + 1000)
 })
 
-test("control's ping is answered", async () => {
-  const one = await join_('pinged')
-  const node = await stored('pinged')
-  const output = await headscale.cli('debug', 'ping', '--help').catch((error: Error) => error.message)
-  expect(output).toBeDefined()
-  expect(node.online).toBe(true)
-  expect(one.state.kind).toBe('running')
+test("control's pings to the routers of one route are answered, so that the first one stays primary", async () => {
+  const routes = ['10.77.0.0/24']
+  const [one, two] = [await join_('router-one'), await join_('router-two')]
+  for (const router of [one, two]) {
+    router.tell({ hostinfo: { ...router.hostinfo, RoutableIPs: routes } })
+    await waitFor('the routes to be told', () => router.journal.some((entry) => entry.kind === 'update-sent'), { withinMs: 10_000 })
+    await headscale.approveRoutes((await stored(router.hostinfo.Hostname!)).id, routes)
+  }
+  const answered = (router: ControlClient): boolean => router.journal.some((entry) => entry.kind === 'ping-request' && entry['answered'] === true)
+  await waitFor('both pings to be answered', () => answered(one) && answered(two), { withinMs: 40_000 })
+  await waitFor('the first router to be primary', () => [...two.netMap!.peers.values()].some((node) => node.Name.startsWith('router-one') && node.PrimaryRoutes?.includes(routes[0]!)), { withinMs: 5000 })
 })
 
-test('a server with another key than it says is not talked to, and the true one is found after', async () => {
+test('a server that is not there is told as such, and another login goes ahead', async () => {
   const one = client('mitm')
   one.control.begin({ controlUrl: 'http://127.0.0.1:9', machineKey: one.machineKey, nodeKey: PrivateKey.fromRandom(systemRandom.bytes(32)), interactive: false })
   const state = await waitFor('the loss', () => (one.state.kind === 'lost' ? one.state : undefined), { withinMs: 10_000 })

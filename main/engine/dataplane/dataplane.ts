@@ -9,7 +9,7 @@
 import { Socket } from 'node:net'
 import type { Env } from '../base/env.ts'
 import { EngineError } from '../base/errors.ts'
-import type { AddrPort } from '../base/ip.ts'
+import { formatAddrPort, type AddrPort } from '../base/ip.ts'
 import { keyBytes } from '../base/keys.ts'
 import type { NodePublicKey, PrivateKey } from '../base/keys.ts'
 import type { Path } from '../core/path/types.ts'
@@ -121,7 +121,12 @@ export class Dataplane {
 
   /** Opens a proxy; throws EngineError('address-in-use'). */
   listenProxy(kind: 'socks5' | 'http' | 'both', addr: AddrPort): AddrPort {
-    return this.#running().listenProxy(PROXY_KINDS[kind], addr.ip, addr.port)
+    try {
+      return this.#running().listenProxy(PROXY_KINDS[kind], addr.ip, addr.port)
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error
+      throw new EngineError(error.code, `cannot listen on ${formatAddrPort(addr)} for the proxy: ${error.message}`, { cause: error })
+    }
   }
 
   /** The decision on a ProxyRequest; an unknown or late id is ignored. */
