@@ -168,6 +168,16 @@ suite(`engines on simulated servers${hasAddon ? '' : ' (the native add-on is not
     expect(await pathTo(mia, 'web')).toBe('relay')
   })
 
+  test('a netcheck names the relay, its round trip and the address seen outside', async () => {
+    const [ada] = await lab.pair()
+    expect(await ada.api.call('netcheck', { method: 'POST' })).toMatchObject({
+      udp: true,
+      preferredDerp: lab.derp.region,
+      regionLatencyMs: { [lab.derp.region]: expect.any(Number) },
+      globalV4: { ip: '127.0.0.1', port: ada.udpPort },
+    })
+  })
+
   test('a policy that closes a port cuts new and open connections at once, and opens again', async () => {
     const [ada] = await lab.pair()
     const open = await socksConnect(ada.socks5, 'web', lab.webPort, 3000)

@@ -79,12 +79,18 @@ export const HANDLERS: Readonly<Record<MethodName, Handler>> = {
   checkSoMark: () => json({ UseSOMark: true }),
   debug,
   journal: journalPage,
-  netcheck: async ({ backend }) => json(await backend.netcheck()),
+  netcheck: async ({ backend }) => json(withPlainMaps(await backend.netcheck())),
   paths: ({ backend }) => json(backend.views.paths()),
   netMap: ({ backend }) => {
     const map = backend.views.netMap()
     return map ? jsonIndented(map) : noMap()
   },
+}
+
+/** A Map would be an empty object in JSON. */
+function withPlainMaps(report: unknown): unknown {
+  if (typeof report !== 'object' || report === null) return report
+  return Object.fromEntries(Object.entries(report).map(([name, value]: [string, unknown]) => [name, value instanceof Map ? Object.fromEntries(value) : value]))
 }
 
 function editPrefs({ backend, body }: Call): Reply {
