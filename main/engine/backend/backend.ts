@@ -170,7 +170,8 @@ export class Backend {
         onState: (state) => this.#onControlState(state),
         onLoggedIn: (result) => this.#login.handleLoggedIn(result),
         onNetMap: (delta) => this.#onNetMap(delta),
-        onPopBrowser: (url) => this.#bus.emit({ BrowseToURL: url }),
+        // A sign-in page was told with the state already.
+        onPopBrowser: (url) => void (url === model.authUrl || this.#bus.emit({ BrowseToURL: url })),
       },
       magicsock: {
         onEndpoints: (all) => {
@@ -227,11 +228,11 @@ export class Backend {
   }
 
   #onControlState(state: ControlState): void {
-    const before = this.#model.control
     this.#model.control = state
-    if (before.kind !== state.kind) this.#deps.env.log.info(`control: ${before.kind} → ${state.kind}`, 'code' in state ? { code: state.code } : {})
-    this.#login.handleControlState(state)
+    const tell = this.#login.handleControlState(state)
+    const before = this.#model.life.name
     this.#advance({ kind: 'control', state: state.kind })
+    if (tell && before === this.#model.life.name) this.#bus.emit({ State: STATE_NUMBER[before] })
   }
 
   #onNetMap(delta: NetMapDelta): void {
@@ -240,7 +241,7 @@ export class Backend {
     this.#model.mapSavedAtMs = undefined
     this.#keepIdentity(delta.netMap)
     const owner = publicNodeKey(this.#model)
-    if (owner !== undefined) saveMap(this.#deps.store, this.#deps.netMapCodec, delta.netMap, { nodeKey: owner, controlUrl: this.#model.saved.nodeKeyUrl }, this.#deps.env.clock.wallMs())
+    if (owner !== undefined) saveMap(this.#deps.store, delta.netMap, { nodeKey: owner, controlUrl: this.#model.saved.nodeKeyUrl }, this.#deps.env.clock.wallMs())
     if (this.#bus.size > 0) {
       const { whole, patched } = changesOf(delta, before)
       this.#bus.emit(whole, patched)
@@ -277,7 +278,7 @@ export class Backend {
     const { saved } = this.#model
     const owner = publicNodeKey(this.#model)
     if (owner === undefined || this.#model.netMap) return
-    const found = loadMap(this.#deps.store, this.#deps.netMapCodec, { nodeKey: owner, controlUrl: saved.nodeKeyUrl })
+    const found = loadMap(this.#deps.store, { nodeKey: owner, controlUrl: saved.nodeKeyUrl })
     this.#noteStoreProblems()
     if (!found) return
     this.#model.netMap = found.netMap

@@ -50,6 +50,8 @@ export class LoginFlow {
   #started: { authKey: string; hadNodeKey: boolean; untilMs: number } | undefined
   /** A person asked for this login and waits for its outcome. */
   #pending: 'auth-key' | 'interactive' | undefined
+  /** Somebody asked to be connected and listens for a State message, even when the state stays what it is. */
+  #awaited = false
 
   constructor(deps: LoginDeps) {
     this.#deps = deps
@@ -120,11 +122,13 @@ export class LoginFlow {
       ...(ephemeral === true ? { ephemeral: true } : {}),
     }
     model.authUrl = ''
+    this.#awaited = true
     knot.pushWants()
     control.begin(whole)
   }
 
-  handleControlState(state: ControlState): void {
+  /** Takes a state of control in; true when the resulting state is to be told even if its name stays. */
+  handleControlState(state: ControlState): boolean {
     const { model, knot } = this.#deps
     if (state.kind === 'waiting' && state.authUrl !== model.authUrl) {
       model.authUrl = state.authUrl
@@ -137,6 +141,9 @@ export class LoginFlow {
       this.#started = undefined
       knot.emit({ ErrMessage: refused })
     }
+    if (state.kind !== 'running' || !this.#awaited) return false
+    this.#awaited = false
+    return true
   }
 
   /** Keeps the key before anything else: it must survive a power cut from here on. */

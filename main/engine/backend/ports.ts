@@ -7,7 +7,7 @@ import type { DiscoPublicKey, NodePublicKey, PrivateKey } from '../base/keys.ts'
 import type { ErrorCode } from '../base/errors.ts'
 import type { Env } from '../base/env.ts'
 import type { DerpMap, EndpointType, Hostinfo, NetInfo, UserProfile } from '../core/tailcfg/types.ts'
-import type { NetMap, NetMapDelta } from '../core/netmap/types.ts'
+import type { NetMapDelta } from '../core/netmap/types.ts'
 import type { DataplaneConfig, MagicsockConfig } from '../core/plan/types.ts'
 import type { PathView } from '../core/path/types.ts'
 import type { HealthState, Warning } from '../../localapi/types.ts'
@@ -166,12 +166,6 @@ export interface HealthPort {
   onChange(call: () => void): void
 }
 
-/** netmap to text and back, for the saved map: core/netmap's functions fit. */
-export interface NetMapCodec {
-  toJson(netMap: NetMap): unknown
-  fromJson(value: unknown): NetMap | undefined
-}
-
 export interface BackendDeps {
   readonly env: Env
   readonly store: StorePort
@@ -180,7 +174,6 @@ export interface BackendDeps {
   readonly magicsock: MagicsockPort
   readonly derp: DerpPort
   readonly dataplane: DataplanePort
-  readonly netMapCodec: NetMapCodec
   /** What this machine is: system, version, distribution, host name; asked anew at each login. */
   readonly hostinfo: () => Hostinfo
   /** Addresses of a name as the system resolves it; rejects when there is none. */

@@ -2,8 +2,10 @@
  * The saved network map: lets an engine that starts while the server is away go on where it was. It is used only with
  * the node key and server that it was made for.
  */
+import { isDecodeError } from '../base/errors.ts'
+import { fromJson, toJson } from '../core/netmap/json.ts'
 import type { NetMap } from '../core/netmap/types.ts'
-import type { NetMapCodec, StorePort } from './ports.ts'
+import type { StorePort } from './ports.ts'
 
 const FILE = 'netmap'
 
@@ -19,13 +21,13 @@ export interface SavedMap {
 }
 
 /** Puts the map on disk soon; the text is made only when it is written. */
-export function saveMap(store: StorePort, codec: NetMapCodec, netMap: NetMap, owner: MapOwner, wallMs: number): void {
-  store.saveLater(FILE, () => JSON.stringify({ version: 1, ...owner, savedAtMs: wallMs, netMap: codec.toJson(netMap) }))
+export function saveMap(store: StorePort, netMap: NetMap, owner: MapOwner, wallMs: number): void {
+  store.saveLater(FILE, () => JSON.stringify({ version: 1, ...owner, savedAtMs: wallMs, netMap: toJson(netMap) }))
 }
 
 /** The saved map of this owner, or undefined. */
-export function loadMap(store: StorePort, codec: NetMapCodec, owner: MapOwner): SavedMap | undefined {
-  return store.load(FILE, (text) => parseSavedMap(text, codec, owner))?.value.saved
+export function loadMap(store: StorePort, owner: MapOwner): SavedMap | undefined {
+  return store.load(FILE, (text) => parseSavedMap(text, owner))?.value.saved
 }
 
 export function forgetMap(store: StorePort): void {
@@ -33,7 +35,7 @@ export function forgetMap(store: StorePort): void {
 }
 
 /** A good file of another owner is no damage: `saved` is undefined then. */
-function parseSavedMap(text: string, codec: NetMapCodec, owner: MapOwner): { saved: SavedMap | undefined } | undefined {
+function parseSavedMap(text: string, owner: MapOwner): { saved: SavedMap | undefined } | undefined {
   let raw: unknown
   try {
     raw = JSON.parse(text)
@@ -44,6 +46,6 @@ function parseSavedMap(text: string, codec: NetMapCodec, owner: MapOwner): { sav
   const { version, nodeKey, controlUrl, savedAtMs, netMap } = raw as Record<string, unknown>
   if (version !== 1 || typeof savedAtMs !== 'number') return undefined
   if (nodeKey !== owner.nodeKey || controlUrl !== owner.controlUrl) return { saved: undefined }
-  const map = codec.fromJson(netMap)
-  return map ? { saved: { netMap: map, savedAtMs } } : undefined
+  const map = fromJson(netMap)
+  return !isDecodeError(map) ? { saved: { netMap: map, savedAtMs } } : undefined
 }

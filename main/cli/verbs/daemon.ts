@@ -1,0 +1,94 @@
+/**
+ * bowline daemon: runs the engine in this process, with tailscaled's own flags.
+ */
+import { dirname, resolve } from 'node:path'
+import { isIp4, parseAddrPort } from '../../engine/base/ip.ts'
+import type { AddrPort } from '../../engine/base/ip.ts'
+import type { DaemonOptions } from '../../localapi/daemon-options.ts'
+import { VERSION } from '../../localapi/version.ts'
+import { EXIT, usageError } from '../exit.ts'
+import type { ExitCode } from '../exit.ts'
+import type { FlagSpec, Parsed } from '../flags.ts'
+import { defaultSocket, defaultStateDir } from '../paths.ts'
+import type { System } from '../paths.ts'
+import type { Context, Verb } from '../verb.ts'
+
+const FLAGS: FlagSpec = {
+  state: { kind: 'text', help: 'state file; mem: keeps nothing', value: 'PATH' },
+  statedir: { kind: 'text', help: "directory of the engine's state; one engine each", value: 'DIR' },
+  socket: { kind: 'text', help: 'socket to serve', value: 'PATH' },
+  port: { kind: 'number', help: 'UDP port for other devices; 0 = any', initial: '0', value: 'PORT' },
+  tun: { kind: 'text', help: 'network interface; only userspace-networking is served', initial: 'userspace-networking', value: 'NAME' },
+  'socks5-server': { kind: 'text', help: 'serve a SOCKS5 proxy into the network; without an address part on this computer only', value: '[ADDR]:PORT' },
+  'outbound-http-proxy-listen': { kind: 'text', help: 'serve an HTTP proxy into the network', value: '[ADDR]:PORT' },
+  config: { kind: 'text', help: 'not served yet', value: 'PATH' },
+  verbose: { kind: 'number', help: '1 says more, 2 still more', initial: '0', value: 'N' },
+  debug: { kind: 'text', help: 'not served yet', value: 'ADDR:PORT' },
+  'no-logs-no-support': { kind: 'bool', help: 'say so to the server; nothing is ever uploaded in any case' },
+  cleanup: { kind: 'bool', help: 'undo changes to the system, and end' },
+  version: { kind: 'bool', help: 'show the version, and end' },
+}
+
+/** Flags of tailscaled that this engine knows by name and does not serve. */
+const NOT_SERVED: readonly string[] = ['bird-socket', 'encrypt-state', 'hardware-attestation']
+
+export const daemon: Verb = {
+  name: 'daemon',
+  summary: 'run the engine here',
+  usage: '[--statedir DIR] [--socket PATH] [--socks5-server localhost:1055] [flags]',
+  help: "Runs until it is told to end (Ctrl-C, SIGTERM). The flags are tailscaled's. Logs go to standard error; a line says when it is ready.\nNo admin rights are needed.",
+  flags: { ...FLAGS, ...Object.fromEntries(NOT_SERVED.map((name) => [name, { kind: 'text', help: '', sameAs: `unserved-${name}` } as const])) },
+  async run({ args, terminal }: Context): Promise<ExitCode> {
+    if (args.bool('version')) {
+      terminal.out(`${VERSION}\n`)
+      return EXIT.ok
+    }
+    if (args.bool('cleanup')) {
+      terminal.out('Nothing to clean up: without a network interface of its own the engine changes nothing on this computer.\n')
+      return EXIT.ok
+    }
+    const options = daemonOptions(args, terminal.system)
+    // The engine is large; only this verb needs it.
+    const { runDaemon } = await import('../../engine/daemon.ts')
+    return (await runDaemon(options)) as ExitCode
+  },
+}
+
+/** What the flags ask for. Throws a usage error for what is not served. */
+export function daemonOptions(args: Parsed, system: System): DaemonOptions {
+  if (args.words.length > 0) throw usageError(`daemon takes flags only; what is ${JSON.stringify(args.words[0])}?`)
+  for (const name of NOT_SERVED) if (args.has(`unserved-${name}`)) throw usageError(`--${name} is not served by this engine. Leave it out.`)
+  for (const name of ['config', 'debug']) if (args.text(name) !== '') throw usageError(`--${name} is not served yet. Leave it out.`)
+  const tun = args.text('tun')
+  if (tun !== 'userspace-networking') throw usageError(`--tun=${tun}: a network interface (TUN mode) is not there yet. Leave --tun out, or give --tun=userspace-networking.`)
+  const port = args.number('port')
+  if (port > 65535) throw usageError('--port wants a number up to 65535.')
+  const state = args.text('state')
+  const inMemory = state === 'mem:'
+  const stateDir = args.text('statedir') || (state !== '' && !inMemory ? dirname(resolve(state)) : defaultStateDir(system))
+  const isPipe = args.text('socket').startsWith('\\\\.\\pipe\\')
+  return {
+    stateDir: resolve(stateDir),
+    statePath: state === '' ? undefined : inMemory ? state : resolve(state),
+    socketPath: args.text('socket') === '' ? defaultSocket(system) : isPipe ? args.text('socket') : resolve(args.text('socket')),
+    port,
+    socks5: listenAddress('socks5-server', args),
+    httpProxy: listenAddress('outbound-http-proxy-listen', args),
+    configPath: undefined,
+    verbose: args.number('verbose'),
+    debug: undefined,
+    noLogsNoSupport: args.bool('no-logs-no-support'),
+  }
+}
+
+/** "host:port", ":port" or "port"; without a host it is loopback, so that nobody else can use it by accident. */
+function listenAddress(flag: string, args: Parsed): AddrPort | undefined {
+  const text = args.text(flag)
+  if (text === '') return undefined
+  const bare = /^:?(\d{1,5})$/.exec(text)?.[1]
+  const named = /^localhost:(\d{1,5})$/i.exec(text)?.[1]
+  const port = bare ?? named
+  const at = port !== undefined ? parseAddrPort(`127.0.0.1:${port}`) : parseAddrPort(text)
+  if (!at) throw usageError(`--${flag} wants an address such as localhost:1055${text.includes(':') && !isIp4(text) ? ' or [::1]:1055' : ''}, not ${JSON.stringify(text)}.`)
+  return at
+}

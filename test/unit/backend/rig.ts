@@ -1,0 +1,217 @@
+/**
+ * A backend with parts that only remember what they were told; the test plays control and the network by hand.
+ */
+import { readFileSync } from 'node:fs'
+import { HandClock, seededRandom } from '../../sim/clock.ts'
+import type { Env, JournalEntry } from '../../../main/engine/base/env.ts'
+import { isDecodeError } from '../../../main/engine/base/errors.ts'
+import { discoKey, PrivateKey } from '../../../main/engine/base/keys.ts'
+import { silentLog } from '../../../main/engine/base/log.ts'
+import { Backend } from '../../../main/engine/backend/backend.ts'
+import type {
+  ControlPort,
+  DataplanePort,
+  DerpPort,
+  Login,
+  MagicsockPort,
+  PeerStats,
+  ProxyAnswer,
+  StorePort,
+} from '../../../main/engine/backend/ports.ts'
+import { applyMapResponse } from '../../../main/engine/core/netmap/apply.ts'
+import type { NetMap, NetMapDelta } from '../../../main/engine/core/netmap/types.ts'
+import type { PathView } from '../../../main/engine/core/path/types.ts'
+import type { DataplaneConfig, MagicsockConfig } from '../../../main/engine/core/plan/types.ts'
+import type { MapResponse, UserProfile } from '../../../main/engine/core/tailcfg/types.ts'
+import { Health } from '../../../main/engine/health/health.ts'
+import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
+import type { Notify } from '../../../main/localapi/types.ts'
+
+export const ALICE: UserProfile = { ID: 1, LoginName: 'alice', DisplayName: 'alice' }
+export const NETMAP_BITS = 2 + 4 + 8 + 128 + 4096
+
+/** A recorded message of a real control server. */
+export function recorded(file: string): MapResponse {
+  return JSON.parse(readFileSync(new URL(`../../vectors/mapresponse/${file}`, import.meta.url), 'utf8')) as MapResponse
+}
+
+/** The delta that the control client makes of a message. */
+export function deltaOf(previous: NetMap | undefined, message: MapResponse, wallMs: number): NetMapDelta {
+  const delta = applyMapResponse(previous, message, wallMs)
+  if (isDecodeError(delta)) throw new Error(delta.detail ?? delta.reason)
+  return delta
+}
+
+class FakeControl implements ControlPort {
+  readonly calls: string[] = []
+  readonly logins: Login[] = []
+  wants: Parameters<ControlPort['set']>[0] | undefined
+  logoutFails: Error | undefined
+
+  set(wants: Parameters<ControlPort['set']>[0]): void {
+    this.wants = wants
+  }
+  begin(login: Login): void {
+    this.calls.push('begin')
+    this.logins.push(login)
+  }
+  reconnect(): void {
+    this.calls.push('reconnect')
+  }
+  async logout(): Promise<void> {
+    this.calls.push('logout')
+    if (this.logoutFails) throw this.logoutFails
+  }
+  stop(): void {
+    this.calls.push('stop')
+  }
+}
+
+class FakeDataplane implements DataplanePort {
+  key: PrivateKey | undefined
+  config: DataplaneConfig | undefined
+  readonly answers: { id: number; answer: ProxyAnswer }[] = []
+  readonly peerStats = new Map<never, PeerStats>()
+  readonly owners = new Map<string, { ip: string; port: number }>()
+
+  setPrivateKey(key: PrivateKey | undefined): void {
+    this.key = key
+  }
+  setConfig(config: DataplaneConfig): 'changed' {
+    this.config = config
+    return 'changed'
+  }
+  answerProxy(id: number, answer: ProxyAnswer): void {
+    this.answers.push({ id, answer })
+  }
+  async ping(kind: 'tsmp' | 'icmp'): Promise<{ latencyMs: number; peerApiPort?: number }> {
+    return kind === 'tsmp' ? { latencyMs: 1.5, peerApiPort: 46590 } : { latencyMs: 0.5 }
+  }
+  stats(): ReadonlyMap<never, PeerStats> {
+    return this.peerStats
+  }
+  counters(): Record<string, number> {
+    return { 'filter.drop': 3 }
+  }
+  flowOwner(proto: 'tcp' | 'udp', local: { ip: string; port: number }): { ip: string; port: number } | undefined {
+    return this.owners.get(`${proto} ${local.ip}:${local.port}`)
+  }
+}
+
+class FakeMagicsock implements MagicsockPort {
+  readonly discoKey = discoKey(new Uint8Array(32).fill(7))
+  config: MagicsockConfig | undefined
+  nodeKey: string | undefined
+  readonly changes: string[] = []
+  readonly pathViews = new Map<never, PathView>()
+  via: Awaited<ReturnType<MagicsockPort['ping']>>['via'] = { kind: 'direct', addr: { ip: '127.0.0.1', port: 18112 } }
+  pingFails: Error | undefined
+
+  setNodeKey(key: string | undefined): void {
+    this.nodeKey = key
+  }
+  setConfig(config: MagicsockConfig): void {
+    this.config = config
+  }
+  async ping(): ReturnType<MagicsockPort['ping']> {
+    if (this.pingFails) throw this.pingFails
+    return { latencyMs: 0.455, via: this.via }
+  }
+  paths(): ReadonlyMap<never, PathView> {
+    return this.pathViews
+  }
+  async netcheck(): Promise<unknown> {
+    return { PreferredDERP: 999 }
+  }
+  handleNetworkChange(why: string): void {
+    this.changes.push(why)
+  }
+}
+
+class FakeDerp implements DerpPort {
+  readonly calls: string[] = []
+  plain: boolean | undefined
+  setMap(): void {
+    this.calls.push('map')
+  }
+  setPlainHttp(on: boolean): void {
+    this.plain = on
+  }
+  setPrivateKey(key: PrivateKey | undefined): void {
+    this.calls.push(key ? 'key' : 'no-key')
+  }
+  setHome(region: number): void {
+    this.calls.push(`home ${region}`)
+  }
+  states(): ReadonlyMap<number, string> {
+    return new Map([[999, 'connected']])
+  }
+}
+
+export interface Rig {
+  readonly clock: HandClock
+  readonly env: Env
+  readonly journal: JournalEntry[]
+  readonly store: StorePort
+  readonly control: FakeControl
+  readonly dataplane: FakeDataplane
+  readonly magicsock: FakeMagicsock
+  readonly derp: FakeDerp
+  readonly health: Health
+  readonly backend: Backend
+  /** What a watcher with the mask has heard so far. */
+  watch(mask: number): Notify[]
+  /** Control says: signed in with this key, then this map. */
+  signIn(message?: MapResponse, key?: PrivateKey): PrivateKey
+  /** Control sends the next message of the stream. */
+  map(message: MapResponse): void
+}
+
+export function makeRig(options: { store?: StorePort; resolve?: (host: string) => Promise<readonly string[]>; wallMs?: number } = {}): Rig {
+  const clock = new HandClock(options.wallMs ?? Date.UTC(2026, 10, 22, 21, 50))
+  const journal: JournalEntry[] = []
+  const env: Env = { clock, random: seededRandom(1), log: silentLog, journal: { add: (entry) => void journal.push(entry) } }
+  const store = options.store ?? new MemoryStore()
+  const control = new FakeControl()
+  const dataplane = new FakeDataplane()
+  const magicsock = new FakeMagicsock()
+  const derp = new FakeDerp()
+  const health = new Health({ clock })
+  const backend = new Backend({
+    env,
+    store,
+    health,
+    control,
+    magicsock,
+    derp,
+    dataplane,
+    hostinfo: () => ({ OS: 'linux', Hostname: 'box', IPNVersion: '0.1.0' }),
+    resolve: options.resolve ?? (() => Promise.reject(new Error('no such name'))),
+    version: '0.1.0',
+    os: 'linux',
+    derpPlainHttp: false,
+  })
+  let netMap: NetMap | undefined
+  const rig: Rig = {
+    clock, env, journal, store, control, dataplane, magicsock, derp, health, backend,
+    watch(mask) {
+      const heard: Notify[] = []
+      backend.watch(mask, { write: (notify) => heard.push(notify) > 0, end: () => {} })
+      return heard
+    },
+    signIn(message = recorded('02-initial-one-peer.json'), key = PrivateKey.fromRandom(env.random.bytes(32))) {
+      backend.facts.control.onState({ kind: 'working', step: 'register', sinceMs: 0, why: 'test' })
+      backend.facts.control.onLoggedIn({ nodeKey: key, user: ALICE, expired: false })
+      netMap = undefined
+      rig.map(message)
+      backend.facts.control.onState({ kind: 'running', sinceMs: 0 })
+      return key
+    },
+    map(message) {
+      const delta = deltaOf(netMap, message, clock.wallMs())
+      netMap = delta.netMap
+      backend.facts.control.onNetMap(delta)
+    },
+  }
+  return rig
+}
