@@ -5,7 +5,10 @@
  * Nothing here tells the engine about paths. The gate keeps direct datagrams out until the relayed part is seen; then it
  * opens, and the engines find the direct way by themselves.
  */
+import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { toHex } from '../../../main/engine/base/bytes.ts'
 import { hashSha256 } from '../../../main/engine/base/crypto.ts'
 import { errorText } from '../../../main/engine/base/errors.ts'
@@ -25,6 +28,8 @@ export interface StoryResult {
   readonly heldBack: number
 }
 
+const COMMAND = fileURLToPath(new URL('../../../build/scripts/bowline.mjs', import.meta.url))
+const COMMAND_MS = 15_000
 const FETCH_MS = 5000
 const POLL_MS = 200
 const LOGIN = 'you'
@@ -115,12 +120,19 @@ export class Story {
       () => until(async () => reachable(await api.call('status')), `all of ${PEERS.join(', ')} online with a relay`, 15_000),
       (found) => `${found.length} peers online`,
     )
-    const { User } = await api.call('status')
-    const ownerOf = (peer: PeerStatus): string => User?.[peer.UserID]?.LoginName ?? ''
-    const offer = (peer: PeerStatus): string => (peer.ExitNodeOption ? 'offers to be an exit node' : '')
-    this.#screen.table(peers.map((peer) => [labelOf(peer), ipOf(peer), ownerOf(peer), peer.OS, offer(peer)]))
+    const shown = await this.#screen.step('asking the command line', () => this.#command('status'), () => '`bowline status` says')
+    for (const line of shown.trimEnd().split('\n')) this.#screen.line(`    ${line}`.trimEnd())
+    const missing = PEERS.filter((name) => !shown.includes(name))
+    if (missing.length > 0) throw new Error(`\`bowline status\` does not show ${missing.join(', ')}`)
     if (!peers.some((peer) => peer.ExitNodeOption)) throw new Error('no peer is seen to offer itself as an exit node')
     return peers
+  }
+
+  /** What the command prints, run as a person would run it. */
+  async #command(...words: string[]): Promise<string> {
+    const args = [COMMAND, `--socket=${this.#engine.socketPath}`, ...words]
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: COMMAND_MS })
+    return stdout
   }
 
   /** Pings every peer until the path is of that kind; the median of the answers in ms. */
