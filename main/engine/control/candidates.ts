@@ -5,8 +5,8 @@
  *   http://host[:P]    plain http on P or 80 at once, https on 443 after 500 ms;
  *                      https not for localhost, loopback and private addresses
  *
- * Plain http is no risk: Noise authenticates the server on either. After a Noise dial less than 2 minutes ago only https
- * is tried where there is one, because something on the way may have broken port 80.
+ * Plain http is no risk: Noise authenticates the server on either. After a Noise dial less than 2 minutes ago an https URL
+ * is tried by https only, because something on the way may have broken port 80.
  * Source: tailscale control/controlhttp/client.go, read 2026-11.
  */
 import { isIP } from 'node:net'
@@ -40,7 +40,7 @@ export function controlCandidates(url: URL, onlySecure: boolean): Candidate[] {
   const plain: Candidate = { secure: false, port: isSecureUrl ? 80 : (port ?? 80), delayMs: 0, timeoutMs: DIAL_TIMEOUT_MS }
   const secure: Candidate = { secure: true, port: isSecureUrl ? (port ?? 443) : 443, delayMs: HTTPS_DELAY_MS, timeoutMs: DIAL_TIMEOUT_MS }
   if (!isSecureUrl && isLocal(host)) return [plain]
-  return onlySecure ? [{ ...secure, delayMs: 0 }] : [plain, secure]
+  return onlySecure && isSecureUrl ? [{ ...secure, delayMs: 0 }] : [plain, secure]
 }
 
 /** Candidates of the server's own dial plan: addresses with delays, always by https where the URL says so. */

@@ -3,6 +3,7 @@
  * Holds the server's key, and remembers the last dial, which decides whether port 80 is tried again.
  */
 import type { Env } from '../base/env.ts'
+import { equal } from '../base/bytes.ts'
 import { EngineError } from '../base/errors.ts'
 import type { PrivateKey } from '../base/keys.ts'
 import type { ControlDialPlan } from '../core/tailcfg/types.ts'
@@ -32,7 +33,7 @@ export class ControlConnection {
 
   /** Whether this is the way to that server with that machine key. */
   fits(url: URL, machineKey: PrivateKey): boolean {
-    return this.url.href === url.href && this.#machineKey.secretText() === machineKey.secretText()
+    return this.url.href === url.href && equal(this.#machineKey.publicBytes(), machineKey.publicBytes())
   }
 
   async fetchServerKey(signal: AbortSignal): Promise<void> {

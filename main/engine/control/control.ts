@@ -16,6 +16,7 @@ import { Session } from '../core/session/session.ts'
 import type { ControlState, Failure, Outcome, RegisterAction, SessionAction, SessionEvent } from '../core/session/types.ts'
 import type { MapResponse } from '../core/tailcfg/types.ts'
 import { ControlConnection } from './connection.ts'
+import { deadline } from './deadline.ts'
 import { failureOf } from './failure.ts'
 import { mapRequest, readMapStream, sendLiteUpdate } from './map-stream.ts'
 import { PingAnswerer } from './ping-request.ts'
@@ -40,6 +41,7 @@ export class Control {
   #nodeKey: PrivateKey | undefined
   #netMap: NetMap | undefined
   #state: ControlState = { kind: 'idle' }
+  #loggedLoss: string | undefined
   #cancelTimer: () => void = () => {}
   #pumping = false
 
@@ -76,7 +78,9 @@ export class Control {
       this.#connection?.disconnect()
       this.#connection = new ControlConnection(this.#deps, url, login.machineKey)
       this.#updates.handleReset()
+      this.#netMap = undefined
     }
+    this.#nodeKey = login.nodeKey
     this.#session.handleBegin(this.#nowMs(), login, sameServer)
     this.#pump()
   }
@@ -95,20 +99,20 @@ export class Control {
     const connection = this.#connection
     const key = this.#nodeKey
     this.#nodeKey = undefined
+    this.#netMap = undefined
     this.#session.handleStop('logged out')
     this.#pump()
     this.#updates.handleReset()
     if (!connection || !key) return
-    const limit = new AbortController()
-    const cancel = this.#deps.env.clock.after(timeoutMs, () => limit.abort())
+    const limit = deadline(this.#deps.env.clock, timeoutMs)
     try {
       await this.#tellLogout(connection, key, limit.signal)
       this.#deps.env.journal.add({ part: 'control', kind: 'logged-out', why: 'the user logged out' })
     } catch (error) {
       const failure = failureOf(error, connection.url.host)
-      throw new EngineError(failure.code === 'aborted' ? 'timeout' : failure.code, `the control server was not told of the logout: ${failure.message}`, { cause: error })
+      throw new EngineError(limit.signal.aborted ? 'timeout' : failure.code, `the control server was not told of the logout: ${failure.message}`, { cause: error })
     } finally {
-      cancel()
+      limit.done()
       if (this.#state.kind === 'needs-login') connection.disconnect()
     }
   }
@@ -121,6 +125,7 @@ export class Control {
     this.#connection?.disconnect()
     this.#connection = undefined
     this.#nodeKey = undefined
+    this.#netMap = undefined
   }
 
   async #tellLogout(connection: ControlConnection, key: PrivateKey, signal: AbortSignal): Promise<void> {
@@ -179,9 +184,18 @@ export class Control {
     const why = reasonOf(state)
     const from = describe(previous)
     this.#deps.env.journal.add({ part: 'control', kind: 'state', from, to: describe(state), ...(why === undefined ? {} : { why }) })
-    if (from !== describe(state) || state.kind === 'lost') this.#deps.env.log.info(`${from} → ${describe(state)}${why === undefined ? '' : ` (${why})`}`)
+    this.#logState(state, `${from} → ${describe(state)}${why === undefined ? '' : ` (${why})`}`)
     this.#facts?.onState(state)
     if (state.kind === 'waiting' && !(previous.kind === 'waiting' && previous.authUrl === state.authUrl)) this.#facts?.onPopBrowser(state.authUrl)
+  }
+
+  /** Attempts that fail for the same reason again and again are one line, not one each. */
+  #logState(state: ControlState, line: string): void {
+    const isRepeated = state.kind === 'lost' ? state.message === this.#loggedLoss : this.#loggedLoss !== undefined && state.kind === 'working'
+    if (state.kind === 'lost') this.#loggedLoss = state.message
+    else if (state.kind !== 'working') this.#loggedLoss = undefined
+    if (isRepeated) this.#deps.env.log.debug(line)
+    else this.#deps.env.log.info(line)
   }
 
   #perform(action: SessionAction): void {
@@ -314,12 +328,13 @@ export class Control {
     const key = this.#nodeKey
     const wants = this.#wants
     if (!connection || !key || !wants) return this.#updates.handleDone(this.#nowMs(), false)
-    const limit = AbortSignal.timeout(UPDATE_TIMEOUT_MS)
+    const limit = deadline(this.#deps.env.clock, UPDATE_TIMEOUT_MS)
     const done = (ok: boolean): void => {
+      limit.done()
       this.#updates.handleDone(this.#nowMs(), ok)
       this.#pump()
     }
-    sendLiteUpdate(connection, mapRequest(key, wants, { stream: false, zstd: false }), this.#deps.env.clock.wallMs(), limit).then(
+    sendLiteUpdate(connection, mapRequest(key, wants, { stream: false, zstd: false }), this.#deps.env.clock.wallMs(), limit.signal).then(
       () => {
         this.#deps.env.journal.add({ part: 'control', kind: 'update-sent', endpoints: wants.endpoints.length })
         done(true)

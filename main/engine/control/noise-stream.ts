@@ -19,6 +19,8 @@ export class NoiseStream extends Duplex {
     this.#socket = socket
     this.#codec = codec
     this.#onEarly = onEarly
+    // HTTP/2 listens while it lives; an error after that is no news.
+    this.on('error', () => {})
     socket.on('data', (chunk: Uint8Array) => this.#handleBytes(chunk))
     socket.on('end', () => this.push(null))
     socket.on('error', (error) => this.destroy(error))

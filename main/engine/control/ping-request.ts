@@ -9,6 +9,7 @@ import type { Env } from '../base/env.ts'
 import { errorText } from '../base/errors.ts'
 import type { PingRequest } from '../core/tailcfg/types.ts'
 import { readAll, type ControlConnection } from './connection.ts'
+import { deadline } from './deadline.ts'
 import type { HttpFetch } from './ports.ts'
 
 const TIMEOUT_MS = 15_000
@@ -31,16 +32,16 @@ export class PingAnswerer {
     this.#seen.push(ping.URL)
     if (this.#seen.length > REMEMBERED) this.#seen.shift()
     const types = ping.Types ?? ''
-    this.#answer(ping, types, connection, signal).then(
+    const limit = deadline(this.#env.clock, TIMEOUT_MS, signal)
+    this.#answer(ping, types, connection, limit.signal).finally(() => limit.done()).then(
       (answered) => this.#env.journal.add({ part: 'control', kind: 'ping-request', types, answered }),
       (error: unknown) => this.#env.journal.add({ part: 'control', kind: 'ping-request', types, answered: false, why: errorText(error) }),
     )
   }
 
-  async #answer(ping: PingRequest, types: string, connection: ControlConnection, signal: AbortSignal): Promise<boolean> {
+  async #answer(ping: PingRequest, types: string, connection: ControlConnection, limit: AbortSignal): Promise<boolean> {
     const url = new URL(ping.URL, connection.url)
     if (url.protocol !== 'http:' && url.protocol !== 'https:') return false
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
     const path = url.pathname + url.search
     if (types === '' && ping.URLIsNoise === true) {
       await readAll(await connection.send('HEAD', path, undefined, {}, limit), MAX_BYTES)

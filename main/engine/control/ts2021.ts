@@ -16,6 +16,7 @@ import { Initiator } from '../core/noise/initiator.ts'
 import { TransportCodec } from '../core/noise/transport.ts'
 import { CAPABILITY_VERSION, type ControlDialPlan } from '../core/tailcfg/types.ts'
 import { controlCandidates, hostOf, planCandidates, type Candidate } from './candidates.ts'
+import { deadline } from './deadline.ts'
 import { ControlAnswer, failureOf, printable, statusFailure } from './failure.ts'
 import { NoiseStream } from './noise-stream.ts'
 import type { Dial } from './ports.ts'
@@ -56,7 +57,7 @@ async function race(candidates: readonly Candidate[], options: Ts2021Options): P
   const startMs = clock.nowMs()
   let wake = (): void => {}
   let failed = 0
-  let error: unknown
+  const errors: unknown[] = []
   const attempt = async (candidate: Candidate, index: number): Promise<NoiseStream> => {
     while (failed < index && !signal.aborted) {
       const waitMs = startMs + candidate.delayMs - clock.nowMs()
@@ -79,8 +80,7 @@ async function race(candidates: readonly Candidate[], options: Ts2021Options): P
       stream.destroy()
       throw new EngineError('aborted', 'another connection was faster')
     }).catch((why: unknown) => {
-      // The last candidate is the one that the URL names when it is https; its reason tells most.
-      error = error === undefined || !(why instanceof EngineError && why.code === 'aborted') ? why : error
+      errors[index] = why
       failed++
       wake()
       throw why
@@ -89,7 +89,9 @@ async function race(candidates: readonly Candidate[], options: Ts2021Options): P
   try {
     return await Promise.any(attempts)
   } catch {
-    throw error
+    // What the URL itself names tells most; the other port is only a guess.
+    const named = candidates.findIndex(({ secure }) => secure === (options.url.protocol === 'https:'))
+    throw errors[Math.max(0, named)]
   } finally {
     losers.abort()
     wake()
@@ -99,27 +101,34 @@ async function race(candidates: readonly Candidate[], options: Ts2021Options): P
 async function connect(candidate: Candidate, options: Ts2021Options, signal: AbortSignal): Promise<NoiseStream> {
   if (signal.aborted) throw new EngineError('aborted', 'the connection attempt was called off')
   const host = hostOf(options.url)
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(candidate.timeoutMs)])
+  const limit = deadline(options.env.clock, candidate.timeoutMs, signal)
   const socket = await options.dial({
     host,
     port: candidate.port,
     timeoutMs: candidate.timeoutMs,
-    signal,
+    signal: limit.signal,
     ...(candidate.address === undefined ? {} : { addresses: [candidate.address] }),
     ...(candidate.secure ? { tls: { servername: host, rejectUnauthorized: false } } : {}),
+  }).catch((error: unknown) => {
+    limit.done()
+    throw error
   })
+  // Whoever waits hears of an error by its own listener; one that comes between two waits must not be unheard.
+  socket.on('error', () => {})
   if (socket instanceof TLSSocket && !socket.authorized) {
     options.env.log.debug('the certificate of the control connection is not verified, its Noise key is', { why: String(socket.authorizationError) })
   }
-  const giveUp = (): void => void socket.destroy(new EngineError(signal.aborted ? 'aborted' : 'timeout', `${host} did not answer in time`))
-  limit.addEventListener('abort', giveUp, { once: true })
+  const giveUp = (): void => void socket.destroy(limit.signal.reason as Error)
+  limit.signal.addEventListener('abort', giveUp, { once: true })
+  if (limit.signal.aborted) giveUp()
   try {
     return await handshake(socket, options)
   } catch (error) {
     socket.destroy()
     throw error
   } finally {
-    limit.removeEventListener('abort', giveUp)
+    limit.signal.removeEventListener('abort', giveUp)
+    limit.done()
   }
 }
 

@@ -21,7 +21,7 @@ export interface TimeSources {
   wallMs(): number
   /** Counts sleep. */
   uptimeMs(): number
-  setTimer(call: () => void, delayMs: number): { unref(): void; cancel(): void }
+  setTimer(call: () => void, delayMs: number): { readonly unref: () => void; readonly cancel: () => void }
 }
 
 const SYSTEM: TimeSources = {

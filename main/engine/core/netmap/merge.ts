@@ -5,7 +5,7 @@
  * Source: tailscale control/controlclient/map.go, types/netmap; "absent = unchanged" unless said otherwise.
  */
 import type { DerpMap, DerpRegion, DisplayMessage, FilterRule, MapResponse, UserId, UserProfile } from '../tailcfg/types.ts'
-import { IdTable } from './id-table.ts'
+import type { IdTable } from './id-table.ts'
 import { keep, sameJson } from './same.ts'
 
 export const NO_DERP_MAP: DerpMap = Object.freeze({ Regions: Object.freeze({}) })
