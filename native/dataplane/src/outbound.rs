@@ -101,9 +101,10 @@ impl Pipeline {
             (Path::Direct(to), _) => (Some(to), None),
             (Path::Relay(region), _) => (None, Some(region)),
             (Path::Both(to, region), _) => (Some(to), Some(region)),
-            // The peer's own handshake came this way a moment ago; nothing is remembered of it.
+            // The peer's own authenticated handshake came this way a moment ago; nothing is remembered of it.
             (Path::None, Some(Via::Relay { region, .. })) => (None, Some(*region)),
-            (Path::None, _) => (None, None),
+            (Path::None, Some(Via::Direct(from))) => (Some(*from), None),
+            (Path::None, None) => (None, None),
         };
         if direct.is_none() && relay.is_none() {
             peer.stats.dropped_no_path += 1;

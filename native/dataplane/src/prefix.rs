@@ -29,7 +29,7 @@ impl Hasher for QuickHasher {
         self.write_u64(u64::from(value));
     }
     fn write_u64(&mut self, value: u64) {
-        let mixed = u128::from(self.0 ^ value) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+        let mixed = u128::from(self.0.rotate_left(5) ^ value ^ 0x5851_f42d_4c95_7f2d) * 0x9e37_79b9_7f4a_7c15;
         self.0 = (mixed >> 64) as u64 ^ mixed as u64;
     }
     fn write_u128(&mut self, value: u128) {
