@@ -53,7 +53,9 @@ async function main(): Promise<number> {
     network = new DemoNetwork({ folder, startEngine: await loadEngine(), log })
     const run = { screen, network, lastLines }
     const ending = args.has('--no-window') ? [play(run), tooLong(screen)] : [keepRunning(run)]
-    return await Promise.race([...ending, interrupted(screen)])
+    const code = await Promise.race([...ending, interrupted(screen)])
+    if (code !== 0) process.stdout.write('\n  Ending the demo …\n')
+    return code
   } catch (error) {
     screen.line()
     screen.bad(`The demo failed: ${errorText(error)}`)
