@@ -29,7 +29,8 @@ export function serverUrl(text: string): string | undefined {
   const withScheme = /^[a-z]+:\/\//i.test(trimmed) ? trimmed : `${/^(localhost|127\.|\[::1\])/.test(trimmed) ? 'http' : 'https'}://${trimmed}`
   try {
     const url = new URL(withScheme)
-    return url.protocol === 'https:' || url.protocol === 'http:' ? url.origin : undefined
+    const named = /^([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])$/i.test(url.hostname)
+    return named && (url.protocol === 'https:' || url.protocol === 'http:') ? url.origin : undefined
   } catch {
     return undefined
   }

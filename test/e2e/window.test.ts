@@ -23,6 +23,7 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
     browser = await launchChromium()
     context = await browser.newContext({ viewport: { width: 1100, height: 720 }, permissions: ['clipboard-write'] })
     page = await context.newPage()
+    page.setDefaultTimeout(10_000)
   })
 
   afterAll(async () => {

@@ -92,7 +92,8 @@ function reply(status: number, body: string, extra: Record<string, string> = {})
     'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     'x-content-type-options': 'nosniff',
     'x-frame-options': 'DENY',
-    'referrer-policy': 'no-referrer',
+    // With no-referrer a browser sends `Origin: null` with our own form.
+    'referrer-policy': 'same-origin',
     ...extra,
   }
   return { status, headers, body }
