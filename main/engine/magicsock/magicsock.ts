@@ -10,14 +10,14 @@
  */
 import { toHex } from '../base/bytes.ts'
 import type { Env } from '../base/env.ts'
-import { EngineError, isDecodeError } from '../base/errors.ts'
+import { EngineError } from '../base/errors.ts'
 import type { AddrPort } from '../base/ip.ts'
 import { isIp4, isLoopbackIp, parseAddrPort } from '../base/ip.ts'
 import type { DiscoPublicKey, NodePublicKey } from '../base/keys.ts'
-import { discoKey, keyBytes, nodeKey, PrivateKey } from '../base/keys.ts'
-import { DISCO_OVERHEAD_BYTES, DiscoKeys, discoSender, looksLikeDisco } from '../core/disco/envelope.ts'
+import { keyBytes, nodeKey } from '../base/keys.ts'
+import { DISCO_OVERHEAD_BYTES } from '../core/disco/envelope.ts'
 import type { DiscoMessage, DiscoPing, DiscoPong } from '../core/disco/message.ts'
-import { decodeDisco, encodeDisco, TX_ID_BYTES } from '../core/disco/message.ts'
+import { encodeDisco, TX_ID_BYTES } from '../core/disco/message.ts'
 import type { NetcheckReport } from '../core/netcheck/report.ts'
 import type { PathOutput } from '../core/path/events.ts'
 import { PeerPath } from '../core/path/peer-path.ts'
@@ -26,10 +26,11 @@ import type { CandidateView, Path, PathView } from '../core/path/types.ts'
 import type { MagicsockConfig } from '../core/plan/types.ts'
 import { isStun } from '../core/stun/stun.ts'
 import type { DerpMap } from '../core/tailcfg/types.ts'
+import { DiscoChannel } from './disco-channel.ts'
 import { localEndpoints } from './local-endpoints.ts'
 import { Netchecker } from './netchecker.ts'
 import type { PeerEntry } from './peer-table.ts'
-import { notePingOnce, PeerTable } from './peer-table.ts'
+import { PeerTable } from './peer-table.ts'
 import type { Endpoint, LocalInterface, MagicsockFacts, Paths, Relay, Resolve, Underlay } from './ports.ts'
 import type { PingAnswer } from './sent-pings.ts'
 import { SentPings } from './sent-pings.ts'
@@ -64,8 +65,8 @@ export class Magicsock {
   readonly discoKey: DiscoPublicKey
   readonly #deps: MagicsockDeps
   readonly #env: Env
-  readonly #keys: DiscoKeys
   readonly #peers = new PeerTable()
+  readonly #disco: DiscoChannel
   readonly #sent: SentPings
   readonly #netchecker: Netchecker
   #facts: MagicsockFacts | undefined
@@ -83,27 +84,12 @@ export class Magicsock {
   #cancelRestun: (() => void) | undefined
   /** Peers to call again once our addresses are fresh. */
   readonly #callsWaiting = new Set<PeerEntry>()
-  readonly #counters = {
-    datagramsUnknown: 0,
-    discoNoKey: 0,
-    discoUnknownSender: 0,
-    discoBadSeal: 0,
-    discoUndecodable: 0,
-    discoRepeatedPing: 0,
-    discoUnexpectedPong: 0,
-    discoRefused: 0,
-    discoSwitchedOff: 0,
-    stunUnexpected: 0,
-    discoSent: 0,
-    discoReceived: 0,
-  }
 
   constructor(deps: MagicsockDeps) {
     this.#deps = deps
     this.#env = { ...deps.env, log: deps.env.log.part('magicsock') }
-    const disco = PrivateKey.fromRandom(deps.env.random.bytes(32))
-    this.discoKey = discoKey(disco.publicBytes())
-    this.#keys = new DiscoKeys(disco)
+    this.#disco = new DiscoChannel(deps.env.random, this.#peers)
+    this.discoKey = this.#disco.publicKey
     this.#sent = new SentPings(deps.env.clock)
     this.#netchecker = new Netchecker(
       {
@@ -159,7 +145,7 @@ export class Magicsock {
     if (isNewMap) this.#relaysOnLoopback = hasLoopbackRelay(config.derpMap)
     const { added, changed, removed } = this.#peers.set(nowMs, config.peers)
     for (const entry of removed) this.#forget(entry)
-    if (removed.length > 0) this.#keys.retain((key) => this.#peers.withDisco(key).length > 0)
+    if (removed.length > 0) this.#disco.retainKnown()
     const again = loopbackBefore === this.#allowLoopback() ? [...added, ...changed] : this.#peers.values()
     for (const entry of again) this.#tellFacts(entry)
     if (!isNewMap) return
@@ -170,7 +156,7 @@ export class Magicsock {
   /** A datagram from our UDP sockets that is not WireGuard, owned from here on. */
   handleDatagram(from: AddrPort, bytes: Uint8Array): void {
     if (isStun(bytes)) {
-      if (!this.#netchecker.handleStun(bytes)) this.#counters.stunUnexpected++
+      if (!this.#netchecker.handleStun(bytes)) this.#disco.counters.stunUnexpected++
       return
     }
     const opened = this.#open(bytes)
@@ -178,7 +164,7 @@ export class Magicsock {
     const { sender, message } = opened
     if (message.kind === 'ping') this.#handleUdpPing(from, sender, message)
     else if (message.kind === 'pong') this.#handlePong(sender, message, 'direct')
-    else this.#counters.discoRefused++
+    else this.#disco.counters.discoRefused++
   }
 
   /** A disco packet from a relay, borrowed until return. */
@@ -186,18 +172,18 @@ export class Magicsock {
     const entry = this.#peers.get(from)
     const opened = entry && this.#open(bytes)
     if (!entry || !opened) {
-      if (!entry) this.#counters.discoUnknownSender++
+      if (!entry) this.#disco.counters.discoUnknownSender++
       return
     }
     const { sender, message } = opened
     if (sender !== entry.config.disco) {
-      this.#counters.discoRefused++
+      this.#disco.counters.discoRefused++
       return
     }
     this.#noteHeard(entry, region)
     switch (message.kind) {
       case 'ping':
-        if (this.#isRepeated(entry, message)) return
+        if (this.#disco.isRepeated(entry, message)) return
         this.#sendRelayed(entry, region, { kind: 'pong', txId: message.txId, src: { ip: RELAY_IP, port: region } })
         return
       case 'pong':
@@ -205,7 +191,7 @@ export class Magicsock {
         return
       case 'call-me-maybe':
         this.#env.journal.add({ part: 'disco', kind: 'call-me-maybe-in', why: 'the peer wants a direct path', peer: from, region, count: message.endpoints.length })
-        if (this.#isDirectOff()) this.#counters.discoSwitchedOff++
+        if (this.#isDirectOff()) this.#disco.counters.discoSwitchedOff++
         else this.#drive(entry, (machine, nowMs) => machine.handleCallMeMaybe(nowMs, message.endpoints))
         return
       case 'call-me-maybe-via':
@@ -214,7 +200,7 @@ export class Magicsock {
       case 'bind-relay-answer':
       case 'allocate-relay-request':
       case 'allocate-relay-response':
-        this.#counters.discoRefused++
+        this.#disco.counters.discoRefused++
     }
   }
 
@@ -289,7 +275,7 @@ export class Magicsock {
   }
 
   counters(): Record<string, number> {
-    return { ...this.#counters }
+    return { ...this.#disco.counters }
   }
 
   stop(): void {
@@ -302,59 +288,31 @@ export class Magicsock {
     this.#active.clear()
   }
 
-  /** Opens a disco message of any peer; counts what it drops. */
-  #open(bytes: Uint8Array): { sender: DiscoPublicKey; message: DiscoMessage } | undefined {
-    if (!looksLikeDisco(bytes)) {
-      this.#counters.datagramsUnknown++
-      return undefined
-    }
-    if (this.#nodeKey === undefined) {
-      this.#counters.discoNoKey++
-      return undefined
-    }
-    const sender = discoKey(discoSender(bytes))
-    if (this.#peers.withDisco(sender).length === 0) {
-      this.#counters.discoUnknownSender++
-      return undefined
-    }
-    const plain = this.#keys.open(sender, bytes)
-    if (isDecodeError(plain)) {
-      this.#counters.discoBadSeal++
-      return undefined
-    }
-    const message = decodeDisco(plain)
-    if (isDecodeError(message)) {
-      this.#counters.discoUndecodable++
-      return undefined
-    }
-    this.#counters.discoReceived++
-    return { sender, message }
+  /** A disco message of any peer, while we are somebody ourselves. */
+  #open(bytes: Uint8Array): ReturnType<DiscoChannel['open']> {
+    if (this.#nodeKey !== undefined) return this.#disco.open(bytes)
+    this.#disco.counters.discoNoKey++
+    return undefined
   }
 
   #handleUdpPing(from: AddrPort, sender: DiscoPublicKey, ping: DiscoPing): void {
     if (this.#isDirectOff()) {
-      this.#counters.discoSwitchedOff++
+      this.#disco.counters.discoSwitchedOff++
       return
     }
     const sharing = this.#peers.withDisco(sender)
-    if (this.#isRepeated(sharing[0]!, ping)) return
-    const pong = this.#seal(sender, { kind: 'pong', txId: ping.txId, src: from })
+    if (this.#disco.isRepeated(sharing[0]!, ping)) return
+    const pong = this.#disco.seal(sender, { kind: 'pong', txId: ping.txId, src: from })
     if (pong) this.#deps.underlay.sendUdp(from, pong)
     const named = ping.nodeKey && nodeKey(ping.nodeKey)
     const entry = named === undefined ? (sharing.length === 1 ? sharing[0] : undefined) : sharing.find((one) => one.config.key === named)
     if (entry) this.#drive(entry, (machine, nowMs) => machine.handlePing(nowMs, from))
   }
 
-  #isRepeated(entry: PeerEntry, ping: DiscoPing): boolean {
-    if (notePingOnce(entry, toHex(ping.txId))) return false
-    this.#counters.discoRepeatedPing++
-    return true
-  }
-
   #handlePong(sender: DiscoPublicKey, pong: DiscoPong, cameBy: 'direct' | 'relay'): void {
     const ping = this.#sent.take(toHex(pong.txId))
     if (!ping || ping.entry.config.disco !== sender || ping.via.kind !== cameBy) {
-      this.#counters.discoUnexpectedPong++
+      this.#disco.counters.discoUnexpectedPong++
       return
     }
     this.#sent.answer(ping, this.#env.clock.nowMs() - ping.sentMs)
@@ -482,19 +440,14 @@ export class Magicsock {
     const message = { ...bare, paddingBytes }
     if (via.kind === 'relay') this.#sendRelayed(entry, via.region, message)
     else {
-      const sealed = entry.config.disco && this.#seal(entry.config.disco, message)
+      const sealed = entry.config.disco && this.#disco.seal(entry.config.disco, message)
       if (sealed) this.#deps.underlay.sendUdp(via.addr, sealed)
     }
   }
 
   #sendRelayed(entry: PeerEntry, region: number, message: DiscoMessage): void {
-    const sealed = entry.config.disco && this.#seal(entry.config.disco, message)
+    const sealed = entry.config.disco && this.#disco.seal(entry.config.disco, message)
     if (sealed) this.#deps.relay.send(region, entry.config.key, sealed)
-  }
-
-  #seal(to: DiscoPublicKey, message: DiscoMessage): Uint8Array | undefined {
-    this.#counters.discoSent++
-    return this.#keys.seal(to, this.#env.random.bytes(24), encodeDisco(message))
   }
 
   #noteHeard(entry: PeerEntry, region: number): void {
