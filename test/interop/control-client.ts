@@ -27,13 +27,13 @@ export class ControlClient {
   log = ''
   readonly #wants: ControlWants
 
-  constructor(name: string, options: { zstd?: boolean } = {}) {
+  constructor(name: string, options: { zstd?: boolean; ca?: string } = {}) {
     const log = makeLog('trace', (line) => void (this.log += `${line}\n`))
     const env = { clock: new SystemClock(), random: systemRandom, log, journal: { add: (entry: JournalEntry) => void this.journal.push(entry) } }
     this.control = new Control({
       env,
       dial,
-      http: makeHttpFetch(),
+      http: makeHttpFetch(dial, options.ca === undefined ? undefined : [options.ca]),
       http2: (stream, authority) => new Http2Connection(stream, authority),
       zstd: options.zstd === false ? undefined : zstdDecompress,
     })

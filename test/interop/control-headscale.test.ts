@@ -1,8 +1,10 @@
 /**
  * The control client alone against a real Headscale: joining, peers, restarts, refusals, links, updates, logout.
  */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { connect, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { createServer } from 'node:tls'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { nodeKey, PrivateKey } from '../../main/engine/base/keys.ts'
 import { systemRandom } from '../../main/engine/io/random.ts'
@@ -16,7 +18,7 @@ const folder = makeTempDir('control')
 let headscale: Headscale
 const clients: ControlClient[] = []
 
-function client(name: string, options?: { zstd?: boolean }): ControlClient {
+function client(name: string, options?: { zstd?: boolean; ca?: string }): ControlClient {
   const made = new ControlClient(name, options)
   clients.push(made)
   return made
@@ -103,6 +105,26 @@ test('a saved node key goes straight to the map, without a registration', async 
   expect(again.netMap?.self.ID).toBe(first.netMap?.self.ID)
   expect(again.nodeKey).toBe(first.nodeKey)
   expect(again.states.some((state) => state.kind === 'working' && state.step === 'register')).toBe(false)
+})
+
+test('over TLS the server key is fetched from a trusted certificate only, and the map comes through', async () => {
+  const file = (name: string): string => readFileSync(new URL(`../vectors/tls/${name}`, import.meta.url), 'utf8')
+  const front = createServer({ cert: file('localhost.crt'), key: file('localhost.key') }, (socket) => {
+    const behind = connect(headscale.port, '127.0.0.1')
+    for (const end of [socket, behind]) end.on('error', () => {})
+    socket.pipe(behind).pipe(socket)
+  })
+  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve))
+  const controlUrl = `https://localhost:${(front.address() as AddressInfo).port}`
+  const trusting = client('by-tls', { ca: file('localhost.crt') })
+  trusting.control.begin({ controlUrl, machineKey: trusting.machineKey, nodeKey: undefined, authKey: await headscale.authKey(), interactive: false })
+  await running(trusting)
+  const doubting = client('doubting')
+  doubting.control.begin({ controlUrl, machineKey: doubting.machineKey, nodeKey: undefined, authKey: 'x', interactive: false })
+  const state = await waitFor('the refusal', () => (doubting.state.kind === 'lost' ? doubting.state : undefined), { withinMs: 10_000 })
+  expect(state).toMatchObject({ code: 'control-tls' })
+  expect(state.message).toMatch(/certificate/)
+  front.close()
 })
 
 test('a restart of the server is survived without help', async () => {
