@@ -77,20 +77,22 @@ function smallFrames(): () => Buffer {
 
 export class GarbageRelay {
   readonly kinds: readonly string[] = KINDS.map(([name]) => name)
-  /** How many connections got their rubbish so far. */
+  /** How many connections got their rubbish so far. Others are closed at once. */
   served = 0
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
 
-  constructor() {
+  /** `isMeant` says by the request's head whether a connection gets rubbish. */
+  constructor(isMeant: (head: string) => boolean) {
     this.#server = createServer((socket) => {
       this.#sockets.add(socket)
       socket.on('error', () => socket.destroy())
       socket.once('close', () => this.#sockets.delete(socket))
-      socket.once('data', () => {
+      socket.once('data', (head: Buffer) => {
+        if (!isMeant(head.toString('latin1'))) return socket.destroy()
         const [, act] = KINDS[this.served % KINDS.length] ?? []
         this.served++
-        act?.(socket)
+        return act?.(socket)
       })
     })
   }
