@@ -46,6 +46,8 @@ const RESTUN_SPREAD_MS = 6000
 /** Addresses older than this are looked up again before the peer is called with them. */
 const ENDPOINTS_FRESH_MS = 27_000
 const MAX_PING_BYTES = 9000
+/** A relay that cannot be reached is lost again and again: no more than one look at the network in this time. */
+const HOME_LOST_CHECK_MS = 5000
 
 export interface MagicsockDeps {
   readonly env: Env
@@ -119,7 +121,7 @@ export class Magicsock {
     if (port === this.#port) return
     this.#port = port
     if (this.#netchecker.lastReport) this.#publish()
-    this.#check(true, 'the UDP port is another')
+    this.#check(true, 'the UDP port is another', true)
   }
 
   /** undefined: every datagram is dropped and nothing is looked for. */
@@ -150,7 +152,7 @@ export class Magicsock {
     for (const entry of again) this.#tellFacts(entry)
     if (!isNewMap) return
     this.#netchecker.setMap(config.derpMap)
-    this.#check(true, 'the relay map is new')
+    this.#check(true, 'the relay map is new', true)
   }
 
   /** A datagram from our UDP sockets that is not WireGuard, owned from here on. */
@@ -238,7 +240,15 @@ export class Magicsock {
     for (const entry of this.#peers.values()) {
       if (entry.machine) this.#drive(entry, (machine, nowMs) => machine.handleNetworkChange(nowMs, why, major))
     }
-    this.#check(major, why)
+    this.#deps.relay.handleNetworkChange?.(why)
+    this.#check(major, why, major)
+  }
+
+  /** The home relay's connection was lost: perhaps another region should be home. */
+  handleRelayState(region: number, state: 'connecting' | 'connected' | 'lost'): void {
+    if (state !== 'lost' || region !== this.#netchecker.home) return
+    const agoMs = this.#env.clock.nowMs() - this.#netchecker.lastRunMs
+    if (agoMs >= HOME_LOST_CHECK_MS) this.#check(true, 'the home relay was lost')
   }
 
   /**
@@ -406,8 +416,8 @@ export class Magicsock {
   }
 
   /** A netcheck, when there is what it takes. */
-  #check(full: boolean, why: string): void {
-    if (this.#nodeKey !== undefined && this.#port !== 0) this.#netchecker.start(full, why)
+  #check(full: boolean, why: string, fresh = false): void {
+    if (this.#nodeKey !== undefined && this.#port !== 0) this.#netchecker.start(full, why, fresh)
   }
 
   /** NAT mappings live by use and our address may change: looks again while there is traffic. */

@@ -49,6 +49,8 @@ export class Netchecker {
   #home = 0
   #run: NetcheckRun | undefined
   #preparing = false
+  /** Which start the preparation under way belongs to. */
+  #generation = 0
   #families = { hasV4: true, hasV6: false }
   readonly #probes = new Map<string, { run: NetcheckRun; probeId: number }>()
   #lastReport: NetcheckReport | undefined
@@ -85,6 +87,7 @@ export class Netchecker {
 
   setMap(map: DerpMap): void {
     this.#map = map
+    this.#abandon()
     this.#lastFullMs = Number.NEGATIVE_INFINITY
     if (this.#home !== 0 && map.Regions[String(this.#home)] === undefined) this.#setHome(0, 'the region left the map')
   }
@@ -93,15 +96,16 @@ export class Netchecker {
     this.#nodeSeed = seed
   }
 
-  /** Starts a run, or another one after the running one when that is not as full. */
-  start(full: boolean, why: string): void {
+  /** Starts a run, or another one after the running one when that is not as full. `fresh`: what runs is out of date. */
+  start(full: boolean, why: string, fresh = false): void {
     if (this.#stopped || Object.keys(this.#map.Regions).length === 0) return
+    if (fresh) this.#abandon()
     if (this.isRunning) {
       if (full && this.#run?.isFull !== true) this.#again = { full, why }
       return
     }
     this.#preparing = true
-    void this.#prepare(full || this.#deps.env.clock.nowMs() - this.#lastFullMs >= FULL_EVERY_MS, why)
+    void this.#prepare(++this.#generation, full || this.#deps.env.clock.nowMs() - this.#lastFullMs >= FULL_EVERY_MS, why)
   }
 
   /** A full report, from a run that starts now or is under way. */
@@ -137,11 +141,19 @@ export class Netchecker {
     for (const waiter of this.#waiters.splice(0)) waiter(this.#lastReport ?? new NetcheckRun(0, [], true).report(this.#deps.env.clock.wallMs(), this.#families))
   }
 
-  async #prepare(full: boolean, why: string): Promise<void> {
+  #abandon(): void {
+    this.#generation++
+    this.#run = undefined
+    this.#preparing = false
+    this.#probes.clear()
+    this.#cancelTimer()
+  }
+
+  async #prepare(generation: number, full: boolean, why: string): Promise<void> {
     this.#families = familiesOf(this.#deps.interfaces())
     const targets = await this.#targets()
+    if (this.#stopped || generation !== this.#generation) return
     this.#preparing = false
-    if (this.#stopped) return
     const { clock } = this.#deps.env
     const last = full ? undefined : this.#lastReport?.regionLatencyMs
     this.#lastRunMs = clock.nowMs()

@@ -20,6 +20,8 @@ export interface Relay {
   routeOf(peer: NodePublicKey): number | undefined
   /** Whether the region's connection stands; keeps a home that answers no STUN. */
   isConnected?(region: number): boolean
+  /** Connections have to prove that they live. */
+  handleNetworkChange?(why: string): void
 }
 
 /** The data plane's path table. */

@@ -140,6 +140,35 @@ describe('magicsock on a network in memory', () => {
     expect(a.paths.get(b.key)!.kind).toBe('direct')
   })
 
+  it('moves home soon after the home relay is lost, and not to and fro', async () => {
+    const { net, a } = await pair(derpMap(2, 3))
+    expect(a.homes).toEqual([2])
+    await run(net, 10_000)
+    net.deafRegions.add(2)
+    for (let i = 0; i < 10; i++) {
+      a.sock.handleRelayState(2, 'lost')
+      await run(net, 500)
+    }
+    expect(a.homes).toEqual([2, 3])
+    expect(a.netInfos.at(-1)).toMatchObject({ PreferredDERP: 3 })
+    net.deafRegions.clear()
+    const asked = a.sock.netcheck()
+    await run(net, 4000)
+    await asked
+    expect(a.homes).toEqual([2, 3])
+  })
+
+  it('starts over when the relay map changes while it looks', async () => {
+    const net = new MemoryNet()
+    net.deafRegions.add(9)
+    const a = net.node('198.51.100.1', 1)
+    a.join(derpMap(9), [])
+    await run(net, 50)
+    a.sock.setConfig({ derpMap: derpMap(2), peers: [] })
+    await run(net, 100)
+    expect(a.homes).toEqual([2])
+  })
+
   it('gives a full report to whoever asks for one', async () => {
     const { net, a } = await pair()
     const asked = a.sock.netcheck()
