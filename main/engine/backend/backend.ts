@@ -5,41 +5,36 @@
  *   every change → notify bus, health, journal, state file
  *
  * Decisions live elsewhere: state.ts (what state we are in), core/plan (what the parts should be), prefs.ts (what is allowed),
- * login.ts (signing in and out). This file only connects.
+ * login.ts (signing in and out), map-flow.ts (the list of devices). This file only connects.
  */
 import { EngineError, errorText } from '../base/errors.ts'
-import type { NodePublicKey } from '../base/keys.ts'
-import { addressesOf, magicDnsSuffix } from '../core/plan/names.ts'
-import { EMPTY_PLAN, expiryOf, Planner } from '../core/plan/plan.ts'
-import type { NetMap, NetMapDelta } from '../core/netmap/types.ts'
+import { EMPTY_PLAN, Planner } from '../core/plan/plan.ts'
 import { STATE_NUMBER } from '../../localapi/types.ts'
 import type { Notify, PingResult, PingType, Prefs, StartOptions } from '../../localapi/types.ts'
 import { WATCH, WATCH_INITIAL } from '../../localapi/watch-mask.ts'
 import { Applier, relaysArePlain } from './apply.ts'
 import { Bus } from './bus.ts'
 import type { Watcher, WatchSink } from './bus.ts'
+import { makeFacts } from './facts.ts'
+import type { Knot } from './knot.ts'
 import { LoginFlow } from './login.ts'
+import { MapFlow, serverNowMs } from './map-flow.ts'
 import { newModel, publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
-import { changesOf } from './peer-changes.ts'
 import { ping } from './ping.ts'
 import type { BackendDeps, BackendFacts, ControlState } from './ports.ts'
 import { applyMask, changedFields, checkPrefs, parsePrefs } from './prefs.ts'
 import { ProxyDoor } from './proxy.ts'
-import { loadMap, saveMap } from './saved-map.ts'
 import { freshState, parseState, stateText } from './saved-state.ts'
 import type { SavedState } from './saved-state.ts'
 import { carries, next } from './state.ts'
 import type { LifecycleEvent } from './state.ts'
 import { Views } from './views.ts'
 import { hostinfoOf } from './wants.ts'
-import { SAVED_MAP_GRACE_MS, warningsOf } from './warnings.ts'
-import { resolveExitNode } from './exit-node.ts'
+import { warningsOf } from './warnings.ts'
 
 const STATE_FILE = 'state'
 const ENGINE_STATUS_MS = 2_000
-/** Longest single wait for a key to end; re-armed until then. */
-const MAX_WAIT_MS = 3_600_000
 
 export class Backend {
   readonly facts: BackendFacts
@@ -50,8 +45,7 @@ export class Backend {
   readonly #applier: Applier
   readonly #bus: Bus
   readonly #login: LoginFlow
-  readonly #proxy: ProxyDoor
-  #expiryTimer: (() => void) | undefined
+  readonly #map: MapFlow
   #engineTimer: (() => void) | undefined
 
   constructor(deps: BackendDeps) {
@@ -60,9 +54,11 @@ export class Backend {
     this.views = new Views(deps, this.#model)
     this.#applier = new Applier(deps)
     this.#bus = new Bus(deps.env, deps.version)
-    this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, resolve: deps.resolve })
-    this.#login = new LoginFlow({ ...deps, model: this.#model, knot: this.#knot() })
-    this.facts = this.#makeFacts()
+    const proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, resolve: deps.resolve })
+    const knot = this.#knot()
+    this.#map = new MapFlow({ env: deps.env, store: deps.store, model: this.#model, bus: this.#bus, knot })
+    this.#login = new LoginFlow({ ...deps, model: this.#model, knot, map: this.#map })
+    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy, knot, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
   }
 
@@ -76,14 +72,14 @@ export class Backend {
     this.#advance({ kind: 'loaded' })
     this.pushWants()
     if (nodeKey && prefs.WantRunning) {
-      this.#useSavedMap()
+      this.#map.useSaved()
       this.#login.resume()
     }
   }
 
   /** Lets watchers go and stops timers; the parts are stopped by their owner. */
   stop(): void {
-    this.#expiryTimer?.()
+    this.#map.stop()
     this.#engineTimer?.()
     this.#bus.close()
   }
@@ -163,53 +159,8 @@ export class Backend {
     }
   }
 
-  #makeFacts(): BackendFacts {
-    const model = this.#model
-    return {
-      control: {
-        onState: (state) => this.#onControlState(state),
-        onLoggedIn: (result) => this.#login.handleLoggedIn(result),
-        onNetMap: (delta) => this.#onNetMap(delta),
-        // A sign-in page was told with the state already.
-        onPopBrowser: (url) => void (url === model.authUrl || this.#bus.emit({ BrowseToURL: url })),
-      },
-      magicsock: {
-        onEndpoints: (all) => {
-          model.endpoints = all
-          this.pushWants()
-        },
-        onNetInfo: (info) => {
-          model.netInfo = info
-          this.pushWants()
-        },
-        onPath: () => {},
-        onHome: (region) => {
-          model.homeRegion = region
-        },
-      },
-      derp: { onState: (region, state, why) => this.#deps.env.journal.add({ part: 'derp', kind: state, why, region }) },
-      dataplane: {
-        onHandshake: (peer) => this.#bus.emit({ PeerState: { [this.#stableId(peer)]: 'established' } }),
-        onPeerActivity: (peer, kind) => void (kind === 'idle' ? model.active.delete(peer) : model.active.add(peer)),
-        onUnknownPeer: (key) => this.#deps.env.journal.add({ part: 'dataplane', kind: 'unknown-peer', why: 'a device that is not on the list knocked', peer: key }),
-        onProxyRequest: (request) => this.#proxy.handle(request),
-        onRejected: (reject) => this.#deps.env.journal.add({ part: 'dataplane', kind: 'rejected', reject }),
-        onFailed: (code, message) => {
-          model.dataplaneFailure = `${message} (${code})`
-          this.#deps.env.log.error('the packet thread has stopped', { code, message })
-          this.#refreshWarnings()
-        },
-      },
-    }
-  }
-
-  #stableId(peer: NodePublicKey): string {
-    for (const node of this.#model.netMap?.peers.values() ?? []) if (node.Key === peer) return node.StableID
-    return peer
-  }
-
-  /** What signing in and out may do to the rest. */
-  #knot(): ConstructorParameters<typeof LoginFlow>[0]['knot'] {
+  /** What signing in and the map may do to the rest. */
+  #knot(): Knot {
     return {
       advance: (event) => this.#advance(event),
       save: (saved) => this.#save(saved),
@@ -217,13 +168,8 @@ export class Backend {
       emit: (part) => this.#bus.emit(part),
       pushWants: () => this.pushWants(),
       applyAgain: () => this.#apply(),
-      forgetMap: () => {
-        this.#model.netMap = undefined
-        this.#model.mapSavedAtMs = undefined
-        this.#model.active.clear()
-        this.#advance({ kind: 'no-map' })
-      },
-      useSavedMap: () => this.#useSavedMap(),
+      refreshWarnings: () => this.#refreshWarnings(),
+      noteStoreProblems: () => this.#noteStoreProblems(),
     }
   }
 
@@ -233,62 +179,6 @@ export class Backend {
     const before = this.#model.life.name
     this.#advance({ kind: 'control', state: state.kind })
     if (tell && before === this.#model.life.name) this.#bus.emit({ State: STATE_NUMBER[before] })
-  }
-
-  #onNetMap(delta: NetMapDelta): void {
-    const before = this.#model.netMap
-    this.#model.netMap = delta.netMap
-    this.#model.mapSavedAtMs = undefined
-    this.#keepIdentity(delta.netMap)
-    const owner = publicNodeKey(this.#model)
-    if (owner !== undefined) saveMap(this.#deps.store, delta.netMap, { nodeKey: owner, controlUrl: this.#model.saved.nodeKeyUrl }, this.#deps.env.clock.wallMs())
-    if (this.#bus.size > 0) {
-      const { whole, patched } = changesOf(delta, before)
-      this.#bus.emit(whole, patched)
-    }
-    this.#takeMap('control')
-    if (delta.selfChanged) this.#journalSelf(delta.netMap)
-  }
-
-  #journalSelf({ self }: NetMap): void {
-    this.#deps.env.journal.add({ part: 'backend', kind: 'self', name: self.Name, addresses: addressesOf(self), keyExpiry: self.KeyExpiry })
-  }
-
-  #takeMap(from: 'saved' | 'control'): void {
-    const { self } = this.#model.netMap!
-    const prefs = resolveExitNode(this.#model.saved.prefs, this.#model.netMap!)
-    if (prefs !== this.#model.saved.prefs) this.#takePrefs(prefs)
-    this.#armExpiry()
-    const keyExpired = self.Expired === true || expiryOf(self) <= this.#serverNowMs()
-    const wasCarrying = carries(this.#model.life)
-    this.#advance({ kind: 'map', from, keyExpired, machineAuthorized: self.MachineAuthorized !== false })
-    if (wasCarrying && carries(this.#model.life)) this.#apply()
-  }
-
-  /** Node ID and names of the network go into the profile, so that they are known while signed in but stopped. */
-  #keepIdentity(netMap: NetMap): void {
-    const { saved } = this.#model
-    const network = { magicDnsName: magicDnsSuffix(netMap.self), domain: netMap.domain }
-    const user = netMap.userProfiles.get(netMap.self.User) ?? saved.user
-    const same = saved.nodeId === netMap.self.StableID && JSON.stringify([saved.network, saved.user]) === JSON.stringify([network, user])
-    if (!same) this.#save({ ...saved, nodeId: netMap.self.StableID, network, user })
-  }
-
-  #useSavedMap(): void {
-    const { saved } = this.#model
-    const owner = publicNodeKey(this.#model)
-    if (owner === undefined || this.#model.netMap) return
-    const found = loadMap(this.#deps.store, { nodeKey: owner, controlUrl: saved.nodeKeyUrl })
-    this.#noteStoreProblems()
-    if (!found) return
-    this.#model.netMap = found.netMap
-    this.#model.mapSavedAtMs = found.savedAtMs
-    this.#model.savedMapSinceMs = this.#deps.env.clock.nowMs()
-    const at = new Date(found.savedAtMs).toISOString()
-    this.#deps.env.log.info(`using the list of devices saved at ${at} until the server answers`, { peers: found.netMap.peers.size })
-    this.#deps.env.journal.add({ part: 'backend', kind: 'saved-map', why: `the list of devices saved at ${at} is used until the server answers`, peers: found.netMap.peers.size })
-    this.#deps.env.clock.after(SAVED_MAP_GRACE_MS, () => this.#refreshWarnings())
-    this.#takeMap('saved')
   }
 
   #load(): void {
@@ -348,7 +238,7 @@ export class Backend {
   #apply(): void {
     const { life, netMap, saved } = this.#model
     const on = carries(life) && netMap !== undefined && saved.nodeKey !== undefined
-    const plan = on ? this.#planner.plan(netMap, this.#planPrefs(), this.#serverNowMs()) : EMPTY_PLAN
+    const plan = on ? this.#planner.plan(netMap, this.#planPrefs(), serverNowMs(this.#deps.env.clock, this.#model)) : EMPTY_PLAN
     if (plan.problems.length > 0 && plan.problems !== this.#model.plan.problems) {
       this.#deps.env.journal.add({ part: 'filter', kind: 'problem', why: plan.problems[0]!, count: plan.problems.length })
     }
@@ -361,30 +251,6 @@ export class Backend {
   #planPrefs(): Parameters<Planner['plan']>[1] {
     const { prefs } = this.#model.saved
     return { acceptRoutes: prefs.RouteAll, exitNodeId: prefs.ExitNodeID, shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [] }
-  }
-
-  #serverNowMs(): number {
-    return this.#deps.env.clock.wallMs() + (this.#model.netMap?.clockSkewMs ?? 0)
-  }
-
-  /** Wakes when the next key of the map ends, ours or a peer's. */
-  #armExpiry(): void {
-    this.#expiryTimer?.()
-    this.#expiryTimer = undefined
-    const netMap = this.#model.netMap
-    if (!netMap) return
-    const now = this.#serverNowMs()
-    let at = Infinity
-    for (const node of [netMap.self, ...netMap.peers.values()]) {
-      const ends = expiryOf(node)
-      if (ends > now && ends < at) at = ends
-    }
-    if (at === Infinity) return
-    this.#expiryTimer = this.#deps.env.clock.after(Math.min(at - now + 1, MAX_WAIT_MS), () => {
-      this.#armExpiry()
-      if (this.#model.netMap && expiryOf(this.#model.netMap.self) <= this.#serverNowMs()) this.#advance({ kind: 'key-expired' })
-      else if (carries(this.#model.life)) this.#apply()
-    })
   }
 
   #armEngineStatus(): void {

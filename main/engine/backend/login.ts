@@ -11,35 +11,23 @@
  */
 import { EngineError, errorText } from '../base/errors.ts'
 import type { Env } from '../base/env.ts'
-import type { Notify, Prefs, StartOptions } from '../../localapi/types.ts'
+import type { Prefs, StartOptions } from '../../localapi/types.ts'
+import type { Knot } from './knot.ts'
+import type { MapFlow } from './map-flow.ts'
 import type { Model } from './model.ts'
-import type { ControlPort, ControlState, LoggedIn, Login, StorePort } from './ports.ts'
+import type { ControlPort, ControlState, LoggedIn, Login } from './ports.ts'
 import { checkPrefs, parsePrefs, publicConfig } from './prefs.ts'
-import { forgetMap } from './saved-map.ts'
 import { freshState } from './saved-state.ts'
-import type { SavedState } from './saved-state.ts'
-import type { LifecycleEvent } from './state.ts'
 
 const LOGOUT_TIMEOUT_MS = 5_000
 const AUTH_KEY_KEPT_MS = 60_000
 
-export interface Knot {
-  advance(event: LifecycleEvent): void
-  save(saved: SavedState): void
-  takePrefs(prefs: Prefs): void
-  emit(part: Partial<Notify>): void
-  pushWants(): void
-  applyAgain(): void
-  forgetMap(): void
-  useSavedMap(): void
-}
-
 export interface LoginDeps {
   readonly env: Env
   readonly control: ControlPort
-  readonly store: StorePort
   readonly model: Model
   readonly knot: Knot
+  readonly map: MapFlow
   readonly os: 'linux' | 'windows' | 'macOS'
   readonly ephemeral?: boolean
 }
@@ -61,7 +49,7 @@ export class LoginFlow {
   resume(): void {
     const { saved } = this.#deps.model
     if (!saved.nodeKey) return this.#deps.knot.advance({ kind: 'control', state: 'needs-login' })
-    this.#deps.knot.useSavedMap()
+    this.#deps.map.useSaved()
     this.#begin({ controlUrl: saved.nodeKeyUrl, interactive: false })
   }
 
@@ -190,11 +178,10 @@ export class LoginFlow {
   }
 
   #forgetNodeKey(why: string): void {
-    const { model, knot, store, env } = this.#deps
+    const { model, knot, map, env } = this.#deps
     env.journal.add({ part: 'backend', kind: 'key-forgotten', why })
     knot.save({ ...model.saved, nodeKey: undefined, nodeKeyUrl: '', user: undefined, nodeId: '', prefs: { ...model.saved.prefs, Config: null } })
-    forgetMap(store)
-    knot.forgetMap()
+    map.forget()
     knot.advance({ kind: 'node-key', has: false })
   }
 

@@ -35,6 +35,8 @@ export interface Plan {
   readonly dataplane: DataplaneConfig
   readonly magicsock: MagicsockConfig
   readonly problems: readonly string[]
+  /** When the next peer's key ends, by the server's clock; Infinity = never. Then it is time for a new plan. */
+  readonly nextExpiryMs: number
 }
 
 /** What the parts hold while nothing may flow. */
@@ -42,6 +44,7 @@ export const EMPTY_PLAN: Plan = {
   dataplane: { selfAddresses: [], peers: [], filter: { matches: [], localNets: [], shieldsUp: false } },
   magicsock: { peers: [], derpMap: { Regions: {} } },
   problems: [],
+  nextExpiryMs: Infinity,
 }
 
 const SERVICE_ADDRESSES: ReadonlySet<string> = new Set(['100.100.100.100/32', 'fd7a:115c:a1e0::53/128'])
@@ -62,9 +65,11 @@ export class Planner {
     const dataplanePeers: DataplanePeer[] = []
     const magicsockPeers: MagicsockPeer[] = []
     const owner = new Set<string>()
+    let nextExpiryMs = Infinity
     for (const node of netMap.peers.values()) {
-      const planned = this.#peer(node, prefs, selfAddresses, suffix, nowMs)
-      if (!planned) continue
+      const planned = this.#peer(node, prefs, selfAddresses, suffix)
+      if (!planned.usable || planned.expiresAtMs <= nowMs) continue
+      nextExpiryMs = Math.min(nextExpiryMs, planned.expiresAtMs)
       magicsockPeers.push(planned.magicsock)
       dataplanePeers.push(planned.dataplane.routes.some((route) => owner.has(route)) ? withoutTaken(planned.dataplane, owner) : planned.dataplane)
       for (const route of planned.dataplane.routes) owner.add(route)
@@ -74,6 +79,7 @@ export class Planner {
       dataplane: { selfAddresses, peers: dataplanePeers, filter: filterTable(filter, netMap, prefs) },
       magicsock: { peers: magicsockPeers, derpMap: netMap.derpMap },
       problems: filter.problems,
+      nextExpiryMs,
     }
   }
 
@@ -83,13 +89,13 @@ export class Planner {
     this.#peers = new WeakMap()
   }
 
-  #peer(node: Node, prefs: PlanPrefs, selfAddresses: readonly string[], suffix: string, nowMs: number): PeerPlan | undefined {
+  #peer(node: Node, prefs: PlanPrefs, selfAddresses: readonly string[], suffix: string): PeerPlan {
     let planned = this.#peers.get(node)
     if (!planned) {
       planned = planPeer(node, prefs, selfAddresses, suffix)
       this.#peers.set(node, planned)
     }
-    return planned.usable && nowMs < planned.expiresAtMs ? planned : undefined
+    return planned
   }
 
   #compile(netMap: NetMap): CompiledFilter {

@@ -1,0 +1,67 @@
+/**
+ * The callbacks that the backend gives to the parts below it: where their news goes.
+ */
+import type { NodePublicKey } from '../base/keys.ts'
+import type { Bus } from './bus.ts'
+import type { Knot } from './knot.ts'
+import type { LoginFlow } from './login.ts'
+import type { MapFlow } from './map-flow.ts'
+import type { Model } from './model.ts'
+import type { BackendDeps, BackendFacts, ControlState } from './ports.ts'
+import type { ProxyDoor } from './proxy.ts'
+
+export interface FactsDeps {
+  readonly deps: BackendDeps
+  readonly model: Model
+  readonly bus: Bus
+  readonly map: MapFlow
+  readonly login: LoginFlow
+  readonly proxy: ProxyDoor
+  readonly knot: Knot
+  readonly onControlState: (state: ControlState) => void
+}
+
+export function makeFacts({ deps, model, bus, map, login, proxy, knot, onControlState }: FactsDeps): BackendFacts {
+  const { env } = deps
+  return {
+    control: {
+      onState: onControlState,
+      onLoggedIn: (result) => login.handleLoggedIn(result),
+      onNetMap: (delta) => map.handleNetMap(delta),
+      // A sign-in page was told with the state already.
+      onPopBrowser: (url) => void (url === model.authUrl || bus.emit({ BrowseToURL: url })),
+    },
+    magicsock: {
+      onEndpoints: (all) => {
+        model.endpoints = all
+        knot.pushWants()
+      },
+      onNetInfo: (info) => {
+        model.netInfo = info
+        knot.pushWants()
+      },
+      onPath: () => {},
+      onHome: (region) => {
+        model.homeRegion = region
+      },
+    },
+    derp: { onState: (region, state, why) => env.journal.add({ part: 'derp', kind: state, why, region }) },
+    dataplane: {
+      onHandshake: (peer) => bus.emit({ PeerState: { [stableIdOf(model, peer)]: 'established' } }),
+      onPeerActivity: (peer, kind) => void (kind === 'idle' ? model.active.delete(peer) : model.active.add(peer)),
+      onUnknownPeer: (key) => env.journal.add({ part: 'dataplane', kind: 'unknown-peer', why: 'a device that is not on the list knocked', peer: key }),
+      onProxyRequest: (request) => proxy.handle(request),
+      onRejected: (reject) => env.journal.add({ part: 'dataplane', kind: 'rejected', reject }),
+      onFailed: (code, message) => {
+        model.dataplaneFailure = `${message} (${code})`
+        env.log.error('the packet thread has stopped', { code, message })
+        knot.refreshWarnings()
+      },
+    },
+  }
+}
+
+function stableIdOf(model: Model, peer: NodePublicKey): string {
+  for (const node of model.netMap?.peers.values() ?? []) if (node.Key === peer) return node.StableID
+  return peer
+}
