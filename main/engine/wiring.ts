@@ -94,7 +94,9 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     resolve: resolveHost, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })
-  const server = new LocalApiServer({ env, backend, journal, peerCredentials: native.peerCredentials })
+  const server = new LocalApiServer({
+    env, backend, journal, peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
+  })
 
   let fail: (why: string) => void = () => {}
   const failed = new Promise<string>((resolve) => (fail = resolve))

@@ -34,7 +34,10 @@ export const useSnapshot = create<Snapshot>(() => ({
 }))
 
 const PATHS_EVERY_MS = 1000
-const STATUS_EVERY_MS = 15_000
+/** A whole status is large in a large network, and small changes come on the bus. */
+const STATUS_EVERY_MS = 2_000
+const STATUS_EVERY_MS_LARGE = 15_000
+const LARGE_NETWORK = 500
 /** Bursts of bus messages make one look at the status. */
 const SETTLE_MS = 60
 
@@ -78,7 +81,14 @@ export function follow(api: BowlineApi): () => void {
     if (!document.hidden) set({ nowMs: Date.now() })
   }, 1000)
   const pathsTimer = setInterval(() => void lookAtPaths(), PATHS_EVERY_MS)
-  const statusLook = setInterval(() => void lookAtStatus(), STATUS_EVERY_MS)
+  let lastLookMs = 0
+  const statusLook = setInterval(() => {
+    const peers = useSnapshot.getState().status?.Peer
+    const everyMs = peers && Object.keys(peers).length > LARGE_NETWORK ? STATUS_EVERY_MS_LARGE : STATUS_EVERY_MS
+    if (document.hidden || Date.now() - lastLookMs < everyMs - 100) return
+    lastLookMs = Date.now()
+    void lookAtStatus()
+  }, STATUS_EVERY_MS)
   return () => {
     stopped = true
     unNotify()

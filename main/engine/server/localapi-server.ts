@@ -12,12 +12,14 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { dirname } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { Env } from '../base/env.ts'
 import { EngineError, errorText } from '../base/errors.ts'
 import type { Backend } from '../backend/backend.ts'
 import { API_HOST, findMethod, METHODS } from '../../localapi/methods.ts'
 import { allows, callerOf } from './caller.ts'
 import type { Caller, PeerCredentials } from './caller.ts'
+import { DIAL_PATH, refuseUpgrade, serveDial, type TunnelDial } from './dial.ts'
 import { HANDLERS } from './handlers.ts'
 import type { JournalReader } from './journal-page.ts'
 import { errorReply, send, setCommonHeaders, text } from './reply.ts'
@@ -36,6 +38,8 @@ export interface ServerDeps {
   readonly journal: JournalReader
   /** undefined: the system cannot tell who calls. */
   readonly peerCredentials: PeerCredentials | undefined
+  /** TCP through the tunnel; undefined where there is none. */
+  readonly dial?: TunnelDial
 }
 
 export class LocalApiServer {
@@ -54,6 +58,7 @@ export class LocalApiServer {
         send(response, errorReply(error), false)
       })
     })
+    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     this.#server.on('clientError', (_error, socket) => {
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
     })
@@ -93,9 +98,7 @@ export class LocalApiServer {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const reply = (answer: Reply): void => send(response, answer, request.method === 'HEAD')
-    const { headers } = request
-    const host = headers.host ?? ''
-    if ((headers.origin ?? '') !== '' || (headers.referer ?? '') !== '' || (host !== '' && host !== API_HOST)) return reply(text(403, 'invalid localapi request'))
+    if (!isLocalRequest(request)) return reply(text(403, 'invalid localapi request'))
     setCommonHeaders(response, this.#deps.backend.views.version)
     const url = parseTarget(request.url ?? '')
     if (!url) return reply(text(400, 'bad request target'))
@@ -129,6 +132,14 @@ export class LocalApiServer {
     }
   }
 
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { dial } = this.#deps
+    const allowed = isLocalRequest(request) && allows(this.#caller(request.socket), 'write')
+    if (!allowed) return refuseUpgrade(socket, 403, 'dial access denied')
+    if (!dial || request.url !== DIAL_PATH || request.method !== 'POST' || request.headers.upgrade !== 'ts-dial') return refuseUpgrade(socket, 400, 'no such upgrade')
+    void serveDial(request, socket, head, dial)
+  }
+
   #caller(socket: Socket): Caller {
     let caller = this.#callers.get(socket)
     if (!caller) {
@@ -137,6 +148,12 @@ export class LocalApiServer {
     }
     return caller
   }
+}
+
+/** Whether no web page can have sent it: our own Host or none, and neither Origin nor Referer. */
+function isLocalRequest({ headers }: IncomingMessage): boolean {
+  const host = headers.host ?? ''
+  return (headers.origin ?? '') === '' && (headers.referer ?? '') === '' && (host === '' || host === API_HOST)
 }
 
 /** Path and query of a request target, absolute form included. */
