@@ -19,6 +19,7 @@ use crate::wire::{
 };
 
 mod congestion;
+mod sender;
 
 macro_rules! tcp_trace {
     ($($arg:expr),*) => (net_log!(trace, $($arg),*));
@@ -141,22 +142,20 @@ impl fmt::Display for State {
 /// RFC 6298: (2.1) Until a round-trip time (RTT) measurement has been made for a
 /// segment sent between the sender and receiver, the sender SHOULD
 /// set RTO <- 1 second,
-const RTTE_INITIAL_RTO: u32 = 1000;
+///
+/// All times of the estimator are in microseconds.
+const RTTE_INITIAL_RTO: u32 = 1_000_000;
 
-// Minimum "safety margin" for the RTO that kicks in when the
-// variance gets very low.
-const RTTE_MIN_MARGIN: u32 = 5;
+/// Least distance between the smoothed RTT and the RTO: room for a delayed acknowledgement of the peer. RFC 6298 (2.4) wants
+/// an RTO of at least a second; all current stacks take 200 ms.
+const RTTE_MIN_MARGIN: u32 = 200_000;
 
 /// K, according to RFC 6298
 const RTTE_K: u32 = 4;
 
-// RFC 6298 (2.4): Whenever RTO is computed, if it is less than 1 second, then the
-// RTO SHOULD be rounded up to 1 second.
-const RTTE_MIN_RTO: u32 = 1000;
-
 // RFC 6298 (2.5) A maximum value MAY be placed on RTO provided it is at least 60
 // seconds
-const RTTE_MAX_RTO: u32 = 60_000;
+const RTTE_MAX_RTO: u32 = 60_000_000;
 
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -170,9 +169,8 @@ struct RttEstimator {
     rttvar: u32,
     /// Retransmission Time-Out
     rto: u32,
-    timestamp: Option<(Instant, TcpSeqNumber)>,
-    max_seq_sent: Option<TcpSeqNumber>,
-    rto_count: u8,
+    /// Whether `rto` was doubled since the last progress.
+    backed_off: bool,
 }
 
 impl Default for RttEstimator {
@@ -182,24 +180,24 @@ impl Default for RttEstimator {
             srtt: 0,   // ignored, will be overwritten on first measurement.
             rttvar: 0, // ignored, will be overwritten on first measurement.
             rto: RTTE_INITIAL_RTO,
-            timestamp: None,
-            max_seq_sent: None,
-            rto_count: 0,
+            backed_off: false,
         }
     }
 }
 
 impl RttEstimator {
     fn retransmission_timeout(&self) -> Duration {
-        Duration::from_millis(self.rto as _)
+        Duration::from_micros(self.rto as _)
     }
 
-    #[cfg(feature = "socket-tcp-cubic")]
-    fn smoothed_rtt(&self) -> u32 {
-        if self.have_measurement { self.srtt } else { 0 }
+    /// Smoothed RTT in microseconds, if there was a measurement.
+    fn smoothed_rtt(&self) -> Option<u32> {
+        self.have_measurement.then_some(self.srtt)
     }
 
+    /// Take an RTT in microseconds.
     fn sample(&mut self, new_rtt: u32) {
+        let new_rtt = new_rtt.min(RTTE_MAX_RTO);
         if self.have_measurement {
             // RFC 6298 (2.3) When a subsequent RTT measurement R' is made, a host MUST set (...)
             let diff = (self.srtt as i32 - new_rtt as i32).unsigned_abs();
@@ -212,11 +210,8 @@ impl RttEstimator {
             self.rttvar = new_rtt / 2;
         }
 
-        // RFC 6298 (2.2), (2.3)
-        let margin = RTTE_MIN_MARGIN.max(self.rttvar * RTTE_K);
-        self.rto = (self.srtt + margin).clamp(RTTE_MIN_RTO, RTTE_MAX_RTO);
-
-        self.rto_count = 0;
+        self.rto = self.computed();
+        self.backed_off = false;
 
         tcp_trace!(
             "rtte: sample={:?} srtt={:?} rttvar={:?} rto={:?}",
@@ -227,54 +222,33 @@ impl RttEstimator {
         );
     }
 
-    fn on_send(&mut self, timestamp: Instant, seq: TcpSeqNumber) {
-        if self
-            .max_seq_sent
-            .map(|max_seq_sent| seq > max_seq_sent)
-            .unwrap_or(true)
-        {
-            self.max_seq_sent = Some(seq);
-            if self.timestamp.is_none() {
-                self.timestamp = Some((timestamp, seq));
-                tcp_trace!("rtte: sampling at seq={:?}", seq);
-            }
-        }
-    }
-
-    fn on_ack(&mut self, timestamp: Instant, seq: TcpSeqNumber) {
-        if let Some((sent_timestamp, sent_seq)) = self.timestamp
-            && seq >= sent_seq
-        {
-            self.sample((timestamp - sent_timestamp).total_millis() as u32);
-            self.timestamp = None;
-        }
-    }
-
     fn on_rto(&mut self) {
         // RFC 6298 (5.5) The host MUST set RTO <- RTO * 2 ("back off the timer").  The
         // maximum value discussed in (2.5) above may be used to provide
         // an upper bound to this doubling operation.
         self.rto = (self.rto * 2).min(RTTE_MAX_RTO);
+        self.backed_off = true;
         tcp_trace!("rtte: doubling rto to {:?}", self.rto);
+    }
 
-        // RFC 6298: a TCP implementation MAY clear SRTT and RTTVAR after
-        // backing off the timer multiple times as it is likely that the current
-        // SRTT and RTTVAR are bogus in this situation.  Once SRTT and RTTVAR
-        // are cleared, they should be initialized with the next RTT sample
-        // taken per (2.2) rather than using (2.3).
-        self.rto_count += 1;
-        if self.rto_count >= 3 {
-            self.rto_count = 0;
-            self.have_measurement = false;
-            tcp_trace!("rtte: too many retransmissions, clearing srtt, rttvar.");
+    /// New data was acknowledged. Without timestamps a retransmission gives no sample (Karn), and where each flight loses
+    /// something the RTO would stay backed off for minutes; so progress ends the backoff, as it does in Linux. If the RTO is
+    /// too short, the next segment that is sent once corrects it.
+    fn on_progress(&mut self) {
+        if self.backed_off {
+            self.backed_off = false;
+            self.rto = if self.have_measurement {
+                self.computed()
+            } else {
+                RTTE_INITIAL_RTO
+            };
         }
     }
 
-    fn on_retransmit(&mut self) {
-        if self.timestamp.is_some() {
-            tcp_trace!("rtte: abort sampling due to retransmit");
-        }
-        self.timestamp = None;
+    // RFC 6298 (2.2), (2.3)
+    fn computed(&self) -> u32 {
+        let margin = RTTE_MIN_MARGIN.max(self.rttvar * RTTE_K);
+        (self.srtt + margin).min(RTTE_MAX_RTO)
     }
 }
 
@@ -287,7 +261,6 @@ enum Timer {
     Retransmit {
         expires_at: Instant,
     },
-    FastRetransmit,
     ZeroWindowProbe {
         expires_at: Instant,
         delay: Duration,
@@ -319,7 +292,6 @@ impl Timer {
     fn should_retransmit(&self, timestamp: Instant) -> bool {
         match *self {
             Timer::Retransmit { expires_at } if timestamp >= expires_at => true,
-            Timer::FastRetransmit => true,
             _ => false,
         }
     }
@@ -348,7 +320,6 @@ impl Timer {
             } => PollAt::Ingress,
             Timer::ZeroWindowProbe { expires_at, .. } => PollAt::Time(expires_at),
             Timer::Retransmit { expires_at, .. } => PollAt::Time(expires_at),
-            Timer::FastRetransmit => PollAt::Now,
             Timer::Close { expires_at } => PollAt::Time(expires_at),
         }
     }
@@ -375,20 +346,13 @@ impl Timer {
 
     fn set_for_retransmit(&mut self, timestamp: Instant, delay: Duration) {
         match *self {
-            Timer::Idle { .. }
-            | Timer::FastRetransmit
-            | Timer::Retransmit { .. }
-            | Timer::ZeroWindowProbe { .. } => {
+            Timer::Idle { .. } | Timer::Retransmit { .. } | Timer::ZeroWindowProbe { .. } => {
                 *self = Timer::Retransmit {
                     expires_at: timestamp + delay,
                 }
             }
             Timer::Close { .. } => (),
         }
-    }
-
-    fn set_for_fast_retransmit(&mut self) {
-        *self = Timer::FastRetransmit
     }
 
     fn set_for_close(&mut self, timestamp: Instant) {
@@ -406,7 +370,7 @@ impl Timer {
 
     fn rewind_zero_window_probe(&mut self, timestamp: Instant) {
         if let Timer::ZeroWindowProbe { mut delay, .. } = *self {
-            delay = (delay * 2).min(Duration::from_millis(RTTE_MAX_RTO as _));
+            delay = (delay * 2).min(Duration::from_micros(RTTE_MAX_RTO as _));
             *self = Timer::ZeroWindowProbe {
                 expires_at: timestamp + delay,
                 delay,
@@ -423,7 +387,14 @@ impl Timer {
     }
 
     fn is_retransmit(&self) -> bool {
-        matches!(self, Timer::Retransmit { .. } | Timer::FastRetransmit)
+        matches!(self, Timer::Retransmit { .. })
+    }
+
+    fn retransmit_at(&self) -> Option<Instant> {
+        match *self {
+            Timer::Retransmit { expires_at } => Some(expires_at),
+            _ => None,
+        }
     }
 }
 
@@ -512,17 +483,24 @@ pub struct Socket<'a> {
     remote_has_sack: bool,
     /// The maximum number of data octets that the remote side may receive.
     remote_mss: usize,
+    /// The maximum segment size told to the congestion controller.
+    controller_mss: usize,
     /// The timestamp of the last packet received.
     remote_last_ts: Option<Instant>,
-    /// The sequence number of the last packet received, used for sACK
-    local_rx_last_seq: Option<TcpSeqNumber>,
-    /// The ACK number of the last packet received.
-    local_rx_last_ack: Option<TcpSeqNumber>,
-    /// The number of packets received directly after
-    /// each other which have the same ACK number.
-    local_rx_dup_acks: u8,
-    /// If a fast retransmit needs to occur
-    pending_fast_retransmit: bool,
+    /// The greatest send window seen: how far behind an old acknowledgement may lie (RFC 5961, section 5.2).
+    remote_win_max: usize,
+    /// Sequence numbers inside the blocks last reported by SACK, the latest first (RFC 2018, section 4).
+    sack_recent: [Option<TcpSeqNumber>; 3],
+    /// A duplicate range received, to be reported in the next SACK option (RFC 2883).
+    dsack: Option<(TcpSeqNumber, TcpSeqNumber)>,
+    /// What is in flight, and what of it is lost.
+    sender: sender::Sender,
+    /// When the SYN was sent, unless it was sent twice.
+    syn_sent_at: Option<Instant>,
+    /// Whether a SYN was sent at all.
+    syn_sent: bool,
+    /// A zero window probe carried the octet at `remote_last_seq`, and it may be acknowledged.
+    zero_window_probed: bool,
 
     /// Duration for Delayed ACK. If None no ACKs will be delayed.
     ack_delay: Option<Duration>,
@@ -565,6 +543,25 @@ const DEFAULT_MSS: usize = 536;
 /// Must exceed the maximum possible length of the TCP options (currently 12, for
 /// timestamps) so that every segment carries some payload.
 const MIN_REMOTE_MSS: usize = 48;
+
+/// A segment to be transmitted that occupies sequence space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transmit {
+    /// A SYN, or up to so many octets of new data, with the FIN if they are the last.
+    New(usize),
+    /// New data beyond the congestion window, as a loss probe.
+    ProbeNew(usize),
+    /// What was sent already, again: it is lost.
+    Resend {
+        start: TcpSeqNumber,
+        end: TcpSeqNumber,
+    },
+    /// What was sent already, again: as a loss probe.
+    Probe {
+        start: TcpSeqNumber,
+        end: TcpSeqNumber,
+    },
+}
 
 impl<'a> Socket<'a> {
     #[allow(unused_comparisons)] // small usize platforms always pass rx_capacity check
@@ -609,11 +606,15 @@ impl<'a> Socket<'a> {
             remote_win_scale: None,
             remote_has_sack: false,
             remote_mss: DEFAULT_MSS,
+            controller_mss: DEFAULT_MSS,
             remote_last_ts: None,
-            local_rx_last_ack: None,
-            local_rx_last_seq: None,
-            local_rx_dup_acks: 0,
-            pending_fast_retransmit: false,
+            remote_win_max: 0,
+            sack_recent: [None; 3],
+            dsack: None,
+            sender: sender::Sender::new(),
+            syn_sent_at: None,
+            syn_sent: false,
+            zero_window_probed: false,
             ack_delay: Some(ACK_DELAY_DEFAULT),
             ack_delay_timer: AckDelayTimer::Idle,
             challenge_ack_timer: Instant::from_secs(0),
@@ -673,7 +674,10 @@ impl<'a> Socket<'a> {
 
             #[cfg(feature = "socket-tcp-cubic")]
             CongestionControl::Cubic => AnyController::Cubic(cubic::Cubic::new()),
-        }
+        };
+        let controller = self.congestion_controller.inner_mut();
+        controller.set_mss(self.controller_mss);
+        controller.set_remote_window(self.remote_win_max);
     }
 
     /// Return the current congestion control algorithm.
@@ -922,8 +926,18 @@ impl<'a> Socket<'a> {
         self.remote_win_len = 0;
         self.remote_win_scale = None;
         self.remote_win_shift = rx_cap_log2.saturating_sub(16) as u8;
+        self.remote_has_sack = false;
         self.remote_mss = DEFAULT_MSS;
+        self.controller_mss = DEFAULT_MSS;
         self.remote_last_ts = None;
+        self.remote_win_max = 0;
+        self.sack_recent = [None; 3];
+        self.dsack = None;
+        self.sender.clear();
+        self.syn_sent_at = None;
+        self.syn_sent = false;
+        self.zero_window_probed = false;
+        self.set_congestion_control(self.congestion_control());
         self.ack_delay_timer = AckDelayTimer::Idle;
         self.challenge_ack_timer = Instant::from_secs(0);
 
@@ -1398,13 +1412,6 @@ impl<'a> Socket<'a> {
         self.remote_last_seq - self.local_seq_no
     }
 
-    fn cwnd_remaining(&self) -> usize {
-        self.congestion_controller
-            .inner()
-            .window()
-            .saturating_sub(self.flight_size())
-    }
-
     /// Return the amount of octets queued in the receive buffer. This value can be larger than
     /// the slice read by the next `recv` or `peek` call because it includes all queued octets,
     /// and not only the octets that may be returned as a contiguous slice.
@@ -1497,43 +1504,73 @@ impl<'a> Socket<'a> {
         if self.remote_has_sack {
             net_debug!("sending sACK option with current assembler ranges");
 
-            // RFC 2018: The first SACK block (i.e., the one immediately following the kind and
-            // length fields in the option) MUST specify the contiguous block of data containing
-            // the segment which triggered this ACK, unless that segment advanced the
-            // Acknowledgment Number field in the header.
-            reply_repr.sack_ranges[0] = None;
-
-            let ack = reply_repr.ack_number.unwrap_or(TcpSeqNumber(0));
-
-            if let Some(last_seg_seq) = self.local_rx_last_seq {
-                reply_repr.sack_ranges[0] = self
-                    .assembler
-                    .iter_data()
-                    .map(|(left, right)| (ack + left, ack + right))
-                    .find(|&(left, right)| left <= last_seg_seq && right >= last_seg_seq)
-                    .map(|(left, right)| (left.0 as u32, right.0 as u32));
-            }
-
-            if reply_repr.sack_ranges[0].is_none() {
-                // The matching segment was removed from the assembler, meaning the acknowledgement
-                // number has advanced, or there was no previous sACK.
-                //
-                // While the RFC says we SHOULD keep a list of reported sACK ranges, and iterate
-                // through those, that is currently infeasible. Instead, we offer the range with
-                // the lowest sequence number (if one exists) to hint at what segments would
-                // most quickly advance the acknowledgement number.
-                reply_repr.sack_ranges[0] = self
-                    .assembler
-                    .iter_data()
-                    .map(|(left, right)| (ack + left, ack + right))
-                    .next()
-                    .map(|(left, right)| (left.0 as u32, right.0 as u32));
-            }
+            reply_repr.sack_ranges = self.sack_ranges();
         }
 
         // Since the sACK option may have changed the length of the payload, update that.
         ip_reply_repr.set_payload_len(reply_repr.buffer_len());
         (ip_reply_repr, reply_repr)
+    }
+
+    /// The SACK option of the next ACK: a duplicate first if there was one (RFC 2883), then the blocks that changed last,
+    /// the latest first (RFC 2018, section 4).
+    fn sack_ranges(&mut self) -> [Option<(u32, u32)>; 3] {
+        let mut ranges = [None; 3];
+        let mut n = 0;
+        if let Some((left, right)) = self.dsack.take() {
+            ranges[n] = Some((left.0 as u32, right.0 as u32));
+            n += 1;
+        }
+        if self.assembler.is_empty() {
+            self.sack_recent = [None; 3];
+            return ranges;
+        }
+        let ack = self.remote_seq_no + self.rx_buffer.len();
+        let block_of = |seq: TcpSeqNumber| {
+            self.assembler
+                .iter_data()
+                .map(|(left, right)| (ack + left, ack + right))
+                .find(|&(left, right)| left <= seq && seq < right)
+        };
+        let dsack = n;
+        let mut kept = [None; 3];
+        let mut k = 0;
+        for seq in self.sack_recent.into_iter().flatten() {
+            let Some((left, right)) = block_of(seq) else {
+                continue;
+            };
+            let range = Some((left.0 as u32, right.0 as u32));
+            // Two of them may have grown into one.
+            if kept[..k].iter().any(|&seq| seq == Some(left)) {
+                continue;
+            }
+            kept[k] = Some(left);
+            k += 1;
+            if n < ranges.len() {
+                ranges[n] = range;
+                n += 1;
+            }
+        }
+        // Whatever else there is, the lowest first: it brings the acknowledgement number forward soonest.
+        if n < ranges.len() {
+            for (left, right) in self.assembler.iter_data() {
+                let range = Some(((ack + left).0 as u32, (ack + right).0 as u32));
+                if n < ranges.len() && !ranges[dsack..n].contains(&range) {
+                    ranges[n] = range;
+                    n += 1;
+                }
+            }
+        }
+        self.sack_recent = kept;
+        ranges
+    }
+
+    /// Remember that the block around `seq` changed last.
+    fn note_out_of_order(&mut self, seq: TcpSeqNumber) {
+        let [first, second, _] = self.sack_recent;
+        if first != Some(seq) {
+            self.sack_recent = [Some(seq), first, second];
+        }
     }
 
     fn challenge_ack_reply(
@@ -1600,7 +1637,7 @@ impl<'a> Socket<'a> {
             // all of the control flags we sent.
             _ => (false, false),
         };
-        let control_len = (sent_syn as usize) + (sent_fin as usize);
+        let mut old_ack = false;
 
         // Reject unacceptable acknowledgements.
         match (self.state, repr.control, repr.ack_number) {
@@ -1670,11 +1707,11 @@ impl<'a> Socket<'a> {
             }
             // Every acknowledgement must be for transmitted but unacknowledged data.
             (_, _, Some(ack_number)) => {
-                let unacknowledged = self.tx_buffer.len() + control_len;
-
                 // Acceptable ACK range (both inclusive)
                 let mut ack_min = self.local_seq_no;
-                let ack_max = self.local_seq_no + unacknowledged;
+                // Nothing beyond what was sent (RFC 9293, 3.10.7.4), though the octet of a zero window probe is not counted
+                // as sent.
+                let ack_max = self.remote_last_seq + (self.zero_window_probed as usize);
 
                 // If we have sent a SYN, it MUST be acknowledged.
                 if sent_syn {
@@ -1688,7 +1725,13 @@ impl<'a> Socket<'a> {
                         ack_min,
                         ack_max
                     );
-                    return None;
+                    // What the segment carries is good all the same, if the ACK is merely old: reordering, or a
+                    // retransmission of a peer whose ACKs we have long had (RFC 5961, section 5.2).
+                    let carries = !repr.payload.is_empty() || repr.control == TcpControl::Fin;
+                    if !carries || ack_min - ack_number > self.remote_win_max {
+                        return None;
+                    }
+                    old_ack = true;
                 }
 
                 if ack_number > ack_max {
@@ -1776,8 +1819,6 @@ impl<'a> Socket<'a> {
                     // the checks done above imply this.
                     debug_assert!(overlap_start <= overlap_end);
 
-                    self.local_rx_last_seq = Some(repr.seq_number);
-
                     (
                         &repr.payload[overlap_start - segment_start..overlap_end - segment_start],
                         overlap_start - window_start,
@@ -1818,12 +1859,14 @@ impl<'a> Socket<'a> {
                     // One per second is ample for a restarted peer to complete
                     // the challenge exchange, since it retransmits its SYN on
                     // its own timer.
-                    if !repr.payload.is_empty()
-                        && matches!(
-                            repr.control,
-                            TcpControl::None | TcpControl::Psh | TcpControl::Fin
-                        )
-                    {
+                    let is_data = !repr.payload.is_empty()
+                        && matches!(repr.control, TcpControl::None | TcpControl::Psh);
+                    if is_data || repr.control == TcpControl::Fin {
+                        // RFC 2883 (4.1): say what came twice.
+                        let segment_end = segment_end.min(window_start);
+                        if segment_start < segment_end {
+                            self.dsack = Some((segment_start, segment_end));
+                        }
                         return Some(self.ack_reply(ip_repr, repr));
                     }
 
@@ -1837,8 +1880,10 @@ impl<'a> Socket<'a> {
         let mut ack_len = 0;
         let mut ack_of_fin = false;
         let mut ack_all = false;
+        // An old ACK acknowledges nothing.
+        let ack_number = repr.ack_number.filter(|_| !old_ack);
         if repr.control != TcpControl::Rst
-            && let Some(ack_number) = repr.ack_number
+            && let Some(ack_number) = ack_number
         {
             // Sequence number corresponding to the first byte in `tx_buffer`.
             // This normally equals `local_seq_no`, but is 1 higher if we have sent a SYN,
@@ -1859,6 +1904,8 @@ impl<'a> Socket<'a> {
                 ack_all = self.remote_last_seq <= ack_number;
             }
         }
+
+        let mut challenge = false;
 
         // Disregard control flags we don't care about or shouldn't act on yet.
         let mut control = repr.control;
@@ -1906,9 +1953,6 @@ impl<'a> Socket<'a> {
                     // Treat a zero MSS as if the option were absent, like Linux does.
                     if max_seg_size != 0 {
                         self.remote_mss = (max_seg_size as usize).max(MIN_REMOTE_MSS);
-                        self.congestion_controller
-                            .inner_mut()
-                            .set_mss(self.remote_mss);
                     }
                 }
 
@@ -1931,6 +1975,7 @@ impl<'a> Socket<'a> {
                 }
                 self.set_state(State::SynReceived);
                 self.timer.set_for_idle(cx.now(), self.keep_alive);
+                self.update_controller_mss(cx, ip_repr.header_len());
             }
 
             // ACK packets in the SYN-RECEIVED state change it to ESTABLISHED.
@@ -1959,9 +2004,6 @@ impl<'a> Socket<'a> {
                     // Treat a zero MSS as if the option were absent, like Linux does.
                     if max_seg_size != 0 {
                         self.remote_mss = (max_seg_size as usize).max(MIN_REMOTE_MSS);
-                        self.congestion_controller
-                            .inner_mut()
-                            .set_mss(self.remote_mss);
                     }
                 }
 
@@ -1978,6 +2020,8 @@ impl<'a> Socket<'a> {
                 if repr.timestamp.is_none() {
                     self.tsval_generator = None;
                 }
+
+                self.update_controller_mss(cx, ip_repr.header_len());
 
                 if repr.ack_number.is_some() {
                     self.set_state(State::Established);
@@ -2044,10 +2088,11 @@ impl<'a> Socket<'a> {
                     self.tuple = None;
                 } else if ack_len == 0 {
                     // Duplicate ACK; our FIN has not been acknowledged.
-                    // Per RFC 9293 (3.10.7.4), send a challenge ACK.
-                    return self.challenge_ack_reply(cx, ip_repr, repr);
+                    // Per RFC 9293 (3.10.7.4), send a challenge ACK, but not before
+                    // the sender has seen what it says of our data (SACK).
+                    challenge = true;
                 }
-                // Partial ACK: fall through to advance SND.UNA normally.
+                // Fall through to advance SND.UNA normally.
             }
 
             _ => {
@@ -2061,17 +2106,22 @@ impl<'a> Socket<'a> {
 
         // RFC 1323: The window field (SEG.WND) in the header of every incoming segment, with the
         // exception of SYN segments, is left-shifted by Snd.Wind.Scale bits before updating SND.WND.
-        let scale = match repr.control {
-            TcpControl::Syn => 0,
-            _ => self.remote_win_scale.unwrap_or(0),
-        };
-        let new_remote_win_len = (repr.window_len as usize) << (scale as usize);
-        let is_window_update = new_remote_win_len != self.remote_win_len;
-        self.remote_win_len = new_remote_win_len;
-
-        self.congestion_controller
-            .inner_mut()
-            .set_remote_window(new_remote_win_len);
+        let mut is_window_update = false;
+        if !old_ack {
+            let scale = match repr.control {
+                TcpControl::Syn => 0,
+                _ => self.remote_win_scale.unwrap_or(0),
+            };
+            let new_remote_win_len = (repr.window_len as usize) << (scale as usize);
+            is_window_update = new_remote_win_len != self.remote_win_len;
+            self.remote_win_len = new_remote_win_len;
+            if is_window_update {
+                self.remote_win_max = self.remote_win_max.max(new_remote_win_len);
+                self.congestion_controller
+                    .inner_mut()
+                    .set_remote_window(new_remote_win_len);
+            }
+        }
 
         if ack_len > 0 {
             // Dequeue acknowledged octets.
@@ -2088,80 +2138,40 @@ impl<'a> Socket<'a> {
             self.tx_waker.wake();
         }
 
-        if let Some(ack_number) = repr.ack_number {
-            // TODO: When flow control is implemented,
-            // refractor the following block within that implementation
-
-            match self.local_rx_last_ack {
-                // Duplicate ACK if payload empty and ACK doesn't move send window ->
-                // Increment duplicate ACK count, notify congestion controller and
-                // set for retransmit if we just received the third duplicate ACK
-                Some(last_rx_ack)
-                    if repr.payload.is_empty()
-                        && last_rx_ack == ack_number
-                        && ack_number < self.remote_last_seq
-                        && !is_window_update =>
-                {
-                    // Increment duplicate ACK count
-                    self.local_rx_dup_acks = self.local_rx_dup_acks.saturating_add(1);
-
-                    net_debug!(
-                        "received duplicate ACK for seq {} (duplicate nr {}{})",
-                        ack_number,
-                        self.local_rx_dup_acks,
-                        if self.local_rx_dup_acks == u8::MAX {
-                            "+"
-                        } else {
-                            ""
-                        }
-                    );
-
-                    if self.local_rx_dup_acks == 3 {
-                        self.timer.set_for_fast_retransmit();
-                        net_debug!("started fast retransmit");
-                    }
-
-                    // Notify of duplicate ACK
-                    let in_flight = self.flight_size();
-                    self.congestion_controller.inner_mut().on_dup_ack(
-                        cx.now(),
-                        self.remote_mss,
-                        in_flight,
-                    );
-                }
-
-                // No duplicate ACK means we reset the duplicate ACK count
-                // and notify the congestion controller of the fresh ACK
-                _ => {
-                    if self.local_rx_dup_acks > 0 {
-                        self.local_rx_dup_acks = 0;
-                        net_debug!("reset duplicate ACK count");
-                    }
-                    self.local_rx_last_ack = Some(ack_number);
-
-                    // Notify of fresh ACK
-                    self.rtte.on_ack(cx.now(), ack_number);
-                    let new_flight_size = self.flight_size().saturating_sub(ack_len);
-                    self.congestion_controller.inner_mut().on_ack(
-                        cx.now(),
-                        ack_len,
-                        new_flight_size,
-                        &self.rtte,
-                    );
-                }
-            };
-
+        let una_before = self.local_seq_no;
+        if let Some(ack_number) = ack_number {
             // We've processed everything in the incoming segment, so advance the local
             // sequence number past it.
             self.local_seq_no = ack_number;
 
-            // During retransmission, if an earlier segment got lost but later was
-            // successfully received, self.local_seq_no can move past self.remote_last_seq.
-            // Do not attempt to retransmit the latter segments; not only this is pointless
-            // in theory but also impossible in practice, since they have been already
-            // deallocated from the buffer.
-            if self.remote_last_seq < self.local_seq_no {
-                self.remote_last_seq = self.local_seq_no
+            // The octet of a zero window probe was taken.
+            if self.remote_last_seq < ack_number {
+                self.remote_last_seq = ack_number;
+                self.zero_window_probed = false;
+            }
+
+            if sent_syn {
+                let rtt = self.syn_sent_at.take().map(|sent| cx.now() - sent);
+                if let Some(rtt) = rtt {
+                    self.rtte
+                        .sample(rtt.total_micros().min(RTTE_MAX_RTO as u64) as u32);
+                }
+                self.sender.start(cx.now(), ack_number, rtt);
+            } else if self.remote_last_seq != una_before {
+                let ack = sender::Ack {
+                    now: cx.now(),
+                    una_before,
+                    una: ack_number,
+                    snd_nxt: self.remote_last_seq,
+                    sack: self.remote_has_sack.then_some(&repr.sack_ranges),
+                    duplicate: repr.payload.is_empty()
+                        && control == TcpControl::None
+                        && ack_number == una_before
+                        && !is_window_update,
+                    mss: self.controller_mss,
+                };
+                self.sender
+                    .on_ack(&ack, &mut self.rtte, self.congestion_controller.inner_mut());
             }
         }
 
@@ -2172,11 +2182,13 @@ impl<'a> Socket<'a> {
 
         // update timers.
         match self.timer {
-            Timer::Retransmit { .. } | Timer::FastRetransmit => {
+            Timer::Retransmit { .. } => {
                 if ack_all {
+                    self.rtte.on_progress();
                     // RFC 6298: (5.2) ACK of all outstanding data turn off the retransmit timer.
                     self.timer.set_for_idle(cx.now(), self.keep_alive);
-                } else if ack_len > 0 {
+                } else if self.local_seq_no != una_before {
+                    self.rtte.on_progress();
                     // (5.3) ACK of new data in ESTABLISHED state restart the retransmit timer.
                     let rto = self.rtte.retransmission_timeout();
                     self.timer.set_for_retransmit(cx.now(), rto);
@@ -2189,10 +2201,11 @@ impl<'a> Socket<'a> {
             _ => {}
         }
 
-        // start/stop the Zero Window Probe timer.
+        // start/stop the Zero Window Probe timer. While data is in flight, its retransmission does the probing (RFC 9293,
+        // 3.8.6.1), so one timer is enough, and data in flight is never without one.
         if self.remote_win_len == 0
             && !self.tx_buffer.is_empty()
-            && (self.timer.is_idle() || ack_len > 0)
+            && (self.timer.is_idle() || (ack_len > 0 && self.timer.is_zero_window_probe()))
         {
             let delay = self.rtte.retransmission_timeout();
             tcp_trace!("starting zero-window-probe timer for t+{}", delay);
@@ -2202,13 +2215,28 @@ impl<'a> Socket<'a> {
             tcp_trace!("stopping zero-window-probe timer");
             self.timer.set_for_idle(cx.now(), self.keep_alive);
         }
+        self.check_timer();
 
         let payload_len = payload.len();
         if payload_len == 0 {
+            if challenge {
+                return self.challenge_ack_reply(cx, ip_repr, repr);
+            }
             return None;
         }
 
         let assembler_was_empty = self.assembler.is_empty();
+
+        // RFC 2883 (4): what of the segment is here already.
+        if segment_start < window_start {
+            self.dsack = Some((segment_start, window_start));
+        } else if !assembler_was_empty
+            && self.assembler.iter_data().any(|(left, right)| {
+                left <= payload_offset && payload_offset + payload_len <= right
+            })
+        {
+            self.dsack = Some((segment_start, segment_start + payload_len));
+        }
 
         // Try adding payload octets to the assembler.
         let Ok(contig_len) = self
@@ -2220,8 +2248,12 @@ impl<'a> Socket<'a> {
                 payload_len,
                 payload_offset
             );
-            return None;
+            // RFC 5681 (4.2): whatever comes out of order is acknowledged at once, kept or not.
+            return Some(self.ack_reply(ip_repr, repr));
         };
+        if payload_offset > 0 {
+            self.note_out_of_order(segment_start);
+        }
 
         // Place payload octets into the buffer.
         tcp_trace!(
@@ -2296,10 +2328,46 @@ impl<'a> Socket<'a> {
         }
     }
 
-    fn seq_to_transmit(&self, cx: &mut Context) -> bool {
-        // Fast retransmits should always send, even if later congestion checks would disallow
-        if self.pending_fast_retransmit && !self.tx_buffer.is_empty() {
-            return true;
+    /// The largest payload of a segment, taking into account the options and the local and remote limits.
+    #[inline]
+    fn effective_mss(&self, cx: &Context, ip_header_len: usize) -> usize {
+        let options_len = if self.tsval_generator.is_some() {
+            12
+        } else {
+            0
+        };
+        let local_mss = cx.ip_mtu() - ip_header_len - TCP_HEADER_LEN;
+        local_mss.min(self.remote_mss).saturating_sub(options_len)
+    }
+
+    fn update_controller_mss(&mut self, cx: &Context, ip_header_len: usize) {
+        self.controller_mss = self.effective_mss(cx, ip_header_len);
+        self.congestion_controller
+            .inner_mut()
+            .set_mss(self.controller_mss);
+    }
+
+    /// What is to be transmitted that occupies sequence space, if anything: what is lost first, then a loss probe that is due,
+    /// then new data.
+    fn seq_to_transmit(&self, cx: &Context) -> Option<Transmit> {
+        // Have we sent data that hasn't been ACKed yet?
+        let data_in_flight = self.remote_last_seq != self.local_seq_no;
+
+        let want_fin = match self.state {
+            // If we want to send a SYN and we haven't done so, do it!
+            State::SynSent | State::SynReceived => {
+                return (!data_in_flight).then_some(Transmit::New(0));
+            }
+            State::Established | State::CloseWait => false,
+            // We have to send a FIN.
+            State::FinWait1 | State::Closing | State::LastAck => true,
+            // The FIN is acknowledged, or there is no connection.
+            State::Closed | State::Listen | State::FinWait2 | State::TimeWait => return None,
+        };
+
+        let window = self.congestion_controller.inner().window();
+        if let Some((start, end)) = self.sender.to_resend(window) {
+            return Some(Transmit::Resend { start, end });
         }
 
         let ip_header_len = match self.tuple.unwrap().local.addr {
@@ -2308,68 +2376,106 @@ impl<'a> Socket<'a> {
             #[cfg(feature = "proto-ipv6")]
             IpAddress::Ipv6(_) => crate::wire::IPV6_HEADER_LEN,
         };
+        let effective_mss = self.effective_mss(cx, ip_header_len);
 
-        // The effective max segment size, taking into account the options and the local and remote limits.
-        let options_len = if self.tsval_generator.is_some() {
-            12
-        } else {
-            0
-        };
+        // Data not yet sent. A FIN that was sent counts in flight but not in the buffer.
+        let in_flight = self.flight_size();
+        let unsent = self.tx_buffer.len().saturating_sub(in_flight);
+        // What the remote window has room for. It can have shrunk below what was sent; this is discouraged by the RFCs, but it
+        // does happen in practice.
+        let room = self.remote_win_len.saturating_sub(in_flight);
+        let mut size = unsent.min(room);
 
-        let local_mss = cx.ip_mtu() - ip_header_len - TCP_HEADER_LEN;
-        let effective_mss = local_mss.min(self.remote_mss).saturating_sub(options_len);
-
-        // Have we sent data that hasn't been ACKed yet?
-        let data_in_flight = self.remote_last_seq != self.local_seq_no;
-
-        // If we want to send a SYN and we haven't done so, do it!
-        if matches!(self.state, State::SynSent | State::SynReceived) && !data_in_flight {
-            return true;
+        if data_in_flight && self.probe_at().is_some_and(|at| cx.now() >= at) {
+            // RFC 8985 (7.3): new data if the remote window allows it, else the last segment again.
+            return match (size, self.sender.last_record()) {
+                (0, Some((start, end))) => Some(Transmit::Probe { start, end }),
+                _ => Some(Transmit::ProbeNew(size.min(effective_mss))),
+            };
         }
 
-        // max sequence number we can send.
-        let max_send_seq =
-            self.local_seq_no + core::cmp::min(self.remote_win_len, self.tx_buffer.len());
-
-        // Max amount of octets we can send.
-        let capped_send_seq = if max_send_seq >= self.remote_last_seq {
-            max_send_seq - self.remote_last_seq
-        } else {
-            0
-        };
-
-        // compare max bytes allowed by cwnd with max bytes allowed by remote
-        let max_send = capped_send_seq.min(self.cwnd_remaining());
-
-        // Can we send at least 1 octet?
-        let mut can_send = max_send != 0;
-        // Can we send at least 1 full segment?
-        let can_send_full = max_send >= effective_mss;
-
-        // Do we have to send a FIN?
-        let want_fin = match self.state {
-            State::FinWait1 => true,
-            State::Closing => true,
-            State::LastAck => true,
-            _ => false,
-        };
+        let pipe = self.sender.pipe();
+        let cwnd_room = window.saturating_sub(pipe);
+        if size > cwnd_room {
+            // Where congestion control is the limit, only whole segments: slivers cost as much as they do.
+            size = if cwnd_room >= effective_mss {
+                #[cfg(feature = "segmentation-offload")]
+                {
+                    cwnd_room - cwnd_room % effective_mss
+                }
+                #[cfg(not(feature = "segmentation-offload"))]
+                cwnd_room
+            } else if pipe == 0 {
+                size.min(effective_mss)
+            } else {
+                0
+            };
+        }
 
         // If we're applying the Nagle algorithm we don't want to send more
         // until one of:
         // * There's no data in flight
         // * We can send a full packet
         // * We have all the data we'll ever send (we're closing send)
-        if self.nagle && data_in_flight && !can_send_full && !want_fin {
-            can_send = false;
+        if self.nagle && data_in_flight && size < effective_mss && !want_fin {
+            size = 0;
         }
 
         // Can we actually send the FIN? We can send it if:
         // 1. We have unsent data that fits in the remote window.
         // 2. We have no unsent data.
-        // This condition matches only if #2, because #1 is already covered by can_data and we're ORing them.
-        let can_fin = want_fin && self.remote_last_seq == self.local_seq_no + self.tx_buffer.len();
+        // This condition matches only if #2, because #1 is already covered by size and we're ORing them.
+        let can_fin = want_fin && in_flight == self.tx_buffer.len();
 
-        can_send || can_fin
+        (size > 0 || can_fin).then_some(Transmit::New(size))
+    }
+
+    fn probe_at(&self) -> Option<Instant> {
+        self.sender
+            .probe_at(self.remote_has_sack, self.timer.retransmit_at(), &self.rtte)
+    }
+
+    /// Data in flight ⇒ a timer is armed. The opposite is a connection that stops for good with one lost packet.
+    #[inline]
+    fn check_timer(&self) {
+        debug_assert!(
+            self.remote_last_seq == self.local_seq_no
+                || matches!(self.state, State::Closed | State::Listen)
+                || matches!(self.timer, Timer::Retransmit { .. } | Timer::Close { .. }),
+            "data in flight without a timer: {} {:?} {}..{}",
+            self.state,
+            self.timer,
+            self.local_seq_no,
+            self.remote_last_seq
+        );
+    }
+
+    /// The retransmission timer fired.
+    fn retransmission_timed_out(&mut self, cx: &Context) {
+        net_debug!("retransmitting after rto");
+
+        // Inform RTTE, so that it can can handle RTO backoff
+        self.rtte.on_rto();
+        if matches!(self.state, State::SynSent | State::SynReceived) {
+            // The SYN is sent again as if it never had been.
+            self.remote_last_seq = self.local_seq_no;
+        } else if self.remote_last_seq != self.local_seq_no {
+            let data_end = self.local_seq_no + self.tx_buffer.len();
+            self.sender.on_rto(
+                cx.now(),
+                self.local_seq_no,
+                self.remote_last_seq,
+                data_end,
+                self.controller_mss,
+                self.congestion_controller.inner_mut(),
+            );
+        } else {
+            self.timer.set_for_idle(cx.now(), self.keep_alive);
+            return;
+        }
+        // Armed again at once: whether or not the device takes the segment now, data in flight keeps a timer.
+        let rto = self.rtte.retransmission_timeout();
+        self.timer.set_for_retransmit(cx.now(), rto);
     }
 
     fn delayed_ack_expired(&self, timestamp: Instant) -> bool {
@@ -2462,54 +2568,25 @@ impl<'a> Socket<'a> {
             self.remote_last_ts = Some(cx.now());
         }
 
-        self.congestion_controller
-            .inner_mut()
-            .pre_transmit(cx.now());
-
         // Check if any state needs to be changed because of a timer.
         if self.timed_out(cx.now()) {
             // If a timeout expires, we should abort the connection.
             net_debug!("timeout exceeded");
             self.set_state(State::Closed);
         } else if self.timer.should_retransmit(cx.now()) {
-            if let Timer::Retransmit { .. } = self.timer {
-                // If a retransmit timer expired, we should resend data starting at the last ACK.
-                net_debug!("retransmitting after rto");
-
-                // Inform the congestion controller that we're retransmitting and should enter the slow start state
-                let in_flight = self.flight_size();
-                self.congestion_controller
-                    .inner_mut()
-                    .on_rto(cx.now(), in_flight);
-
-                // Rewind "last sequence number sent", as if we never
-                // had sent them. This will cause all data in the queue
-                // to be sent again.
-                self.remote_last_seq = self.local_seq_no;
-
-                // Inform RTTE, so that it can can handle RTO backoff
-                self.rtte.on_rto();
-            } else {
-                // If a fast rentrasmit timer expired, we should resend only the earliest unAcked segment
-                net_debug!("retransmitting for fast-retransmit");
-
-                // Inform the congestion controller that we're doing a fast retransmit and should enter the fast recovery state
-                let in_flight = self.flight_size();
-                self.congestion_controller
-                    .inner_mut()
-                    .on_loss(cx.now(), in_flight);
-
-                self.pending_fast_retransmit = true;
+            // A loss probe that is due by now goes first, and the timer starts again behind it (RFC 8985, section 7.3).
+            if self.probe_at().is_none_or(|at| cx.now() < at) {
+                self.retransmission_timed_out(cx);
             }
-
-            // Clear the `should_retransmit` state. If we can't retransmit right
-            // now for whatever reason (like zero window), this avoids an
-            // infinite polling loop where `poll_at` returns `Now` but `dispatch`
-            // can't actually do anything.
-            self.timer.set_for_idle(cx.now(), self.keep_alive);
-
-            // Inform RTTE, so that it can avoid bogus measurements.
-            self.rtte.on_retransmit();
+        } else if self.sender.reorder_at().is_some_and(|at| cx.now() >= at) {
+            self.sender.on_reorder_timer(
+                cx.now(),
+                self.local_seq_no,
+                self.remote_last_seq,
+                self.controller_mss,
+                &self.rtte,
+                self.congestion_controller.inner_mut(),
+            );
         }
 
         #[cfg(feature = "socket-tcp-pause-synack")]
@@ -2518,7 +2595,8 @@ impl<'a> Socket<'a> {
         }
 
         // Decide whether we're sending a packet.
-        if self.seq_to_transmit(cx) {
+        let transmit = self.seq_to_transmit(cx);
+        if transmit.is_some() {
             // If we have data to transmit and it fits into partner's window, do it.
             tcp_trace!("outgoing segment will send data or flags");
         } else if self.ack_to_transmit() && self.delayed_ack_expired(cx.now()) {
@@ -2554,6 +2632,18 @@ impl<'a> Socket<'a> {
             self.hop_limit.unwrap_or(64),
         );
 
+        // An ACK that carries nothing else can carry the SACK option as well (RFC 2018, section 4).
+        let sack_ranges = if transmit.is_none()
+            && self.remote_has_sack
+            && (self.dsack.is_some() || !self.assembler.is_empty())
+            && self.state != State::Closed
+            && !self.timer.should_zero_window_probe(cx.now())
+        {
+            self.sack_ranges()
+        } else {
+            [None; 3]
+        };
+
         // Construct the basic TCP representation, an empty ACK packet.
         // We'll adjust this to be more specific as needed.
         let mut repr = TcpRepr {
@@ -2566,7 +2656,7 @@ impl<'a> Socket<'a> {
             window_scale: None,
             max_seg_size: None,
             sack_permitted: false,
-            sack_ranges: [None, None, None],
+            sack_ranges,
             timestamp: TcpTimestampRepr::generate_reply_with_tsval(
                 self.tsval_generator,
                 self.last_remote_tsval,
@@ -2575,6 +2665,7 @@ impl<'a> Socket<'a> {
         };
 
         let mut is_zero_window_probe = false;
+        let mut segment_mss = self.controller_mss;
 
         #[cfg_attr(
             not(feature = "segmentation-offload"),
@@ -2619,117 +2710,99 @@ impl<'a> Socket<'a> {
             | State::Closing
             | State::CloseWait
             | State::LastAck => {
-                // Extract as much data as the remote side can receive in this packet
-                // from the transmit buffer.
-
-                // Maximum size we're allowed to send. This can be limited by 4 factors:
-                // 1. remote window
-                // 2. MSS the remote is willing to accept, probably determined by their MTU
-                // 3. MSS we can send, determined by our MTU.
-                // 4. Our congestion window
+                let data_end = self.local_seq_no + self.tx_buffer.len();
+                #[cfg(feature = "segmentation-offload")]
                 let options_len = repr.header_len() - TCP_HEADER_LEN;
-                let local_mss = cx.ip_mtu() - ip_repr.header_len() - TCP_HEADER_LEN;
-                let effective_mss = local_mss.min(self.remote_mss).saturating_sub(options_len);
+                let effective_mss = self.effective_mss(cx, ip_repr.header_len());
+                segment_mss = effective_mss;
 
-                let offset = if self.pending_fast_retransmit {
-                    let size = effective_mss.min(self.tx_buffer.len());
-                    repr.seq_number = self.local_seq_no;
-                    repr.payload = self.tx_buffer.get_allocated(0, size);
-
-                    self.pending_fast_retransmit = false;
-
-                    0
-                } else {
-                    // Right edge of window, ie the max sequence number we're allowed to send.
-                    let win_right_edge = self.local_seq_no + self.remote_win_len;
-
-                    // Max amount of octets we're allowed to send according to the remote window.
-                    let mut win_limit = if win_right_edge >= self.remote_last_seq {
-                        win_right_edge - self.remote_last_seq
-                    } else {
-                        // This can happen if we've sent some data and later the remote side
-                        // has shrunk its window so that data is no longer inside the window.
-                        // This should be very rare and is strongly discouraged by the RFCs,
-                        // but it does happen in practice.
-                        // http://www.tcpipguide.com/free/t_TCPWindowManagementIssues.htm
-                        0
-                    };
-
-                    // To send a zero-window-probe, force the window limit to at least 1 byte.
-                    if win_limit == 0 && self.timer.should_zero_window_probe(cx.now()) {
-                        win_limit = 1;
-                        is_zero_window_probe = true;
-                    }
-
-                    // Maximum size we're allowed to send. This can be limited by 4 factors:
-                    // 1. remote window
-                    // 2. congestion window
-                    // 3. MSS the remote is willing to accept, probably determined by their MTU
-                    // 4. MSS we can send, determined by our MTU.
-                    //
-                    // If the device supports its offload, segmentation that is needed
-                    // to comply with the latter two will be handled by the device based on the
-                    // metadata we provide.
-
-                    #[cfg(not(feature = "segmentation-offload"))]
-                    let device_limit = effective_mss;
-
-                    #[cfg(feature = "segmentation-offload")]
-                    let device_limit = {
-                        let segmentation_caps = cx.segmentation_caps();
-                        match ip_repr.version() {
-                            #[cfg(feature = "proto-ipv4")]
-                            crate::wire::IpVersion::Ipv4 => segmentation_caps.tcpv4,
-                            #[cfg(feature = "proto-ipv6")]
-                            crate::wire::IpVersion::Ipv6 => segmentation_caps.tcpv6,
+                match transmit {
+                    Some(Transmit::Resend { start, end } | Transmit::Probe { start, end }) => {
+                        // What was sent before fitted the window then; it is retransmitted even if the window has shrunk since
+                        // (RFC 9293, 3.8.6: MAY-7).
+                        repr.seq_number = start;
+                        repr.payload = if start < data_end {
+                            let size = (end.min(data_end) - start).min(effective_mss);
+                            self.tx_buffer
+                                .get_allocated(start - self.local_seq_no, size)
+                        } else {
+                            &[]
+                        };
+                        let next = start + repr.payload.len();
+                        if end > data_end && next == data_end {
+                            repr.control = TcpControl::Fin;
+                        } else if next == data_end {
+                            repr.control = TcpControl::Psh;
                         }
-                        .map(|buf_size| {
-                            let pre_ip_header_len = cx.max_transmission_unit() - cx.ip_mtu();
-                            buf_size.get()
-                                - pre_ip_header_len
-                                - ip_repr.header_len()
-                                - TCP_HEADER_LEN
-                                - options_len
-                        })
-                        .unwrap_or(effective_mss)
-                    };
+                    }
+                    Some(Transmit::New(size) | Transmit::ProbeNew(size)) => {
+                        // The windows have been looked at. What is left is the MSS; if the
+                        // device supports its offload, segmentation that is needed
+                        // to comply with it will be handled by the device based on the
+                        // metadata we provide.
 
-                    let size = if is_zero_window_probe {
+                        #[cfg(not(feature = "segmentation-offload"))]
+                        let device_limit = effective_mss;
+
+                        #[cfg(feature = "segmentation-offload")]
+                        let device_limit = {
+                            let segmentation_caps = cx.segmentation_caps();
+                            match ip_repr.version() {
+                                #[cfg(feature = "proto-ipv4")]
+                                crate::wire::IpVersion::Ipv4 => segmentation_caps.tcpv4,
+                                #[cfg(feature = "proto-ipv6")]
+                                crate::wire::IpVersion::Ipv6 => segmentation_caps.tcpv6,
+                            }
+                            .map(|buf_size| {
+                                let pre_ip_header_len = cx.max_transmission_unit() - cx.ip_mtu();
+                                buf_size.get()
+                                    - pre_ip_header_len
+                                    - ip_repr.header_len()
+                                    - TCP_HEADER_LEN
+                                    - options_len
+                            })
+                            .unwrap_or(effective_mss)
+                        };
+
+                        let offset = self.flight_size();
+                        repr.payload = self.tx_buffer.get_allocated(offset, size.min(device_limit));
+
+                        #[cfg(feature = "segmentation-offload")]
+                        if repr.payload.len() > effective_mss {
+                            packet_meta.segmentation_offload_size =
+                                core::num::NonZeroU16::try_from(
+                                    u16::try_from(effective_mss).unwrap(),
+                                )
+                                .unwrap()
+                                .into();
+                        }
+
+                        // If we've sent everything we had in the buffer, follow it with the PSH or FIN
+                        // flags, depending on whether the transmit half of the connection is open.
+                        if offset + repr.payload.len() == self.tx_buffer.len() {
+                            match self.state {
+                                State::FinWait1 | State::LastAck | State::Closing => {
+                                    repr.control = TcpControl::Fin
+                                }
+                                State::Established | State::CloseWait
+                                    if !repr.payload.is_empty() =>
+                                {
+                                    repr.control = TcpControl::Psh
+                                }
+                                _ => (),
+                            }
+                        }
+                    }
+                    None => {
                         // Zero-window probes are exempt from the congestion window: they
                         // are sent precisely when normal transmission is impossible, and
                         // an empty segment elicits no reply, so capping the probe to a
                         // zero length would stall the connection if a window update from
                         // the remote got lost.
-                        win_limit.min(device_limit)
-                    } else {
-                        win_limit.min(device_limit).min(self.cwnd_remaining())
-                    };
-
-                    let offset = self.flight_size();
-                    repr.payload = self.tx_buffer.get_allocated(offset, size);
-
-                    #[cfg(feature = "segmentation-offload")]
-                    if repr.payload.len() > effective_mss {
-                        packet_meta.segmentation_offload_size =
-                            core::num::NonZeroU16::try_from(u16::try_from(effective_mss).unwrap())
-                                .unwrap()
-                                .into();
-                    }
-
-                    offset
-                };
-
-                // If we've sent everything we had in the buffer, follow it with the PSH or FIN
-                // flags, depending on whether the transmit half of the connection is open.
-                if offset + repr.payload.len() == self.tx_buffer.len() {
-                    match self.state {
-                        State::FinWait1 | State::LastAck | State::Closing => {
-                            repr.control = TcpControl::Fin
+                        if self.timer.should_zero_window_probe(cx.now()) {
+                            repr.payload = self.tx_buffer.get_allocated(self.flight_size(), 1);
+                            is_zero_window_probe = true;
                         }
-                        State::Established | State::CloseWait if !repr.payload.is_empty() => {
-                            repr.control = TcpControl::Psh
-                        }
-                        _ => (),
                     }
                 }
             }
@@ -2806,8 +2879,12 @@ impl<'a> Socket<'a> {
         }
         self.ack_delay_timer = AckDelayTimer::Idle;
 
+        self.remote_last_ack = repr.ack_number;
+        self.remote_last_win = repr.window_len;
+
         // Leave the rest of the state intact if sending a zero-window probe.
         if is_zero_window_probe {
+            self.zero_window_probed = true;
             self.timer.rewind_zero_window_probe(cx.now());
             return Ok(());
         }
@@ -2819,29 +2896,49 @@ impl<'a> Socket<'a> {
         }
 
         // We've sent a packet successfully, so we can update the internal state now.
-        // Use max() so a fast-retransmit segment (whose seq_number is local_seq_no, well
-        // behind the current frontier) doesn't rewind the tracked "highest sent" sequence.
-        self.remote_last_seq = self
-            .remote_last_seq
-            .max(repr.seq_number + repr.segment_len());
-        self.remote_last_ack = repr.ack_number;
-        self.remote_last_win = repr.window_len;
+        let segment_len = repr.segment_len();
+        if segment_len > 0 {
+            let start = repr.seq_number;
+            let end = start + segment_len;
+            let fin = repr.control == TcpControl::Fin;
+            // Whether the retransmission timer starts anew, even if it runs.
+            let mut restart = false;
+            match transmit {
+                _ if repr.control == TcpControl::Syn => {
+                    self.syn_sent_at = (!self.syn_sent).then_some(cx.now());
+                    self.syn_sent = true;
+                    self.remote_last_seq = self.remote_last_seq.max(end);
+                }
+                Some(Transmit::Resend { .. }) => {
+                    self.sender.on_resend(cx.now(), start, end);
+                    // The timer is that of the head.
+                    restart = start == self.local_seq_no;
+                }
+                Some(Transmit::Probe { .. }) => {
+                    self.sender.on_probe_last(cx.now(), self.remote_last_seq);
+                    restart = true;
+                }
+                Some(Transmit::New(_) | Transmit::ProbeNew(_)) => {
+                    self.sender.on_send(cx.now(), start, end, segment_mss, fin);
+                    self.remote_last_seq = end;
+                    self.zero_window_probed = false;
+                    if let Some(Transmit::ProbeNew(_)) = transmit {
+                        self.sender.on_probe_new(end);
+                        restart = true;
+                    }
+                }
+                None => {}
+            }
 
-        if repr.segment_len() > 0 {
-            self.rtte
-                .on_send(cx.now(), repr.seq_number + repr.segment_len());
-            self.congestion_controller
-                .inner_mut()
-                .post_transmit(cx.now(), repr.segment_len());
-        }
-
-        if repr.segment_len() > 0 && !self.timer.is_retransmit() {
             // RFC 6298 (5.1) Every time a packet containing data is sent (including a
             // retransmission), if the timer is not running, start it running
             // so that it will expire after RTO seconds.
-            let rto = self.rtte.retransmission_timeout();
-            self.timer.set_for_retransmit(cx.now(), rto);
+            if restart || !self.timer.is_retransmit() {
+                let rto = self.rtte.retransmission_timeout();
+                self.timer.set_for_retransmit(cx.now(), rto);
+            }
         }
+        self.check_timer();
 
         if self.state == State::Closed {
             // When aborting a connection, forget about it after sending a single RST packet.
@@ -2868,7 +2965,7 @@ impl<'a> Socket<'a> {
         } else if self.state == State::Closed {
             // Socket was aborted, we have an RST packet to transmit.
             PollAt::Now
-        } else if self.seq_to_transmit(cx) {
+        } else if self.seq_to_transmit(cx).is_some() {
             // We have a data or flag packet to transmit.
             PollAt::Now
         } else if self.window_to_update() {
@@ -2892,11 +2989,22 @@ impl<'a> Socket<'a> {
                 (_, _) => PollAt::Ingress,
             };
 
+            let loss_poll_at = match (self.probe_at(), self.sender.reorder_at()) {
+                (Some(probe), Some(reorder)) => PollAt::Time(probe.min(reorder)),
+                (Some(at), None) | (None, Some(at)) => PollAt::Time(at),
+                (None, None) => PollAt::Ingress,
+            };
+
             // We wait for the earliest of our timers to fire.
-            *[self.timer.poll_at(), timeout_poll_at, delayed_ack_poll_at]
-                .iter()
-                .min()
-                .unwrap_or(&PollAt::Ingress)
+            *[
+                self.timer.poll_at(),
+                loss_poll_at,
+                timeout_poll_at,
+                delayed_ack_poll_at,
+            ]
+            .iter()
+            .min()
+            .unwrap_or(&PollAt::Ingress)
         }
     }
 }
@@ -5977,6 +6085,9 @@ mod test {
         let _ = s.tx_buffer.enqueue_slice(b"x");
         // Mark it as already sent (remote_last_seq is past the data byte and the FIN).
         s.remote_last_seq = LOCAL_SEQ + 1 + 1 + 1; // data(1) + FIN(1)
+        // Data in flight has a timer: the socket asserts it.
+        s.timer
+            .set_for_retransmit(Instant::ZERO, Duration::from_secs(1));
 
         // Remote ACKs just the data byte, not the FIN (partial ACK).
         // ack_number = local_seq_no + 1  =>  ack_len = 1, ack_of_fin = false.
@@ -6447,20 +6558,16 @@ mod test {
         let data = [b'x'; 8192];
         s.send_slice(&data[..]).unwrap();
 
-        // Reno's initial congestion window is 2048 bytes: only two
+        // The initial congestion window is now 10 segments of the default 536 bytes: only five whole
         // 1024-byte segments may be in flight, the rest must wait for ACKs.
-        recv!(s, time 0, Ok(TcpRepr {
-            seq_number: LOCAL_SEQ + 1,
-            ack_number: Some(REMOTE_SEQ + 1),
-            payload: &data[..1024],
-            ..RECV_TEMPL
-        }));
-        recv!(s, time 0, Ok(TcpRepr {
-            seq_number: LOCAL_SEQ + 1 + 1024,
-            ack_number: Some(REMOTE_SEQ + 1),
-            payload: &data[..1024],
-            ..RECV_TEMPL
-        }));
+        for i in 0..5 {
+            recv!(s, time 0, Ok(TcpRepr {
+                seq_number: LOCAL_SEQ + 1 + i * 1024,
+                ack_number: Some(REMOTE_SEQ + 1),
+                payload: &data[..1024],
+                ..RECV_TEMPL
+            }));
+        }
         recv_nothing!(s, time 0);
 
         // ACKing one segment frees congestion window space and grows
@@ -6472,7 +6579,7 @@ mod test {
             ..SEND_TEMPL
         });
         recv!(s, time 10, Ok(TcpRepr {
-            seq_number: LOCAL_SEQ + 1 + 2048,
+            seq_number: LOCAL_SEQ + 1 + 5120,
             ack_number: Some(REMOTE_SEQ + 1),
             payload: &data[..1024],
             ..RECV_TEMPL
@@ -6498,20 +6605,15 @@ mod test {
         let data = [b'x'; 8192];
         s.send_slice(&data[..]).unwrap();
 
-        // Reno's initial congestion window is 2048 bytes, allowing 2 segments
-        recv!(s, time 0, Ok(TcpRepr {
-            seq_number: LOCAL_SEQ + 1,
-            ack_number: Some(REMOTE_SEQ + 1),
-            payload: &data[..1024],
-            ..RECV_TEMPL
-        }));
-
-        recv!(s, time 0, Ok(TcpRepr {
-            seq_number: LOCAL_SEQ + 1 + 1024,
-            ack_number: Some(REMOTE_SEQ + 1),
-            payload: &data[..1024],
-            ..RECV_TEMPL
-        }));
+        // The initial congestion window is now 10 segments of the default 536 bytes, allowing five of these
+        for i in 0..5 {
+            recv!(s, time 0, Ok(TcpRepr {
+                seq_number: LOCAL_SEQ + 1 + i * 1024,
+                ack_number: Some(REMOTE_SEQ + 1),
+                payload: &data[..1024],
+                ..RECV_TEMPL
+            }));
+        }
         recv_nothing!(s, time 0);
 
         // Send three duplicate ACKS, treating the first segment as lost
@@ -7027,15 +7129,7 @@ mod test {
     fn test_fast_retransmit_duplicate_detection_with_data() {
         let mut s = socket_established();
 
-        s.send_slice(b"abc").unwrap(); // This is lost
-        recv!(s, time 1000, Ok(TcpRepr {
-            seq_number: LOCAL_SEQ + 1,
-            ack_number: Some(REMOTE_SEQ + 1),
-            payload:    &b"abc"[..],
-            ..RECV_TEMPL
-        }));
-
-        // Normal ACK of previously received segment
+        // Normal ACK of previously received segment (with nothing in flight: else it is a duplicate by itself)
         send!(
             s,
             TcpRepr {
@@ -7044,6 +7138,15 @@ mod test {
                 ..SEND_TEMPL
             }
         );
+
+        s.send_slice(b"abc").unwrap(); // This is lost
+        recv!(s, time 1000, Ok(TcpRepr {
+            seq_number: LOCAL_SEQ + 1,
+            ack_number: Some(REMOTE_SEQ + 1),
+            payload:    &b"abc"[..],
+            ..RECV_TEMPL
+        }));
+
         // First duplicate
         send!(
             s,
@@ -7063,7 +7166,7 @@ mod test {
             }
         );
 
-        assert_eq!(s.local_rx_dup_acks, 2, "duplicate ACK counter is not set");
+        assert_eq!(*s.sender.dup_acks(), 2, "duplicate ACK counter is not set");
 
         // This packet has content, hence should not be detected
         // as a duplicate ACK and should reset the duplicate ACK count
@@ -7088,7 +7191,8 @@ mod test {
         );
 
         assert_eq!(
-            s.local_rx_dup_acks, 0,
+            *s.sender.dup_acks(),
+            0,
             "duplicate ACK counter is not reset when receiving data"
         );
     }
@@ -7096,6 +7200,16 @@ mod test {
     #[test]
     fn test_fast_retransmit_duplicate_detection_with_window_update() {
         let mut s = socket_established();
+
+        // Normal ACK of previously received segment (with nothing in flight: else it is a duplicate by itself)
+        send!(
+            s,
+            TcpRepr {
+                seq_number: REMOTE_SEQ + 1,
+                ack_number: Some(LOCAL_SEQ + 1),
+                ..SEND_TEMPL
+            }
+        );
 
         s.send_slice(b"abc").unwrap(); // This is lost
         recv!(s, time 1000, Ok(TcpRepr {
@@ -7105,15 +7219,6 @@ mod test {
             ..RECV_TEMPL
         }));
 
-        // Normal ACK of previously received segment
-        send!(
-            s,
-            TcpRepr {
-                seq_number: REMOTE_SEQ + 1,
-                ack_number: Some(LOCAL_SEQ + 1),
-                ..SEND_TEMPL
-            }
-        );
         // First duplicate
         send!(
             s,
@@ -7133,7 +7238,7 @@ mod test {
             }
         );
 
-        assert_eq!(s.local_rx_dup_acks, 2, "duplicate ACK counter is not set");
+        assert_eq!(*s.sender.dup_acks(), 2, "duplicate ACK counter is not set");
 
         // This packet has a window update, hence should not be detected
         // as a duplicate ACK and should reset the duplicate ACK count
@@ -7148,7 +7253,8 @@ mod test {
         );
 
         assert_eq!(
-            s.local_rx_dup_acks, 0,
+            *s.sender.dup_acks(),
+            0,
             "duplicate ACK counter is not reset when receiving a window update"
         );
     }
@@ -7173,7 +7279,8 @@ mod test {
         });
 
         assert_eq!(
-            s.local_rx_dup_acks, 0,
+            *s.sender.dup_acks(),
+            0,
             "duplicate ACK counter is set but wound not transmit data"
         );
 
@@ -7227,7 +7334,8 @@ mod test {
         });
 
         assert_eq!(
-            s.local_rx_dup_acks, 0,
+            *s.sender.dup_acks(),
+            0,
             "duplicate ACK counter is not reset when receiving ACK which updates send window"
         );
 
@@ -7258,11 +7366,11 @@ mod test {
         });
 
         // A lot of retransmits happen here
-        s.local_rx_dup_acks = u8::MAX - 1;
+        *s.sender.dup_acks() = u8::MAX - 1;
 
-        // Send 3 more ACKs, which could overflow local_rx_dup_acks,
+        // Send 3 more ACKs, which could overflow the duplicate ACK count,
         // but intended behaviour is that we saturate the bounds
-        // of local_rx_dup_acks
+        // of it
         send!(s, time 0, TcpRepr {
             seq_number: REMOTE_SEQ + 1,
             ack_number: Some(LOCAL_SEQ + 1),
@@ -7279,7 +7387,7 @@ mod test {
             ..SEND_TEMPL
         });
         assert_eq!(
-            s.local_rx_dup_acks,
+            *s.sender.dup_acks(),
             u8::MAX,
             "duplicate ACK count should not overflow but saturate"
         );
@@ -7579,6 +7687,8 @@ mod test {
             ..socket_listen()
         };
         s.tx_buffer = SocketBuffer::new(vec![0; 2 * MAX_SEGMENTABLE_SIZE]);
+        // The default features include a congestion controller here, which would send ten segments only.
+        s.set_congestion_control(CongestionControl::None);
 
         send!(
             s,
@@ -8336,23 +8446,19 @@ mod test {
         s.remote_win_len = 65535;
         s.remote_mss = 1024;
 
-        let data = [b'x'; 4096];
+        let data = [b'x'; 8192];
         s.send_slice(&data[..]).unwrap();
 
-        // Reno's initial cwnd is 2048: two segments fill the congestion window
-        // exactly, leaving cwnd_remaining() == 0.
-        recv!(s, time 0, Ok(TcpRepr {
-            seq_number: LOCAL_SEQ + 1,
-            ack_number: Some(REMOTE_SEQ + 1),
-            payload: &data[..1024],
-            ..RECV_TEMPL
-        }));
-        recv!(s, time 0, Ok(TcpRepr {
-            seq_number: LOCAL_SEQ + 1 + 1024,
-            ack_number: Some(REMOTE_SEQ + 1),
-            payload: &data[..1024],
-            ..RECV_TEMPL
-        }));
+        // The initial cwnd is now 10 segments of the default 536 bytes: five whole segments of
+        // these fill the congestion window.
+        for i in 0..5 {
+            recv!(s, time 0, Ok(TcpRepr {
+                seq_number: LOCAL_SEQ + 1 + i * 1024,
+                ack_number: Some(REMOTE_SEQ + 1),
+                payload: &data[..1024],
+                ..RECV_TEMPL
+            }));
+        }
         recv_nothing!(s, time 0);
 
         // The remote closes its window without acknowledging anything new, so
@@ -8375,7 +8481,7 @@ mod test {
         // sequence space and elicits no reply, so the connection would stall
         // if the remote's window update got lost.
         recv!(s, time 110, Ok(TcpRepr {
-            seq_number: LOCAL_SEQ + 1 + 2048,
+            seq_number: LOCAL_SEQ + 1 + 5120,
             ack_number: Some(REMOTE_SEQ + 1),
             payload: &data[..1],
             ..RECV_TEMPL
@@ -9573,14 +9679,16 @@ mod test {
     fn test_rtt_estimator() {
         let mut r = RttEstimator::default();
 
+        // In microseconds now, and with a margin of at least 200 ms.
         let rtos = &[
-            6000, 5000, 4252, 3692, 3272, 2956, 2720, 2540, 2408, 2308, 2232, 2176, 2132, 2100,
-            2076, 2060, 2048, 2036, 2028, 2024, 2020, 2016, 2012, 2012,
+            6000000, 5000000, 4250000, 3687500, 3265628, 2949224, 2711920, 2533940, 2400456,
+            2300344, 2225260, 2200000, 2200000, 2200000, 2200000, 2200000, 2200000, 2200000,
+            2200000, 2200000, 2200000, 2200000, 2200000, 2200000,
         ];
 
         for &rto in rtos {
-            r.sample(2000);
-            assert_eq!(r.retransmission_timeout(), Duration::from_millis(rto));
+            r.sample(2_000_000);
+            assert_eq!(r.retransmission_timeout(), Duration::from_micros(rto));
         }
     }
 

@@ -12,29 +12,33 @@ pub(super) mod reno;
 
 #[allow(unused_variables)]
 pub(super) trait Controller {
-    /// Returns the number of bytes that can be sent.
+    /// Returns the number of bytes that may be in the network.
     fn window(&self) -> usize;
 
     /// Set the remote window size.
     fn set_remote_window(&mut self, remote_window: usize) {}
 
-    fn on_ack(&mut self, now: Instant, len: usize, in_flight: usize, rtt: &RttEstimator) {}
-
-    /// Fired on each duplicate ack received, after `on_loss` has been called.
-    fn on_dup_ack(&mut self, now: Instant, len: usize, in_flight: usize) {}
+    /// `len` bytes of new data were delivered, cumulatively or selectively, while the window was in use and no loss was under
+    /// repair (or one found by the retransmission timer).
+    fn on_ack(&mut self, now: Instant, len: usize, rtt: &RttEstimator) {}
 
     /// Fired on a retransmission timeout.
     fn on_rto(&mut self, now: Instant, in_flight: usize) {}
 
-    /// Fired after an inferred loss via three duplicate acks.
+    /// Fired once for each episode of loss; recovery itself is limited by `pipe`, so the window is not inflated.
     fn on_loss(&mut self, now: Instant, in_flight: usize) {}
 
-    fn pre_transmit(&mut self, now: Instant) {}
+    /// The last `on_loss` or `on_rto` has proved needless.
+    fn undo(&mut self) {}
 
-    fn post_transmit(&mut self, now: Instant, len: usize) {}
-
-    /// Set the maximum segment size.
+    /// Set the maximum segment size; before any data is sent, this sets the initial window too.
     fn set_mss(&mut self, mss: usize) {}
+}
+
+/// RFC 6928 (2): the initial window.
+#[cfg(any(feature = "socket-tcp-cubic", feature = "socket-tcp-reno"))]
+fn initial_window(mss: usize) -> usize {
+    (10 * mss).min((2 * mss).max(14600))
 }
 
 #[derive(Debug)]

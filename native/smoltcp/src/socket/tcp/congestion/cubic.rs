@@ -1,4 +1,7 @@
-use crate::{socket::tcp::RttEstimator, time::Instant};
+use crate::{
+    socket::tcp::RttEstimator,
+    time::{Duration, Instant},
+};
 
 use super::Controller;
 
@@ -11,64 +14,148 @@ const ALPHA_CUBIC: f64 = 3.0 * (1.0 - BETA_CUBIC) / (1.0 + BETA_CUBIC);
 
 const DEFAULT_MSS: usize = 1024;
 
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Before {
+    cwnd: usize,
+    ssthresh: usize,
+    w_max: usize,
+    cwnd_prior: usize,
+    epoch: Option<Epoch>,
+}
+
+// One stage of congestion avoidance (RFC 9438 §4.2).
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Epoch {
+    start: Instant,
+    last_ack: Instant,
+    k: f64,     // seconds until the curve is back at w_max
+    w_est: f64, // RFC 9438 §4.3 reno-friendly window, integrated per ACK
+}
+
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Cubic {
     w_max: usize, // window size prior to loss
     cwnd: usize,
+    carry: f64, // part of a byte by which cwnd has grown
     mss: usize,
     ssthresh: usize,
     rwnd: usize,
-    k: f64,            // cubic curve offset in seconds; depends only on w_max and mss
-    w_est: f64,        // RFC 9438 §4.3 reno-friendly window, integrated per ACK
     cwnd_prior: usize, // cwnd at the most recent congestion event; gates α_cubic
 
-    recovery_start: Option<Instant>,
-    in_fast_recovery: bool,
+    // Begins with the first ACK in congestion avoidance after a congestion event.
+    epoch: Option<Epoch>,
+    // The next epoch follows a timeout (or no congestion event at all): RFC 9438 §4.8 wants W_max = cwnd and K = 0.
+    flat_epoch: bool,
+    // No data has been acknowledged yet: the window is still the initial one.
+    initial: bool,
     // Set on RTO, cleared when new data is ACKed. While set, further RTOs
     // are retransmissions of the same segment and must not reduce ssthresh
     // again (RFC 5681 section 3.1).
     in_rto_recovery: bool,
-    idle_start: Option<Instant>, // RFC 9438 §4.2: when in-flight last hit 0
+    // State before the last reduction, until it is undone.
+    before: Option<Before>,
 }
 
 impl Cubic {
     pub fn new() -> Cubic {
-        let mut cubic = Cubic {
-            w_max: DEFAULT_MSS * 2,
-            cwnd: DEFAULT_MSS * 2,
+        let cwnd = super::initial_window(DEFAULT_MSS);
+        Cubic {
+            w_max: cwnd,
+            cwnd,
+            carry: 0.0,
             mss: DEFAULT_MSS,
             rwnd: 64 * DEFAULT_MSS,
             ssthresh: usize::MAX,
-            k: 0.0,
-            w_est: (DEFAULT_MSS * 2) as f64,
-            cwnd_prior: DEFAULT_MSS * 2,
-
-            recovery_start: None,
-            in_fast_recovery: false,
+            cwnd_prior: cwnd,
+            epoch: None,
+            flat_epoch: true,
+            initial: true,
             in_rto_recovery: false,
-            idle_start: None,
-        };
-        cubic.recompute_k();
-        cubic
-    }
-
-    // K = cbrt(w_max * (1 - beta) / C) ^ 1/3
-    fn recompute_k(&mut self) {
-        let c_as_bytes = C * self.mss as f64;
-        let k3 = (self.w_max as f64) * (1.0 - BETA_CUBIC) / c_as_bytes;
-        self.k = cube_root(k3);
-    }
-
-    // RFC 9438 §4.2: subtract the most recent idle period from t by sliding
-    // recovery_start forward by the idle duration.
-    fn absorb_idle(&mut self, now: Instant) {
-        if let (Some(idle), Some(start)) = (self.idle_start, self.recovery_start)
-            && now >= idle
-        {
-            self.recovery_start = Some(start + (now - idle));
+            before: None,
         }
-        self.idle_start = None;
+    }
+
+    fn keep(&mut self) {
+        self.before = Some(Before {
+            cwnd: self.cwnd,
+            ssthresh: self.ssthresh,
+            w_max: self.w_max,
+            cwnd_prior: self.cwnd_prior,
+            epoch: self.epoch,
+        });
+    }
+
+    // RFC 9438 §4.2: K = cbrt((W_max - cwnd_epoch) / C), in windows of MSS.
+    fn new_epoch(&mut self, now: Instant) -> Epoch {
+        let k = if self.flat_epoch || self.cwnd >= self.w_max {
+            self.w_max = self.cwnd;
+            0.0
+        } else {
+            cube_root((self.w_max - self.cwnd) as f64 / (C * self.mss as f64))
+        };
+        self.flat_epoch = false;
+        self.carry = 0.0;
+        Epoch {
+            start: now,
+            last_ack: now,
+            k,
+            w_est: self.cwnd as f64,
+        }
+    }
+
+    fn grow(&mut self, bytes: f64) {
+        let sum = self.carry + bytes;
+        let whole = sum as usize;
+        self.carry = sum - whole as f64;
+        self.cwnd = (self.cwnd + whole).min(self.rwnd).max(self.mss);
+    }
+
+    // Congestion avoidance, RFC 9438 §4.2 to §4.5.
+    fn avoid(&mut self, now: Instant, len: usize, rtt: &RttEstimator) {
+        let mut epoch = match self.epoch {
+            Some(epoch) => epoch,
+            None => self.new_epoch(now),
+        };
+        let srtt = rtt.smoothed_rtt().unwrap_or(0).max(1000) as i64;
+
+        // RFC 9438 §4.2: time in which the window was not used does not count.
+        let gap = now.total_micros() - epoch.last_ack.total_micros();
+        if gap > 2 * srtt + 100_000 {
+            epoch.start += Duration::from_micros((gap - srtt) as u64);
+        }
+        epoch.last_ack = now;
+
+        let t = (now.total_micros() - epoch.start.total_micros()).max(0);
+        let c = C * self.mss as f64;
+        let w_max = self.w_max as f64;
+        let cwnd = self.cwnd as f64;
+        let acked = len.min(self.cwnd) as f64;
+
+        // RFC 9438 §4.3: W_est grows as Reno would on average, and as Reno does once it has made up the reduction.
+        let alpha = if epoch.w_est >= self.cwnd_prior as f64 {
+            1.0
+        } else {
+            ALPHA_CUBIC
+        };
+        epoch.w_est += alpha * self.mss as f64 * acked / cwnd;
+        self.epoch = Some(epoch);
+
+        let x = t as f64 / 1e6 - epoch.k;
+        if c * x * x * x + w_max < epoch.w_est {
+            if epoch.w_est > cwnd {
+                self.grow(epoch.w_est - cwnd - self.carry);
+            }
+            return;
+        }
+        // RFC 9438 §4.2: towards the value of the curve one RTT ahead, by no more than half a window a round trip.
+        let x = (t + srtt) as f64 / 1e6 - epoch.k;
+        let target = (c * x * x * x + w_max).min(1.5 * cwnd);
+        if target > cwnd {
+            self.grow((target - cwnd) / cwnd * acked);
+        }
     }
 }
 
@@ -77,139 +164,50 @@ impl Controller for Cubic {
         self.cwnd
     }
 
-    fn on_ack(&mut self, now: Instant, len: usize, in_flight: usize, rtt: &RttEstimator) {
-        let segment = len.min(self.mss);
-
-        self.absorb_idle(now);
-
-        if in_flight == 0 {
-            self.idle_start = Some(now);
-        }
-
-        // RFC 9438 only acts on ACKs of new data. The socket also notifies us
-        // of accepted segments that acknowledge nothing (window updates, data
-        // segments from the remote): those must not exit fast recovery nor
-        // grow the window.
+    fn on_ack(&mut self, now: Instant, len: usize, rtt: &RttEstimator) {
+        // RFC 9438 only acts on ACKs of new data.
         if len == 0 {
             return;
         }
+        self.initial = false;
 
         // New data was ACKed: a timer-based loss episode, if any, is over.
         self.in_rto_recovery = false;
 
-        // First new-data-ack exits fast recovery and deflates `cwnd`
-        if self.in_fast_recovery {
-            self.in_fast_recovery = false;
-            self.cwnd = self.ssthresh;
-            self.w_est = self.cwnd as f64;
-            return;
-        } else if self.cwnd < self.ssthresh {
-            // Slow start: increase `cwnd` by 1 MSS per ACK.
-            self.cwnd = self
-                .cwnd
-                .saturating_add(segment)
-                .min(self.rwnd)
-                .max(self.mss);
-            return;
-        }
-
-        // ca: RFC 9438 §4.2 and §4.3: Calculate W_cubic and W_est. Use whichever grows faster.
-        let recovery_start = match self.recovery_start {
-            Some(t) => t,
-            None => {
-                // RFC 9438 §4.8: set W_max = cwnd and K = 0 at start of CA
-                self.w_max = self.cwnd;
-                self.k = 0.0;
-                self.w_est = self.cwnd as f64;
-                self.recovery_start = Some(now);
-                now
+        let mut len = len;
+        if self.cwnd < self.ssthresh {
+            // Slow start: by the bytes acknowledged (RFC 3465), up to ssthresh.
+            let inc = len.min(self.ssthresh - self.cwnd);
+            self.cwnd = self.cwnd.saturating_add(inc).min(self.rwnd).max(self.mss);
+            len -= inc;
+            if len == 0 {
+                return;
             }
-        };
-
-        // Elapsed time since the start of the recovery phase, in microseconds so the
-        // cubic curve still advances between ACKs on sub-millisecond-RTT links.
-        let t = now.total_micros() - recovery_start.total_micros();
-        if t < 0 {
-            return;
         }
-
-        // RFC 9438 §4.3: use cubic function to get suggested cwnd.
-        // W_cubic(t) = C(t - K)^3 + w_max, evaluated at the current time t.
-        let c_as_bytes = C * self.mss as f64;
-        let w_cubic = c_as_bytes * (t as f64 / 1_000_000.0 - self.k).powi(3) + self.w_max as f64;
-
-        // RFC 9438 §4.3: advance our reno-like suggested cwnd.
-        // When cwnd exceeds prior cwnd, change α_cubic to match Reno's AIMD.
-        let w_est = {
-            let alpha = if self.w_est >= self.cwnd_prior as f64 {
-                1.0
-            } else {
-                ALPHA_CUBIC
-            };
-
-            self.w_est += alpha * self.mss as f64 * segment as f64 / self.cwnd as f64;
-            self.w_est
-        };
-
-        // RFC 9438 §4.3: use the suggested window that grows fastest.
-        if w_cubic < w_est {
-            self.cwnd = (w_est as usize).min(self.rwnd).max(self.mss);
-            return;
-        }
-
-        // RFC 9438 §4.2: the congestion window target is W_cubic one RTT into the future.
-        let w_cubic_target = {
-            // srtt is in millis so floor at 1ms to ensure sub-ms RTTs don't ruin the lookahead.
-            let srtt = (rtt.smoothed_rtt() as u64 * 1000).max(1000);
-
-            let t_ahead = (t as f64 + srtt as f64) / 1_000_000.0;
-            let raw = c_as_bytes * (t_ahead - self.k).powi(3) + self.w_max as f64;
-            raw.min(1.5 * self.cwnd as f64) // clamp to avoid increasing faster than slow-start would
-        };
-
-        // TODO: clamps to 0 on small w_cubic_target (i.e. close to plateau)
-        // add additional counter (linux `cwnd_cnt`?) to track "lost" bytes
-        let increment = (w_cubic_target as usize).saturating_sub(self.cwnd) * segment / self.cwnd;
-        self.cwnd = (self.cwnd + increment).min(self.rwnd).max(self.mss);
-    }
-
-    fn on_dup_ack(&mut self, _now: Instant, len: usize, _in_flight: usize) {
-        if self.in_fast_recovery {
-            self.cwnd = self.cwnd.saturating_add(len).min(self.rwnd).max(self.mss);
+        if self.cwnd < self.rwnd {
+            self.avoid(now, len, rtt);
         }
     }
 
-    fn post_transmit(&mut self, now: Instant, _len: usize) {
-        self.absorb_idle(now);
-    }
+    fn on_loss(&mut self, _now: Instant, in_flight: usize) {
+        self.keep();
+        // RFC 9438 §4.3: remember the cwnd at this congestion event so W_est can
+        // detect when it has recovered and switch α_cubic to 1.
+        self.cwnd_prior = self.cwnd;
 
-    fn on_loss(&mut self, now: Instant, in_flight: usize) {
-        self.idle_start = None;
-        // Only cut window size on first entrance to fast recovery.
-        if !self.in_fast_recovery {
-            // RFC 9438 §4.3: remember the cwnd at this congestion event so W_est can
-            // detect when it has recovered and switch α_cubic to 1.
-            self.cwnd_prior = self.cwnd;
+        // RFC 9438 §4.7: fast convergence. If loss happened at a smaller cwnd than before, a new
+        // flow has come: lower the plateau further to make room.
+        self.w_max = if self.cwnd < self.w_max && !self.flat_epoch {
+            ((self.cwnd as f64) * (1.0 + BETA_CUBIC) / 2.0) as usize
+        } else {
+            self.cwnd
+        };
 
-            // TODO: Make this optional?
-            // RFC recommends (SHOULD) disabling if only a single CUBIC flow is on a network.
-            //
-            // RFC 9483.4.7: Fast Convergence
-            // If loss happened at a smaller cwnd than before, it indicates a new flow.
-            // Reduce the cubic plateau more than usual to create headroom.
-            self.w_max = if self.cwnd < self.w_max {
-                ((self.cwnd as f64) * (1.0 + BETA_CUBIC) / 2.0) as usize
-            } else {
-                self.cwnd
-            };
-
-            self.ssthresh = ((in_flight as f64 * BETA_CUBIC) as usize).max(2 * self.mss);
-            self.cwnd = self.ssthresh.min(self.rwnd).saturating_add(3 * self.mss);
-
-            self.recovery_start = Some(now);
-            self.in_fast_recovery = true;
-            self.recompute_k();
-        }
+        self.ssthresh = ((in_flight as f64 * BETA_CUBIC) as usize).max(2 * self.mss);
+        self.cwnd = self.ssthresh.min(self.rwnd);
+        self.epoch = None;
+        self.flat_epoch = false;
+        self.initial = false;
     }
 
     fn on_rto(&mut self, _now: Instant, in_flight: usize) {
@@ -217,22 +215,40 @@ impl Controller for Cubic {
         // already been retransmitted by the timer (no new data was ACKed since
         // the previous RTO), ssthresh is held constant.
         if !self.in_rto_recovery {
+            self.keep();
             self.ssthresh = ((in_flight as f64 * BETA_CUBIC) as usize).max(2 * self.mss);
+            self.cwnd_prior = self.cwnd;
             self.in_rto_recovery = true;
         }
 
         self.cwnd = self.mss;
-        self.cwnd_prior = in_flight;
+        self.carry = 0.0;
 
         // RFC 9438 §4.8: defer W_max and K reset to the start of the next CA stage.
-        self.recovery_start = None;
-        self.in_fast_recovery = false;
-        self.idle_start = None;
+        self.epoch = None;
+        self.flat_epoch = true;
+        self.initial = false;
+    }
+
+    fn undo(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.cwnd = self.cwnd.max(before.cwnd);
+            self.ssthresh = self.ssthresh.max(before.ssthresh);
+            self.w_max = before.w_max;
+            self.cwnd_prior = before.cwnd_prior;
+            self.epoch = before.epoch;
+            self.flat_epoch = before.epoch.is_none();
+            self.in_rto_recovery = false;
+        }
     }
 
     fn set_mss(&mut self, mss: usize) {
         self.mss = mss;
-        self.recompute_k();
+        if self.initial {
+            self.cwnd = super::initial_window(mss);
+            self.w_max = self.cwnd;
+            self.cwnd_prior = self.cwnd;
+        }
     }
 
     fn set_remote_window(&mut self, remote_window: usize) {
@@ -313,7 +329,7 @@ mod test {
     const MSS: usize = 1024;
 
     fn ack(cubic: &mut Cubic, len: usize, now: Instant) {
-        cubic.on_ack(now, len, cubic.window().saturating_sub(MSS), &rtte())
+        cubic.on_ack(now, len, &rtte())
     }
 
     fn rtte() -> RttEstimator {
@@ -324,13 +340,12 @@ mod test {
     fn congestion_avoidance_works() {
         let mut cubic = Cubic::new();
         cubic.set_mss(MSS);
-        cubic.w_max = MSS * 32;
-        cubic.recompute_k();
 
-        // Post-fast-recovery state: cwnd = ssthresh ≈ w_max * beta.
+        // Post-fast-recovery state: cwnd = ssthresh = w_max * beta. (The epoch now starts with the first ACK after.)
+        cubic.w_max = MSS * 32;
+        cubic.flat_epoch = false;
         cubic.cwnd = (MSS * 32 * 7) / 10;
         cubic.ssthresh = cubic.cwnd;
-        cubic.recovery_start = Some(Instant::from_millis(0));
 
         // CA at small time intervals should grow by less than 1 MSS per ACK.
         for i in 1..10 {
@@ -341,8 +356,10 @@ mod test {
 
         // CA approaches w_max as t approaches K, and exceeds it past K.
         let pre = cubic.window();
-        for i in 0..60 {
-            ack(&mut cubic, MSS, Instant::from_millis(i * 100));
+        // (A window acknowledged each 100 ms: growth is by bytes, and no more than the curve in the time.)
+        for i in 1..60 {
+            let window = cubic.window();
+            ack(&mut cubic, window, Instant::from_millis(i * 100));
         }
         assert!(cubic.window() >= cubic.w_max);
         assert!(cubic.window() > pre);
@@ -351,10 +368,12 @@ mod test {
         let pre = cubic.window();
         ack(&mut cubic, MSS, Instant::from_millis(100_000));
         assert!(cubic.window() <= pre + MSS);
+        assert!(cubic.window() >= pre);
 
         // CA should still cap at the receive window once enough ACKs accrue.
         for i in 0..200 {
-            ack(&mut cubic, MSS, Instant::from_millis(100_000 + i * 100));
+            let window = cubic.window();
+            ack(&mut cubic, window, Instant::from_millis(100_000 + i * 100));
         }
         assert_eq!(cubic.window(), cubic.rwnd);
     }
@@ -365,75 +384,77 @@ mod test {
         cubic.set_mss(MSS);
         cubic.cwnd = MSS * 32;
 
-        // duplicate ACKs before fast recovery should do nothing
+        // ssthresh = flight_size * beta_cubic, cwnd = ssthresh: recovery is limited by pipe, so nothing is added for duplicate
+        // ACKs and nothing deflated at the end, and the sender reports each episode once.
         let initial_cwnd = cubic.window();
-        for _ in 0..3 {
-            cubic.on_dup_ack(Instant::from_millis(0), MSS, initial_cwnd);
-        }
-        assert_eq!(cubic.window(), initial_cwnd);
-
-        // we enter fast recovery upon minor loss (three duplicate ACKs).
-        // ssthresh = flight_size * beta_cubic, cwnd = ssthresh + 3*MSS, recovery_start = now.
-        // w_max = cwnd since the prior w_max (initial 2*MSS) is below cwnd.
         let in_flight = initial_cwnd / 2;
         let expected_ssthresh = (in_flight as f64 * BETA_CUBIC) as usize;
         cubic.on_loss(Instant::from_millis(0), in_flight);
         assert_eq!(cubic.ssthresh, expected_ssthresh);
-        assert_eq!(cubic.cwnd, expected_ssthresh + 3 * MSS);
+        assert_eq!(cubic.cwnd, expected_ssthresh);
         assert_eq!(cubic.w_max, initial_cwnd);
-        assert!(cubic.in_fast_recovery);
-        assert_eq!(cubic.recovery_start, Some(Instant::from_millis(0)));
+        assert!(cubic.epoch.is_none());
 
-        // in fast recovery, each dup-ACK should increase the cwnd by 1 MSS
-        let initial_cwnd = cubic.window();
-        for i in 0..3 {
-            for _ in 0..3 {
-                let initial_cwnd = cubic.window();
-                cubic.on_dup_ack(Instant::from_millis(i), MSS, initial_cwnd);
-                assert_eq!(cubic.window(), initial_cwnd + MSS);
-            }
-
-            // multiple loss events (trip-dup-ack) should not trigger additional fast recovery reductions
-            let initial_cwnd = cubic.window();
-            let initial_ssthresh = cubic.ssthresh;
-            let initial_w_max = cubic.w_max;
-            cubic.on_loss(Instant::from_millis(i), initial_cwnd);
-            assert_eq!(cubic.window(), initial_cwnd);
-            assert_eq!(cubic.ssthresh, initial_ssthresh);
-            assert_eq!(cubic.w_max, initial_w_max);
-        }
-        assert_eq!(cubic.window(), initial_cwnd + MSS * 9);
-
-        // a non-duplicate ACK exits fast recovery and deflates cwnd to ssthresh
+        // the epoch starts with the first ACK after recovery
         ack(&mut cubic, MSS, Instant::from_millis(10));
-        assert_eq!(cubic.window(), cubic.ssthresh);
-        assert!(!cubic.in_fast_recovery);
+        assert_eq!(cubic.epoch.unwrap().start, Instant::from_millis(10));
     }
 
     #[test]
-    fn zero_length_ack_does_not_exit_fast_recovery() {
+    fn undo_restores_the_window() {
         let mut cubic = Cubic::new();
         cubic.set_mss(MSS);
         cubic.cwnd = MSS * 32;
+        let (ssthresh, w_max) = (cubic.ssthresh, cubic.w_max);
+        cubic.on_loss(Instant::from_millis(0), MSS * 32);
+        assert!(cubic.window() < MSS * 32);
+        cubic.undo();
+        assert_eq!(
+            (cubic.window(), cubic.ssthresh, cubic.w_max),
+            (MSS * 32, ssthresh, w_max)
+        );
+        // Only once.
+        cubic.cwnd = MSS;
+        cubic.undo();
+        assert_eq!(cubic.window(), MSS);
+    }
 
+    #[test]
+    fn zero_length_ack_changes_nothing() {
+        let mut cubic = Cubic::new();
+        cubic.set_mss(MSS);
+        cubic.cwnd = MSS * 32;
         cubic.on_loss(Instant::from_millis(0), cubic.cwnd);
-        assert!(cubic.in_fast_recovery);
 
         let cwnd = cubic.window();
         let ssthresh = cubic.ssthresh;
 
         // Accepted segments that acknowledge no new data (window updates,
-        // data segments from the remote) must not end fast recovery or
-        // change the window.
+        // data segments from the remote) must not change the window.
         ack(&mut cubic, 0, Instant::from_millis(1));
-        assert!(cubic.in_fast_recovery);
         assert_eq!(cubic.window(), cwnd);
         assert_eq!(cubic.ssthresh, ssthresh);
+        assert!(cubic.epoch.is_none());
+    }
 
-        // The first ACK of new data still exits and deflates.
-        ack(&mut cubic, MSS, Instant::from_millis(2));
-        assert!(!cubic.in_fast_recovery);
-        assert_eq!(cubic.window(), ssthresh);
+    #[test]
+    fn growth_does_not_depend_on_how_acks_are_cut() {
+        let run = |parts: usize| {
+            let mut cubic = Cubic::new();
+            cubic.set_mss(MSS);
+            cubic.set_remote_window(MSS * 1000);
+            cubic.cwnd = MSS * 32;
+            cubic.on_loss(Instant::from_millis(0), MSS * 32);
+            for round in 0..50 {
+                let window = cubic.window();
+                for _ in 0..parts {
+                    ack(&mut cubic, window / parts, Instant::from_millis(round * 20));
+                }
+            }
+            cubic.window() as f64
+        };
+        let (one, many) = (run(1), run(20));
+        assert!((one / many - 1.0).abs() < 0.1, "{one} {many}");
     }
 
     #[test]
@@ -469,26 +490,26 @@ mod test {
 
         // we enter slow start upon major loss (an RTO)
         // window resets to MSS, ssthresh becomes a fraction of the inflight bytes,
-        // recovery_start is cleared so any later CA uses a fresh epoch,
+        // the epoch is cleared so any later CA uses a fresh epoch,
         // and w_max is preserved (RFC 9438 §4.8 defers it to the next CA stage).
         let w_max_before_rto = cubic.w_max;
         let inflight = cubic.window();
         cubic.on_rto(Instant::from_millis(0), inflight);
         assert_eq!(cubic.ssthresh, (inflight as f64 * BETA_CUBIC) as usize);
         assert_eq!(cubic.window(), MSS);
-        assert!(!cubic.in_fast_recovery);
-        assert_eq!(cubic.recovery_start, None);
+        assert!(cubic.epoch.is_none());
         assert_eq!(cubic.w_max, w_max_before_rto);
 
-        // slow start grows by at most the MSS per ack
+        // slow start grows by the bytes acknowledged, not by an MSS per ACK (batched reads give few ACKs)
         let initial_cwnd = cubic.window();
         for i in 0..10 {
             let initial_cwnd = cubic.window();
             let now = Instant::from_millis(i);
             ack(&mut cubic, MSS * 2, now);
-            assert_eq!(cubic.window(), initial_cwnd + MSS);
+            assert_eq!(cubic.window(), initial_cwnd + MSS * 2);
         }
-        assert_eq!(cubic.window(), initial_cwnd + MSS * 10);
+        assert_eq!(cubic.window(), initial_cwnd + MSS * 20);
+        cubic.cwnd = MSS * 2;
 
         // slow start uses the number of ACKed bytes if they're less than the MSS
         let initial_cwnd = cubic.window();
@@ -535,7 +556,8 @@ mod test {
             time += 1;
             let initial_cwnd = cubic.window();
             ack(&mut cubic, MSS, Instant::from_millis(time));
-            assert_eq!(cubic.window(), initial_cwnd + MSS);
+            // (slow start now stops at ssthresh exactly, and the rest of the ACK counts for CA)
+            assert!(cubic.window() > initial_cwnd && cubic.window() <= initial_cwnd + MSS);
         }
         assert!(cubic.window() >= cubic.ssthresh);
         assert!(cubic.window() < cubic.ssthresh + MSS);
@@ -544,8 +566,8 @@ mod test {
         time += 1;
         let cwnd_at_ca_entry = cubic.window();
         ack(&mut cubic, MSS, Instant::from_millis(time));
-        assert_eq!(cubic.w_max, cwnd_at_ca_entry);
-        assert_eq!(cubic.k, 0.0);
+        assert!(cubic.w_max.abs_diff(cwnd_at_ca_entry) < MSS);
+        assert_eq!(cubic.epoch.unwrap().k, 0.0);
         assert!(cubic.window() >= cwnd_at_ca_entry);
     }
 
@@ -565,29 +587,13 @@ mod test {
         assert_eq!(cubic.window(), initial_cwnd + MSS * 30);
         assert!(cubic.window() < cubic.ssthresh);
 
-        // dup ACKs: ssthresh = cwnd * beta, cwnd = ssthresh + 3*MSS, recovery_start = now
+        // loss: ssthresh = cwnd * beta, cwnd = ssthresh (no inflation for duplicate ACKs, the epoch starts later)
         time += 1;
         let loss_cwnd = cubic.window();
         let expected_ssthresh = (loss_cwnd as f64 * BETA_CUBIC) as usize;
         cubic.on_loss(Instant::from_millis(time), loss_cwnd);
         assert_eq!(cubic.ssthresh, expected_ssthresh);
-        assert_eq!(cubic.window(), expected_ssthresh + 3 * MSS);
-        assert!(cubic.in_fast_recovery);
-        assert_eq!(cubic.recovery_start, Some(Instant::from_millis(time)));
-
-        // inflate cwnd on each duplicate ACK
-        for _ in 0..9 {
-            time += 1;
-            let initial_cwnd = cubic.window();
-            cubic.on_dup_ack(Instant::from_millis(time), MSS, cubic.cwnd);
-            assert_eq!(cubic.window(), initial_cwnd + MSS);
-        }
-
-        // non-duplicate ACK deflates cwnd to ssthresh
-        time += 1;
-        ack(&mut cubic, MSS, Instant::from_millis(time));
         assert_eq!(cubic.window(), expected_ssthresh);
-        assert!(!cubic.in_fast_recovery);
 
         // ca: subsequent ACKs follow the cubic curve
         time += 1;
@@ -602,6 +608,7 @@ mod test {
         cubic.set_mss(MSS);
         cubic.w_max = MSS * 50;
         cubic.cwnd = MSS * 30;
+        cubic.flat_epoch = false;
 
         // Loss while cwnd < w_max (a new competing flow) should pull w_max down.
         let w_max_prev = cubic.w_max;
