@@ -29,8 +29,10 @@ suite('two tailscaleds on the simulated servers', () => {
     await control.start()
     await derp.start()
     control.tailnet.setDerpMap(derp.derpMap())
-    const node = (name: string): LabNode =>
-      new LabNode({ name, kind: 'tailscaled', tailscaled: peers.tailscaled, tailscale: peers.tailscale, folder, loginUrl: control.url, env: { TS_DEBUG_NEVER_DIRECT_UDP: 'true' } })
+    const { tailscaled, tailscale } = peers
+    const env = { TS_DEBUG_NEVER_DIRECT_UDP: 'true' }
+    const always = { kind: 'tailscaled', tailscaled, tailscale, folder, loginUrl: control.url, env } as const
+    const node = (name: string): LabNode => new LabNode({ name, ...always })
     one = node('n1')
     two = node('n2')
     await Promise.all([one.start(), two.start()])
@@ -62,7 +64,9 @@ suite('two tailscaleds on the simulated servers', () => {
   test('STUN told each the public port that the gate holds for it', async () => {
     for (const node of [one, two]) {
       const seen = await gate.publicOf({ ip: '127.0.0.1', port: node.udpPort })
-      await waitFor(`${node.name} to publish ${String(seen?.port)}`, () => control.tailnet.nodeNamed(node.name).endpoints.includes(`127.0.0.1:${String(seen?.port)}`), { withinMs: 10_000 })
+      const endpoint = `127.0.0.1:${String(seen?.port)}`
+      const isPublished = (): boolean => control.tailnet.nodeNamed(node.name).endpoints.includes(endpoint)
+      await waitFor(`${node.name} to publish ${endpoint}`, isPublished, { withinMs: 10_000 })
     }
   })
 
@@ -75,7 +79,8 @@ suite('two tailscaleds on the simulated servers', () => {
 
   test('a restart of the server is survived', async () => {
     await control.restart()
-    await waitFor('the stream to be opened again', () => control.tailnet.nodeNamed('n1').online && (control.counts.get('/machine/map stream') ?? 0) >= 3, { withinMs: 20_000 })
+    const isBack = (): boolean => control.tailnet.nodeNamed('n1').online && (control.counts.get('/machine/map stream') ?? 0) >= 3
+    await waitFor('the stream to be opened again', isBack, { withinMs: 20_000 })
   })
 
   test('logout ends the node’s key', async () => {

@@ -27,7 +27,8 @@ suite(`the demo${hasAddon ? '' : ' (the native add-on is not built: npm run buil
   })
 
   function start(...flags: string[]): Child {
-    demo = new Child({ name: 'demo', command: process.execPath, args: [`${root}build/scripts/demo.mjs`, ...flags], env: { TMPDIR: folder }, cwd: root })
+    const args = [`${root}build/scripts/demo.mjs`, ...flags]
+    demo = new Child({ name: 'demo', command: process.execPath, args, env: { TMPDIR: folder }, cwd: root })
     return demo
   }
 

@@ -160,7 +160,8 @@ suite(`engines on simulated servers${hasAddon ? '' : ' (the native add-on is not
 
   test('without a gate the path becomes direct; relay-only engines stay on the relay', async () => {
     const [ada] = await lab.pair()
-    await waitFor('a direct path', async () => (await ada.page('web')) === 'hello' && (await pathTo(ada, 'web')) === 'direct', { withinMs: 10_000 })
+    const isDirect = async (): Promise<boolean> => (await ada.page('web')) === 'hello' && (await pathTo(ada, 'web')) === 'direct'
+    await waitFor('a direct path', isDirect, { withinMs: 10_000 })
     await lab.stop()
     lab = new Lab()
     await lab.start()
@@ -191,7 +192,7 @@ suite(`engines on simulated servers${hasAddon ? '' : ' (the native add-on is not
     await waitFor('the page again', async () => (await ada.page('web')) === 'hello', { withinMs: 1000 })
   })
 
-  test('tunnels go on while control is away, and an engine started meanwhile comes up from its saved map', async () => {
+  test('tunnels go on while control is away; an engine started meanwhile comes up from its saved map', async () => {
     const [ada, web] = await lab.pair()
     await lab.control.stop()
     expect(await ada.page('web')).toBe('hello')
@@ -201,7 +202,8 @@ suite(`engines on simulated servers${hasAddon ? '' : ' (the native add-on is not
     await waitFor('the page', async () => (await ada.page('web')) === 'hello', { withinMs: 12_000 })
     expect((await web.api.call('status')).BackendState).toBe('Running')
     await lab.control.restart()
-    await lab.control.until(() => (lab.control.tailnet.nodeNamed('ada').online && lab.control.tailnet.nodeNamed('web').online) || undefined, 'both back', 15_000)
+    const isOnline = (name: string): boolean => lab.control.tailnet.nodeNamed(name).online
+    await lab.control.until(() => (isOnline('ada') && isOnline('web')) || undefined, 'both back', 15_000)
     expect(lab.control.tailnet.nodes.size).toBe(2)
   })
 

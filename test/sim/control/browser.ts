@@ -29,7 +29,8 @@ export async function submitForm(page: Page, fields: Readonly<Record<string, str
 
 async function toPage(url: string, reply: Response, cookies: string): Promise<Page> {
   const fresh = reply.headers.getSetCookie().map((line) => line.split(';')[0]!)
-  return { url, status: reply.status, headers: reply.headers, text: await reply.text(), cookie: fresh.length > 0 ? fresh.join('; ') : cookies }
+  const cookie = fresh.length > 0 ? fresh.join('; ') : cookies
+  return { url, status: reply.status, headers: reply.headers, text: await reply.text(), cookie }
 }
 
 const UNESCAPED: Readonly<Record<string, string>> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': "'" }

@@ -96,7 +96,8 @@ class Client {
   }
 
   begin(login: Partial<ControlLogin>): void {
-    this.control.begin({ controlUrl: this.#lab.server.url, machineKey: this.machineKey, nodeKey: this.nodeKey, interactive: false, ...login })
+    const { machineKey, nodeKey } = this
+    this.control.begin({ controlUrl: this.#lab.server.url, machineKey, nodeKey, interactive: false, ...login })
   }
 
   async join(login: Partial<ControlLogin> = {}): Promise<void> {
@@ -122,7 +123,8 @@ function fetchFrom(server: SimControl): HttpFetch {
   return ({ method, url, signal }) =>
     new Promise((done, fail) => {
       const { pathname, search } = new URL(url)
-      const request = http.request({ method, path: pathname + search, createConnection: () => server.connect() as never, ...(signal && { signal }) }, (response) => {
+      const options = { method, path: pathname + search, createConnection: () => server.connect() as never, ...(signal && { signal }) }
+      const request = http.request(options, (response) => {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
         response.on('error', fail)
@@ -198,7 +200,8 @@ test('a policy change arrives as new rules', async () => {
   lab.server.tailnet.setPolicy({ rules: [{ from: ['*'], to: ['ada:22'] }] })
   await lab.run(200)
   expect(ada.maps.at(-1)?.filterChanged).toBe(true)
-  expect(ada.maps.at(-1)?.netMap.packetFilters.get('base')?.[0]?.DstPorts?.[0]).toEqual({ IP: '100.64.0.1', Ports: { First: 22, Last: 22 } })
+  const rules = ada.maps.at(-1)?.netMap.packetFilters.get('base')
+  expect(rules?.[0]?.DstPorts?.[0]).toEqual({ IP: '100.64.0.1', Ports: { First: 22, Last: 22 } })
 })
 
 test('a server that echoes every update does not make the client chatter', async () => {

@@ -7,7 +7,7 @@ import { isDecodeError } from '../../../main/engine/base/errors.ts'
 import { machineKey } from '../../../main/engine/base/keys.ts'
 import { applyMapResponse } from '../../../main/engine/core/netmap/apply.ts'
 import type { NetMap } from '../../../main/engine/core/netmap/types.ts'
-import type { MapResponse, Node } from '../../../main/engine/core/tailcfg/types.ts'
+import type { Hostinfo, MapResponse, Node } from '../../../main/engine/core/tailcfg/types.ts'
 import { HandClock, seededRandom } from '../clock.ts'
 import { deltaMessages, initialMessage } from './map-delta.ts'
 import type { DeltaStyle, MapView } from './map-delta.ts'
@@ -25,7 +25,8 @@ class World {
 
   #join(hostname: string, login: string): SimNode {
     const raw = seededRandom(this.tailnet.nodes.size + 1).bytes(32)
-    return this.tailnet.admit({ machineKey: machineKey(raw), nodeKey: `nodekey:${this.tailnet.token(32)}`, user: this.tailnet.user(login), hostinfo: { Hostname: hostname } })
+    const nodeKey = `nodekey:${this.tailnet.token(32)}`
+    return this.tailnet.admit({ machineKey: machineKey(raw), nodeKey, user: this.tailnet.user(login), hostinfo: { Hostname: hostname } })
   }
 
   act(action: number, pick: number): void {
@@ -34,11 +35,14 @@ class World {
     const node = others[pick % Math.max(1, others.length)]
     if (action === 0 || !node) return void this.#join(NAMES[pick % NAMES.length]!, pick % 2 ? 'ada' : 'mia')
     const { hostinfo, discoKey } = node
+    const told = (netInfo: Hostinfo['NetInfo'], RoutableIPs: string[]): Hostinfo => {
+      return { ...hostinfo, ...(netInfo && { NetInfo: netInfo }), RoutableIPs }
+    }
     if (action === 1) this.tailnet.setOnline(node, !node.online)
     if (action === 2) this.tailnet.update(node, { hostinfo, discoKey, endpoints: [`192.0.2.${pick % 250}:1`] })
     if (action === 3) this.tailnet.update(node, { hostinfo, discoKey: `discokey:${this.tailnet.token(32)}`, endpoints: node.endpoints })
-    if (action === 4) this.tailnet.update(node, { hostinfo: { ...hostinfo, NetInfo: { PreferredDERP: 1 + (pick % 3) } }, discoKey, endpoints: [] })
-    if (action === 5) this.tailnet.update(node, { hostinfo: { ...hostinfo, RoutableIPs: [`10.0.${pick % 250}.0/24`] }, discoKey, endpoints: undefined })
+    if (action === 4) this.tailnet.update(node, { hostinfo: told({ PreferredDERP: 1 + (pick % 3) }, []), discoKey, endpoints: [] })
+    if (action === 5) this.tailnet.update(node, { hostinfo: told(undefined, [`10.0.${pick % 250}.0/24`]), discoKey, endpoints: undefined })
     if (action === 6) this.tailnet.remove(node)
     if (action === 7) this.tailnet.rename(node, NAMES[pick % NAMES.length]!)
     if (action === 8) this.tailnet.expire(node, pick % 2 ? 0 : 60_000)
@@ -73,7 +77,11 @@ function apply(netMap: NetMap | undefined, messages: readonly MapResponse[], wal
 
 /** What must be the same. When a peer was last seen means nothing while it is online, and a patch cannot unset it. */
 function essence(netMap: NetMap): unknown {
-  const node = ({ LastSeen, ...rest }: Node): unknown => ({ ...rest, Endpoints: rest.Endpoints ?? [], ...(rest.Online !== true && { LastSeen }) })
+  const node = ({ LastSeen, Endpoints, ...rest }: Node): unknown => ({
+    ...rest,
+    Endpoints: Endpoints ?? [],
+    ...(rest.Online !== true && { LastSeen }),
+  })
   return { self: netMap.self, peers: [...netMap.peers.values()].map(node), filters: [...netMap.packetFilters], dns: netMap.dns }
 }
 

@@ -5,7 +5,17 @@
  *   'headscale'  as Headscale 0.29 does: whole nodes for everything, and an Online change as a patch and as a whole
  *                node, each in a message of its own
  */
-import type { DerpMap, DnsConfig, FilterRule, MapResponse, Node, NodeId, PeerChange, SshPolicy, UserProfile } from '../../../main/engine/core/tailcfg/types.ts'
+import type {
+  DerpMap,
+  DnsConfig,
+  FilterRule,
+  MapResponse,
+  Node,
+  NodeId,
+  PeerChange,
+  SshPolicy,
+  UserProfile,
+} from '../../../main/engine/core/tailcfg/types.ts'
 import { ZERO_TIME } from '../../../main/engine/core/tailcfg/types.ts'
 
 export type DeltaStyle = 'patch' | 'headscale'

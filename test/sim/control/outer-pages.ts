@@ -68,7 +68,8 @@ export class OuterPages {
   async #signIn(id: string, request: IncomingMessage): Promise<PageReply> {
     const { registration, tailnet, url } = this.#owner
     // A page under another name of this machine (DNS rebinding) gets nothing.
-    if (url.startsWith('http://127.') && request.headers.host !== new URL(url).host) return problem(403, 'This page lives at another address.')
+    const isOurs = !url.startsWith('http://127.') || request.headers.host === new URL(url).host
+    if (!isOurs) return problem(403, 'This page lives at another address.')
     const signIn = registration.find(id)
     if (!signIn) return problem(404, 'This link was used or has ended. Start signing in again on your device.')
     if (request.method === 'GET') return formPage(signIn, this.#network, [...tailnet.users.values()].map((user) => user.login))

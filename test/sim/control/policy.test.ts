@@ -7,7 +7,13 @@ import type { PolicyNode } from './policy.ts'
 
 const ada: PolicyNode = { name: 'ada-laptop', login: 'ada', tags: [], ips: ['100.64.0.1', 'fd7a:115c:a1e0::1'], routes: [] }
 const mia: PolicyNode = { name: 'mia-phone', login: 'mia', tags: [], ips: ['100.64.0.2', 'fd7a:115c:a1e0::2'], routes: [] }
-const web: PolicyNode = { name: 'web', login: undefined, tags: ['tag:web'], ips: ['100.64.0.3', 'fd7a:115c:a1e0::3'], routes: ['10.0.0.0/24'] }
+const web: PolicyNode = {
+  name: 'web',
+  login: undefined,
+  tags: ['tag:web'],
+  ips: ['100.64.0.3', 'fd7a:115c:a1e0::3'],
+  routes: ['10.0.0.0/24'],
+}
 const nodes = [ada, mia, web]
 
 test('a node gets the rules for its own addresses, with ports as ranges', () => {

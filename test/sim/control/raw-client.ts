@@ -19,7 +19,11 @@ const EARLY_HEADER_BYTES = 9
 export type RawConnect = { readonly kind: 'open'; readonly client: RawClient } | { readonly kind: 'closed'; readonly text: string }
 
 /** Shakes hands on a fresh stream to the server. */
-export async function rawConnect(stream: Duplex, serverKey: MachinePublicKey, options: { machine?: PrivateKey; version?: number } = {}): Promise<RawConnect> {
+export async function rawConnect(
+  stream: Duplex,
+  serverKey: MachinePublicKey,
+  options: { machine?: PrivateKey; version?: number } = {},
+): Promise<RawConnect> {
   const machine = options.machine ?? newKey()
   const initiator = new Initiator({
     version: options.version ?? VERSION,
@@ -29,7 +33,8 @@ export async function rawConnect(stream: Duplex, serverKey: MachinePublicKey, op
   })
   const handshake = toBase64(initiator.initiation()!)
   stream.write(
-    `POST /ts2021 HTTP/1.1\r\nHost: control.sim\r\nConnection: upgrade\r\nUpgrade: tailscale-control-protocol\r\nX-Tailscale-Handshake: ${handshake}\r\nContent-Length: 0\r\n\r\n`,
+    'POST /ts2021 HTTP/1.1\r\nHost: control.sim\r\nConnection: upgrade\r\nUpgrade: tailscale-control-protocol\r\n' +
+      `X-Tailscale-Handshake: ${handshake}\r\nContent-Length: 0\r\n\r\n`,
   )
   const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
   let head = ''
@@ -82,13 +87,15 @@ export class RawClient {
 
   async register(part: Partial<RegisterRequest> = {}): Promise<RegisterResponse> {
     this.hostname = part.Hostinfo?.Hostname ?? this.hostname
-    const request: RegisterRequest = { Version: VERSION, NodeKey: this.nodeKey, OldNodeKey: ZERO_NODE_KEY, Hostinfo: { Hostname: this.hostname }, ...part }
+    const always = { Version: VERSION, NodeKey: this.nodeKey, OldNodeKey: ZERO_NODE_KEY, Hostinfo: { Hostname: this.hostname } }
+    const request: RegisterRequest = { ...always, ...part }
     const reply = await this.post('/machine/register', request)
     return JSON.parse(reply.body.toString('utf8')) as RegisterResponse
   }
 
   mapRequest(part: Partial<MapRequest>): MapRequest {
-    return { Version: VERSION, NodeKey: this.nodeKey, DiscoKey: discoKey(this.disco.publicBytes()), Hostinfo: { Hostname: this.hostname }, ...part }
+    const DiscoKey = discoKey(this.disco.publicBytes())
+    return { Version: VERSION, NodeKey: this.nodeKey, DiscoKey, Hostinfo: { Hostname: this.hostname }, ...part }
   }
 
   lite(part: Partial<MapRequest> = {}): Promise<{ status: number; body: Buffer }> {

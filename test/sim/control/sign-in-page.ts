@@ -10,6 +10,8 @@ import type { PendingSignIn } from './registration.ts'
 
 const COOKIE = 'bowline_sign_in'
 const MAX_NAME = 40
+const NAME_PATTERN = '[A-Za-z0-9._@\\-]+'
+const CSP = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 export interface PageReply {
   readonly status: number
@@ -33,7 +35,8 @@ export function formPage(signIn: PendingSignIn, network: string, names: readonly
     <p><strong>${escape(device)}</strong>${system ? ` (${escape(system)})` : ''} asks to join this network.</p>
     <form method="post">
       <label for="name">Your name</label>
-      <input id="name" name="name" list="names" required maxlength="${MAX_NAME}" pattern="[A-Za-z0-9._@\\-]+" autocomplete="username" autofocus>
+      <input id="name" name="name" list="names"
+        required maxlength="${MAX_NAME}" pattern="${NAME_PATTERN}" autocomplete="username" autofocus>
       <datalist id="names">${options}</datalist>
       <input type="hidden" name="secret" value="${signIn.formSecret}">
       <button>Join as this person</button>
@@ -89,7 +92,7 @@ function reply(status: number, body: string, extra: Record<string, string> = {})
   const headers = {
     'content-type': 'text/html; charset=utf-8',
     'cache-control': 'no-store',
-    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    'content-security-policy': CSP,
     'x-content-type-options': 'nosniff',
     'x-frame-options': 'DENY',
     // With no-referrer a browser sends `Origin: null` with our own form.
@@ -106,19 +109,29 @@ function escape(text: string): string {
 }
 
 const STYLE = `
-  :root { color-scheme: light dark; --bg: light-dark(#f5f6f8, #14171c); --card: light-dark(#fff, #1e232b); --text: light-dark(#1c232e, #eceef2);
-    --soft: light-dark(#4d5664, #b4bac5); --line: light-dark(#87909e, #7d8695); --ink: light-dark(#22304a, #e2e7ef); --on-ink: light-dark(#fff, #1a2436); --sea: light-dark(#0b6a96, #74bfe6) }
+  :root {
+    color-scheme: light dark;
+    --bg: light-dark(#f5f6f8, #14171c); --card: light-dark(#fff, #1e232b);
+    --text: light-dark(#1c232e, #eceef2); --soft: light-dark(#4d5664, #b4bac5); --line: light-dark(#87909e, #7d8695);
+    --ink: light-dark(#22304a, #e2e7ef); --on-ink: light-dark(#fff, #1a2436); --sea: light-dark(#0b6a96, #74bfe6);
+  }
   * { box-sizing: border-box }
-  body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--bg); color: var(--text); font: 15px/1.5 system-ui, sans-serif }
-  main { width: min(400px, 100vw - 32px); padding: 32px; background: var(--card); border-radius: 12px; box-shadow: 0 1px 3px #0002, 0 8px 32px #0001 }
-  svg { width: 32px; height: 32px; margin-bottom: 16px } h1 { font-size: 22px; line-height: 1.25; margin: 0 0 8px } p { margin: 0 0 16px }
+  body { margin: 0; min-height: 100vh; display: grid; place-items: center; font: 15px/1.5 system-ui, sans-serif }
+  body { background: var(--bg); color: var(--text) }
+  main { width: min(400px, 100vw - 32px); padding: 32px; background: var(--card); border-radius: 12px; box-shadow: 0 1px 3px #0002 }
+  svg { width: 32px; height: 32px; margin-bottom: 16px }
+  h1 { font-size: 22px; line-height: 1.25; margin: 0 0 8px }
+  p { margin: 0 0 16px }
   label { display: block; font-weight: 500; margin-bottom: 4px }
-  input, button { width: 100%; height: 36px; border-radius: 6px; font: inherit } input { padding: 0 10px; border: 1px solid var(--line); background: transparent; color: inherit; margin-bottom: 16px }
-  button { border: 0; background: var(--ink); color: var(--on-ink); font-weight: 600; cursor: pointer; margin-bottom: 16px }
-  :focus-visible { outline: 2px solid var(--sea); outline-offset: 2px } .note { color: var(--soft); font-size: 13px; margin: 0 }`
+  input, button { width: 100%; height: 36px; border-radius: 6px; font: inherit; margin-bottom: 16px }
+  input { padding: 0 10px; border: 1px solid var(--line); background: transparent; color: inherit }
+  button { border: 0; background: var(--ink); color: var(--on-ink); font-weight: 600; cursor: pointer }
+  :focus-visible { outline: 2px solid var(--sea); outline-offset: 2px }
+  .note { color: var(--soft); font-size: 13px; margin: 0 }`
 
 const MARK =
-  '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M9 2.4V6.3"/><path d="M9 12.2V14.9a5.6 5.6 0 1 0 5.6-5.6H5.9a2.55 2.55 0 0 0 0 5.1H6.1"/><path d="M11.9 14.4H13.6"/></svg>'
+  '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" aria-hidden="true">' +
+  '<path d="M9 2.4V6.3"/><path d="M9 12.2V14.9a5.6 5.6 0 1 0 5.6-5.6H5.9a2.55 2.55 0 0 0 0 5.1H6.1"/><path d="M11.9 14.4H13.6"/></svg>'
 
 function page(title: string, body: string): string {
   return `<!doctype html>

@@ -65,7 +65,10 @@ test('auth keys work once, or for ever, or not after their end', async () => {
   const once = control.createAuthKey({ login: 'ada' })
   const often = control.createAuthKey({ login: 'ada', reusable: true })
   const brief = control.createAuthKey({ login: 'ada', expiryMs: 1000 })
-  const errorOf = async (key: string): Promise<string | undefined> => (await (await connect(control)).register({ Auth: { AuthKey: key } })).Error
+  const errorOf = async (key: string): Promise<string | undefined> => {
+    const client = await connect(control)
+    return (await client.register({ Auth: { AuthKey: key } })).Error
+  }
   expect(await errorOf(once)).toBeUndefined()
   expect(await errorOf(once)).toBe('authkey already used')
   expect(await errorOf(often)).toBeUndefined()

@@ -155,7 +155,8 @@ export class SimControl {
   /** Resolves with the first value of `look` that is not undefined, asked again at every change and request. */
   until<T>(look: () => T | undefined, what: string, timeoutMs = 10_000): Promise<T> {
     return new Promise((done, fail) => {
-      const timer = setTimeout(() => finish(() => fail(new Error(`the control server waited ${timeoutMs} ms in vain for: ${what}`))), timeoutMs)
+      const late = (): void => fail(new Error(`the control server waited ${timeoutMs} ms in vain for: ${what}`))
+      const timer = setTimeout(() => finish(late), timeoutMs)
       const finish = (end: () => void): void => {
         clearTimeout(timer)
         this.#watchers.delete(check)

@@ -49,6 +49,33 @@ export interface AuthKey {
   used: boolean
 }
 
+export interface AuthKeyOptions {
+  readonly login: string
+  readonly reusable?: boolean
+  readonly ephemeral?: boolean
+  readonly tags?: readonly string[]
+  /** Counted from now. */
+  readonly expiryMs?: number
+}
+
+/** What lets a node in, or in again. */
+export interface Admission {
+  readonly machineKey: MachinePublicKey
+  readonly nodeKey: string
+  readonly user: SimUser
+  readonly hostinfo: Hostinfo
+  readonly tags?: readonly string[]
+  readonly ephemeral?: boolean
+  readonly expiryMs?: number | undefined
+}
+
+/** What a map request says of its sender. */
+export interface NodeFacts {
+  readonly hostinfo: Hostinfo | null | undefined
+  readonly discoKey: string | undefined
+  readonly endpoints: readonly string[] | null | undefined
+}
+
 export interface TailnetOptions {
   readonly domain?: string
   readonly policy?: SimPolicy
@@ -97,8 +124,8 @@ export class Tailnet {
     return user
   }
 
-  /** A new auth key's text; `expiryMs` counts from now. */
-  createAuthKey(options: { login: string; reusable?: boolean; ephemeral?: boolean; tags?: readonly string[]; expiryMs?: number }): string {
+  /** A new auth key's text. */
+  createAuthKey(options: AuthKeyOptions): string {
     const key = `hskey-auth-${this.token(6)}-${this.token(32)}`
     this.authKeys.set(key, {
       key,
@@ -133,7 +160,7 @@ export class Tailnet {
   }
 
   /** Adds the node, or lets it in again under its new node key. */
-  admit(entry: { machineKey: MachinePublicKey; nodeKey: string; user: SimUser; hostinfo: Hostinfo; tags?: readonly string[]; ephemeral?: boolean; expiryMs?: number | undefined }): SimNode {
+  admit(entry: Admission): SimNode {
     for (const node of this.nodes.values()) {
       if (node.machineKey !== entry.machineKey || node.user !== entry.user) continue
       node.nodeKey = entry.nodeKey
@@ -169,7 +196,7 @@ export class Tailnet {
   }
 
   /** Takes what a map request says of its sender. An absent NetInfo keeps the old one, as on Headscale. */
-  update(node: SimNode, facts: { hostinfo: Hostinfo | null | undefined; discoKey: string | undefined; endpoints: readonly string[] | null | undefined }): void {
+  update(node: SimNode, facts: NodeFacts): void {
     const hostinfo = facts.hostinfo ?? {}
     const kept = node.hostinfo.NetInfo
     this.#takeHostinfo(node, hostinfo.NetInfo === undefined && kept ? { ...hostinfo, NetInfo: kept } : hostinfo)

@@ -8,6 +8,13 @@ import type { Notify, PingResult, PingType } from '../../../main/localapi/types.
 
 const TIMEOUT_MS = 15_000
 
+export interface CallOptions<N extends MethodName> {
+  /** The row's first without it. */
+  readonly method?: HttpMethod
+  readonly query?: Readonly<Record<string, string>>
+  readonly body?: BodyOf<N>
+}
+
 export class LocalApi {
   readonly socketPath: string
 
@@ -16,7 +23,7 @@ export class LocalApi {
   }
 
   /** One call by its row's name. */
-  async call<N extends MethodName>(name: N, options: { method?: HttpMethod; query?: Readonly<Record<string, string>>; body?: BodyOf<N> } = {}): Promise<ResultOf<N>> {
+  async call<N extends MethodName>(name: N, options: CallOptions<N> = {}): Promise<ResultOf<N>> {
     const method = options.method ?? METHODS[name].methods[0]!
     const query = new URLSearchParams(options.query).toString()
     const { status, text } = await this.#exchange(method, `${API_PREFIX}${METHODS[name].path}${query && `?${query}`}`, options.body)
@@ -30,7 +37,8 @@ export class LocalApi {
 
   /** Calls for each message of the bus until the returned function ends it. */
   watch(mask: number, onNotify: (notify: Notify) => void): () => void {
-    const request = http.request({ socketPath: this.socketPath, path: `${API_PREFIX}${METHODS.watchBus.path}?mask=${mask}`, headers: { host: API_HOST } })
+    const path = `${API_PREFIX}${METHODS.watchBus.path}?mask=${mask}`
+    const request = http.request({ socketPath: this.socketPath, path, headers: { host: API_HOST } })
     request.on('error', () => {})
     request.on('response', (response) => {
       let text = ''
@@ -49,7 +57,8 @@ export class LocalApi {
   #exchange(method: string, path: string, body: unknown): Promise<{ status: number; text: string }> {
     return new Promise((done, fail) => {
       const payload = body === undefined ? undefined : JSON.stringify(body)
-      const request = http.request({ socketPath: this.socketPath, method, path, headers: { host: API_HOST }, timeout: TIMEOUT_MS }, (response) => {
+      const options = { socketPath: this.socketPath, method, path, headers: { host: API_HOST }, timeout: TIMEOUT_MS }
+      const request = http.request(options, (response) => {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
         response.on('error', fail)

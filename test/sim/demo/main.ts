@@ -85,8 +85,11 @@ async function play(run: Run): Promise<number> {
 /** The network, its peers, and the engine of the person at the keyboard. */
 async function startAll({ screen, network }: Run): Promise<DemoEngine> {
   screen.heading('A tailnet on this machine')
-  await screen.step('control server and relay', () => network.start(), () => `control server at ${network.control.url}, relay and STUN beside it`)
-  for (const name of PEERS) await screen.step(`peer ${name}`, () => network.startPeer(name), () => `peer ${name} started`)
+  const started = (): string => `control server at ${network.control.url}, relay and STUN beside it`
+  await screen.step('control server and relay', () => network.start(), started)
+  for (const name of PEERS) {
+    await screen.step(`peer ${name}`, () => network.startPeer(name), () => `peer ${name} started`)
+  }
   return screen.step('your engine', () => network.startEngine('you', true), () => 'your engine started, signed out')
 }
 
@@ -133,7 +136,8 @@ async function keepRunning(run: Run): Promise<number> {
 
 function tooLong(screen: Screen): Promise<never> {
   return new Promise((_done, fail) => {
-    setTimeout(() => fail(new Error(`it did not end within ${LIMIT_MS / 1000} s; the step under way: ${screen.current ?? 'none'}`)), LIMIT_MS).unref()
+    const late = (): void => fail(new Error(`it did not end within ${LIMIT_MS / 1000} s; the step under way: ${screen.current ?? 'none'}`))
+    setTimeout(late, LIMIT_MS).unref()
   })
 }
 

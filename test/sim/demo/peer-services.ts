@@ -19,7 +19,8 @@ const MEBIBYTE = 1 << 20
 
 /** A small welcome page. */
 export function startWebServer(title: string): Promise<Service> {
-  const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><h1>${title}</h1><p>You reached this page through your own private network.</p></html>\n`
+  const head = `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title>`
+  const page = `${head}<h1>${title}</h1><p>You reached this page through your own private network.</p></html>\n`
   return serve((_path, response) => {
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' })
     response.end(page)
@@ -34,7 +35,8 @@ export async function startFileServer(): Promise<Service & { readonly files: Rea
   ])
   const service = await serve((path, response) => {
     const bytes = contents.get(path.slice(1))
-    if (path === '/') response.writeHead(200, { 'content-type': 'text/plain' }).end([...contents.keys()].map((name) => `${name}\n`).join(''))
+    const index = [...contents.keys()].map((name) => `${name}\n`).join('')
+    if (path === '/') response.writeHead(200, { 'content-type': 'text/plain' }).end(index)
     else if (bytes) response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': bytes.length }).end(bytes)
     else response.writeHead(404).end('no such file\n')
   })

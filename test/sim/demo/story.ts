@@ -199,7 +199,8 @@ export class Story {
           (socket) => socket.destroy() && 'connected',
           (error: unknown) => errorText(error),
         )
-        if (code !== SOCKS_NOT_ALLOWED || this.#network.webHits() !== hitsBefore) throw new Error(`not the refusal that it should be: ${code}`)
+        const isRefused = code === SOCKS_NOT_ALLOWED && this.#network.webHits() === hitsBefore
+        if (!isRefused) throw new Error(`not the refusal that it should be: ${code}`)
       },
       () => 'the laptop refuses a connection that the policy does not allow',
     )

@@ -32,6 +32,7 @@ export interface SimDerpOptions extends StunServerOptions {
   readonly verify?: (key: NodePublicKey) => boolean | Promise<boolean>
 }
 
+const HOST = '127.0.0.1'
 const PEER_GONE_DISCONNECTED = 0
 const PEER_GONE_NOT_HERE = 1
 const NOT_HERE_EVERY_MS = 1000
@@ -102,7 +103,7 @@ export class SimDerp {
       RegionID: id,
       RegionCode: this.#options.code ?? 'sim',
       RegionName: this.#options.name ?? 'Simulated relay',
-      Nodes: [{ Name: String(id), RegionID: id, HostName: '127.0.0.1', IPv4: '127.0.0.1', IPv6: 'none', DERPPort: this.#port, STUNPort: this.stun.port }],
+      Nodes: [{ Name: String(id), RegionID: id, HostName: HOST, IPv4: HOST, IPv6: 'none', DERPPort: this.#port, STUNPort: this.stun.port }],
     }
   }
 
@@ -157,7 +158,8 @@ export class SimDerp {
       return
     }
     stream.write(
-      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: DERP\r\nConnection: Upgrade\r\nDerp-Version: 2\r\nDerp-Public-Key: ${toHex(this.#key.publicBytes())}\r\n\r\n`,
+      'HTTP/1.1 101 Switching Protocols\r\nUpgrade: DERP\r\nConnection: Upgrade\r\n' +
+        `Derp-Version: 2\r\nDerp-Public-Key: ${toHex(this.#key.publicBytes())}\r\n\r\n`,
     )
     const session = new DerpSession({ env: { clock: this.#clock, random: this.#random }, key: this.#key, stream, owner: this.#ownerFace })
     this.#sessions.add(session)
@@ -182,7 +184,7 @@ export class SimDerp {
     const target = this.#byKey.get(to)
     if (!target) {
       this.counts.nobody += 1
-      if (isDisco(packet) && this.#mayTellNotHere(from)) from.send(derpFrame(FRAME.peerGone, keyBytes(to), new Uint8Array([PEER_GONE_NOT_HERE])))
+      if (isDisco(packet) && this.#mayTellNotHere(from)) from.send(peerGone(to, PEER_GONE_NOT_HERE))
       return
     }
     this.counts.forwarded += 1
@@ -203,12 +205,16 @@ export class SimDerp {
     const { key } = session
     if (!key || this.#byKey.get(key) !== session) return
     this.#byKey.delete(key)
-    const gone = derpFrame(FRAME.peerGone, keyBytes(key), new Uint8Array([PEER_GONE_DISCONNECTED]))
+    const gone = peerGone(key, PEER_GONE_DISCONNECTED)
     for (const other of this.clients()) if (other.heardBy.has(key)) other.send(gone)
     // An older connection of the same key takes over.
     const heir = this.clients().findLast((other) => other.key === key)
     if (heir) this.#byKey.set(key, heir)
   }
+}
+
+function peerGone(key: NodePublicKey, reason: number): Uint8Array {
+  return derpFrame(FRAME.peerGone, keyBytes(key), new Uint8Array([reason]))
 }
 
 function answer(request: http.IncomingMessage, response: http.ServerResponse): void {
