@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use packet_loop::thread::Dead;
 use napi::{Error, Result, Status};
+use packet_loop::thread::Dead;
 
 static HOOK: Once = Once::new();
 
@@ -13,7 +13,8 @@ static HOOK: Once = Once::new();
 pub fn guard<R>(entry: impl FnOnce() -> Result<R>) -> Result<R> {
     // The default hook prints a backtrace with this machine's paths; the error says what is to be said.
     HOOK.call_once(|| std::panic::set_hook(Box::new(|_| {})));
-    catch_unwind(AssertUnwindSafe(entry)).unwrap_or_else(|_| Err(fail("native-failed", "panic in the add-on")))
+    catch_unwind(AssertUnwindSafe(entry))
+        .unwrap_or_else(|_| Err(fail("native-failed", "panic in the add-on")))
 }
 
 /// An error of this code.

@@ -2,7 +2,9 @@
 
 use device::links;
 use napi::Status;
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue};
+use napi::threadsafe_function::{
+    ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue,
+};
 use napi_derive::napi;
 
 use crate::guard::{guard, io};
@@ -28,10 +30,14 @@ impl LinkMonitor {
     pub fn new(tell: Tell) -> napi::Result<LinkMonitor> {
         guard(|| {
             let started = links::LinkMonitor::start(move |changed| {
-                let bits = u32::from(changed.links) | u32::from(changed.addresses) << 1 | u32::from(changed.routes) << 2;
+                let bits = u32::from(changed.links)
+                    | u32::from(changed.addresses) << 1
+                    | u32::from(changed.routes) << 2;
                 tell.call(bits, ThreadsafeFunctionCallMode::NonBlocking);
             });
-            started.map(|inner| LinkMonitor { inner: Some(inner) }).map_err(|error| io(&error))
+            started
+                .map(|inner| LinkMonitor { inner: Some(inner) })
+                .map_err(|error| io(&error))
         })
     }
 

@@ -17,6 +17,10 @@ pub struct PeerCredentials {
 pub fn peer_credentials(fd: i32) -> napi::Result<Option<PeerCredentials>> {
     guard(|| {
         let found = peercred::peer_credentials(fd);
-        Ok(found.map(|one| PeerCredentials { pid: one.pid, uid: one.uid, gid: one.gid }))
+        Ok(found.map(|one| PeerCredentials {
+            pid: one.pid,
+            uid: one.uid,
+            gid: one.gid,
+        }))
     })
 }

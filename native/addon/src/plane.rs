@@ -5,18 +5,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use dataplane::peers::Path;
 use device::udp::Options;
+use napi::Status;
+use napi::bindgen_prelude::Buffer;
+use napi::threadsafe_function::{
+    ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue,
+};
+use napi_derive::napi;
+use netstack::{ProxyAnswer, ProxyKind, RefuseCode};
 use packet_loop::ring::{MAX_RECORD, Ring};
 use packet_loop::thread::PacketThread;
 use packet_loop::world::Setup;
 use packet_loop::{stats, tables};
-use bytes::BytesMut;
-use napi::Status;
-use napi::bindgen_prelude::Buffer;
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue};
-use napi_derive::napi;
-use netstack::{ProxyAnswer, ProxyKind, RefuseCode};
 
 use crate::guard::{bad, dead, fail, guard, io, parse_addr, parse_ip, parse_key};
 
@@ -45,7 +47,10 @@ pub struct Address {
 
 impl From<SocketAddr> for Address {
     fn from(addr: SocketAddr) -> Address {
-        Address { ip: addr.ip().to_string(), port: u32::from(addr.port()) }
+        Address {
+            ip: addr.ip().to_string(),
+            port: u32::from(addr.port()),
+        }
     }
 }
 
@@ -75,12 +80,16 @@ impl Plane {
                 wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
             }));
             let thread = PacketThread::start(&setup, Arc::new(ring)).map_err(|error| io(&error))?;
-            Ok(Plane { thread: Some(thread) })
+            Ok(Plane {
+                thread: Some(thread),
+            })
         })
     }
 
     fn thread(&self) -> napi::Result<&PacketThread> {
-        self.thread.as_ref().ok_or_else(|| fail("native-failed", "stopped"))
+        self.thread
+            .as_ref()
+            .ok_or_else(|| fail("native-failed", "stopped"))
     }
 
     #[napi]
@@ -121,16 +130,27 @@ impl Plane {
     #[napi]
     pub fn set_engine_ports(&self, ports: Vec<u32>) -> napi::Result<()> {
         guard(|| {
-            let ports = ports.into_iter().map(u16::try_from).collect::<Result<Vec<_>, _>>();
+            let ports = ports
+                .into_iter()
+                .map(u16::try_from)
+                .collect::<Result<Vec<_>, _>>();
             let ports = ports.map_err(|_| bad("not a port"))?;
-            self.thread()?.cast(move |world| world.set_engine_ports(ports));
+            self.thread()?
+                .cast(move |world| world.set_engine_ports(ports));
             Ok(())
         })
     }
 
     /// `kind`: 0 none, 1 direct, 2 relay, 3 both.
     #[napi]
-    pub fn set_path(&self, peer: Buffer, kind: u32, ip: String, port: u32, region: u32) -> napi::Result<()> {
+    pub fn set_path(
+        &self,
+        peer: Buffer,
+        kind: u32,
+        ip: String,
+        port: u32,
+        region: u32,
+    ) -> napi::Result<()> {
         guard(|| {
             let peer = parse_key(&peer)?;
             let path = match kind {
@@ -140,7 +160,8 @@ impl Plane {
                 3 => Path::Both(parse_addr(&ip, port)?, region),
                 _ => return Err(bad("no such kind of path")),
             };
-            self.thread()?.cast(move |world| world.set_path(&peer, path));
+            self.thread()?
+                .cast(move |world| world.set_path(&peer, path));
             Ok(())
         })
     }
@@ -153,7 +174,8 @@ impl Plane {
                 return Err(bad("no datagram is so large"));
             }
             let datagram = datagram.to_vec();
-            self.thread()?.cast_lossy(move |world| world.send_udp(to, &datagram));
+            self.thread()?
+                .cast_lossy(move |world| world.send_udp(to, &datagram));
             Ok(())
         })
     }
@@ -162,7 +184,8 @@ impl Plane {
     #[napi]
     pub fn relay_frames(&self, region: u32, frames: Buffer) -> napi::Result<()> {
         guard(|| {
-            self.thread()?.cast_relay(region, BytesMut::from(&frames[..]));
+            self.thread()?
+                .cast_relay(region, BytesMut::from(&frames[..]));
             Ok(())
         })
     }
@@ -178,7 +201,10 @@ impl Plane {
                 2 => ProxyKind::Both,
                 _ => return Err(bad("no such kind of proxy")),
             };
-            let bound = self.thread()?.call(move |world| world.stack.listen_proxy(kind, addr)).map_err(dead)?;
+            let bound = self
+                .thread()?
+                .call(move |world| world.stack.listen_proxy(kind, addr))
+                .map_err(dead)?;
             bound.map(Address::from).map_err(|error| io(&error))
         })
     }
@@ -194,7 +220,10 @@ impl Plane {
         message: String,
     ) -> napi::Result<()> {
         guard(|| {
-            let addresses = addresses.iter().map(|ip| parse_ip(ip)).collect::<napi::Result<Vec<_>>>()?;
+            let addresses = addresses
+                .iter()
+                .map(|ip| parse_ip(ip))
+                .collect::<napi::Result<Vec<_>>>()?;
             let port = u16::try_from(port).map_err(|_| bad("not a port"))?;
             let refuse = |code| ProxyAnswer::Refuse { code, message };
             let answer = match kind {
@@ -235,7 +264,9 @@ impl Plane {
             self.thread()?.cast(move |world| {
                 let now = world.now;
                 if icmp {
-                    world.stack.ping_icmp(now, u64::from(id), to, size_bytes.min(1200) as usize);
+                    world
+                        .stack
+                        .ping_icmp(now, u64::from(id), to, size_bytes.min(1200) as usize);
                 } else {
                     world.ping_tsmp(id, to);
                 }
@@ -248,7 +279,10 @@ impl Plane {
     #[napi]
     pub fn stats(&self) -> napi::Result<Buffer> {
         guard(|| {
-            let packed = self.thread()?.call(|world| stats::encode(world.pipeline.peers())).map_err(dead)?;
+            let packed = self
+                .thread()?
+                .call(|world| stats::encode(world.pipeline.peers()))
+                .map_err(dead)?;
             Ok(packed.into())
         })
     }
@@ -273,7 +307,10 @@ impl Plane {
         guard(|| {
             let local = parse_addr(&ip, port)?;
             let proto = u8::try_from(proto).map_err(|_| bad("not a protocol"))?;
-            let owner = self.thread()?.call(move |world| world.stack.flow_owner(proto, local)).map_err(dead)?;
+            let owner = self
+                .thread()?
+                .call(move |world| world.stack.flow_owner(proto, local))
+                .map_err(dead)?;
             Ok(owner.map(Address::from))
         })
     }
@@ -283,7 +320,10 @@ impl Plane {
     pub fn rebind(&self, port: u32) -> napi::Result<u32> {
         guard(|| {
             let port = u16::try_from(port).map_err(|_| bad("not a port"))?;
-            let bound = self.thread()?.call(move |world| world.rebind(port)).map_err(dead)?;
+            let bound = self
+                .thread()?
+                .call(move |world| world.rebind(port))
+                .map_err(dead)?;
             bound.map(u32::from).map_err(|error| io(&error))
         })
     }

@@ -68,18 +68,37 @@ fn side(number: u32, now: Instant) -> Side {
     let v4 = Ipv4Addr::from(0x6440_0001 + number);
     pipeline.set_own(vec![v4.into()]);
     let key = *Identity::new(secret).public();
-    Side { pipeline, key, ip: v4.into(), addr: SocketAddr::new(v4.into(), 41641), wire: Wire::default() }
+    Side {
+        pipeline,
+        key,
+        ip: v4.into(),
+        addr: SocketAddr::new(v4.into(), 41641),
+        wire: Wire::default(),
+    }
 }
 
 fn spec(key: Key, ip: IpAddr) -> PeerSpec {
     let host = vec![Prefix::host(ip)];
-    PeerSpec { key, jailed: false, sources: host.clone(), routes: host }
+    PeerSpec {
+        key,
+        jailed: false,
+        sources: host.clone(),
+        routes: host,
+    }
 }
 
 fn table(own: IpAddr) -> Table {
     let any = Prefix::new(Ipv4Addr::UNSPECIFIED.into(), 0).unwrap();
-    let dsts = vec![Dst { prefix: any, first: 0, last: u16::MAX }];
-    Table { matches: vec![Match::new(&[6, 17], [any], dsts)], local: IpSet::new([Prefix::host(own)]), shields_up: false }
+    let dsts = vec![Dst {
+        prefix: any,
+        first: 0,
+        last: u16::MAX,
+    }];
+    Table {
+        matches: vec![Match::new(&[6, 17], [any], dsts)],
+        local: IpSet::new([Prefix::host(own)]),
+        shields_up: false,
+    }
 }
 
 fn packet(src: IpAddr, dst: IpAddr) -> Vec<u8> {
@@ -98,7 +117,8 @@ fn carry(now: Instant, from: &mut Side, to: &mut Side) -> bool {
     let mut run = from.wire.run.split();
     for length in &lengths {
         let datagram = run.split_to(*length);
-        to.pipeline.handle_datagram(now, Via::Direct(from.addr), datagram, &mut to.wire);
+        to.pipeline
+            .handle_datagram(now, Via::Direct(from.addr), datagram, &mut to.wire);
     }
     let moved = !lengths.is_empty();
     from.wire.lengths = lengths;
@@ -113,7 +133,9 @@ fn pipe(peers: usize) -> f64 {
     let start = Instant::now();
     let mut hub = side(0, start);
     let mut specs = Vec::new();
-    let mut ends: Vec<Side> = (1..=peers.min(BUSY_PEERS) as u32).map(|number| side(number, start)).collect();
+    let mut ends: Vec<Side> = (1..=peers.min(BUSY_PEERS) as u32)
+        .map(|number| side(number, start))
+        .collect();
     for end in &ends {
         specs.push(spec(end.key, end.ip));
     }
@@ -135,8 +157,10 @@ fn pipe(peers: usize) -> f64 {
         }));
         end.pipeline.set_peers(start, others, &[], &mut end.wire);
         end.pipeline.set_filter(table(end.ip), &mut end.wire);
-        end.pipeline.set_path(start, &hub.key, Path::Direct(hub.addr), &mut end.wire);
-        hub.pipeline.set_path(start, &end.key, Path::Direct(end.addr), &mut hub.wire);
+        end.pipeline
+            .set_path(start, &hub.key, Path::Direct(hub.addr), &mut end.wire);
+        hub.pipeline
+            .set_path(start, &end.key, Path::Direct(end.addr), &mut hub.wire);
     }
     let packets: Vec<Vec<u8>> = ends.iter().map(|end| packet(hub.ip, end.ip)).collect();
     for (end, packet) in ends.iter_mut().zip(&packets) {
@@ -172,9 +196,20 @@ fn bare() -> f64 {
             let mut nonce = [0u8; 12];
             nonce[4..].copy_from_slice(&counter.to_le_bytes());
             counter += 1;
-            let tag = key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut buffer);
+            let tag = key.seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::empty(),
+                &mut buffer,
+            );
             buffer.extend_from_slice(tag.unwrap().as_ref());
-            let len = key.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut buffer).unwrap().len();
+            let len = key
+                .open_in_place(
+                    Nonce::assume_unique_for_key(nonce),
+                    Aad::empty(),
+                    &mut buffer,
+                )
+                .unwrap()
+                .len();
             buffer.truncate(len);
             bytes += len as u64;
         }
@@ -191,7 +226,10 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bare"] => println!("{{\"gbps\":{:.3}}}", bare()),
-        ["pipe", peers] => println!("{{\"gbps\":{:.3}}}", pipe(peers.parse().expect("a number of peers"))),
+        ["pipe", peers] => println!(
+            "{{\"gbps\":{:.3}}}",
+            pipe(peers.parse().expect("a number of peers"))
+        ),
         _ => {
             for peers in [1, 1000] {
                 let rounds: Vec<(f64, f64)> = (0..5).map(|_| (pipe(peers), bare())).collect();

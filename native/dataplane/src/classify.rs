@@ -22,14 +22,21 @@ pub enum Kind {
 
 /// The kind of one datagram from the network.
 pub fn classify(datagram: &[u8]) -> Kind {
-    let [first, second, rest @ ..] = datagram else { return Kind::Other };
+    let [first, second, rest @ ..] = datagram else {
+        return Kind::Other;
+    };
     if matches!(first, 1..=4) && *second == 0 && rest.len() >= 30 && rest[..2] == [0, 0] {
         return Kind::WireGuard;
     }
     if datagram.len() >= 20 && first & 0xc0 == 0 && *second == 1 && datagram[4..8] == STUN_COOKIE {
         return Kind::Stun;
     }
-    if datagram.len() >= 8 && first & 0xc0 == 0 && second & 0x3f == 0 && datagram[7] == 0 && datagram[2] == 0x7a {
+    if datagram.len() >= 8
+        && first & 0xc0 == 0
+        && second & 0x3f == 0
+        && datagram[7] == 0
+        && datagram[2] == 0x7a
+    {
         match datagram[3] {
             0x11 => return Kind::GeneveDisco,
             0x12 => return Kind::GeneveWireGuard,
@@ -59,12 +66,24 @@ mod tests {
         assert_eq!(classify(&sized(&[4], 32)), Kind::WireGuard);
         assert_eq!(classify(&sized(&[4], 31)), Kind::Other);
         assert_eq!(classify(&sized(&[5], 148)), Kind::Other);
-        assert_eq!(classify(&sized(&[1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42], 20)), Kind::Stun);
-        assert_eq!(classify(&sized(&[1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42], 19)), Kind::Other);
+        assert_eq!(
+            classify(&sized(&[1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42], 20)),
+            Kind::Stun
+        );
+        assert_eq!(
+            classify(&sized(&[1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42], 19)),
+            Kind::Other
+        );
         assert_eq!(classify(&sized(&DISCO_MAGIC, 62)), Kind::Disco);
         assert_eq!(classify(&sized(&DISCO_MAGIC, 61)), Kind::Other);
-        assert_eq!(classify(&sized(&[0, 0x80, 0x7a, 0x11], 70)), Kind::GeneveDisco);
-        assert_eq!(classify(&sized(&[0, 0, 0x7a, 0x12], 8)), Kind::GeneveWireGuard);
+        assert_eq!(
+            classify(&sized(&[0, 0x80, 0x7a, 0x11], 70)),
+            Kind::GeneveDisco
+        );
+        assert_eq!(
+            classify(&sized(&[0, 0, 0x7a, 0x12], 8)),
+            Kind::GeneveWireGuard
+        );
     }
 
     #[test]

@@ -15,6 +15,10 @@ const MAX_PACKET: usize = 65_536;
 /// Bytes that may wait for one region between two drains: half a second at 16 Mb/s, ten packets' trips at 1 Gb/s.
 pub const REGION_BYTES: usize = 1 << 20;
 
+/// The bytes are no RecvPacket frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoFrame;
+
 /// One received packet inside a run of frames.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -25,23 +29,27 @@ pub struct Frame {
 }
 
 /// The next RecvPacket frame at `*at`, which moves behind it; `Ok(None)` at the end, `Err` when the rest makes no sense.
-pub fn next_frame(run: &[u8], at: &mut usize) -> Result<Option<Frame>, ()> {
+pub fn next_frame(run: &[u8], at: &mut usize) -> Result<Option<Frame>, NoFrame> {
     let rest = run.get(*at..).unwrap_or_default();
     if rest.is_empty() {
         return Ok(None);
     }
     if rest.len() < HEADER + KEY || rest[0] != RECV_PACKET {
-        return Err(());
+        return Err(NoFrame);
     }
     let length = u32::from_be_bytes([rest[1], rest[2], rest[3], rest[4]]) as usize;
     if !(KEY..=KEY + MAX_PACKET).contains(&length) || rest.len() < HEADER + length {
-        return Err(());
+        return Err(NoFrame);
     }
     let mut key = [0u8; KEY];
     key.copy_from_slice(&rest[HEADER..HEADER + KEY]);
     let start = *at + HEADER + KEY;
     *at += HEADER + length;
-    Ok(Some(Frame { key, start, end: *at }))
+    Ok(Some(Frame {
+        key,
+        start,
+        end: *at,
+    }))
 }
 
 /// Outgoing frames by region, in order of region.
@@ -99,16 +107,22 @@ mod tests {
         let mut at = 0;
         for len in [0usize, 1, 1312] {
             let frame = next_frame(&run, &mut at).unwrap().unwrap();
-            assert_eq!((frame.end - frame.start, frame.key), (len, [len as u8; KEY]));
+            assert_eq!(
+                (frame.end - frame.start, frame.key),
+                (len, [len as u8; KEY])
+            );
         }
         assert_eq!(next_frame(&run, &mut at), Ok(None));
         let mut at = 0;
-        assert_eq!(next_frame(&run[..36], &mut at), Err(()));
-        assert_eq!(next_frame(&[4; 64], &mut at), Err(()));
-        assert_eq!(next_frame(&[5, 0xff, 0xff, 0xff, 0xff, 0], &mut at), Err(()));
+        assert_eq!(next_frame(&run[..36], &mut at), Err(NoFrame));
+        assert_eq!(next_frame(&[4; 64], &mut at), Err(NoFrame));
+        assert_eq!(
+            next_frame(&[5, 0xff, 0xff, 0xff, 0xff, 0], &mut at),
+            Err(NoFrame)
+        );
         let mut short = run.clone();
         short[4] = 31;
-        assert_eq!(next_frame(&short, &mut 0), Err(()));
+        assert_eq!(next_frame(&short, &mut 0), Err(NoFrame));
     }
 
     #[test]

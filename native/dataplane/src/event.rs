@@ -30,18 +30,37 @@ pub struct Rejected {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    Activity { peer: Key, activity: Activity },
+    Activity {
+        peer: Key,
+        activity: Activity,
+    },
     /// A WireGuard session was made.
-    Handshake { peer: Key },
+    Handshake {
+        peer: Key,
+    },
     /// A valid handshake of a key that is not in the table.
-    UnknownPeer { key: Key },
+    UnknownPeer {
+        key: Key,
+    },
     /// Authenticated data came from this address.
-    DirectProof { peer: Key, from: SocketAddr },
+    DirectProof {
+        peer: Key,
+        from: SocketAddr,
+    },
     Rejected(Rejected),
-    DiscoKey { peer: Key, disco: Key },
-    Pong { id: u32, latency_us: u32, peer_api_port: Option<u16> },
+    DiscoKey {
+        peer: Key,
+        disco: Key,
+    },
+    Pong {
+        id: u32,
+        latency_us: u32,
+        peer_api_port: Option<u16>,
+    },
     /// A ping had no answer in time or no way to go.
-    PingFailed { id: u32 },
+    PingFailed {
+        id: u32,
+    },
 }
 
 /// Where the pipeline's output goes. All bytes are borrowed until return.

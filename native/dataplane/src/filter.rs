@@ -45,7 +45,11 @@ impl Match {
         for proto in protos {
             bits[usize::from(proto >> 6)] |= 1 << (proto & 63);
         }
-        Match { protos: bits, srcs: IpSet::new(srcs), dsts }
+        Match {
+            protos: bits,
+            srcs: IpSet::new(srcs),
+            dsts,
+        }
     }
 
     fn names(&self, proto: u8) -> bool {
@@ -133,7 +137,11 @@ impl Filter {
     }
 
     /// TCP ports of the engine's own services, which do their own authorisation.
-    pub fn set_engine_ports(&mut self, ports: Vec<u16>, jailed: impl Fn(IpAddr) -> bool) -> Vec<Flow> {
+    pub fn set_engine_ports(
+        &mut self,
+        ports: Vec<u16>,
+        jailed: impl Fn(IpAddr) -> bool,
+    ) -> Vec<Flow> {
         self.engine_ports = ports;
         self.rejudge(jailed)
     }
@@ -181,7 +189,9 @@ impl Filter {
             ip::UDP | ip::SCTP => self.check_datagram(packet, jailed, now_sec),
             ip::TSMP => Verdict::Accept,
             ip::ICMP | ip::ICMPV6 => {
-                if is_icmp_answer(packet.proto, l4) || (!self.shut(jailed) && self.any_rule(packet.src, packet.dst)) {
+                if is_icmp_answer(packet.proto, l4)
+                    || (!self.shut(jailed) && self.any_rule(packet.src, packet.dst))
+                {
                     Verdict::Accept
                 } else {
                     self.deny(jailed)
@@ -201,8 +211,9 @@ impl Filter {
             let answer = Flow::of(packet).reversed();
             if self.outbound.touch(&answer).is_none() {
                 let theirs = self.inbound.get(&answer);
-                let answers_them =
-                    theirs.is_some_and(|state| now_sec.saturating_sub(state.seen_sec) < INBOUND_DATAGRAM_REST_SEC);
+                let answers_them = theirs.is_some_and(|state| {
+                    now_sec.saturating_sub(state.seen_sec) < INBOUND_DATAGRAM_REST_SEC
+                });
                 if !answers_them {
                     self.outbound.insert(answer, ());
                 }
@@ -219,7 +230,11 @@ impl Filter {
         let flow = Flow::of(packet);
         if !syn {
             let cut = self.inbound.get(&flow).is_some_and(|state| state.cut);
-            return if cut { Verdict::Drop(Reason::Cut) } else { Verdict::Accept };
+            return if cut {
+                Verdict::Drop(Reason::Cut)
+            } else {
+                Verdict::Accept
+            };
         }
         if !self.engine_port(&flow) && !self.permits(&flow, jailed) {
             return self.deny(jailed);
@@ -251,14 +266,23 @@ impl Filter {
 
     fn remember(&mut self, flow: Flow, now_sec: u64) {
         let was_cut = self.inbound.get(&flow).is_some_and(|state| state.cut);
-        self.inbound.insert(flow, Inbound { seen_sec: now_sec, generation: self.generation, cut: false });
+        self.inbound.insert(
+            flow,
+            Inbound {
+                seen_sec: now_sec,
+                generation: self.generation,
+                cut: false,
+            },
+        );
         if was_cut {
             self.cut_flows -= 1;
         }
     }
 
     fn engine_port(&self, flow: &Flow) -> bool {
-        flow.proto == ip::TCP && self.engine_ports.contains(&flow.dst_port) && self.own.contains(&flow.dst)
+        flow.proto == ip::TCP
+            && self.engine_ports.contains(&flow.dst_port)
+            && self.own.contains(&flow.dst)
     }
 
     fn shut(&self, jailed: bool) -> bool {
@@ -266,7 +290,11 @@ impl Filter {
     }
 
     fn deny(&self, jailed: bool) -> Verdict {
-        Verdict::Drop(if self.shut(jailed) { Reason::ShieldsUp } else { Reason::Rules })
+        Verdict::Drop(if self.shut(jailed) {
+            Reason::ShieldsUp
+        } else {
+            Reason::Rules
+        })
     }
 
     /// Whether the rules let this flow start.
@@ -290,7 +318,9 @@ impl Filter {
     }
 
     fn any_rule(&self, src: IpAddr, dst: IpAddr) -> bool {
-        let hits = |rule: &Match| rule.dsts.iter().any(|to| to.prefix.contains(dst)) && rule.srcs.contains(src);
+        let hits = |rule: &Match| {
+            rule.dsts.iter().any(|to| to.prefix.contains(dst)) && rule.srcs.contains(src)
+        };
         self.table.matches.iter().any(hits)
     }
 }
@@ -315,7 +345,9 @@ fn check_common(packet: &Parsed) -> Result<(), Reason> {
 
 /// Echo replies and errors answer something of ours.
 fn is_icmp_answer(proto: u8, l4: &[u8]) -> bool {
-    let (Some(kind), Some(code)) = (l4.first(), l4.get(1)) else { return false };
+    let (Some(kind), Some(code)) = (l4.first(), l4.get(1)) else {
+        return false;
+    };
     match proto {
         ip::ICMP => matches!(kind, 3 | 11 | 12) || (*kind == 0 && *code == 0),
         _ => matches!(kind, 1..=4) || (*kind == 129 && *code == 0),

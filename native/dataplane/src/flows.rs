@@ -60,7 +60,14 @@ pub struct Lru<V> {
 
 impl<V> Lru<V> {
     pub fn new(capacity: usize) -> Lru<V> {
-        Lru { capacity, map: HashMap::new(), nodes: Vec::new(), newest: NONE, oldest: NONE, free: Vec::new() }
+        Lru {
+            capacity,
+            map: HashMap::new(),
+            nodes: Vec::new(),
+            newest: NONE,
+            oldest: NONE,
+            free: Vec::new(),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -100,7 +107,12 @@ impl<V> Lru<V> {
             let oldest = self.nodes[self.oldest as usize].key;
             self.remove(&oldest);
         }
-        let node = Node { key: flow, value, newer: NONE, older: NONE };
+        let node = Node {
+            key: flow,
+            value,
+            newer: NONE,
+            older: NONE,
+        };
         let at = match self.free.pop() {
             Some(at) => {
                 self.nodes[at as usize] = node;
@@ -116,7 +128,9 @@ impl<V> Lru<V> {
     }
 
     pub fn remove(&mut self, flow: &Flow) -> bool {
-        let Some(at) = self.map.remove(flow) else { return false };
+        let Some(at) = self.map.remove(flow) else {
+            return false;
+        };
         self.unlink(at);
         self.free.push(at);
         true
@@ -124,7 +138,9 @@ impl<V> Lru<V> {
 
     /// Every flow with its value, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&Flow, &V)> {
-        self.map.iter().map(|(flow, at)| (flow, &self.nodes[*at as usize].value))
+        self.map
+            .iter()
+            .map(|(flow, at)| (flow, &self.nodes[*at as usize].value))
     }
 
     fn unlink(&mut self, at: u32) {
@@ -158,7 +174,13 @@ mod tests {
 
     fn flow(port: u16) -> Flow {
         let ip: IpAddr = "100.64.0.1".parse().unwrap();
-        Flow { proto: 17, src: ip, src_port: port, dst: ip, dst_port: 1 }
+        Flow {
+            proto: 17,
+            src: ip,
+            src_port: port,
+            dst: ip,
+            dst_port: 1,
+        }
     }
 
     #[test]

@@ -18,11 +18,18 @@ pub struct Bucket {
 
 impl Bucket {
     pub fn new(rate: f64, burst: f64) -> Bucket {
-        Bucket { rate, burst, tokens: burst, at: None }
+        Bucket {
+            rate,
+            burst,
+            tokens: burst,
+            at: None,
+        }
     }
 
     pub fn take(&mut self, now: Instant) -> bool {
-        let passed = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        let passed = self
+            .at
+            .map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         self.at = Some(now);
         self.tokens = (self.tokens + passed.as_secs_f64() * self.rate).min(self.burst);
         if self.tokens < 1.0 {
@@ -59,7 +66,12 @@ impl UnknownRing {
         if self.held.len() >= RING_ENTRIES {
             self.held.pop_front();
         }
-        self.held.push_back(Held { at: now, key, via, datagram });
+        self.held.push_back(Held {
+            at: now,
+            key,
+            via,
+            datagram,
+        });
         if self.announced.iter().any(|(known, _)| *known == key) {
             return false;
         }

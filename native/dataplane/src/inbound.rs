@@ -24,7 +24,13 @@ fn le32(bytes: &[u8], at: usize) -> u32 {
 impl Pipeline {
     /// Takes one datagram as it came; its memory is used for decryption.
     #[inline]
-    pub fn handle_datagram<S: Sink>(&mut self, now: Instant, via: Via, datagram: BytesMut, sink: &mut S) {
+    pub fn handle_datagram<S: Sink>(
+        &mut self,
+        now: Instant,
+        via: Via,
+        datagram: BytesMut,
+        sink: &mut S,
+    ) {
         self.counters.in_datagrams += 1;
         match classify(&datagram) {
             Kind::WireGuard => self.handle_wireguard(now, via, datagram, sink),
@@ -38,7 +44,13 @@ impl Pipeline {
     }
 
     /// Takes a run of whole RecvPacket frames from a relay; a frame that makes no sense ends the run.
-    pub fn handle_relay_frames<S: Sink>(&mut self, now: Instant, region: u32, mut run: BytesMut, sink: &mut S) {
+    pub fn handle_relay_frames<S: Sink>(
+        &mut self,
+        now: Instant,
+        region: u32,
+        mut run: BytesMut,
+        sink: &mut S,
+    ) {
         loop {
             let mut at = 0;
             match derp::next_frame(&run, &mut at) {
@@ -46,10 +58,18 @@ impl Pipeline {
                     self.counters.in_relay_frames += 1;
                     let mut packet = run.split_to(frame.end);
                     packet.advance(frame.start);
-                    self.handle_datagram(now, Via::Relay { region, from: frame.key }, packet, sink);
+                    self.handle_datagram(
+                        now,
+                        Via::Relay {
+                            region,
+                            from: frame.key,
+                        },
+                        packet,
+                        sink,
+                    );
                 }
                 Ok(None) => return,
-                Err(()) => {
+                Err(derp::NoFrame) => {
                     self.counters.in_relay_garbage += 1;
                     return;
                 }
@@ -58,13 +78,22 @@ impl Pipeline {
     }
 
     #[inline]
-    fn handle_wireguard<S: Sink>(&mut self, now: Instant, via: Via, datagram: BytesMut, sink: &mut S) {
+    fn handle_wireguard<S: Sink>(
+        &mut self,
+        now: Instant,
+        via: Via,
+        datagram: BytesMut,
+        sink: &mut S,
+    ) {
         match (datagram[0], datagram.len()) {
             (4, _) => self.handle_data(now, via, datagram, sink),
             (1, INIT_LEN) | (2, RESPONSE_LEN) => self.handle_handshake(now, via, datagram, sink),
             (3, COOKIE_LEN) => {
                 let slot = self.by_index.get(&le32(&datagram, 4)).copied();
-                match slot.and_then(|slot| self.peers.get_mut(slot)).and_then(|peer| peer.tunnel.as_mut()) {
+                match slot
+                    .and_then(|slot| self.peers.get_mut(slot))
+                    .and_then(|peer| peer.tunnel.as_mut())
+                {
                     Some(tunnel) => {
                         if matches!(tunnel.open_cookie(datagram), Opened::Failed) {
                             self.counters.in_open_failed += 1;
@@ -84,8 +113,12 @@ impl Pipeline {
             return;
         };
         self.catch_up(now, slot, sink);
-        let Some(peer) = self.peers.get_mut(slot) else { return };
-        let Some(tunnel) = peer.tunnel.as_mut() else { return };
+        let Some(peer) = self.peers.get_mut(slot) else {
+            return;
+        };
+        let Some(tunnel) = peer.tunnel.as_mut() else {
+            return;
+        };
         let Opened::Packet(packet) = tunnel.open(datagram) else {
             self.counters.in_open_failed += 1;
             return;
@@ -94,10 +127,15 @@ impl Pipeline {
         peer.stats.rx_bytes += len;
         peer.stats.rx_packets += 1;
         if let Via::Direct(from) = via {
-            let fresh = |(at, when): (SocketAddr, Instant)| at == from && now.saturating_duration_since(when) < PROOF_EVERY;
+            let fresh = |(at, when): (SocketAddr, Instant)| {
+                at == from && now.saturating_duration_since(when) < PROOF_EVERY
+            };
             if !peer.direct_proof.is_some_and(fresh) {
                 peer.direct_proof = Some((from, now));
-                sink.event(Event::DirectProof { peer: peer.key, from });
+                sink.event(Event::DirectProof {
+                    peer: peer.key,
+                    from,
+                });
             }
         }
         if queued {
@@ -112,7 +150,9 @@ impl Pipeline {
     fn catch_up<S: Sink>(&mut self, now: Instant, slot: u32, sink: &mut S) {
         let stale = self.peers.get(slot).is_some_and(|peer| {
             peer.timed != crate::peers::Timed::Busy
-                || peer.ticked.is_none_or(|at| now.saturating_duration_since(at) >= crate::pipeline::BUSY_TICK)
+                || peer.ticked.is_none_or(|at| {
+                    now.saturating_duration_since(at) >= crate::pipeline::BUSY_TICK
+                })
         });
         if stale {
             self.wake(now, slot, sink);
@@ -126,7 +166,9 @@ impl Pipeline {
         };
         let packet = &packet[..parsed.total_len];
         let owned = self.peers.owns_source(slot, parsed.src);
-        let Some(peer) = self.peers.get_mut(slot) else { return };
+        let Some(peer) = self.peers.get_mut(slot) else {
+            return;
+        };
         if !owned {
             peer.stats.dropped_source += 1;
             self.counters.in_bad_source += 1;
@@ -135,7 +177,10 @@ impl Pipeline {
         peer.last_data = Some(now);
         if !peer.receiving {
             peer.receiving = true;
-            sink.event(Event::Activity { peer: peer.key, activity: Activity::Receiving });
+            sink.event(Event::Activity {
+                peer: peer.key,
+                activity: Activity::Receiving,
+            });
         }
         if parsed.proto == ip::TSMP {
             self.handle_tsmp(now, slot, &parsed, &packet[parsed.l4..], sink);
@@ -143,7 +188,10 @@ impl Pipeline {
         }
         let jailed = peer.jailed;
         let now_sec = self.now_sec(now);
-        match self.filter.check_in(&parsed, &packet[parsed.l4..], jailed, now_sec) {
+        match self
+            .filter
+            .check_in(&parsed, &packet[parsed.l4..], jailed, now_sec)
+        {
             Verdict::Accept => {
                 self.counters.in_delivered += 1;
                 sink.deliver(packet);
@@ -153,9 +201,18 @@ impl Pipeline {
     }
 
     /// Counts a refused packet; a refused IPv4 TCP SYN is answered, so that its opener need not wait.
-    fn refuse<S: Sink>(&mut self, now: Instant, slot: u32, parsed: &Parsed, why: Reason, sink: &mut S) {
+    fn refuse<S: Sink>(
+        &mut self,
+        now: Instant,
+        slot: u32,
+        parsed: &Parsed,
+        why: Reason,
+        sink: &mut S,
+    ) {
         self.counters.in_filtered += 1;
-        let Some(peer) = self.peers.get_mut(slot) else { return };
+        let Some(peer) = self.peers.get_mut(slot) else {
+            return;
+        };
         peer.stats.dropped_filter += 1;
         let peer = peer.key;
         let reason = match why {
@@ -176,8 +233,12 @@ impl Pipeline {
         if !parsed.is_tcp_syn() || !parsed.dst.is_ipv4() || !self.rejects.take(now) {
             return;
         }
-        let message =
-            Message::Reject { proto: parsed.proto, reason, src_port: parsed.src_port, dst_port: parsed.dst_port };
+        let message = Message::Reject {
+            proto: parsed.proto,
+            reason,
+            src_port: parsed.src_port,
+            dst_port: parsed.dst_port,
+        };
         if let Some(packet) = tsmp::encode(&message, parsed.dst, parsed.src)
             && self.send_own(now, &packet, sink)
         {
@@ -185,8 +246,17 @@ impl Pipeline {
         }
     }
 
-    fn handle_tsmp<S: Sink>(&mut self, now: Instant, slot: u32, parsed: &Parsed, body: &[u8], sink: &mut S) {
-        let Some(peer) = self.peers.get(slot).map(|peer| peer.key) else { return };
+    fn handle_tsmp<S: Sink>(
+        &mut self,
+        now: Instant,
+        slot: u32,
+        parsed: &Parsed,
+        body: &[u8],
+        sink: &mut S,
+    ) {
+        let Some(peer) = self.peers.get(slot).map(|peer| peer.key) else {
+            return;
+        };
         match tsmp::decode(body) {
             Some(Message::Ping(bytes)) if self.own.contains(&parsed.dst) => {
                 let pong = Message::Pong(bytes, self.peer_api_port);
@@ -196,16 +266,35 @@ impl Pipeline {
             }
             Some(Message::Pong(bytes, port)) => {
                 if let Some(wait) = self.pings.remove(&bytes) {
-                    let latency_us = now.saturating_duration_since(wait.sent).as_micros().min(u128::from(u32::MAX)) as u32;
-                    sink.event(Event::Pong { id: wait.id, latency_us, peer_api_port: port.filter(|port| *port != 0) });
+                    let latency_us = now
+                        .saturating_duration_since(wait.sent)
+                        .as_micros()
+                        .min(u128::from(u32::MAX)) as u32;
+                    sink.event(Event::Pong {
+                        id: wait.id,
+                        latency_us,
+                        peer_api_port: port.filter(|port| *port != 0),
+                    });
                 }
             }
-            Some(Message::Reject { proto, reason, src_port, dst_port }) => {
+            Some(Message::Reject {
+                proto,
+                reason,
+                src_port,
+                dst_port,
+            }) => {
                 let from = SocketAddr::new(parsed.dst, src_port);
                 let to = SocketAddr::new(parsed.src, dst_port);
                 sink.refused(proto, from, to);
                 if self.reject_events.take(now) {
-                    sink.event(Event::Rejected(Rejected { peer, outbound: true, proto, reason, from, to }));
+                    sink.event(Event::Rejected(Rejected {
+                        peer,
+                        outbound: true,
+                        proto,
+                        reason,
+                        from,
+                        to,
+                    }));
                 }
             }
             Some(Message::DiscoKey(disco)) => sink.event(Event::DiscoKey { peer, disco }),
@@ -213,7 +302,13 @@ impl Pipeline {
         }
     }
 
-    fn handle_handshake<S: Sink>(&mut self, now: Instant, via: Via, datagram: BytesMut, sink: &mut S) {
+    fn handle_handshake<S: Sink>(
+        &mut self,
+        now: Instant,
+        via: Via,
+        datagram: BytesMut,
+        sink: &mut S,
+    ) {
         let Some(identity) = &self.identity else {
             self.counters.in_no_key += 1;
             return;
@@ -270,13 +365,19 @@ impl Pipeline {
             };
             slot
         };
-        let Some(peer) = self.peers.get_mut(slot) else { return };
+        let Some(peer) = self.peers.get_mut(slot) else {
+            return;
+        };
         if peer.tunnel.is_none() {
             peer.tunnel = Some(identity.tunnel(&peer.key));
         }
         self.wake(now, slot, sink);
-        let Some(peer) = self.peers.get_mut(slot) else { return };
-        let Some(tunnel) = peer.tunnel.as_mut() else { return };
+        let Some(peer) = self.peers.get_mut(slot) else {
+            return;
+        };
+        let Some(tunnel) = peer.tunnel.as_mut() else {
+            return;
+        };
         match tunnel.open_handshake(verified) {
             Opened::Reply { packet, .. } => {
                 peer.handshaking = false;
@@ -291,7 +392,14 @@ impl Pipeline {
         }
     }
 
-    fn hold_unknown<S: Sink>(&mut self, now: Instant, key: Key, via: Via, datagram: BytesMut, sink: &mut S) {
+    fn hold_unknown<S: Sink>(
+        &mut self,
+        now: Instant,
+        key: Key,
+        via: Via,
+        datagram: BytesMut,
+        sink: &mut S,
+    ) {
         self.counters.in_unknown_peer += 1;
         if self.unknown.hold(now, key, via, datagram) {
             sink.event(Event::UnknownPeer { key });
@@ -310,5 +418,7 @@ fn send_back<S: Sink>(via: &Via, message: &[u8], sink: &mut S) {
 }
 
 fn wall_ms() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
 }

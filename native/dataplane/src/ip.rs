@@ -84,7 +84,12 @@ fn parse4(packet: &[u8]) -> Result<Parsed, Malformed> {
         return Err(Malformed::Length);
     }
     let octets = |at: usize| {
-        IpAddr::V4(Ipv4Addr::new(packet[at], packet[at + 1], packet[at + 2], packet[at + 3]))
+        IpAddr::V4(Ipv4Addr::new(
+            packet[at],
+            packet[at + 1],
+            packet[at + 2],
+            packet[at + 3],
+        ))
     };
     let mut parsed = Parsed {
         proto: packet[9],
@@ -155,7 +160,11 @@ fn parse6(packet: &[u8]) -> Result<Parsed, Malformed> {
 }
 
 fn later_fragment(offset_bytes: usize) -> u8 {
-    if offset_bytes < MIN_FRAGMENT_OFFSET_BYTES { UNKNOWN } else { FRAGMENT }
+    if offset_bytes < MIN_FRAGMENT_OFFSET_BYTES {
+        UNKNOWN
+    } else {
+        FRAGMENT
+    }
 }
 
 /// IPv6 next-header values that are not a transport: only one Fragment header is understood, in front.
@@ -181,7 +190,9 @@ fn parse_transport(packet: &[u8], parsed: &mut Parsed, more_fragments: bool) {
     match parsed.proto {
         TCP => {
             parsed.tcp_flags = body[13] & 0x3f;
-            if usize::from(body[12] >> 4) < 5 || usize::from(body[12] >> 4) * 4 > body.len() && !more_fragments {
+            if usize::from(body[12] >> 4) < 5
+                || usize::from(body[12] >> 4) * 4 > body.len() && !more_fragments
+            {
                 parsed.proto = UNKNOWN;
                 return;
             }
@@ -209,10 +220,18 @@ pub fn checksum_add(mut sum: u32, bytes: &[u8]) -> u32 {
 }
 
 /// Writes an IP header for `payload_len` bytes of `proto` into `out`; both addresses are of one family.
-pub fn push_header(out: &mut Vec<u8>, proto: u8, src: IpAddr, dst: IpAddr, payload_len: usize) -> bool {
+pub fn push_header(
+    out: &mut Vec<u8>,
+    proto: u8,
+    src: IpAddr,
+    dst: IpAddr,
+    payload_len: usize,
+) -> bool {
     match (src, dst) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
-            let Ok(total) = u16::try_from(20 + payload_len) else { return false };
+            let Ok(total) = u16::try_from(20 + payload_len) else {
+                return false;
+            };
             let start = out.len();
             out.extend_from_slice(&[0x45, 0]);
             out.extend_from_slice(&total.to_be_bytes());
@@ -224,7 +243,9 @@ pub fn push_header(out: &mut Vec<u8>, proto: u8, src: IpAddr, dst: IpAddr, paylo
             true
         }
         (IpAddr::V6(src), IpAddr::V6(dst)) => {
-            let Ok(length) = u16::try_from(payload_len) else { return false };
+            let Ok(length) = u16::try_from(payload_len) else {
+                return false;
+            };
             out.extend_from_slice(&[0x60, 0, 0, 0]);
             out.extend_from_slice(&length.to_be_bytes());
             out.extend_from_slice(&[proto, 64]);
@@ -258,7 +279,15 @@ mod tests {
         packet.extend_from_slice(&[0; 8]);
         let parsed = parse(&packet).unwrap();
         assert!(parsed.is_tcp_syn());
-        assert_eq!((parsed.src_port, parsed.dst_port, parsed.total_len, parsed.l4), (0x1234, 80, 40, 20));
+        assert_eq!(
+            (
+                parsed.src_port,
+                parsed.dst_port,
+                parsed.total_len,
+                parsed.l4
+            ),
+            (0x1234, 80, 40, 20)
+        );
         assert_eq!(checksum_add(0, &packet[..20]), 0xffff);
     }
 
@@ -277,7 +306,12 @@ mod tests {
     #[test]
     fn low_later_fragments_are_unknown_and_high_ones_pass_as_fragments() {
         let mut packet = tcp4(SYN, 20);
-        for (units, proto) in [(1u16, UNKNOWN), (9, UNKNOWN), (10, FRAGMENT), (0x1fff, FRAGMENT)] {
+        for (units, proto) in [
+            (1u16, UNKNOWN),
+            (9, UNKNOWN),
+            (10, FRAGMENT),
+            (0x1fff, FRAGMENT),
+        ] {
             packet[6..8].copy_from_slice(&units.to_be_bytes());
             assert_eq!(parse(&packet).unwrap().proto, proto);
         }
@@ -289,7 +323,9 @@ mod tests {
         for _ in 0..20_000 {
             let mut bytes = [0u8; 72];
             for byte in &mut bytes {
-                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                state = state
+                    .wrapping_mul(6364136223846793005)
+                    .wrapping_add(1442695040888963407);
                 *byte = (state >> 56) as u8;
             }
             bytes[0] = if state & 1 == 0 { 0x45 } else { 0x60 };

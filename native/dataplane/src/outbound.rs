@@ -37,7 +37,13 @@ impl Pipeline {
     }
 
     #[inline]
-    fn route_and_seal<S: Sink>(&mut self, now: Instant, parsed: &Parsed, packet: &[u8], sink: &mut S) -> bool {
+    fn route_and_seal<S: Sink>(
+        &mut self,
+        now: Instant,
+        parsed: &Parsed,
+        packet: &[u8],
+        sink: &mut S,
+    ) -> bool {
         let Some(slot) = self.peers.route(parsed.dst) else {
             if self.own.contains(&parsed.dst) {
                 self.counters.out_self += 1;
@@ -54,23 +60,38 @@ impl Pipeline {
             self.counters.out_no_key += 1;
             return false;
         };
-        let Some(peer) = self.peers.get_mut(slot) else { return false };
+        let Some(peer) = self.peers.get_mut(slot) else {
+            return false;
+        };
         if peer.tunnel.is_none() {
             peer.tunnel = Some(identity.tunnel(&peer.key));
         }
         if !peer.sending {
             peer.sending = true;
-            sink.event(Event::Activity { peer: peer.key, activity: Activity::Sending });
+            sink.event(Event::Activity {
+                peer: peer.key,
+                activity: Activity::Sending,
+            });
         }
         peer.last_data = Some(now);
         self.wake(now, slot, sink);
-        let padded = packet.len().next_multiple_of(16).min(self.config.mtu).max(packet.len());
+        let padded = packet
+            .len()
+            .next_multiple_of(16)
+            .min(self.config.mtu)
+            .max(packet.len());
         // Everything split off before was dropped by the tunnel, so this reclaims the same memory.
         self.scratch.reserve(padded);
         self.scratch.extend_from_slice(packet);
         self.scratch.resize(padded, 0);
         let plain = self.scratch.split();
-        let Some(tunnel) = self.peers.get_mut(slot).and_then(|peer| peer.tunnel.as_mut()) else { return false };
+        let Some(tunnel) = self
+            .peers
+            .get_mut(slot)
+            .and_then(|peer| peer.tunnel.as_mut())
+        else {
+            return false;
+        };
         if let Some(sealed) = tunnel.seal(plain) {
             self.transmit(now, slot, &sealed, None, sink);
         }
@@ -87,7 +108,9 @@ impl Pipeline {
         reply_to: Option<&Via>,
         sink: &mut S,
     ) {
-        let Some(peer) = self.peers.get_mut(slot) else { return };
+        let Some(peer) = self.peers.get_mut(slot) else {
+            return;
+        };
         if message.len() >= 8 && (message[0] == 1 || message[0] == 2) {
             let index = u32::from_le_bytes([message[4], message[5], message[6], message[7]]);
             self.by_index.insert(index, slot);
@@ -127,7 +150,13 @@ impl Pipeline {
 
     /// Sends what a tunnel held until it had a session.
     pub(crate) fn flush_queued<S: Sink>(&mut self, now: Instant, slot: u32, sink: &mut S) {
-        let Some(tunnel) = self.peers.get_mut(slot).and_then(|peer| peer.tunnel.as_mut()) else { return };
+        let Some(tunnel) = self
+            .peers
+            .get_mut(slot)
+            .and_then(|peer| peer.tunnel.as_mut())
+        else {
+            return;
+        };
         if !tunnel.has_queued() {
             return;
         }
@@ -141,7 +170,11 @@ impl Pipeline {
     /// Asks the stack of the peer behind `to`; answers come as `Event::Pong` or `Event::PingFailed` under `id`.
     pub fn ping_tsmp<S: Sink>(&mut self, now: Instant, id: u32, to: IpAddr, sink: &mut S) {
         let bytes = self.ping_bytes();
-        let src = self.own.iter().copied().find(|own| own.is_ipv4() == to.is_ipv4());
+        let src = self
+            .own
+            .iter()
+            .copied()
+            .find(|own| own.is_ipv4() == to.is_ipv4());
         let packet = src.and_then(|src| tsmp::encode(&Message::Ping(bytes), src, to));
         let sent = packet.is_some_and(|packet| self.send_own(now, &packet, sink));
         if sent {

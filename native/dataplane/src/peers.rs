@@ -197,7 +197,9 @@ impl Peers {
     /// Whether `src` belongs to this peer: the most specific prefix that holds it names the peer as an owner.
     #[inline]
     pub fn owns_source(&mut self, slot: u32, src: IpAddr) -> bool {
-        let Some(peer) = self.slots[slot as usize].as_deref_mut() else { return false };
+        let Some(peer) = self.slots[slot as usize].as_deref_mut() else {
+            return false;
+        };
         if peer.proven_source == Some((src, self.generation)) {
             return true;
         }
@@ -210,7 +212,10 @@ impl Peers {
 
     /// Whether the peer that `ip` belongs to may only answer us.
     pub fn is_jailed(&self, ip: IpAddr) -> bool {
-        self.sources.lookup(ip).iter().any(|slot| self.get(*slot).is_some_and(|peer| peer.jailed))
+        self.sources
+            .lookup(ip)
+            .iter()
+            .any(|slot| self.get(*slot).is_some_and(|peer| peer.jailed))
     }
 
     fn forget_caches(&mut self) {
@@ -219,14 +224,26 @@ impl Peers {
     }
 
     fn link(&mut self, slot: u32) {
-        let Some(peer) = self.slots[slot as usize].as_deref() else { return };
-        peer.sources.iter().for_each(|prefix| self.sources.insert(*prefix, slot));
-        peer.routes.iter().for_each(|prefix| self.routes.insert(*prefix, slot));
+        let Some(peer) = self.slots[slot as usize].as_deref() else {
+            return;
+        };
+        peer.sources
+            .iter()
+            .for_each(|prefix| self.sources.insert(*prefix, slot));
+        peer.routes
+            .iter()
+            .for_each(|prefix| self.routes.insert(*prefix, slot));
     }
 
     fn unlink(&mut self, slot: u32) {
-        let Some(peer) = self.slots[slot as usize].as_deref() else { return };
-        peer.sources.iter().for_each(|prefix| self.sources.remove(*prefix, slot));
-        peer.routes.iter().for_each(|prefix| self.routes.remove(*prefix, slot));
+        let Some(peer) = self.slots[slot as usize].as_deref() else {
+            return;
+        };
+        peer.sources
+            .iter()
+            .for_each(|prefix| self.sources.remove(*prefix, slot));
+        peer.routes
+            .iter()
+            .for_each(|prefix| self.routes.remove(*prefix, slot));
     }
 }

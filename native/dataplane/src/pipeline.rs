@@ -21,7 +21,7 @@ use crate::flows::Flow;
 use crate::guard::{Bucket, UnknownRing};
 use crate::peers::{Path, PeerSpec, Peers, Timed};
 use crate::prefix::QuickMap;
-use crate::tunnel::{Identity, Key};
+use crate::tunnel::{Identity, Key, Resting};
 
 /// Timers of busy peers; the WireGuard state machine wants about this.
 pub const BUSY_TICK: Duration = Duration::from_millis(250);
@@ -136,7 +136,13 @@ impl Pipeline {
     }
 
     /// Adds, changes and removes peers. Handshakes that were held for a new one are replayed.
-    pub fn set_peers<S: Sink>(&mut self, now: Instant, upserts: Vec<PeerSpec>, removes: &[Key], sink: &mut S) {
+    pub fn set_peers<S: Sink>(
+        &mut self,
+        now: Instant,
+        upserts: Vec<PeerSpec>,
+        removes: &[Key],
+        sink: &mut S,
+    ) {
         for key in removes {
             if let Some(slot) = self.peers.remove(key) {
                 self.by_index.retain(|_, owner| *owner != slot);
@@ -176,20 +182,32 @@ impl Pipeline {
     pub fn set_engine_ports<S: Sink>(&mut self, ports: Vec<u16>, sink: &mut S) {
         self.peer_api_port = ports.first().copied();
         let peers = &self.peers;
-        let cut = self.filter.set_engine_ports(ports, |ip| peers.is_jailed(ip));
+        let cut = self
+            .filter
+            .set_engine_ports(ports, |ip| peers.is_jailed(ip));
         report_cut(&cut, sink);
     }
 
     /// Which way a peer's packets go from here on. A handshake that waits is sent again over the new path.
     pub fn set_path<S: Sink>(&mut self, now: Instant, key: &Key, path: Path, sink: &mut S) {
-        let Some(slot) = self.peers.slot_of(key) else { return };
-        let Some(peer) = self.peers.get_mut(slot) else { return };
+        let Some(slot) = self.peers.slot_of(key) else {
+            return;
+        };
+        let Some(peer) = self.peers.get_mut(slot) else {
+            return;
+        };
         let changed = peer.path != path;
         peer.path = path;
-        let spaced = peer.last_init.is_none_or(|at| now.saturating_duration_since(at) >= INIT_SPACING);
+        let spaced = peer
+            .last_init
+            .is_none_or(|at| now.saturating_duration_since(at) >= INIT_SPACING);
         if changed && path != Path::None && peer.handshaking && spaced {
             self.wake(now, slot, sink);
-            let init = self.peers.get_mut(slot).and_then(|peer| peer.tunnel.as_mut()).and_then(|tunnel| tunnel.handshake());
+            let init = self
+                .peers
+                .get_mut(slot)
+                .and_then(|peer| peer.tunnel.as_mut())
+                .and_then(|tunnel| tunnel.handshake());
             if let Some(init) = init {
                 self.transmit(now, slot, &init, None, sink);
             }
@@ -206,7 +224,10 @@ impl Pipeline {
 
     /// Eight bytes that no earlier ping of ours had.
     pub(crate) fn ping_bytes(&mut self) -> [u8; 8] {
-        self.ping_state = self.ping_state.wrapping_mul(0xd134_2543_de82_ef95).wrapping_add(1);
+        self.ping_state = self
+            .ping_state
+            .wrapping_mul(0xd134_2543_de82_ef95)
+            .wrapping_add(1);
         (self.ping_state ^ (self.ping_state >> 29)).to_be_bytes()
     }
 
@@ -216,29 +237,38 @@ impl Pipeline {
 
     /// Puts a peer among the busy ones and brings its tunnel's clock up to date.
     pub(crate) fn wake<S: Sink>(&mut self, now: Instant, slot: u32, sink: &mut S) {
-        let Some(peer) = self.peers.get_mut(slot) else { return };
+        let Some(peer) = self.peers.get_mut(slot) else {
+            return;
+        };
         if peer.timed != Timed::Busy {
             peer.timed = Timed::Busy;
             self.busy.push(slot);
             self.busy_at.get_or_insert(now + BUSY_TICK);
         }
-        if peer.ticked.is_none_or(|at| now.saturating_duration_since(at) >= BUSY_TICK) {
+        if peer
+            .ticked
+            .is_none_or(|at| now.saturating_duration_since(at) >= BUSY_TICK)
+        {
             self.tick(now, slot, sink);
         }
     }
 
     /// Moves one tunnel's clock; false when the tunnel gave up.
     fn tick<S: Sink>(&mut self, now: Instant, slot: u32, sink: &mut S) -> bool {
-        let Some(peer) = self.peers.get_mut(slot) else { return false };
+        let Some(peer) = self.peers.get_mut(slot) else {
+            return false;
+        };
         peer.ticked = Some(now);
-        let Some(tunnel) = peer.tunnel.as_mut() else { return false };
+        let Some(tunnel) = peer.tunnel.as_mut() else {
+            return false;
+        };
         match tunnel.tick() {
             Ok(Some(packet)) => {
                 self.transmit(now, slot, &packet, None, sink);
                 true
             }
             Ok(None) => true,
-            Err(()) => {
+            Err(Resting) => {
                 peer.handshaking = false;
                 false
             }
@@ -247,8 +277,15 @@ impl Pipeline {
 
     /// When `handle_timeout` wants to be called next.
     pub fn next_timeout(&self) -> Option<Instant> {
-        let pings = self.pings.values().map(|wait| wait.sent + PING_PATIENCE).min();
-        [self.busy_at, self.resting_at, self.rate_counts_at, pings].into_iter().flatten().min()
+        let pings = self
+            .pings
+            .values()
+            .map(|wait| wait.sent + PING_PATIENCE)
+            .min();
+        [self.busy_at, self.resting_at, self.rate_counts_at, pings]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due.
@@ -276,16 +313,24 @@ impl Pipeline {
     fn tick_all<S: Sink>(&mut self, now: Instant, slots: Vec<u32>, sink: &mut S) {
         for slot in slots {
             let alive = self.tick(now, slot, sink);
-            let Some(peer) = self.peers.get_mut(slot) else { continue };
+            let Some(peer) = self.peers.get_mut(slot) else {
+                continue;
+            };
             let quiet = peer.last_data.map(|at| now.saturating_duration_since(at));
             if (peer.sending || peer.receiving) && quiet.is_none_or(|quiet| quiet >= IDLE_AFTER) {
                 peer.sending = false;
                 peer.receiving = false;
-                sink.event(Event::Activity { peer: peer.key, activity: Activity::Idle });
+                sink.event(Event::Activity {
+                    peer: peer.key,
+                    activity: Activity::Idle,
+                });
             }
             let busy = peer.handshaking
                 || quiet.is_some_and(|quiet| quiet < BUSY_FOR)
-                || peer.tunnel.as_ref().is_some_and(|tunnel| tunnel.has_queued());
+                || peer
+                    .tunnel
+                    .as_ref()
+                    .is_some_and(|tunnel| tunnel.has_queued());
             peer.timed = match (alive, busy) {
                 (true, true) => Timed::Busy,
                 (true, false) => Timed::Resting,
@@ -309,7 +354,8 @@ impl Pipeline {
 
     fn drop_dead_indices(&mut self) {
         if let Some(identity) = &self.identity {
-            self.by_index.retain(|index, _| identity.index_in_use(*index));
+            self.by_index
+                .retain(|index, _| identity.index_in_use(*index));
         }
     }
 

@@ -29,7 +29,8 @@ impl Hasher for QuickHasher {
         self.write_u64(u64::from(value));
     }
     fn write_u64(&mut self, value: u64) {
-        let mixed = u128::from(self.0.rotate_left(5) ^ value ^ 0x5851_f42d_4c95_7f2d) * 0x9e37_79b9_7f4a_7c15;
+        let mixed = u128::from(self.0.rotate_left(5) ^ value ^ 0x5851_f42d_4c95_7f2d)
+            * 0x9e37_79b9_7f4a_7c15;
         self.0 = (mixed >> 64) as u64 ^ mixed as u64;
     }
     fn write_u128(&mut self, value: u128) {
@@ -63,7 +64,11 @@ fn mask(v6: bool, bits: u8) -> u128 {
     let width = if v6 { 128 } else { 32 };
     let free = width - u32::from(bits);
     let all = if v6 { u128::MAX } else { u128::from(u32::MAX) };
-    if free >= 128 { 0 } else { (all >> free) << free & all }
+    if free >= 128 {
+        0
+    } else {
+        (all >> free) << free & all
+    }
 }
 
 impl Prefix {
@@ -73,12 +78,20 @@ impl Prefix {
         if bits > if v6 { 128 } else { 32 } {
             return None;
         }
-        Some(Prefix { v6, bits, base: base & mask(v6, bits) })
+        Some(Prefix {
+            v6,
+            bits,
+            base: base & mask(v6, bits),
+        })
     }
 
     pub fn host(ip: IpAddr) -> Prefix {
         let (v6, base) = key(ip);
-        Prefix { v6, bits: if v6 { 128 } else { 32 }, base }
+        Prefix {
+            v6,
+            bits: if v6 { 128 } else { 32 },
+            base,
+        }
     }
 
     pub fn contains(&self, ip: IpAddr) -> bool {
@@ -87,7 +100,11 @@ impl Prefix {
     }
 
     fn last(&self) -> u128 {
-        let width_mask = if self.v6 { u128::MAX } else { u128::from(u32::MAX) };
+        let width_mask = if self.v6 {
+            u128::MAX
+        } else {
+            u128::from(u32::MAX)
+        };
         self.base | (!mask(self.v6, self.bits) & width_mask)
     }
 }
@@ -107,10 +124,18 @@ pub struct PrefixTable {
 
 impl PrefixTable {
     pub fn insert(&mut self, prefix: Prefix, owner: u32) {
-        let levels = if prefix.v6 { &mut self.v6 } else { &mut self.v4 };
+        let levels = if prefix.v6 {
+            &mut self.v6
+        } else {
+            &mut self.v4
+        };
         let at = levels.partition_point(|level| level.bits > prefix.bits);
         if levels.get(at).is_none_or(|level| level.bits != prefix.bits) {
-            let level = Level { bits: prefix.bits, mask: mask(prefix.v6, prefix.bits), map: QuickMap::default() };
+            let level = Level {
+                bits: prefix.bits,
+                mask: mask(prefix.v6, prefix.bits),
+                map: QuickMap::default(),
+            };
             levels.insert(at, level);
         }
         let owners = levels[at].map.entry(prefix.base).or_default();
@@ -120,9 +145,15 @@ impl PrefixTable {
     }
 
     pub fn remove(&mut self, prefix: Prefix, owner: u32) {
-        let levels = if prefix.v6 { &mut self.v6 } else { &mut self.v4 };
+        let levels = if prefix.v6 {
+            &mut self.v6
+        } else {
+            &mut self.v4
+        };
         let at = levels.partition_point(|level| level.bits > prefix.bits);
-        let Some(level) = levels.get_mut(at).filter(|level| level.bits == prefix.bits) else { return };
+        let Some(level) = levels.get_mut(at).filter(|level| level.bits == prefix.bits) else {
+            return;
+        };
         if let Some(owners) = level.map.get_mut(&prefix.base) {
             owners.retain(|other| *other != owner);
             if owners.is_empty() {
@@ -176,7 +207,10 @@ impl IpSet {
                 v4.push((prefix.base as u32, prefix.last() as u32));
             }
         }
-        IpSet { v4: merge(v4, |x| x.checked_add(1)), v6: merge(v6, |x| x.checked_add(1)) }
+        IpSet {
+            v4: merge(v4, |x| x.checked_add(1)),
+            v6: merge(v6, |x| x.checked_add(1)),
+        }
     }
 
     pub fn contains(&self, ip: IpAddr) -> bool {
@@ -226,9 +260,15 @@ mod tests {
 
     #[test]
     fn sets_merge_neighbours_and_reach_both_ends() {
-        let set = IpSet::new(["10.0.0.0/25", "10.0.0.128/25", "255.255.255.255/32", "::/0"].map(prefix));
+        let set =
+            IpSet::new(["10.0.0.0/25", "10.0.0.128/25", "255.255.255.255/32", "::/0"].map(prefix));
         assert_eq!(set.v4.len(), 2);
-        for (text, want) in [("10.0.0.255", true), ("10.0.1.0", false), ("255.255.255.255", true), ("ffff::", true)] {
+        for (text, want) in [
+            ("10.0.0.255", true),
+            ("10.0.1.0", false),
+            ("255.255.255.255", true),
+            ("ffff::", true),
+        ] {
             assert_eq!(set.contains(text.parse().unwrap()), want, "{text}");
         }
         assert!(IpSet::new(["0.0.0.0/0"].map(prefix)).contains("255.255.255.255".parse().unwrap()));

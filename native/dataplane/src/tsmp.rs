@@ -15,7 +15,12 @@ pub const REASON_SHIELDS_UP: u8 = b'S';
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {
-    Reject { proto: u8, reason: u8, src_port: u16, dst_port: u16 },
+    Reject {
+        proto: u8,
+        reason: u8,
+        src_port: u16,
+        dst_port: u16,
+    },
     Ping([u8; 8]),
     Pong([u8; 8], Option<u16>),
     DiscoKey([u8; 32]),
@@ -33,7 +38,9 @@ pub fn decode(body: &[u8]) -> Option<Message> {
         }),
         b'p' => Some(Message::Ping(rest.get(..8)?.try_into().ok()?)),
         b'o' => {
-            let port = rest.get(8..10).map(|port| u16::from_be_bytes([port[0], port[1]]));
+            let port = rest
+                .get(8..10)
+                .map(|port| u16::from_be_bytes([port[0], port[1]]));
             Some(Message::Pong(rest.get(..8)?.try_into().ok()?, port))
         }
         b'a' => Some(Message::DiscoKey(rest.get(..32)?.try_into().ok()?)),
@@ -45,7 +52,12 @@ pub fn decode(body: &[u8]) -> Option<Message> {
 pub fn encode(message: &Message, src: IpAddr, dst: IpAddr) -> Option<Vec<u8>> {
     let mut body = Vec::with_capacity(33);
     match message {
-        Message::Reject { proto, reason, src_port, dst_port } => {
+        Message::Reject {
+            proto,
+            reason,
+            src_port,
+            dst_port,
+        } => {
             body.extend_from_slice(&[b'!', *proto, *reason]);
             body.extend_from_slice(&src_port.to_be_bytes());
             body.extend_from_slice(&dst_port.to_be_bytes());
@@ -81,7 +93,12 @@ mod tests {
         let src = "100.64.0.1".parse().unwrap();
         let dst = "100.64.0.2".parse().unwrap();
         for message in [
-            Message::Reject { proto: 6, reason: REASON_ACL, src_port: 4000, dst_port: 80 },
+            Message::Reject {
+                proto: 6,
+                reason: REASON_ACL,
+                src_port: 4000,
+                dst_port: 80,
+            },
             Message::Ping([7; 8]),
             Message::Pong([8; 8], Some(41112)),
             Message::DiscoKey([9; 32]),
@@ -93,8 +110,14 @@ mod tests {
         }
         assert_eq!(decode(b""), None);
         assert_eq!(decode(b"p1234567"), None);
-        assert_eq!(decode(b"o12345678"), Some(Message::Pong(*b"12345678", None)));
+        assert_eq!(
+            decode(b"o12345678"),
+            Some(Message::Pong(*b"12345678", None))
+        );
         assert_eq!(decode(b"z"), None);
-        assert_eq!(encode(&Message::Ping([0; 8]), src, "::1".parse().unwrap()), None);
+        assert_eq!(
+            encode(&Message::Ping([0; 8]), src, "::1".parse().unwrap()),
+            None
+        );
     }
 }

@@ -48,12 +48,19 @@ pub enum Gate {
     Refused,
 }
 
+/// The tunnel gave up: it has neither session nor handshake, and starts anew at the next packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resting;
+
 /// What opening a datagram gave.
 pub enum Opened {
     /// An inner packet, padding included; empty for a keepalive.
     Packet(Packet),
     /// A handshake message to send to the peer.
-    Reply { packet: Packet, session: bool },
+    Reply {
+        packet: Packet,
+        session: bool,
+    },
     Nothing,
     Failed,
 }
@@ -63,7 +70,12 @@ impl Identity {
         let secret = StaticSecret::from(secret);
         let public = PublicKey::from(&secret);
         let limiter = Arc::new(RateLimiter::new(&public, HANDSHAKES_PER_SOURCE));
-        Identity { secret, public, limiter, indices: IndexTable::from_os_rng() }
+        Identity {
+            secret,
+            public,
+            limiter,
+            indices: IndexTable::from_os_rng(),
+        }
     }
 
     pub fn public(&self) -> &Key {
@@ -82,7 +94,10 @@ impl Identity {
 
     /// Checks mac1 and the rate of an initiation or response from `source` (synthetic for relayed ones).
     pub fn verify(&self, source: SocketAddr, datagram: BytesMut) -> Gate {
-        match self.limiter.verify_packet(source, Packet::from_bytes(datagram)) {
+        match self
+            .limiter
+            .verify_packet(source, Packet::from_bytes(datagram))
+        {
             Ok(kind) => Gate::Pass(Verified(kind)),
             Err(TunnResult::WriteToNetwork(cookie)) => Gate::Cookie(cookie.into()),
             Err(_) => Gate::Refused,
@@ -91,8 +106,12 @@ impl Identity {
 
     /// The sender's static key inside a verified initiation; costs a key agreement (60 µs).
     pub fn sender(&self, verified: &Verified) -> Option<Key> {
-        let WgKind::HandshakeInit(init) = &verified.0 else { return None };
-        parse_handshake_anon(&self.secret, &self.public, init).ok().map(|half| half.peer_static_public)
+        let WgKind::HandshakeInit(init) = &verified.0 else {
+            return None;
+        };
+        parse_handshake_anon(&self.secret, &self.public, init)
+            .ok()
+            .map(|half| half.peer_static_public)
     }
 
     /// A tunnel to `peer`; costs a key agreement (120 µs) and 19 KB.
@@ -105,7 +124,10 @@ impl Identity {
             self.indices.clone(),
             Arc::clone(&self.limiter),
         );
-        Tunnel { tunn: Box::new(tunn), queued: false }
+        Tunnel {
+            tunn: Box::new(tunn),
+            queued: false,
+        }
     }
 }
 
@@ -118,11 +140,16 @@ pub struct Tunnel {
 impl Tunnel {
     /// Encrypts a padded inner packet. Without a session the packet waits inside and an initiation may come out.
     pub fn seal(&mut self, packet: BytesMut) -> Option<Packet> {
-        match self.tunn.encapsulate_with_session(Packet::from_bytes(packet)) {
+        match self
+            .tunn
+            .encapsulate_with_session(Packet::from_bytes(packet))
+        {
             Ok(sealed) => Some(sealed.into()),
             Err(packet) => {
                 self.queued = true;
-                self.tunn.handle_outgoing_packet(packet, None).map(Packet::from)
+                self.tunn
+                    .handle_outgoing_packet(packet, None)
+                    .map(Packet::from)
             }
         }
     }
@@ -154,7 +181,10 @@ impl Tunnel {
 
     fn finish(&mut self, kind: WgKind) -> Opened {
         match self.tunn.handle_incoming_packet(kind) {
-            TunnResult::WriteToNetwork(reply) => Opened::Reply { packet: reply.into(), session: true },
+            TunnResult::WriteToNetwork(reply) => Opened::Reply {
+                packet: reply.into(),
+                session: true,
+            },
             TunnResult::Done => Opened::Nothing,
             TunnResult::WriteToTunnel(packet) => Opened::Packet(packet),
             TunnResult::Err(_) => Opened::Failed,
@@ -178,20 +208,21 @@ impl Tunnel {
     }
 
     /// Moves the tunnel's clock; what comes out goes to the peer. `Err` when it gave up and rests.
-    #[allow(clippy::result_unit_err)]
-    pub fn tick(&mut self) -> Result<Option<Packet>, ()> {
+    pub fn tick(&mut self) -> Result<Option<Packet>, Resting> {
         match self.tunn.update_timers() {
             Ok(out) => Ok(out.map(Packet::from)),
             Err(_) => {
                 self.queued = false;
-                Err(())
+                Err(Resting)
             }
         }
     }
 
     /// An initiation now, even while another is under way.
     pub fn handshake(&mut self) -> Option<Packet> {
-        self.tunn.format_handshake_initiation(true).map(Packet::from)
+        self.tunn
+            .format_handshake_initiation(true)
+            .map(Packet::from)
     }
 
     pub fn has_session(&self) -> bool {

@@ -27,7 +27,13 @@ pub struct Batch {
 
 impl Default for Batch {
     fn default() -> Batch {
-        Batch { bytes: Vec::with_capacity(RUN_BYTES), to: None, segment: 0, count: 0, closed: false }
+        Batch {
+            bytes: Vec::with_capacity(RUN_BYTES),
+            to: None,
+            segment: 0,
+            count: 0,
+            closed: false,
+        }
     }
 }
 
@@ -63,7 +69,11 @@ impl Batch {
     /// Gives the run to `send` and starts anew.
     pub fn take(&mut self, send: impl FnOnce(Run<'_>)) {
         if let Some(to) = self.to.take() {
-            send(Run { to, bytes: &self.bytes, segment: self.segment });
+            send(Run {
+                to,
+                bytes: &self.bytes,
+                segment: self.segment,
+            });
         }
         self.bytes.clear();
         self.count = 0;
@@ -81,12 +91,18 @@ mod tests {
 
     #[test]
     fn a_run_has_one_destination_and_only_its_last_datagram_may_be_shorter() {
-        let [a, b]: [SocketAddr; 2] = ["127.0.0.1:1", "127.0.0.1:2"].map(|text| text.parse().unwrap());
+        let [a, b]: [SocketAddr; 2] =
+            ["127.0.0.1:1", "127.0.0.1:2"].map(|text| text.parse().unwrap());
         let mut batch = Batch::default();
         assert!(batch.accepts(a, 100, 64));
         batch.push(a, &[1; 100]);
-        assert!(!batch.accepts(b, 100, 64) && !batch.accepts(a, 101, 64) && !batch.accepts(a, 0, 64));
-        assert!(!batch.accepts(a, 100, 1), "without offload each datagram goes alone");
+        assert!(
+            !batch.accepts(b, 100, 64) && !batch.accepts(a, 101, 64) && !batch.accepts(a, 0, 64)
+        );
+        assert!(
+            !batch.accepts(a, 100, 1),
+            "without offload each datagram goes alone"
+        );
         batch.push(a, &[2; 100]);
         batch.push(a, &[3; 7]);
         assert!(!batch.accepts(a, 7, 64));

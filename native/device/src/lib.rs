@@ -3,4 +3,5 @@
 pub mod batch;
 pub mod links;
 pub mod peercred;
+mod socket;
 pub mod udp;

@@ -48,11 +48,19 @@ mod imp {
             let wake = unsafe { OwnedFd::from_raw_fd(wake) };
             let stop = Arc::new(AtomicBool::new(false));
             let (stopped, waker) = (Arc::clone(&stop), wake.try_clone()?);
-            let thread = std::thread::Builder::new().name("bowline-links".into()).spawn(move || {
-                let run = std::panic::AssertUnwindSafe(|| watch(&socket, &waker, &stopped, &mut tell));
-                let _ = std::panic::catch_unwind(run);
-            })?;
-            Ok(LinkMonitor { stop, wake, thread: Some(thread) })
+            let thread = std::thread::Builder::new()
+                .name("bowline-links".into())
+                .spawn(move || {
+                    let run = std::panic::AssertUnwindSafe(|| {
+                        watch(&socket, &waker, &stopped, &mut tell)
+                    });
+                    let _ = std::panic::catch_unwind(run);
+                })?;
+            Ok(LinkMonitor {
+                stop,
+                wake,
+                thread: Some(thread),
+            })
         }
     }
 
@@ -92,7 +100,11 @@ mod imp {
     fn watch(socket: &OwnedFd, wake: &OwnedFd, stop: &AtomicBool, tell: &mut dyn FnMut(Changed)) {
         let mut buffer = vec![0u8; 65_536];
         loop {
-            let mut polls = [socket, wake].map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
+            let mut polls = [socket, wake].map(|fd| libc::pollfd {
+                fd: fd.as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            });
             // SAFETY: two valid pollfds of descriptors that outlive the call.
             unsafe { libc::poll(polls.as_mut_ptr(), 2, -1) };
             if stop.load(Ordering::Acquire) {
@@ -113,12 +125,23 @@ mod imp {
     /// Reads one batch of messages into `changed`; false when there are no more.
     fn read(socket: &OwnedFd, buffer: &mut [u8], changed: &mut Changed) -> bool {
         // SAFETY: the buffer is writable for its whole length.
-        let got = unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+        let got = unsafe {
+            libc::recv(
+                socket.as_raw_fd(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                0,
+            )
+        };
         if got < 0 {
             // The kernel had more than the socket could hold: anything may have changed.
             let lost = io::Error::last_os_error().raw_os_error() == Some(libc::ENOBUFS);
             if lost {
-                *changed = Changed { links: true, addresses: true, routes: true };
+                *changed = Changed {
+                    links: true,
+                    addresses: true,
+                    routes: true,
+                };
             }
             return lost;
         }
@@ -183,10 +206,23 @@ mod tests {
             out
         };
         let mut changed = Changed::default();
-        note_messages(&[message(16, 18, 20), message(24, 16, 16)].concat(), &mut changed);
-        assert_eq!(changed, Changed { links: true, addresses: false, routes: true });
+        note_messages(
+            &[message(16, 18, 20), message(24, 16, 16)].concat(),
+            &mut changed,
+        );
+        assert_eq!(
+            changed,
+            Changed {
+                links: true,
+                addresses: false,
+                routes: true
+            }
+        );
         let mut changed = Changed::default();
-        note_messages(&[message(1, 3, 16), message(20, 16, 16)].concat(), &mut changed);
+        note_messages(
+            &[message(1, 3, 16), message(20, 16, 16)].concat(),
+            &mut changed,
+        );
         assert_eq!(changed, Changed::default());
         note_messages(&message(20, u32::MAX, 16), &mut changed);
         assert!(changed.addresses);

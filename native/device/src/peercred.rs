@@ -13,17 +13,31 @@ pub struct Credentials {
 /// The descriptor is only read.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub fn peer_credentials(fd: i32) -> Option<Credentials> {
-    let mut cred = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut cred = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
     let mut size = std::mem::size_of::<libc::ucred>() as libc::socklen_t;
     // SAFETY: the pointers are to a ucred and its size; any descriptor number is a valid argument.
     let result = unsafe {
-        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_PEERCRED, (&raw mut cred).cast(), &raw mut size)
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut cred).cast(),
+            &raw mut size,
+        )
     };
     // An unconnected or other kind of socket answers with pid 0 and the ids of nobody.
     if result != 0 || size as usize != std::mem::size_of::<libc::ucred>() || cred.pid <= 0 {
         return None;
     }
-    Some(Credentials { pid: cred.pid as u32, uid: cred.uid, gid: cred.gid })
+    Some(Credentials {
+        pid: cred.pid as u32,
+        uid: cred.uid,
+        gid: cred.gid,
+    })
 }
 
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
@@ -34,7 +48,12 @@ pub fn peer_credentials(fd: i32) -> Option<Credentials> {
     (result == 0).then_some(Credentials { pid: 0, uid, gid })
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "freebsd")))]
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "macos",
+    target_os = "freebsd"
+)))]
 pub fn peer_credentials(_fd: i32) -> Option<Credentials> {
     None
 }

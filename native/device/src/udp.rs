@@ -5,7 +5,7 @@
 //! quinn-udp stops offloading on that socket. A full socket buffer is waited for briefly, then the run is dropped and counted.
 
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -13,29 +13,16 @@ use mio::event::Source;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
-use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::batch::{Batch, Run};
+pub use crate::socket::Options;
+use crate::socket::{Bound, bind_pair};
 
-/// What the kernel may hold for us; it often gives less.
-const BUFFER_BYTES: usize = 7 << 20;
 /// One receive buffer: the greatest run that receive offload makes.
 const RECV_BYTES: usize = 65_536;
 /// Runs taken by one system call.
 const RECV_RUNS: usize = 8;
 const FULL_PATIENCE: Duration = Duration::from_millis(2);
-const BIND_TRIES: usize = 16;
-
-/// How sockets are made.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// 127.0.0.1 and ::1 only.
-    pub loopback_only: bool,
-    /// Set the don't-fragment bit. Off: a network with a small MTU splits packets, which is slow but works.
-    pub dont_fragment: bool,
-    /// SO_MARK on Linux, so that routing rules can tell our packets from tunnelled ones.
-    pub mark: Option<u32>,
-}
 
 /// Why a datagram could not be sent, as far as path finding cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,21 +65,29 @@ pub struct Udp {
 impl Udp {
     /// Binds both families on `port`; port 0 or one that is taken gives any port. IPv6 may be missing.
     pub fn bind(port: u16, options: Options) -> io::Result<Udp> {
-        let (v4, v6) = bind_pair(port, &options)?;
-        Ok(Udp { v4, v6, options, buffers: Vec::new(), errors: Vec::new(), counters: UdpCounters::default() })
+        let (v4, v6) = open(port, &options)?;
+        Ok(Udp {
+            v4,
+            v6,
+            options,
+            buffers: Vec::new(),
+            errors: Vec::new(),
+            counters: UdpCounters::default(),
+        })
     }
 
     /// Closes the sockets and binds anew, keeping the port where it can; the caller registers again.
     pub fn rebind(&mut self, port: u16) -> io::Result<()> {
         self.v4 = None;
         self.v6 = None;
-        (self.v4, self.v6) = bind_pair(port, &self.options)?;
+        (self.v4, self.v6) = open(port, &self.options)?;
         Ok(())
     }
 
     pub fn port(&self) -> u16 {
         let one = self.v4.as_ref().or(self.v6.as_ref());
-        one.and_then(|one| one.socket.local_addr().ok()).map_or(0, |addr| addr.port())
+        one.and_then(|one| one.socket.local_addr().ok())
+            .map_or(0, |addr| addr.port())
     }
 
     pub fn has_v6(&self) -> bool {
@@ -112,7 +107,11 @@ impl Udp {
     /// Puts a datagram into its socket's run, sending the run before it when it does not fit.
     #[inline]
     pub fn push(&mut self, to: SocketAddr, datagram: &[u8]) {
-        let one = if to.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
+        let one = if to.is_ipv4() {
+            &mut self.v4
+        } else {
+            &mut self.v6
+        };
         let Some(one) = one else {
             self.counters.udp_out_errors += 1;
             note(&mut self.errors, to, SendError::Unreachable);
@@ -139,7 +138,11 @@ impl Udp {
 
     /// Reads one batch from the IPv4 or IPv6 socket and gives every datagram with its memory to `each`; false when the socket
     /// had nothing more.
-    pub fn receive(&mut self, v6: bool, mut each: impl FnMut(&mut Udp, SocketAddr, BytesMut)) -> bool {
+    pub fn receive(
+        &mut self,
+        v6: bool,
+        mut each: impl FnMut(&mut Udp, SocketAddr, BytesMut),
+    ) -> bool {
         let one = if v6 { &mut self.v6 } else { &mut self.v4 };
         let Some(one) = one else { return false };
         let mut buffers = std::mem::take(&mut self.buffers);
@@ -149,7 +152,9 @@ impl Udp {
         let result = {
             let mut slices: [IoSliceMut<'_>; RECV_RUNS] = {
                 let mut rest = buffers.iter_mut();
-                std::array::from_fn(|_| IoSliceMut::new(rest.next().map_or(&mut [][..], |buffer| &mut buffer[..])))
+                std::array::from_fn(|_| {
+                    IoSliceMut::new(rest.next().map_or(&mut [][..], |buffer| &mut buffer[..]))
+                })
             };
             let (socket, state) = (&one.socket, &one.state);
             socket.try_io(|| state.recv(UdpSockRef::from(socket), &mut slices, &mut meta))
@@ -168,12 +173,22 @@ impl Udp {
             Err(_) => {
                 // An ICMP error of an earlier send surfaces here; the next read goes on.
                 self.counters.udp_in_errors += 1;
-                self.counters.udp_in_errors % 64 != 0
+                !self.counters.udp_in_errors.is_multiple_of(64)
             }
         };
         self.buffers = buffers;
         more
     }
+}
+
+fn open(port: u16, options: &Options) -> io::Result<(Option<One>, Option<One>)> {
+    let (v4, v6) = bind_pair(port, options)?;
+    let one = |bound: Bound| One {
+        socket: bound.socket,
+        state: bound.state,
+        batch: Batch::default(),
+    };
+    Ok((v4.map(one), v6.map(one)))
 }
 
 /// Cuts a received run into its datagrams, without copying; an empty datagram is one too.
@@ -193,7 +208,9 @@ fn split_run(buffer: &mut BytesMut, meta: &RecvMeta, mut each: impl FnMut(Socket
 
 fn unmapped(addr: SocketAddr) -> SocketAddr {
     match addr.ip() {
-        IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or(addr, |ip| SocketAddr::new(IpAddr::V4(ip), addr.port())),
+        IpAddr::V6(ip) => ip
+            .to_ipv4_mapped()
+            .map_or(addr, |ip| SocketAddr::new(IpAddr::V4(ip), addr.port())),
         IpAddr::V4(_) => addr,
     }
 }
@@ -220,7 +237,11 @@ fn note(errors: &mut Vec<(SocketAddr, SendError)>, to: SocketAddr, why: SendErro
 }
 
 fn flush(one: &mut One, errors: &mut Vec<(SocketAddr, SendError)>, counters: &mut UdpCounters) {
-    let One { socket, state, batch } = one;
+    let One {
+        socket,
+        state,
+        batch,
+    } = one;
     batch.take(|run| {
         counters.udp_out_runs += 1;
         counters.udp_out_bytes += run.bytes.len() as u64;
@@ -235,9 +256,20 @@ fn flush(one: &mut One, errors: &mut Vec<(SocketAddr, SendError)>, counters: &mu
     });
 }
 
-fn send_run(socket: &UdpSocket, state: &UdpSocketState, run: &Run<'_>, counters: &mut UdpCounters) -> Result<(), SendError> {
+fn send_run(
+    socket: &UdpSocket,
+    state: &UdpSocketState,
+    run: &Run<'_>,
+    counters: &mut UdpCounters,
+) -> Result<(), SendError> {
     let several = run.bytes.len() > run.segment;
-    match send(socket, state, run.to, run.bytes, several.then_some(run.segment)) {
+    match send(
+        socket,
+        state,
+        run.to,
+        run.bytes,
+        several.then_some(run.segment),
+    ) {
         Err(error) if several && offload_refused(&error) => {
             counters.udp_out_unsplit += 1;
             let mut result = Ok(());
@@ -253,8 +285,20 @@ fn send_run(socket: &UdpSocket, state: &UdpSocketState, run: &Run<'_>, counters:
     }
 }
 
-fn send(socket: &UdpSocket, state: &UdpSocketState, to: SocketAddr, bytes: &[u8], segment: Option<usize>) -> io::Result<()> {
-    let transmit = Transmit { destination: to, ecn: None, contents: bytes, segment_size: segment, src_ip: None };
+fn send(
+    socket: &UdpSocket,
+    state: &UdpSocketState,
+    to: SocketAddr,
+    bytes: &[u8],
+    segment: Option<usize>,
+) -> io::Result<()> {
+    let transmit = Transmit {
+        destination: to,
+        ecn: None,
+        contents: bytes,
+        segment_size: segment,
+        src_ip: None,
+    };
     let mut waited = false;
     loop {
         match state.try_send(UdpSockRef::from(socket), &transmit) {
@@ -277,7 +321,10 @@ fn is_full(error: &io::Error) -> bool {
 
 fn offload_refused(error: &io::Error) -> bool {
     #[cfg(unix)]
-    return matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE));
+    return matches!(
+        error.raw_os_error(),
+        Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE)
+    );
     #[cfg(not(unix))]
     return error.kind() == io::ErrorKind::InvalidInput;
 }
@@ -286,12 +333,16 @@ fn reason(error: &io::Error) -> SendError {
     #[cfg(unix)]
     match error.raw_os_error() {
         Some(libc::EMSGSIZE) => return SendError::TooBig,
-        Some(libc::EHOSTUNREACH | libc::ENETUNREACH | libc::ENETDOWN | libc::EADDRNOTAVAIL) => return SendError::Unreachable,
+        Some(libc::EHOSTUNREACH | libc::ENETUNREACH | libc::ENETDOWN | libc::EADDRNOTAVAIL) => {
+            return SendError::Unreachable;
+        }
         _ => {}
     }
     match error.kind() {
         io::ErrorKind::PermissionDenied => SendError::Permission,
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => SendError::Unreachable,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            SendError::Unreachable
+        }
         _ if is_full(error) => SendError::Full,
         _ => SendError::Other,
     }
@@ -300,7 +351,11 @@ fn reason(error: &io::Error) -> SendError {
 #[cfg(unix)]
 fn wait_writable(socket: &UdpSocket, patience: Duration) {
     use std::os::fd::AsRawFd;
-    let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd: socket.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
     // SAFETY: one valid pollfd of a descriptor that outlives the call.
     unsafe { libc::poll(&mut poll, 1, patience.as_millis() as libc::c_int) };
 }
@@ -308,166 +363,4 @@ fn wait_writable(socket: &UdpSocket, patience: Duration) {
 #[cfg(not(unix))]
 fn wait_writable(_socket: &UdpSocket, patience: Duration) {
     std::thread::sleep(patience);
-}
-
-fn bind_pair(port: u16, options: &Options) -> io::Result<(Option<One>, Option<One>)> {
-    let (any4, any6) = if options.loopback_only {
-        (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST)
-    } else {
-        (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED)
-    };
-    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-    for attempt in 0..BIND_TRIES {
-        let want = if attempt == 0 { port } else { 0 };
-        let v4 = match bind_one(SocketAddr::new(IpAddr::V4(any4), want), options) {
-            Ok(one) => one,
-            Err(error) => {
-                last = error;
-                continue;
-            }
-        };
-        let port = v4.socket.local_addr()?.port();
-        match bind_one(SocketAddr::new(IpAddr::V6(any6), port), options) {
-            Ok(v6) => return Ok((Some(v4), Some(v6))),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
-            // No IPv6 on this machine.
-            Err(_) => return Ok((Some(v4), None)),
-        }
-    }
-    Err(last)
-}
-
-fn bind_one(addr: SocketAddr, options: &Options) -> io::Result<One> {
-    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
-    if addr.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    enlarge(&socket);
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if let Some(mark) = options.mark {
-        socket.set_mark(mark)?;
-    }
-    socket.bind(&addr.into())?;
-    let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-    if !options.dont_fragment {
-        allow_fragments(&socket, addr.is_ipv6());
-    }
-    Ok(One { socket: UdpSocket::from_std(socket.into()), state, batch: Batch::default() })
-}
-
-/// Buffers as large as the system gives; root may go beyond its limit.
-fn enlarge(socket: &Socket) {
-    let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
-    let _ = socket.set_send_buffer_size(BUFFER_BYTES);
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if socket.recv_buffer_size().is_ok_and(|size| size < BUFFER_BYTES) {
-        set_int(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, BUFFER_BYTES as libc::c_int);
-        set_int(socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, BUFFER_BYTES as libc::c_int);
-    }
-}
-
-/// quinn-udp sets the don't-fragment bit; this takes it back.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn allow_fragments(socket: &Socket, v6: bool) {
-    if v6 {
-        set_int(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT);
-        set_int(socket, libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, 0);
-    } else {
-        set_int(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT);
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn allow_fragments(_socket: &Socket, _v6: bool) {}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn set_int(socket: &Socket, level: libc::c_int, name: libc::c_int, value: libc::c_int) {
-    use std::os::fd::AsRawFd;
-    let size = std::mem::size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: a live descriptor and a pointer to one int with its size. A refusal leaves the option as it was.
-    unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), size) };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pair() -> (Udp, Udp) {
-        let options = Options { loopback_only: true, ..Options::default() };
-        (Udp::bind(0, options).unwrap(), Udp::bind(0, options).unwrap())
-    }
-
-    fn receive_until(udp: &mut Udp, count: usize) -> Vec<Vec<u8>> {
-        let mut seen = Vec::new();
-        for _ in 0..10_000 {
-            udp.receive(false, |_, _, datagram| seen.push(datagram.to_vec()));
-            if seen.len() >= count {
-                break;
-            }
-            std::thread::sleep(Duration::from_micros(100));
-        }
-        seen
-    }
-
-    #[test]
-    fn datagrams_of_every_size_arrive_whole_and_in_order() {
-        let (mut a, mut b) = pair();
-        let to = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), b.port());
-        let sizes = [1312usize, 1312, 1312, 80, 0, 0, 1, 1312, 65_507, 1312, 9000, 9000, 5];
-        for (n, size) in sizes.iter().enumerate() {
-            a.push(to, &vec![n as u8; *size]);
-        }
-        a.flush();
-        let seen = receive_until(&mut b, sizes.len());
-        let got: Vec<(usize, u8)> = seen.iter().map(|one| (one.len(), one.first().copied().unwrap_or(0))).collect();
-        let want: Vec<(usize, u8)> =
-            sizes.iter().enumerate().map(|(n, size)| (*size, if *size == 0 { 0 } else { n as u8 })).collect();
-        assert_eq!(got, want);
-        assert!(a.take_errors().is_empty());
-    }
-
-    #[test]
-    fn pieces_kept_by_the_receiver_are_not_overwritten() {
-        let (mut a, mut b) = pair();
-        let to = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), b.port());
-        let mut kept: Vec<BytesMut> = Vec::new();
-        for round in 0..40u8 {
-            (0..3).for_each(|_| a.push(to, &[round; 1000]));
-            a.flush();
-            let want = kept.len() + 3;
-            for _ in 0..10_000 {
-                b.receive(false, |_, _, datagram| kept.push(datagram));
-                if kept.len() >= want {
-                    break;
-                }
-                std::thread::sleep(Duration::from_micros(50));
-            }
-        }
-        assert_eq!(kept.len(), 120);
-        for (n, piece) in kept.iter().enumerate() {
-            assert!(piece.iter().all(|byte| *byte == (n / 3) as u8) && piece.len() == 1000);
-        }
-    }
-
-    #[test]
-    fn a_taken_port_falls_back_to_any_and_rebinding_keeps_the_port() {
-        let (mut a, _b) = pair();
-        let other = Udp::bind(a.port(), Options { loopback_only: true, ..Options::default() }).unwrap();
-        assert_ne!(other.port(), a.port());
-        let port = a.port();
-        a.rebind(port).unwrap();
-        assert_eq!(a.port(), port);
-    }
-
-    #[test]
-    fn a_destination_that_cannot_be_reached_is_reported_once() {
-        let (mut a, _b) = pair();
-        let to: SocketAddr = "203.0.113.1:9".parse().unwrap();
-        for _ in 0..3 {
-            a.push(to, &[1]);
-            a.flush();
-        }
-        assert!(a.take_errors().len() <= 1);
-    }
 }

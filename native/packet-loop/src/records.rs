@@ -57,7 +57,10 @@ impl Packed {
             }
         };
         bytes[len..len + 2].copy_from_slice(&addr.port().to_be_bytes());
-        Packed { bytes, len: len + 2 }
+        Packed {
+            bytes,
+            len: len + 2,
+        }
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -78,16 +81,30 @@ pub fn push_event(ring: &Ring, event: &Event) {
         }
         Event::Handshake { peer } => ring.push(HANDSHAKE, false, &[peer]),
         Event::UnknownPeer { key } => ring.push(UNKNOWN_PEER, false, &[key]),
-        Event::DirectProof { peer, from } => ring.push(DIRECT_PROOF, false, &[peer, Packed::new(*from).bytes()]),
+        Event::DirectProof { peer, from } => {
+            ring.push(DIRECT_PROOF, false, &[peer, Packed::new(*from).bytes()])
+        }
         Event::Rejected(one) => {
             let flags = [u8::from(one.outbound), one.proto, one.reason];
             let (from, to) = (Packed::new(one.from), Packed::new(one.to));
-            ring.push(REJECTED, false, &[&one.peer, &flags, from.bytes(), to.bytes()])
+            ring.push(
+                REJECTED,
+                false,
+                &[&one.peer, &flags, from.bytes(), to.bytes()],
+            )
         }
         Event::DiscoKey { peer, disco } => ring.push(DISCO_KEY, false, &[peer, disco]),
-        Event::Pong { id, latency_us, peer_api_port } => {
+        Event::Pong {
+            id,
+            latency_us,
+            peer_api_port,
+        } => {
             let port = peer_api_port.unwrap_or(0).to_be_bytes();
-            ring.push(PONG, false, &[&id.to_be_bytes(), &latency_us.to_be_bytes(), &port])
+            ring.push(
+                PONG,
+                false,
+                &[&id.to_be_bytes(), &latency_us.to_be_bytes(), &port],
+            )
         }
         Event::PingFailed { id } => ring.push(PING_FAILED, false, &[&id.to_be_bytes()]),
     };
@@ -97,23 +114,52 @@ pub fn push_event(ring: &Ring, event: &Event) {
 pub fn push_stack_event(ring: &Ring, event: netstack::Event) {
     use netstack::{Event, ProxyKind};
     match event {
-        Event::ProxyRequest { id, via, host, port } => {
+        Event::ProxyRequest {
+            id,
+            via,
+            host,
+            port,
+        } => {
             let via = u8::from(via == ProxyKind::Http);
-            ring.push(PROXY_REQUEST, false, &[&short(id), &[via], &port.to_be_bytes(), host.as_bytes()]);
+            ring.push(
+                PROXY_REQUEST,
+                false,
+                &[&short(id), &[via], &port.to_be_bytes(), host.as_bytes()],
+            );
         }
-        Event::Inbound { id: _, from, to, fd } => {
+        Event::Inbound {
+            id: _,
+            from,
+            to,
+            fd,
+        } => {
             let (from, to) = (Packed::new(from), Packed::new(to));
-            if ring.push(INBOUND_STREAM, false, &[&fd.as_raw_fd().to_be_bytes(), from.bytes(), to.bytes()]) {
+            if ring.push(
+                INBOUND_STREAM,
+                false,
+                &[&fd.as_raw_fd().to_be_bytes(), from.bytes(), to.bytes()],
+            ) {
                 let _ = fd.into_raw_fd();
             }
         }
         Event::DialDone { id, result: Ok(fd) } => {
-            if ring.push(DIAL_DONE, false, &[&short(id), &fd.as_raw_fd().to_be_bytes()]) {
+            if ring.push(
+                DIAL_DONE,
+                false,
+                &[&short(id), &fd.as_raw_fd().to_be_bytes()],
+            ) {
                 let _ = fd.into_raw_fd();
             }
         }
-        Event::DialDone { id, result: Err(why) } => {
-            ring.push(DIAL_DONE, false, &[&short(id), &(-1i32).to_be_bytes(), why.code().as_bytes()]);
+        Event::DialDone {
+            id,
+            result: Err(why),
+        } => {
+            ring.push(
+                DIAL_DONE,
+                false,
+                &[&short(id), &(-1i32).to_be_bytes(), why.code().as_bytes()],
+            );
         }
         Event::Pong { id, latency } => {
             let micros = latency.as_micros().min(u128::from(u32::MAX)) as u32;
@@ -149,7 +195,9 @@ pub fn push_failed(ring: &Ring, code: &str, message: &str) {
 pub fn close_descriptors(mut records: &[u8]) {
     while records.len() >= 5 {
         let length = u32::from_be_bytes([records[0], records[1], records[2], records[3]]) as usize;
-        let Some(body) = records.get(5..4 + length) else { return };
+        let Some(body) = records.get(5..4 + length) else {
+            return;
+        };
         let at = match records[4] {
             INBOUND_STREAM => 0,
             DIAL_DONE => 4,

@@ -44,13 +44,19 @@ impl Ring {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Bytes> {
-        self.bytes.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.bytes
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Adds one record; false when there was no room. `bulk` records leave room for facts and are not counted as dropped.
     pub fn push(&self, kind: u8, bulk: bool, parts: &[&[u8]]) -> bool {
         let length = 1 + parts.iter().map(|part| part.len()).sum::<usize>();
-        let limit = if bulk { RING_BYTES - FACT_BYTES } else { RING_BYTES };
+        let limit = if bulk {
+            RING_BYTES - FACT_BYTES
+        } else {
+            RING_BYTES
+        };
         {
             let mut bytes = self.lock();
             if length + 4 > MAX_RECORD || bytes.data.len() - bytes.read + length + 4 > limit {
@@ -64,7 +70,9 @@ impl Ring {
             }
             bytes.data.extend_from_slice(&(length as u32).to_be_bytes());
             bytes.data.push(kind);
-            parts.iter().for_each(|part| bytes.data.extend_from_slice(part));
+            parts
+                .iter()
+                .for_each(|part| bytes.data.extend_from_slice(part));
         }
         if !self.woken.swap(true, Ordering::AcqRel) {
             (self.wake)();

@@ -55,7 +55,11 @@ impl<'a> Reader<'a> {
         Prefix::new(ip, self.u8()?).ok_or(BadTables)
     }
     /// `count` items; no memory is reserved ahead for a count that lies.
-    fn many<T>(&mut self, count: usize, read: impl Fn(&mut Self) -> Result<T, BadTables>) -> Result<Vec<T>, BadTables> {
+    fn many<T>(
+        &mut self,
+        count: usize,
+        read: impl Fn(&mut Self) -> Result<T, BadTables>,
+    ) -> Result<Vec<T>, BadTables> {
         let mut out = Vec::with_capacity(count.min(self.0.len()));
         for _ in 0..count {
             out.push(read(self)?);
@@ -84,13 +88,22 @@ pub fn decode(message: &[u8]) -> Result<Tables, BadTables> {
     if flags & 2 != 0 {
         tables.filter = Some(filter(&mut reader)?);
     }
-    if reader.0.is_empty() { Ok(tables) } else { Err(BadTables) }
+    if reader.0.is_empty() {
+        Ok(tables)
+    } else {
+        Err(BadTables)
+    }
 }
 
 fn peer(reader: &mut Reader<'_>) -> Result<PeerSpec, BadTables> {
     let key: Key = reader.array()?;
     let jailed = reader.u8()? != 0;
-    Ok(PeerSpec { key, jailed, sources: reader.prefixes()?, routes: reader.prefixes()? })
+    Ok(PeerSpec {
+        key,
+        jailed,
+        sources: reader.prefixes()?,
+        routes: reader.prefixes()?,
+    })
 }
 
 fn filter(reader: &mut Reader<'_>) -> Result<Table, BadTables> {
@@ -103,11 +116,19 @@ fn filter(reader: &mut Reader<'_>) -> Result<Table, BadTables> {
         let srcs = reader.prefixes()?;
         let count = reader.u32()?;
         let dsts = reader.many(count, |reader| {
-            Ok(Dst { prefix: reader.prefix()?, first: reader.u16()?, last: reader.u16()? })
+            Ok(Dst {
+                prefix: reader.prefix()?,
+                first: reader.u16()?,
+                last: reader.u16()?,
+            })
         })?;
         Ok(Match::new(protos, srcs, dsts))
     })?;
-    Ok(Table { matches, local, shields_up })
+    Ok(Table {
+        matches,
+        local,
+        shields_up,
+    })
 }
 
 #[cfg(test)]

@@ -59,7 +59,12 @@ impl PacketThread {
         let thread = std::thread::Builder::new()
             .name("bowline-packets".into())
             .spawn(move || body(poll, world, &theirs, &facts))?;
-        Ok(PacketThread { shared, ring, thread: Some(thread), port })
+        Ok(PacketThread {
+            shared,
+            ring,
+            thread: Some(thread),
+            port,
+        })
     }
 
     /// The port that was bound at start.
@@ -73,7 +78,11 @@ impl PacketThread {
 
     /// Has the thread run `command` soon, in order.
     pub fn cast(&self, command: impl FnOnce(&mut World) + Send + 'static) {
-        let mut commands = self.shared.commands.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut commands = self
+            .shared
+            .commands
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         commands.push(Box::new(command));
         let first = commands.len() == 1;
         drop(commands);
@@ -84,7 +93,11 @@ impl PacketThread {
 
     /// Like `cast`, for what may be lost when the thread is far behind.
     pub fn cast_lossy(&self, command: impl FnOnce(&mut World) + Send + 'static) -> bool {
-        let waiting = self.shared.commands.lock().map_or(0, |commands| commands.len());
+        let waiting = self
+            .shared
+            .commands
+            .lock()
+            .map_or(0, |commands| commands.len());
         if waiting >= MAX_WAITING {
             self.ring.count_drop();
             return false;
@@ -110,7 +123,10 @@ impl PacketThread {
     }
 
     /// Has the thread run `ask` and waits for the answer.
-    pub fn call<R: Send + 'static>(&self, ask: impl FnOnce(&mut World) -> R + Send + 'static) -> Result<R, Dead> {
+    pub fn call<R: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut World) -> R + Send + 'static,
+    ) -> Result<R, Dead> {
         if self.shared.dead.load(Ordering::Acquire) {
             return Err(Dead);
         }
@@ -150,14 +166,27 @@ fn body(mut poll: Poll, mut world: World, shared: &Shared, ring: &Ring) {
     let outcome = catch_unwind(AssertUnwindSafe(|| run(&mut poll, &mut world, shared)));
     shared.dead.store(true, Ordering::Release);
     // Waiting callers learn at once that nobody will answer.
-    drop(std::mem::take(&mut *shared.commands.lock().unwrap_or_else(|poisoned| poisoned.into_inner())));
+    drop(std::mem::take(
+        &mut *shared
+            .commands
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()),
+    ));
     match outcome {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => records::push_failed(ring, "native-failed", &format!("packet thread: {error}")),
+        Ok(Err(error)) => {
+            records::push_failed(ring, "native-failed", &format!("packet thread: {error}"))
+        }
         Err(payload) => {
             let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-            let text = text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
-            records::push_failed(ring, "native-failed", &format!("packet thread panicked: {text}"));
+            let text = text
+                .or_else(|| payload.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
+            records::push_failed(
+                ring,
+                "native-failed",
+                &format!("packet thread panicked: {text}"),
+            );
         }
     }
 }
@@ -170,7 +199,12 @@ fn run(poll: &mut Poll, world: &mut World, shared: &Shared) -> io::Result<()> {
             other => other?,
         }
         if world.note_ready(&events) {
-            let commands = std::mem::take(&mut *shared.commands.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+            let commands = std::mem::take(
+                &mut *shared
+                    .commands
+                    .lock()
+                    .unwrap_or_else(|poisoned| poisoned.into_inner()),
+            );
             commands.into_iter().for_each(|command| command(world));
         }
         world.turn();

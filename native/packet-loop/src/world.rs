@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use dataplane::derp::RelayQueue;
 use dataplane::event::{Event, Sink};
 use dataplane::filter::Table;
@@ -13,7 +14,6 @@ use dataplane::peers::{Path, PeerSpec};
 use dataplane::pipeline::{Config, Pipeline, Via};
 use dataplane::tunnel::Key;
 use device::udp::{Options, Udp};
-use bytes::BytesMut;
 use mio::{Events, Registry, Token};
 use netstack::{Netstack, PacketOut};
 
@@ -86,7 +86,11 @@ impl Sink for Io<'_> {
         self.stack.handle_packet(self.now, packet);
     }
     fn unclaimed(&mut self, from: SocketAddr, datagram: &[u8]) {
-        if !self.ring.push(records::UNCLAIMED, true, &[Packed::new(from).bytes(), datagram]) {
+        if !self.ring.push(
+            records::UNCLAIMED,
+            true,
+            &[Packed::new(from).bytes(), datagram],
+        ) {
             self.ring.count_drop();
         }
     }
@@ -123,9 +127,23 @@ impl World {
         let now = Instant::now();
         let mut udp = Udp::bind(setup.port, setup.udp)?;
         udp.register(&registry, UDP4, UDP6)?;
-        let stack_config = netstack::Config { mtu: setup.mtu, ..netstack::Config::default() };
-        let stack = Netstack::new(stack_config, registry.try_clone()?, FIRST_STACK_TOKEN, setup.seed)?;
-        let pipeline = Pipeline::new(Config { mtu: setup.mtu, seed: setup.seed }, now);
+        let stack_config = netstack::Config {
+            mtu: setup.mtu,
+            ..netstack::Config::default()
+        };
+        let stack = Netstack::new(
+            stack_config,
+            registry.try_clone()?,
+            FIRST_STACK_TOKEN,
+            setup.seed,
+        )?;
+        let pipeline = Pipeline::new(
+            Config {
+                mtu: setup.mtu,
+                seed: setup.seed,
+            },
+            now,
+        );
         Ok(World {
             pipeline,
             udp,
@@ -146,8 +164,14 @@ impl World {
             return Some(Duration::ZERO);
         }
         let now = Instant::now();
-        let pipeline = self.pipeline.next_timeout().map(|at| at.saturating_duration_since(now));
-        [pipeline, self.stack.next_timeout(now)].into_iter().flatten().min()
+        let pipeline = self
+            .pipeline
+            .next_timeout()
+            .map(|at| at.saturating_duration_since(now));
+        [pipeline, self.stack.next_timeout(now)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Notes what the system reported; true when commands wait.
@@ -167,12 +191,30 @@ impl World {
 
     /// One turn: datagrams in, timers, packets of the netstack out, all batches sent.
     pub fn turn(&mut self) {
-        let World { pipeline, udp, stack, cuts, relay, ring, now, readable4, readable6, .. } = self;
+        let World {
+            pipeline,
+            udp,
+            stack,
+            cuts,
+            relay,
+            ring,
+            now,
+            readable4,
+            readable6,
+            ..
+        } = self;
         let now = *now;
         for (v6, readable) in [(false, readable4), (true, readable6)] {
             if *readable {
                 *readable = udp.receive(v6, |udp, from, datagram| {
-                    let mut io = Io { udp, stack, cuts, relay, ring, now };
+                    let mut io = Io {
+                        udp,
+                        stack,
+                        cuts,
+                        relay,
+                        ring,
+                        now,
+                    };
                     pipeline.handle_datagram(now, Via::Direct(from), datagram, &mut io);
                 });
             }
@@ -191,12 +233,29 @@ impl World {
             return;
         }
         let cuts: HashSet<FlowEnds> = self.cuts.drain(..).collect();
-        self.stack.cut_flows(self.now, |flow| flow.inbound && cuts.contains(&(flow.proto, flow.from, flow.to)));
+        self.stack.cut_flows(self.now, |flow| {
+            flow.inbound && cuts.contains(&(flow.proto, flow.from, flow.to))
+        });
     }
 
     fn send_stack(&mut self) {
-        let World { pipeline, udp, stack, relay, ring, now, .. } = self;
-        stack.poll(*now, &mut Out { pipeline, sent: Sent { udp, relay, ring }, now: *now });
+        let World {
+            pipeline,
+            udp,
+            stack,
+            relay,
+            ring,
+            now,
+            ..
+        } = self;
+        stack.poll(
+            *now,
+            &mut Out {
+                pipeline,
+                sent: Sent { udp, relay, ring },
+                now: *now,
+            },
+        );
         while let Some(event) = self.stack.take_event() {
             records::push_stack_event(&self.ring, event);
         }
@@ -214,7 +273,11 @@ impl World {
                 let mut taken = 0;
                 while taken < frames.len() {
                     let end = whole_frames(frames, taken, RELAY_RECORD);
-                    if !ring.push(records::RELAY_FRAMES, true, &[&region.to_be_bytes(), &frames[taken..end]]) {
+                    if !ring.push(
+                        records::RELAY_FRAMES,
+                        true,
+                        &[&region.to_be_bytes(), &frames[taken..end]],
+                    ) {
                         break;
                     }
                     taken = end;

@@ -96,7 +96,13 @@ pub fn any6() -> Prefix {
 pub fn open_ports(local: &[IpAddr], ports: &[u16]) -> Table {
     let dsts = ports
         .iter()
-        .flat_map(|port| [any4(), any6()].map(|prefix| Dst { prefix, first: *port, last: *port }))
+        .flat_map(|port| {
+            [any4(), any6()].map(|prefix| Dst {
+                prefix,
+                first: *port,
+                last: *port,
+            })
+        })
         .collect();
     Table {
         matches: vec![Match::new(&[6, 17], [any4(), any6()], dsts)],
@@ -110,18 +116,36 @@ impl Node {
         let mut secret = [index; 32];
         secret[0] &= 248;
         secret[31] = secret[31] & 127 | 64;
-        let mut pipeline = Pipeline::new(Config { mtu: 1280, seed: u64::from(index) }, now);
+        let mut pipeline = Pipeline::new(
+            Config {
+                mtu: 1280,
+                seed: u64::from(index),
+            },
+            now,
+        );
         pipeline.set_private_key(Some(secret));
         let ip: IpAddr = format!("100.64.0.{index}").parse().unwrap();
         let ip6: IpAddr = format!("fd7a:115c:a1e0::{index:x}").parse().unwrap();
         pipeline.set_own(vec![ip, ip6]);
         let addr = format!("192.0.2.{index}:41641").parse().unwrap();
-        Node { key: *Identity::new(secret).public(), ip, ip6, addr, pipeline, out: Out::default() }
+        Node {
+            key: *Identity::new(secret).public(),
+            ip,
+            ip6,
+            addr,
+            pipeline,
+            out: Out::default(),
+        }
     }
 
     pub fn spec(&self) -> PeerSpec {
         let hosts = vec![host(self.ip), host(self.ip6)];
-        PeerSpec { key: self.key, jailed: false, sources: hosts.clone(), routes: hosts }
+        PeerSpec {
+            key: self.key,
+            jailed: false,
+            sources: hosts.clone(),
+            routes: hosts,
+        }
     }
 
     pub fn add_peer(&mut self, now: Instant, spec: PeerSpec, path: Path) {
@@ -140,7 +164,8 @@ impl Node {
     }
 
     pub fn receive(&mut self, now: Instant, via: Via, datagram: &[u8]) {
-        self.pipeline.handle_datagram(now, via, BytesMut::from(datagram), &mut self.out);
+        self.pipeline
+            .handle_datagram(now, via, BytesMut::from(datagram), &mut self.out);
     }
 }
 
@@ -189,7 +214,8 @@ pub fn carry(now: Instant, from: &mut Node, to: &mut Node) -> usize {
             at += 5 + length;
             moved += 1;
         }
-        to.pipeline.handle_relay_frames(now, region, run, &mut to.out);
+        to.pipeline
+            .handle_relay_frames(now, region, run, &mut to.out);
     }
     moved
 }
