@@ -47,6 +47,7 @@ test('the page holds no scripts, loads nothing, and may not be framed', async ()
   expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
   expect(page.headers.get('content-security-policy')).toContain("frame-ancestors 'none'")
   expect(page.headers.get('cache-control')).toBe('no-store')
+  expect(page.headers.get('referrer-policy')).toBe('same-origin')
 })
 
 test('a form without its secret, without its cookie, or from another site is refused', async () => {
@@ -55,6 +56,7 @@ test('a form without its secret, without its cookie, or from another site is ref
   expect(await post('name=eve', { cookie })).toBe(403)
   expect(await post(`name=eve&secret=${secret}`)).toBe(403)
   expect(await post(`name=eve&secret=${secret}`, { cookie, origin: 'http://evil.example' })).toBe(403)
+  expect(await post(`name=eve&secret=${secret}`, { cookie, origin: 'null' })).toBe(403)
   expect(control.pendingSignIns().length).toBe(1)
 })
 
