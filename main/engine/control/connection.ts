@@ -69,7 +69,9 @@ export class ControlConnection {
     return this.send('POST', path, bytes, { 'content-type': 'application/json', 'ts-lb': nodeKeys.join(', ') }, signal)
   }
 
-  send(method: 'HEAD' | 'POST', path: string, body: Uint8Array | undefined, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Http2Response> {
+  send(
+    method: 'HEAD' | 'POST', path: string, body: Uint8Array | undefined, headers: Readonly<Record<string, string>>, signal: AbortSignal,
+  ): Promise<Http2Response> {
     if (!this.#http2) return Promise.reject(new EngineError('io', 'there is no control connection'))
     return this.#http2.request({ method, path, headers, signal, ...(body ? { body } : {}) })
   }

@@ -28,6 +28,19 @@ import { wantsMark } from './wants-mark.ts'
 const WAIT_PING_MS = 30_000
 const PING_TIMEOUT_MS = 15_000
 const UPDATE_TIMEOUT_MS = 30_000
+const MAX_POP_URLS = 100
+
+/** A map stream while it is read. */
+interface OpenStream {
+  readonly connection: ControlConnection
+  readonly id: number
+  /** What its request said of us. */
+  readonly mark: string
+  readonly signal: AbortSignal
+  readonly popUrls: Set<string>
+  /** No map has come yet. */
+  fresh: boolean
+}
 
 export class Control {
   readonly #deps: ControlDeps
@@ -110,7 +123,8 @@ export class Control {
       this.#deps.env.journal.add({ part: 'control', kind: 'logged-out', why: 'the user logged out' })
     } catch (error) {
       const failure = failureOf(error, connection.url.host)
-      throw new EngineError(limit.signal.aborted ? 'timeout' : failure.code, `the control server was not told of the logout: ${failure.message}`, { cause: error })
+      const code = limit.signal.aborted ? 'timeout' : failure.code
+      throw new EngineError(code, `the control server was not told of the logout: ${failure.message}`, { cause: error })
     } finally {
       limit.done()
       if (this.#state.kind === 'needs-login') connection.disconnect()
@@ -186,12 +200,14 @@ export class Control {
     this.#deps.env.journal.add({ part: 'control', kind: 'state', from, to: describe(state), ...(why === undefined ? {} : { why }) })
     this.#logState(state, `${from} → ${describe(state)}${why === undefined ? '' : ` (${why})`}`)
     this.#facts?.onState(state)
-    if (state.kind === 'waiting' && !(previous.kind === 'waiting' && previous.authUrl === state.authUrl)) this.#facts?.onPopBrowser(state.authUrl)
+    const isNewLink = state.kind === 'waiting' && !(previous.kind === 'waiting' && previous.authUrl === state.authUrl)
+    if (isNewLink) this.#facts?.onPopBrowser(state.authUrl)
   }
 
   /** Attempts that fail for the same reason again and again are one line, not one each. */
   #logState(state: ControlState, line: string): void {
-    const isRepeated = state.kind === 'lost' ? state.message === this.#loggedLoss : this.#loggedLoss !== undefined && state.kind === 'working'
+    const isSameLoss = state.kind === 'lost' && state.message === this.#loggedLoss
+    const isRepeated = isSameLoss || (state.kind === 'working' && this.#loggedLoss !== undefined)
     if (state.kind === 'lost') this.#loggedLoss = state.message
     else if (state.kind !== 'working') this.#loggedLoss = undefined
     if (isRepeated) this.#deps.env.log.debug(line)
@@ -276,7 +292,7 @@ export class Control {
   async #stream(connection: ControlConnection, id: number, key: PrivateKey, signal: AbortSignal): Promise<Outcome> {
     const { env, zstd } = this.#deps
     const mark = wantsMark(this.#wants!)
-    const seen = { fresh: true, popUrls: new Set<string>() }
+    const stream: OpenStream = { connection, id, mark, signal, popUrls: new Set(), fresh: true }
     await readMapStream({
       env,
       connection,
@@ -286,41 +302,44 @@ export class Control {
       onFrame: () => this.#session.handleStreamData(this.#nowMs(), id),
       onSleep: (sleepMs) => this.#session.handleStreamSleep(this.#nowMs(), id, sleepMs),
       onMessage: (message) => {
-        this.#handleMessage(message, connection, id, seen, mark, signal)
+        this.#handleMessage(message, stream)
         this.#pump()
       },
     })
     return { kind: 'stream-ended', why: 'the control server closed the map stream' }
   }
 
-  #handleMessage(message: MapResponse, connection: ControlConnection, id: number, seen: { fresh: boolean; popUrls: Set<string> }, mark: string, signal: AbortSignal): void {
-    if (message.PingRequest) this.#pings.handle(message.PingRequest, connection, signal)
+  #handleMessage(message: MapResponse, stream: OpenStream): void {
+    const { connection, popUrls } = stream
+    if (message.PingRequest) this.#pings.handle(message.PingRequest, connection, stream.signal)
     if (message.ControlDialPlan) connection.dialPlan = message.ControlDialPlan
     const url = message.PopBrowserURL ?? ''
-    if (url !== '' && !seen.popUrls.has(url) && seen.popUrls.size < 100) {
-      seen.popUrls.add(url)
+    if (url !== '' && !popUrls.has(url) && popUrls.size < MAX_POP_URLS) {
+      popUrls.add(url)
       if (isOpenableUrl(url, connection.url.href)) this.#facts?.onPopBrowser(url)
     }
     if (message.KeepAlive === true) return
-    const delta = applyMapResponse(this.#netMap, message, this.#deps.env.clock.wallMs(), seen.fresh)
+    const delta = applyMapResponse(this.#netMap, message, this.#deps.env.clock.wallMs(), stream.fresh)
     if (isDecodeError(delta)) throw new EngineError('control-bad-response', delta.detail ?? delta.reason)
     const previous = this.#netMap
-    const isFirst = seen.fresh
-    seen.fresh = false
+    const isFirst = stream.fresh
+    stream.fresh = false
     this.#netMap = delta.netMap
-    if (isFirst) {
-      const user = delta.netMap.userProfiles.get(delta.netMap.self.User) ?? { ID: delta.netMap.self.User, LoginName: '', DisplayName: '' }
-      this.#session.handleStreamData(this.#nowMs(), id, { user, expired: delta.netMap.self.Expired === true })
-      this.#pump()
-      this.#updates.handleStreaming(this.#nowMs(), mark)
-      this.#updates.handleWanted(this.#nowMs(), wantsMark(this.#wants!))
-    }
+    if (isFirst) this.#handleFirstMap(delta.netMap, stream)
     if (!isFirst && isEmptyDelta(delta, previous)) return
     this.#deps.env.journal.add({
       part: 'control', kind: 'netmap', peers: delta.netMap.peers.size, upserted: delta.upserted.length, removed: delta.removed.length,
       self: delta.selfChanged, filter: delta.filterChanged, dns: delta.dnsChanged, derp: delta.derpMapChanged,
     })
     this.#facts?.onNetMap(delta)
+  }
+
+  #handleFirstMap({ self, userProfiles }: NetMap, stream: OpenStream): void {
+    const user = userProfiles.get(self.User) ?? { ID: self.User, LoginName: '', DisplayName: '' }
+    this.#session.handleStreamData(this.#nowMs(), stream.id, { user, expired: self.Expired === true })
+    this.#pump()
+    this.#updates.handleStreaming(this.#nowMs(), stream.mark)
+    this.#updates.handleWanted(this.#nowMs(), wantsMark(this.#wants!))
   }
 
   #sendUpdate(): void {
@@ -354,7 +373,9 @@ function controlUrl(text: string): URL {
   } catch {
     throw new EngineError('bad-argument', 'the control server must be given as a URL such as https://headscale.example.com')
   }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new EngineError('bad-argument', 'the URL of the control server must begin with https:// or http://')
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw new EngineError('bad-argument', 'the URL of the control server must begin with https:// or http://')
+  }
   return url
 }
 

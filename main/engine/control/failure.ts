@@ -35,8 +35,9 @@ export function failureOf(error: unknown, host: string): Failure {
     return { code: 'control-unreachable', message: `the control server ${host} closed the connection (${system})` }
   }
   if (system !== undefined) {
-    const certificate = CERTIFICATE[system] ?? (/^(ERR_(SSL|TLS)|CERT_|EPROTO)/.test(system) ? 'it does not speak TLS as expected' : undefined)
-    if (certificate !== undefined) return { code: 'control-tls', message: `cannot trust the control server ${host}: ${certificate} (${system})` }
+    const otherTls = /^(ERR_(SSL|TLS)|CERT_|EPROTO)/.test(system) ? 'it does not speak TLS as expected' : undefined
+    const why = CERTIFICATE[system] ?? otherTls
+    if (why !== undefined) return { code: 'control-tls', message: `cannot trust the control server ${host}: ${why} (${system})` }
     return { code: 'control-unreachable', message: `cannot reach the control server ${host}: ${UNREACHABLE[system] ?? system}` }
   }
   if (error instanceof EngineError) {
@@ -72,12 +73,16 @@ export function statusFailure(what: string, status: number, text: string, retryA
   if (status === 429) {
     const retryAfterMs = parseRetryAfter(retryAfter, wallMs)
     const when = retryAfterMs === undefined ? '' : `, trying again in ${Math.ceil(retryAfterMs / 1000)} s`
-    return new ControlAnswer({ code: 'control-rate-limited', message: `the control server asks to slow down${when}`, status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })
+    const failure: Failure = { code: 'control-rate-limited', message: `the control server asks to slow down${when}`, status }
+    return new ControlAnswer(retryAfterMs === undefined ? failure : { ...failure, retryAfterMs })
   }
   if (status === 400 && /unsupported client version/i.test(text)) {
-    return new ControlAnswer({ code: 'control-version', message: `this program is too old for the control server, an update is required${tail}`, status })
+    const message = `this program is too old for the control server, an update is required${tail}`
+    return new ControlAnswer({ code: 'control-version', message, status })
   }
-  if (status === 404) return new ControlAnswer({ code: 'control-not-found', message: `the control server does not know this device${tail}`, status })
+  if (status === 404) {
+    return new ControlAnswer({ code: 'control-not-found', message: `the control server does not know this device${tail}`, status })
+  }
   const code: ErrorCode = status >= 500 ? 'control-unreachable' : 'control-refused'
   return new ControlAnswer({ code, message: `${what}: the control server answered HTTP ${status}${tail}`, status })
 }

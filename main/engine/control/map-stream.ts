@@ -73,7 +73,9 @@ function handlePayload(payload: Uint8Array, options: MapStreamOptions): number {
   if (isDecodeError(message)) throw badMessage(message.detail ?? message.reason)
   if (drops.count > 0) {
     options.env.log.warn('dropped ill-typed parts of a map message', { count: drops.count, where: drops.where.join(' ') })
-    options.env.journal.add({ part: 'control', kind: 'map-dropped', why: 'parts of a map message were not of their type', count: drops.count, where: drops.where })
+    options.env.journal.add({
+      part: 'control', kind: 'map-dropped', why: 'parts of a map message were not of their type', count: drops.count, where: drops.where,
+    })
   }
   options.onMessage(message)
   const sleepSec = message.Debug?.SleepSeconds ?? 0
@@ -105,7 +107,9 @@ function badMessage(why: string, cause?: unknown): EngineError {
 }
 
 /** Sends one update beside the stream. Rejects with EngineError. */
-export async function sendLiteUpdate(connection: ControlConnection, request: MapRequest, wallMs: number, signal: AbortSignal): Promise<void> {
+export async function sendLiteUpdate(
+  connection: ControlConnection, request: MapRequest, wallMs: number, signal: AbortSignal,
+): Promise<void> {
   const response = await connection.post('/machine/map', request, [request.NodeKey], signal)
   const text = await readAll(response, MAX_ERROR_BYTES)
   if (response.status !== 200) throw statusFailure('update', response.status, text, response.headers['retry-after'], wallMs)

@@ -65,6 +65,7 @@ export function answerC2n(request: Uint8Array): Uint8Array {
   const [, path = ''] = (text.split('\r\n', 1)[0] ?? '').split(' ')
   const isEcho = end >= 0 && path.split('?')[0] === '/echo'
   const body = isEcho ? text.slice(end + 4) : 'unknown c2n path'
-  const head = `HTTP/1.1 ${isEcho ? '200 OK' : '400 Bad Request'}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`
-  return new Uint8Array(Buffer.from(head + body, 'latin1'))
+  const status = isEcho ? '200 OK' : '400 Bad Request'
+  const lines = [`HTTP/1.1 ${status}`, 'Content-Type: text/plain', `Content-Length: ${body.length}`, 'Connection: close', '', body]
+  return new Uint8Array(Buffer.from(lines.join('\r\n'), 'latin1'))
 }

@@ -22,7 +22,9 @@ export interface Registration {
 }
 
 /** Sends the registration and reads the answer. Rejects with EngineError (ControlAnswer for HTTP statuses). */
-export async function register(connection: ControlConnection, registration: Registration, hostinfo: Hostinfo, wallMs: number, signal: AbortSignal): Promise<RegisterResponse> {
+export async function register(
+  connection: ControlConnection, registration: Registration, hostinfo: Hostinfo, wallMs: number, signal: AbortSignal,
+): Promise<RegisterResponse> {
   const key = nodeKey(registration.nodeKey.publicBytes())
   const oldKey = registration.oldNodeKey ? nodeKey(registration.oldNodeKey.publicBytes()) : ZERO_NODE_KEY
   const body: RegisterRequest = {
@@ -39,7 +41,10 @@ export async function register(connection: ControlConnection, registration: Regi
   const text = await readAll(response, MAX_BYTES)
   if (response.status !== 200) throw statusFailure('register', response.status, text, response.headers['retry-after'], wallMs)
   const answer = checkRegisterResponse(parseJson(text))
-  if (isDecodeError(answer)) throw new EngineError('control-bad-response', `the control server's answer to the registration is not as expected (${answer.detail ?? answer.reason})`)
+  if (isDecodeError(answer)) {
+    const why = answer.detail ?? answer.reason
+    throw new EngineError('control-bad-response', `the control server's answer to the registration is not as expected (${why})`)
+  }
   return answer
 }
 

@@ -20,13 +20,17 @@ export async function fetchServerKey(http: HttpFetch, controlUrl: URL, wallMs: n
   if (response.status !== 200) {
     const failure = statusFailure('server key', response.status, text, response.headers['retry-after'], wallMs).failure
     if (response.status !== 404) throw new ControlAnswer(failure)
-    throw new ControlAnswer({ code: 'control-bad-response', message: `${controlUrl.host} is no control server: it has no /key`, status: 404 })
+    throw notControl(`${controlUrl.host} is no control server: it has no /key`)
   }
   const key = checkServerKey(parseJson(text))
   if (isDecodeError(key)) {
-    throw new ControlAnswer({ code: 'control-bad-response', message: `${controlUrl.host} is no control server that this program can talk to: its key answer is not as expected` })
+    throw notControl(`${controlUrl.host} is no control server that this program can talk to: its key answer is not as expected`)
   }
   return keyBytes(key)
+}
+
+function notControl(message: string): ControlAnswer {
+  return new ControlAnswer({ code: 'control-bad-response', message })
 }
 
 function parseJson(text: string): unknown {

@@ -116,7 +116,8 @@ async function connect(candidate: Candidate, options: Ts2021Options, signal: Abo
   // Whoever waits hears of an error by its own listener; one that comes between two waits must not be unheard.
   socket.on('error', () => {})
   if (socket instanceof TLSSocket && !socket.authorized) {
-    options.env.log.debug('the certificate of the control connection is not verified, its Noise key is', { why: String(socket.authorizationError) })
+    const why = String(socket.authorizationError)
+    options.env.log.debug('the certificate of the control connection is not verified, its Noise key is', { why })
   }
   const giveUp = (): void => void socket.destroy(limit.signal.reason as Error)
   limit.signal.addEventListener('abort', giveUp, { once: true })
@@ -207,7 +208,8 @@ function finish(socket: Duplex, initiator: Initiator, head: Uint8Array, options:
     const onError = (error: Error): void => fail(error)
     const onEnd = (): void => fail(new ControlAnswer({
       code: 'control-version',
-      message: `${options.url.host} closed the connection during the handshake: it does not accept this client version, or is not the server whose key was fetched`,
+      message: `${options.url.host} closed the connection during the handshake: `
+        + 'it does not accept this client version, or is not the server whose key was fetched',
     }))
     const onData = (chunk: Uint8Array): void => {
       const result = initiator.handleBytes(chunk)
@@ -228,6 +230,7 @@ function finish(socket: Duplex, initiator: Initiator, head: Uint8Array, options:
 function mismatch(host: string, said: string): ControlAnswer {
   return new ControlAnswer({
     code: 'control-key-mismatch',
-    message: `${host} did not prove to be the server whose key was fetched (a proxy on the way?); it said, unverified: "${printable(said)}"`,
+    message: `${host} did not prove to be the server whose key was fetched (a proxy on the way?); `
+      + `it said, unverified: "${printable(said)}"`,
   })
 }

@@ -28,7 +28,8 @@ export interface DialOptions {
 /** A connected socket (a TLSSocket with `tls`), which the caller owns. */
 export async function dial(options: DialOptions): Promise<Socket> {
   const limit = new AbortController()
-  const timer = setTimeout(() => limit.abort(new EngineError('timeout', `${options.host}:${options.port} did not answer in time`)), options.timeoutMs)
+  const late = (): void => limit.abort(new EngineError('timeout', `${options.host}:${options.port} did not answer in time`))
+  const timer = setTimeout(late, options.timeoutMs)
   const abort = (): void => limit.abort(new EngineError('aborted', 'the connection attempt was called off'))
   if (options.signal?.aborted === true) abort()
   options.signal?.addEventListener('abort', abort, { once: true })

@@ -57,19 +57,28 @@ function exchange(socket: Socket, url: URL, request: HttpRequest, leftMs: number
     const outgoing = httpRequest({
       method: request.method,
       path: url.pathname + url.search,
-      headers: { host: url.host, connection: 'close', ...request.headers, ...(request.body ? { 'content-length': request.body.length } : {}) },
+      headers: {
+        host: url.host,
+        connection: 'close',
+        ...request.headers,
+        ...(request.body ? { 'content-length': request.body.length } : {}),
+      },
       createConnection: () => socket,
     })
-    outgoing.on('error', (error) => fail(new EngineError('io', `${url.host}: ${errorText(error)}`, { cause: error })))
+    outgoing.on('error', (error) => fail(wrap(error, url)))
     outgoing.on('response', (response) => {
       readBody(response, request.maxBytes).then((body) => {
         clearTimeout(timer)
         request.signal?.removeEventListener('abort', onAbort)
         resolve({ status: response.statusCode ?? 0, headers: plainHeaders(response), body })
-      }, (error: unknown) => fail(error instanceof EngineError ? error : new EngineError('io', `${url.host}: ${errorText(error)}`, { cause: error })))
+      }, (error: unknown) => fail(wrap(error, url)))
     })
     outgoing.end(request.body)
   })
+}
+
+function wrap(error: unknown, url: URL): EngineError {
+  return error instanceof EngineError ? error : new EngineError('io', `${url.host}: ${errorText(error)}`, { cause: error })
 }
 
 async function readBody(response: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
@@ -85,6 +94,8 @@ async function readBody(response: AsyncIterable<Uint8Array>, maxBytes: number): 
 
 function plainHeaders(response: IncomingMessage): Record<string, string> {
   const out: Record<string, string> = {}
-  for (const [name, value] of Object.entries(response.headers)) if (value !== undefined) out[name] = Array.isArray(value) ? value.join(', ') : value
+  for (const [name, value] of Object.entries(response.headers)) {
+    if (value !== undefined) out[name] = Array.isArray(value) ? value.join(', ') : value
+  }
   return out
 }

@@ -10,7 +10,7 @@ import type { DnsConfig, MapResponse, Node, NodeId, UserId, UserProfile } from '
 import { IdTable } from './id-table.ts'
 import { mergeDerpMap, mergeDisplayMessages, mergeFilters, mergeProfiles, NO_DERP_MAP } from './merge.ts'
 import { mergePeers } from './merge-peers.ts'
-import { keep } from './same.ts'
+import { keep, sameJson } from './same.ts'
 import type { NetMap, NetMapDelta } from './types.ts'
 
 /** A server clock that differs by less is not worth a correction: the message itself was under way. */
@@ -36,7 +36,9 @@ const NOTHING: Omit<NetMap, 'self'> = Object.freeze({
  * The map after the message. `wallMs` is our wall clock. `fresh`: first message of a new stream (implied without `previous`).
  * Refused ('bad-value') when a fresh stream's first message lacks the own Node.
  */
-export function applyMapResponse(previous: NetMap | undefined, message: MapResponse, wallMs: number, fresh = previous === undefined): NetMapDelta | DecodeError {
+export function applyMapResponse(
+  previous: NetMap | undefined, message: MapResponse, wallMs: number, fresh = previous === undefined,
+): NetMapDelta | DecodeError {
   const base: Omit<NetMap, 'self'> = fresh || !previous ? NOTHING : previous
   const self = message.Node ?? (fresh ? undefined : previous?.self)
   if (!self) return decodeError('bad-value', 'the first map response lacks the own node')
@@ -88,7 +90,8 @@ function keepTable<V>(last: ReadonlyMap<number, V>, next: IdTable<V>): ReadonlyM
 }
 
 function keepFilters(last: NetMap['packetFilters'], next: NetMap['packetFilters']): NetMap['packetFilters'] {
-  return last.size === next.size && [...next].every(([name, rules]) => last.has(name) && keep(last.get(name), rules) === last.get(name)) ? last : next
+  const isSame = last.size === next.size && [...next].every(([name, rules]) => sameJson(last.get(name), rules))
+  return isSame ? last : next
 }
 
 function hasAllPeers(message: MapResponse): boolean {

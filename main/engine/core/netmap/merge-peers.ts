@@ -31,7 +31,9 @@ export function mergePeers(previous: IdTable<Node>, message: MapResponse, known:
     if (next !== peer) changed.set(id, keep(known.get(id) ?? next, next))
   }
   for (const [id, seen] of Object.entries(message.PeerSeenChange ?? {})) edit(Number(id), (peer) => withSeen(peer, seen, nowMs))
-  for (const [id, online] of Object.entries(message.OnlineChange ?? {})) edit(Number(id), (peer) => patched(peer, { NodeID: peer.ID, Online: online }, nowMs))
+  for (const [id, online] of Object.entries(message.OnlineChange ?? {})) {
+    edit(Number(id), (peer) => patched(peer, { NodeID: peer.ID, Online: online }, nowMs))
+  }
   for (const change of message.PeersChangedPatch ?? []) edit(change.NodeID, (peer) => patched(peer, change, nowMs))
   return changed.size === 0 && removed.size === 0 ? previous : previous.with(changed, removed)
 }

@@ -61,7 +61,9 @@ export function mergeDisplayMessages(previous: Messages, change: MapResponse['Di
 }
 
 /** Profiles are set by ID and never removed while a stream lasts. */
-export function mergeProfiles(previous: IdTable<UserProfile>, profiles: MapResponse['UserProfiles'], known: ReadonlyMap<UserId, UserProfile>): IdTable<UserProfile> {
+export function mergeProfiles(
+  previous: IdTable<UserProfile>, profiles: MapResponse['UserProfiles'], known: ReadonlyMap<UserId, UserProfile>,
+): IdTable<UserProfile> {
   if (!profiles || profiles.length === 0) return previous
   const set = new Map<UserId, UserProfile>()
   for (const profile of profiles) set.set(profile.ID, keep(known.get(profile.ID) ?? profile, profile))

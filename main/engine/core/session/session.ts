@@ -19,24 +19,39 @@ import { isOpenableUrl } from './auth-url.ts'
 import { backoffMs } from './backoff.ts'
 import type { ControlState, Failure, Login, LoginStep, Outcome, SessionAction, SessionEvent } from './types.ts'
 
-const FETCH_KEY_TIMEOUT_MS = 20_000
-const CONNECT_TIMEOUT_MS = 70_000
-const REGISTER_TIMEOUT_MS = 45_000
 /** Control sends a keep-alive at least every 60 s. */
 export const STREAM_SILENCE_MS = 120_000
+/** How long each step's answer may take. */
+const TIMEOUT_MS = { fetch: 20_000, connect: 70_000, register: 45_000, stream: STREAM_SILENCE_MS } as const
 /** A stream that lasted this long was a good one: its end is no failure. */
 const GOOD_STREAM_MS = 10_000
 
-type Goal =
-  | { readonly kind: 'register'; readonly key: PrivateKey; readonly oldKey: PrivateKey | undefined; readonly fresh: boolean; readonly followup: string; readonly removed: boolean }
-  | { readonly kind: 'stream'; readonly key: PrivateKey }
+interface RegisterGoal {
+  readonly kind: 'register'
+  readonly key: PrivateKey
+  readonly oldKey: PrivateKey | undefined
+  /** The key was made for this login. */
+  readonly fresh: boolean
+  readonly followup: string
+  /** The server did not know the key of a map request. */
+  readonly removed: boolean
+}
+
+type Goal = RegisterGoal | { readonly kind: 'stream'; readonly key: PrivateKey }
 
 type Step = 'fetch' | 'connect' | 'register' | 'stream'
 
-type Phase =
-  | { readonly kind: 'rest' }
-  | { readonly kind: 'act'; readonly step: Step; readonly id: number; readonly sinceMs: number; readonly deadlineMs: number | undefined; readonly running: boolean }
-  | { readonly kind: 'pause'; readonly untilMs: number }
+interface ActPhase {
+  readonly kind: 'act'
+  readonly step: Step
+  readonly id: number
+  readonly sinceMs: number
+  readonly deadlineMs: number | undefined
+  /** A stream whose first map has come. */
+  readonly running: boolean
+}
+
+type Phase = { readonly kind: 'rest' } | ActPhase | { readonly kind: 'pause'; readonly untilMs: number }
 
 const REST: Phase = { kind: 'rest' }
 
@@ -119,7 +134,8 @@ export class Session {
     const phase = this.#phase
     if (phase.kind !== 'act' || phase.id !== id || this.#goal?.kind !== 'stream') return
     const first = map !== undefined && !phase.running
-    this.#phase = { ...phase, deadlineMs: nowMs + STREAM_SILENCE_MS, running: phase.running || map !== undefined, sinceMs: first ? nowMs : phase.sinceMs }
+    const sinceMs = first ? nowMs : phase.sinceMs
+    this.#phase = { ...phase, deadlineMs: nowMs + STREAM_SILENCE_MS, running: phase.running || first, sinceMs }
     if (!first) return
     this.#cancelOldStream()
     if (!this.#toldLogin) this.#events.push({ kind: 'logged-in', nodeKey: this.#goal.key, ...map })
@@ -129,7 +145,8 @@ export class Session {
 
   /** The server asked us to read nothing for a while. */
   handleStreamSleep(nowMs: number, id: number, sleepMs: number): void {
-    if (this.#phase.kind === 'act' && this.#phase.id === id) this.#phase = { ...this.#phase, deadlineMs: nowMs + sleepMs + STREAM_SILENCE_MS }
+    const phase = this.#phase
+    if (phase.kind === 'act' && phase.id === id) this.#phase = { ...phase, deadlineMs: nowMs + sleepMs + STREAM_SILENCE_MS }
   }
 
   handleTimeout(nowMs: number): void {
@@ -166,8 +183,8 @@ export class Session {
     const goal = this.#goal!
     const id = this.#nextId++
     const waits = goal.kind === 'register' && goal.followup !== ''
-    const timeoutMs = { fetch: FETCH_KEY_TIMEOUT_MS, connect: CONNECT_TIMEOUT_MS, register: waits ? undefined : REGISTER_TIMEOUT_MS, stream: STREAM_SILENCE_MS }[step]
-    this.#phase = { kind: 'act', step, id, sinceMs: nowMs, deadlineMs: timeoutMs === undefined ? undefined : nowMs + timeoutMs, running: false }
+    const deadlineMs = waits && step === 'register' ? undefined : nowMs + TIMEOUT_MS[step]
+    this.#phase = { kind: 'act', step, id, sinceMs: nowMs, deadlineMs, running: false }
     // A person who waits for approval keeps the link on screen while the connection is mended.
     if (!waits) this.#working(nowMs, LOGIN_STEP[step])
     else if (step === 'register') this.#state({ kind: 'waiting', authUrl: goal.followup, sinceMs: nowMs })
@@ -178,8 +195,9 @@ export class Session {
     if (step === 'fetch') return { kind: 'fetch-server-key', id }
     if (step === 'connect') return { kind: 'connect', id }
     if (goal.kind === 'stream') return { kind: 'open-stream', id, nodeKey: goal.key }
-    const authKey = goal.followup === '' ? this.#login?.authKey : undefined
-    return { kind: 'register', id, nodeKey: goal.key, oldNodeKey: goal.oldKey, authKey, followup: goal.followup, ephemeral: this.#login?.ephemeral === true }
+    const { key: nodeKey, oldKey: oldNodeKey, followup } = goal
+    const authKey = followup === '' ? this.#login?.authKey : undefined
+    return { kind: 'register', id, nodeKey, oldNodeKey, authKey, followup, ephemeral: this.#login?.ephemeral === true }
   }
 
   #registered(nowMs: number, response: RegisterResponse, tookMs: number): void {
@@ -205,14 +223,16 @@ export class Session {
     this.#failed(nowMs, { code: 'control-refused', message })
   }
 
-  #expired(nowMs: number, goal: Goal & { kind: 'register' }, login: Login): void {
-    if (goal.fresh || (login.authKey === undefined && !login.interactive)) return this.#needsLogin('the login of this device has expired, log in again')
+  #expired(nowMs: number, goal: RegisterGoal, login: Login): void {
+    if (goal.fresh || (login.authKey === undefined && !login.interactive)) {
+      return this.#needsLogin('the login of this device has expired, log in again')
+    }
     this.#goal = { ...goal, key: this.#newKey(), oldKey: goal.key, fresh: true, followup: '' }
     this.#why = 'the node key has expired'
     this.#act(nowMs, 'register')
   }
 
-  #link(nowMs: number, goal: Goal & { kind: 'register' }, login: Login, url: string, tookMs: number): void {
+  #link(nowMs: number, goal: RegisterGoal, login: Login, url: string, tookMs: number): void {
     if (login.authKey === undefined && !login.interactive) {
       if (goal.removed) return this.#needsLogin('this device was removed from the tailnet, log in again', 'control-not-found')
       return this.#needsLogin('the control server does not know this device, log in again')
@@ -247,7 +267,8 @@ export class Session {
     if (failure.code === 'control-key-mismatch' || failure.code === 'control-version') this.#haveServerKey = false
     this.#failures++
     this.#why = failure.message
-    const ownDelayMs = failure.code === 'control-rate-limited' ? Math.round(5000 + 5000 * this.#unit()) : backoffMs(this.#failures, this.#unit())
+    const unit = this.#unit()
+    const ownDelayMs = failure.code === 'control-rate-limited' ? Math.round(5000 + 5000 * unit) : backoffMs(this.#failures, unit)
     const delayMs = failure.retryAfterMs ?? ownDelayMs
     const waits = this.#goal?.kind === 'register' && this.#goal.followup !== ''
     if (!waits || this.#failures > 2) this.#state({ kind: 'lost', code: failure.code, message: failure.message, retryInMs: delayMs })
@@ -295,7 +316,12 @@ export class Session {
   }
 }
 
-const LOGIN_STEP: Readonly<Record<Step, LoginStep>> = { fetch: 'fetch-server-key', connect: 'connect', register: 'register', stream: 'wait-for-map' }
+const LOGIN_STEP: Readonly<Record<Step, LoginStep>> = {
+  fetch: 'fetch-server-key',
+  connect: 'connect',
+  register: 'register',
+  stream: 'wait-for-map',
+}
 
 function firstGoal(login: Login, newKey: () => PrivateKey): Goal {
   const saved = login.nodeKey

@@ -15,7 +15,7 @@ import {
 import { capMap, checkNode, dnsResolver, peerChange, time, userProfile } from './check-node.ts'
 import type {
   CapGrant, ClientVersion, ControlDialPlan, DerpMap, DerpNode, DerpRegion, DisplayMessage, DnsConfig, FilterRule, MapResponse, Node,
-  NodeId, PeerChange, PingRequest, SshPolicy,
+  NodeId, PeerChange, PingRequest, PortRange, SshPolicy,
 } from './types.ts'
 
 const NAME = 1024
@@ -51,7 +51,9 @@ const dnsConfig = shape<DnsConfig>('DNSConfig', {
   ExitNodeFilteredSet: list('ExitNodeFilteredSet', text(NAME), 100_000),
 })
 
-const portRange = shape<{ First: number; Last: number }>('PortRange', { First: int(0, 65535), Last: int(0, 65535) }, { required: ['First', 'Last'] })
+const portRange = shape<PortRange>('PortRange', {
+  First: int(0, 65535), Last: int(0, 65535),
+}, { required: ['First', 'Last'] })
 const dstPort = shape<NonNullable<FilterRule['DstPorts']>[number]>('DstPorts', {
   IP: text(128), Bits: int(0, 128), Ports: portRange,
 }, { required: ['IP', 'Ports'], strict: true })
@@ -79,7 +81,9 @@ const namedFilters: Check<Readonly<Record<string, readonly FilterRule[] | null>>
 
 const displayMessage = shape<DisplayMessage>('DisplayMessage', {
   Title: text(4096), Text: text(16_384), Severity: text(64), ImpactsConnectivity: bool,
-  PrimaryAction: shape<{ URL: string; Label: string }>('PrimaryAction', { URL: text(8192), Label: text(NAME) }, { required: ['URL', 'Label'] }),
+  PrimaryAction: shape<{ URL: string; Label: string }>('PrimaryAction', {
+    URL: text(8192), Label: text(NAME),
+  }, { required: ['URL', 'Label'] }),
 })
 
 const pingRequest = shape<PingRequest>('PingRequest', {
@@ -99,7 +103,8 @@ const dialPlan = shape<ControlDialPlan>('ControlDialPlan', {
 const messageShape = shape<MapResponse>('MapResponse', {
   KeepAlive: bool, PingRequest: pingRequest, PopBrowserURL: text(8192), Node: checkNode, DERPMap: derpMap,
   Peers: list<Node>('Peers', checkNode, MAX_PEERS), PeersChanged: list<Node>('PeersChanged', checkNode, MAX_PEERS),
-  PeersRemoved: list<NodeId>('PeersRemoved', id, MAX_PEERS), PeersChangedPatch: list<PeerChange>('PeersChangedPatch', peerChange, MAX_PEERS),
+  PeersRemoved: list<NodeId>('PeersRemoved', id, MAX_PEERS),
+  PeersChangedPatch: list<PeerChange>('PeersChangedPatch', peerChange, MAX_PEERS),
   PeerSeenChange: dict('PeerSeenChange', bool, MAX_PEERS, decimalKey), OnlineChange: dict('OnlineChange', bool, MAX_PEERS, decimalKey),
   DNSConfig: dnsConfig, Domain: text(NAME), PacketFilter: filterRules, PacketFilters: namedFilters,
   UserProfiles: list('UserProfiles', userProfile, MAX_PEERS), Health: list('Health', text(4096), 256),

@@ -33,7 +33,9 @@ const netInfo = shape<NetInfo>('NetInfo', {
   DERPLatency: dict('DERPLatency', real, 4096), FirewallMode: text(NAME),
 })
 
-const service = shape<Service>('Service', { Proto: text(64), Port: int(0, 65535), Description: text(NAME) }, { required: ['Proto', 'Port'] })
+const service = shape<Service>('Service', {
+  Proto: text(64), Port: int(0, 65535), Description: text(NAME),
+}, { required: ['Proto', 'Port'] })
 
 const location = shape<Location>('Location', {
   Country: text(NAME), CountryCode: text(64), City: text(NAME), CityCode: text(64), Latitude: real, Longitude: real, Priority: anyInt,

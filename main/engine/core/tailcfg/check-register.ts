@@ -10,7 +10,9 @@ import type { RegisterResponse } from './types.ts'
 const NAME = 1024
 
 const registerResponse = shape<RegisterResponse>('RegisterResponse', {
-  User: shape<RegisterResponse['User']>('User', { ID: id, DisplayName: text(NAME), ProfilePicURL: text(8192), Created: time }, { required: ['ID'] }),
+  User: shape<RegisterResponse['User']>('User', {
+    ID: id, DisplayName: text(NAME), ProfilePicURL: text(8192), Created: time,
+  }, { required: ['ID'] }),
   Login: shape<RegisterResponse['Login']>('Login', {
     ID: id, Provider: text(NAME), LoginName: text(NAME), DisplayName: text(NAME), ProfilePicURL: text(8192),
   }, { required: ['ID'] }),

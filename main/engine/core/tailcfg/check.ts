@@ -114,7 +114,9 @@ export function list<T>(name: string, entry: Check<T>, maxLength: number): Check
 }
 
 /** A dictionary of at most `maxSize` entries with keys that `key` accepts; bad entries are dropped one by one. */
-export function dict<T>(name: string, entry: Check<T>, maxSize: number, key: (text: string) => boolean = anyKey): Check<Readonly<Record<string, T>>> {
+export function dict<T>(
+  name: string, entry: Check<T>, maxSize: number, key: (text: string) => boolean = anyKey,
+): Check<Readonly<Record<string, T>>> {
   return (value, drops) => {
     if (!isObject(value)) return undefined
     const out: Record<string, T> = {}
