@@ -1,0 +1,132 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { isDecodeError } from '../../../../main/engine/base/errors.ts'
+import { applyMapResponse } from '../../../../main/engine/core/netmap/apply.ts'
+import type { NetMap } from '../../../../main/engine/core/netmap/types.ts'
+import { Planner } from '../../../../main/engine/core/plan/plan.ts'
+import type { PlanPrefs } from '../../../../main/engine/core/plan/plan.ts'
+import type { MapResponse, Node } from '../../../../main/engine/core/tailcfg/types.ts'
+
+const NOW = Date.UTC(2026, 10, 22, 22)
+const PREFS: PlanPrefs = { acceptRoutes: false, exitNodeId: '', shieldsUp: false, advertiseRoutes: [] }
+
+function mapOf(...files: string[]): NetMap {
+  let map: NetMap | undefined
+  for (const file of files) {
+    const message = JSON.parse(readFileSync(new URL(`../../../vectors/mapresponse/${file}`, import.meta.url), 'utf8')) as MapResponse
+    const delta = applyMapResponse(map, message, NOW)
+    if (isDecodeError(delta)) throw new Error(delta.detail)
+    map = delta.netMap
+  }
+  return map!
+}
+
+function withPeers(map: NetMap, ...peers: Partial<Node>[]): NetMap {
+  const base = map.peers.values().next().value!
+  return { ...map, peers: new Map(peers.map((peer, i) => [i + 2, { ...base, ID: i + 2, StableID: String(i + 2), Key: `nodekey:${String(i + 2).padStart(64, '0')}`, ...peer }])) }
+}
+
+const plan = (map: NetMap, prefs: Partial<PlanPrefs> = {}): ReturnType<Planner['plan']> => new Planner().plan(map, { ...PREFS, ...prefs }, NOW)
+
+describe('a plan over what a real server sent', () => {
+  test('names ourselves, the peer, its paths and the filter', () => {
+    const { dataplane, magicsock } = plan(mapOf('02-initial-one-peer.json'))
+    expect(dataplane).toMatchSnapshot()
+    expect(magicsock.peers).toMatchSnapshot()
+    expect(Object.keys(magicsock.derpMap.Regions)).toEqual(['999'])
+  })
+
+  test('a policy of single ports becomes matches of these ports only', () => {
+    const { filter } = plan(mapOf('02-initial-one-peer.json', '15-policy-restricted.json')).dataplane
+    const ports = filter.matches.flatMap((match) => match.dsts.map((dst) => `${dst.first}-${dst.last}`))
+    expect(new Set(ports)).toEqual(new Set(['22-22', '8000-8100']))
+  })
+
+  test('routes of a router are used only when they are accepted, default routes only of the chosen exit node', () => {
+    const map = mapOf('02-initial-one-peer.json', '12-peer-routes-approved.json')
+    const own = ['100.64.0.2/32', 'fd7a:115c:a1e0::2/128']
+    const routes = (prefs: Partial<PlanPrefs>): readonly string[] => plan(map, prefs).dataplane.peers[0]!.routes
+    expect(routes({})).toEqual(own)
+    expect(routes({ acceptRoutes: true })).toEqual([...own, '10.55.0.0/24'])
+    expect(routes({ exitNodeId: '2' })).toEqual([...own, '0.0.0.0/0', '::/0'])
+    expect(routes({ exitNodeId: '9' })).toEqual(own)
+  })
+
+  test('a peer that has never connected has no place in the data plane', () => {
+    expect(plan(mapOf('01-initial-no-peers.json', '05-peer-added-policy.json')).dataplane.peers).toEqual([])
+    expect(plan(mapOf('01-initial-no-peers.json', '05-peer-added-policy.json', '06-peer-connected.json')).dataplane.peers).toHaveLength(1)
+  })
+
+  test('an expired peer leaves at its time', () => {
+    const map = mapOf('02-initial-one-peer.json')
+    const ends = withPeers(map, { KeyExpiry: new Date(NOW + 1000).toISOString() })
+    const planner = new Planner()
+    const before = planner.plan(ends, PREFS, NOW)
+    expect(before.dataplane.peers).toHaveLength(1)
+    expect(before.nextExpiryMs).toBe(NOW + 1000)
+    expect(planner.plan(ends, PREFS, NOW + 1000).dataplane.peers).toEqual([])
+  })
+})
+
+describe('a plan of peers that disagree', () => {
+  const map = mapOf('02-initial-one-peer.json')
+
+  test('two peers with one prefix: both may send from it, the lower ID is sent to', () => {
+    const shared = { AllowedIPs: ['10.1.0.0/16'] }
+    const { peers } = plan(withPeers(map, { Addresses: ['100.64.0.2/32'], ...shared }, { Addresses: ['100.64.0.3/32'], ...shared }), { acceptRoutes: true }).dataplane
+    expect(peers.map((peer) => peer.allowedSources.includes('10.1.0.0/16'))).toEqual([true, true])
+    expect(peers.map((peer) => peer.routes.includes('10.1.0.0/16'))).toEqual([true, false])
+  })
+
+  test.each([
+    ['our own address', '100.64.0.1/32'],
+    ['the service address', '100.100.100.100/32'],
+    ['a prefix with host bits', '10.1.2.3/8'],
+    ['rubbish', 'nonsense'],
+  ])('a peer cannot claim %s', (_name, claim) => {
+    const { peers } = plan(withPeers(map, { Addresses: ['100.64.0.2/32', claim], AllowedIPs: ['100.64.0.2/32', claim] }), { acceptRoutes: true }).dataplane
+    expect(peers[0]!.allowedSources).toEqual(['100.64.0.2/32'])
+  })
+
+  test('an address outside the range of the network counts as a route', () => {
+    const odd = withPeers(map, { Addresses: ['8.8.8.8/32', '100.64.0.2/32'], AllowedIPs: ['8.8.8.8/32', '100.64.0.2/32'] })
+    expect(plan(odd).dataplane.peers[0]!.routes).toEqual(['100.64.0.2/32'])
+    expect(plan(odd, { acceptRoutes: true }).dataplane.peers[0]!.routes).toContain('8.8.8.8/32')
+  })
+
+  test('a jailed peer is marked, one without signature loses its routes', () => {
+    const { peers } = plan(withPeers(map, { IsJailed: true, AllowedIPs: ['100.64.0.2/32', '10.0.0.0/8'], UnsignedPeerAPIOnly: true }), { acceptRoutes: true }).dataplane
+    expect(peers[0]).toMatchObject({ jailed: true })
+    expect(peers[0]!.routes).not.toContain('10.0.0.0/8')
+  })
+
+  test('our advertised subnets are ours to receive for, a default route is not yet', () => {
+    expect(plan(map, { advertiseRoutes: ['10.9.0.0/24', '0.0.0.0/0', '::/0'] }).dataplane.filter.localNets).toEqual(['100.64.0.1/32', 'fd7a:115c:a1e0::1/128', '10.9.0.0/24'])
+  })
+})
+
+describe('a planner', () => {
+  test('gives the same objects for what did not change, whatever else did', () => {
+    const map = mapOf('02-initial-one-peer.json')
+    const peers = new Map([...withPeers(map, {}, { Addresses: ['100.64.0.3/32'] }).peers])
+    const planner = new Planner()
+    const first = planner.plan({ ...map, peers }, PREFS, NOW)
+    const changed = new Map(peers).set(3, { ...peers.get(3)!, Online: false })
+    const second = planner.plan({ ...map, peers: changed }, PREFS, NOW)
+    expect(second.dataplane.peers[0]).toBe(first.dataplane.peers[0])
+    expect(second.dataplane.filter.matches).toBe(first.dataplane.filter.matches)
+    expect(second.dataplane.peers[1]).toEqual(first.dataplane.peers[1])
+  })
+
+  test('plans ten thousand peers fast enough for a delta', () => {
+    const map = mapOf('02-initial-one-peer.json')
+    const many = Array.from({ length: 10_000 }, (_, i): Partial<Node> => ({ Addresses: [`100.${64 + (i >> 14)}.${(i >> 8) & 63}.${i & 255}/32`, `fd7a:115c:a1e0::${(i + 10).toString(16)}/128`], AllowedIPs: null }))
+    const big = withPeers(map, ...many)
+    const planner = new Planner()
+    planner.plan(big, PREFS, NOW)
+    const startedMs = performance.now()
+    const again = planner.plan(big, PREFS, NOW)
+    expect(again.dataplane.peers).toHaveLength(10_000)
+    expect(performance.now() - startedMs).toBeLessThan(100)
+  })
+})

@@ -1,0 +1,101 @@
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Store } from '../../../main/engine/io/store.ts'
+import { HandClock } from '../../sim/clock.ts'
+import { makeTempDir, removeTempDir } from '../../support/temp.ts'
+
+let dir: string
+let clock: HandClock
+const parse = (text: string): string | undefined => (text.startsWith('good') ? text : undefined)
+const open = (): Store => new Store({ dir: join(dir, 'state'), clock })
+
+beforeEach(() => {
+  dir = makeTempDir('store')
+  clock = new HandClock()
+})
+afterEach(() => removeTempDir(dir))
+
+describe('the state store', () => {
+  test('keeps a file for its owner alone', () => {
+    const store = open()
+    store.save('state', 'good 1')
+    expect(open().load('state', parse)).toMatchObject({ value: 'good 1', from: 'current' })
+    expect(statSync(join(dir, 'state')).mode & 0o777).toBe(0o700)
+    expect(statSync(join(dir, 'state/state.json')).mode & 0o777).toBe(0o600)
+  })
+
+  test('a damaged file is kept aside and the one before is used, and told', () => {
+    const store = open()
+    store.save('state', 'good 1')
+    store.save('state', 'good 2')
+    writeFileSync(join(dir, 'state/state.json'), '\0rubbish')
+    const again = open()
+    expect(again.load('state', parse)).toMatchObject({ value: 'good 1', from: 'previous' })
+    const [problem] = again.problems()
+    expect(readFileSync(problem!.keptAside, 'utf8')).toBe('\0rubbish')
+    expect(problem!.usedFromMs).toBeGreaterThan(0)
+  })
+
+  test('when both generations are damaged it starts empty, and both are still there', () => {
+    const store = open()
+    store.save('state', 'good 1')
+    store.save('state', 'good 2')
+    truncateSync(join(dir, 'state/state.json'), 0)
+    truncateSync(join(dir, 'state/state.json.previous'), 2)
+    const again = open()
+    expect(again.load('state', parse)).toBeUndefined()
+    expect(again.problems()).toMatchObject([{ usedFromMs: undefined }])
+    expect(readdirSync(join(dir, 'state')).filter((name) => name.includes('damaged'))).toHaveLength(2)
+  })
+
+  test('a file that vanished between two writes is replaced by the one before', () => {
+    const store = open()
+    store.save('state', 'good 1')
+    store.save('state', 'good 2')
+    const { unlinkSync } = process.getBuiltinModule('node:fs')
+    unlinkSync(join(dir, 'state/state.json'))
+    expect(open().load('state', parse)).toMatchObject({ value: 'good 1', from: 'previous' })
+    expect(open().problems()).toEqual([])
+  })
+
+  test('a write that was cut short leaves the old file in force', () => {
+    const store = open()
+    store.save('state', 'good 1')
+    writeFileSync(join(dir, 'state/state.json.tmp'), 'goo')
+    expect(open().load('state', parse)).toMatchObject({ value: 'good 1', from: 'current' })
+  })
+
+  test('of several late saves only the last is written', () => {
+    const store = open()
+    let made = 0
+    for (const text of ['good 1', 'good 2', 'good 3']) store.saveLater('netmap', () => (made++, text))
+    expect(store.load('netmap', parse)).toBeUndefined()
+    clock.advance(1000)
+    expect(store.load('netmap', parse)).toMatchObject({ value: 'good 3' })
+    expect(made).toBe(1)
+  })
+
+  test('what waits is written at the end, and a removed file does not come back', () => {
+    const store = open()
+    store.saveLater('a', () => 'good a')
+    store.saveLater('b', () => 'good b')
+    store.remove('b')
+    store.flush()
+    expect(store.load('a', parse)).toMatchObject({ value: 'good a' })
+    expect(store.load('b', parse)).toBeUndefined()
+  })
+
+  test('a directory in the way of a file is told with its path', () => {
+    const store = open()
+    store.save('state', 'good 1')
+    expect(() => new Store({ dir: join(dir, 'state/state.json'), clock })).toThrow(expect.objectContaining({ code: 'io', message: expect.stringContaining('state.json') }))
+  })
+
+  test.skipIf(process.getuid?.() === 0)('a directory that may not be written to is an error with its path', () => {
+    const store = open()
+    chmodSync(join(dir, 'state'), 0o500)
+    expect(() => store.save('state', 'good')).toThrow(expect.objectContaining({ code: 'io' }))
+    expect(existsSync(join(dir, 'state/state.json'))).toBe(false)
+  })
+})
