@@ -1,5 +1,5 @@
 /**
- * Bundles into dist/: bowline.mjs (command line and engine, Node 20.18 and newer), main.mjs and preload.cjs (the app),
+ * Bundles into dist/: bowline.mjs (command line and engine, Node 20.18 and newer), main.cjs and preload.cjs (the app),
  * engine.mjs (what the app starts). The native add-on stays outside and is loaded by path.
  */
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ async function bundle(input, file, format) {
 mkdirSync(`${root}dist`, { recursive: true })
 const sizes = [
   await bundle('main/cli/bowline.ts', 'bowline.mjs', 'esm'),
-  await bundle('main/index.ts', 'main.mjs', 'esm'),
+  await bundle('main/index.ts', 'main.cjs', 'cjs'),
   await bundle('preload/index.ts', 'preload.cjs', 'cjs'),
 ]
 writeFileSync(`${root}dist/engine.mjs`, "import { main } from './bowline.mjs'\nprocess.exitCode = await main(['daemon', ...process.argv.slice(2)])\n")
