@@ -230,6 +230,7 @@ export class Backend {
       this.#deps.env.log.info(`${before.name} → ${after.name} (${event.kind})`)
       this.#deps.env.journal.add({ part: 'backend', kind: 'state', why: `after ${event.kind}`, from: before.name, to: after.name })
       this.#bus.emit({ State: STATE_NUMBER[after.name] })
+      if (after.name === 'Running') this.#login.handleTold()
     }
     if (after.name !== 'NoState' && carries(after) !== after.applied) this.#apply()
     this.#refreshWarnings()

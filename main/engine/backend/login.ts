@@ -66,6 +66,7 @@ export class LoginFlow {
     if (prefs.WantRunning && prefs.ControlURL === '') throw new EngineError('bad-argument', 'No server is chosen: give its address with --login-server.')
     if (model.saved.nodeKey && model.saved.nodeKeyUrl !== prefs.ControlURL && prefs.ControlURL !== '') this.#forgetNodeKey('another server was chosen')
     const hadNodeKey = model.saved.nodeKey !== undefined
+    this.#awaited = true
     const authKey = options.AuthKey ?? ''
     knot.takePrefs(prefs)
     this.#started = authKey === '' ? undefined : { authKey, hadNodeKey, untilMs: env.clock.nowMs() + AUTH_KEY_KEPT_MS }
@@ -90,6 +91,7 @@ export class LoginFlow {
     const { model, knot, env } = this.#deps
     const started = this.#started
     this.#started = undefined
+    this.#awaited = true
     if (started && env.clock.nowMs() < started.untilMs) {
       if (!started.hadNodeKey) return
       this.#pending = 'auth-key'
@@ -110,7 +112,6 @@ export class LoginFlow {
       ...(ephemeral === true ? { ephemeral: true } : {}),
     }
     model.authUrl = ''
-    this.#awaited = true
     knot.pushWants()
     control.begin(whole)
   }
@@ -132,6 +133,11 @@ export class LoginFlow {
     if (state.kind !== 'running' || !this.#awaited) return false
     this.#awaited = false
     return true
+  }
+
+  /** Running was told on the bus. */
+  handleTold(): void {
+    this.#awaited = false
   }
 
   /** Keeps the key before anything else: it must survive a power cut from here on. */

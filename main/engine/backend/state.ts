@@ -80,7 +80,7 @@ function nameOf(life: Lifecycle): StateName {
     return life.wantRunning || !life.hasNodeKey ? 'NeedsLogin' : 'Stopped'
   }
   if (!life.wantRunning) return life.hasNodeKey ? 'Stopped' : 'NeedsLogin'
-  if (life.map === 'none') return life.hasNodeKey || life.control !== 'idle' ? 'Starting' : 'NeedsLogin'
+  if (life.map === 'none' || !life.hasNodeKey) return life.hasNodeKey || life.control !== 'idle' ? 'Starting' : 'NeedsLogin'
   if (life.keyExpired) return 'NeedsLogin'
   if (!life.machineAuthorized) return 'NeedsMachineAuth'
   return life.applied ? 'Running' : 'Starting'
