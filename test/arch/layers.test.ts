@@ -66,7 +66,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   [`${E}health`]: [...every(['base', 'core']), 'types:main/localapi'],
   [`${E}backend`]: [...every(['base', 'core']), 'main/localapi', ...part.map((name) => `types:${E}${name}`)],
   [`${E}features`]: [...every(['base', 'core']), 'main/localapi', `types:${E}backend`],
-  [`${E}server`]: [...every(['base']), 'main/localapi', `types:${E}core`, `types:${E}backend`, `types:${E}features`],
+  [`${E}server`]: [...every(['base', 'core']), 'main/localapi', `types:${E}backend`, `types:${E}features`],
   [`${E}daemon.ts`]: [...every(['base', 'core', 'io', 'os', ...part, 'backend', 'features', 'server']), 'main/localapi'],
   'main/client': ['main/localapi'],
   'main/cli': ['main/localapi', 'main/client', 'main/web', `${E}base`],
