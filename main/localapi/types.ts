@@ -182,13 +182,23 @@ export interface NetMapJson {
   readonly MachineKey: string
   readonly Peers: readonly Node[]
   readonly DNS: DnsConfig
+  /** The rules as they are in force. */
+  readonly PacketFilter: readonly {
+    readonly IPProto: readonly number[]
+    readonly Srcs: readonly string[]
+    readonly SrcCaps: null
+    readonly Dsts: readonly { readonly Net: string; readonly Ports: { readonly First: number; readonly Last: number } }[]
+    readonly Caps: readonly never[]
+  }[]
   readonly PacketFilterRules: readonly FilterRule[] | null
   readonly SSHPolicy: SshPolicy | null
   readonly CollectServices: boolean
   readonly DERPMap: DerpMap
   readonly DisplayMessages: Readonly<Record<string, unknown>> | null
   readonly TKAEnabled: boolean
+  readonly TKAHead: string
   readonly Domain: string
+  readonly DomainAuditLogID: string
   readonly UserProfiles: Readonly<Record<string, UserProfile>>
 }
 

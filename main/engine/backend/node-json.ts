@@ -4,8 +4,12 @@
 import { ZERO_TIME } from '../core/tailcfg/types.ts'
 import type { CapMap, Node } from '../core/tailcfg/types.ts'
 import type { NetMap } from '../core/netmap/types.ts'
+import { compileFilter } from '../core/filter/compile.ts'
 import { magicDnsSuffix, shortName } from '../core/plan/names.ts'
 import type { NetMapJson } from '../../localapi/types.ts'
+
+/** A zero hash in base32: no tailnet lock. */
+const NO_TKA_HEAD = 'A'.repeat(52)
 
 const NEVER_SHOWN: ReadonlySet<string> = new Set(['Capabilities', 'DERP'])
 
@@ -50,13 +54,22 @@ export function netMapJson(netMap: NetMap, cached: boolean): NetMapJson {
     MachineKey: netMap.self.Machine ?? '',
     Peers: [...netMap.peers.values()].map((peer) => nodeJson(peer, suffix)),
     DNS: netMap.dns,
+    PacketFilter: compileFilter(rules, netMap.peers.values()).matches.map((match) => ({
+      IPProto: match.protos,
+      Srcs: match.srcs,
+      SrcCaps: null,
+      Dsts: match.dsts.map(({ prefix, first, last }) => ({ Net: prefix, Ports: { First: first, Last: last } })),
+      Caps: [],
+    })),
     PacketFilterRules: rules,
     SSHPolicy: netMap.sshPolicy ?? null,
     CollectServices: netMap.collectServices,
     DERPMap: netMap.derpMap,
     DisplayMessages: netMap.displayMessages.size === 0 ? null : Object.fromEntries(netMap.displayMessages),
     TKAEnabled: false,
+    TKAHead: NO_TKA_HEAD,
     Domain: netMap.domain,
+    DomainAuditLogID: '',
     UserProfiles: userProfilesJson(netMap),
   }
 }

@@ -1,0 +1,62 @@
+/**
+ * A LocalAPI server on a real Unix socket in a temporary folder, over a backend with parts played by hand.
+ */
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { LocalApiServer } from '../../../main/engine/server/localapi-server.ts'
+import type { PeerCredentials } from '../../../main/engine/server/caller.ts'
+import { makeTempDir, removeTempDir } from '../../support/temp.ts'
+import { makeRig } from '../backend/rig.ts'
+import type { Rig } from '../backend/rig.ts'
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly text: string
+  json(): unknown
+}
+
+export interface ServerRig {
+  readonly rig: Rig
+  readonly server: LocalApiServer
+  readonly socketPath: string
+  call(method: string, path: string, options?: { body?: unknown; headers?: Record<string, string> }): Promise<Answer>
+  join(): void
+  stop(): Promise<void>
+}
+
+export async function serve(options: { peerCredentials?: PeerCredentials } = {}): Promise<ServerRig> {
+  const dir = makeTempDir('api')
+  const socketPath = join(dir, 'sub', 'x.sock')
+  const rig = makeRig()
+  rig.backend.start()
+  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, journal: { tail: () => [{ seq: 1, atMs: 0, part: 'test', kind: 'k', why: 'w' }] }, peerCredentials: options.peerCredentials })
+  await server.listen(socketPath)
+  return {
+    rig, server, socketPath,
+    call: (method, path, { body, headers } = {}) => exchange(socketPath, method, `/localapi/v0/${path}`, body, headers),
+    join() {
+      rig.backend.startWith({ UpdatePrefs: { ControlURL: 'http://127.0.0.1:18080', CorpDNS: true, WantRunning: true, Hostname: 'n1', NetfilterMode: 2, NoStatefulFiltering: true, AutoUpdate: { Check: true, Apply: false } }, AuthKey: 'k' })
+      rig.signIn()
+    },
+    async stop() {
+      rig.backend.stop()
+      await server.close()
+      removeTempDir(dir)
+    },
+  }
+}
+
+export async function exchange(socketPath: string, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  return await new Promise((resolve, reject) => {
+    const call = request({ socketPath, method, path, headers: { host: 'local-tailscaled.sock', ...headers }, agent: false }, (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => (text += chunk))
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json: () => JSON.parse(text) as unknown }))
+      response.on('error', reject)
+    })
+    call.on('error', reject)
+    call.end(body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body))
+  })
+}
