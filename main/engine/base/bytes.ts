@@ -3,21 +3,33 @@
  * Views returned by `subarray` borrow the caller's memory; `concat` and `fromHex` own theirs.
  */
 
-const HEX = '0123456789abcdef'
+/** "00" … "ff". */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** Lower-case hex of the bytes. */
 export function toHex(bytes: Uint8Array): string {
   let text = ''
-  for (const byte of bytes) text += HEX[byte >> 4]! + HEX[byte & 15]!
+  for (const byte of bytes) text += HEX[byte]!
   return text
 }
 
 /** Bytes of a hex text of even length, either case; undefined when it is not hex. */
 export function fromHex(text: string): Uint8Array | undefined {
-  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined
+  if (text.length % 2 !== 0) return undefined
   const out = new Uint8Array(text.length / 2)
-  for (let i = 0; i < out.length; i++) out[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16)
+  for (let i = 0; i < out.length; i++) {
+    const [high, low] = [hexDigit(text.charCodeAt(2 * i)), hexDigit(text.charCodeAt(2 * i + 1))]
+    if (high < 0 || low < 0) return undefined
+    out[i] = (high << 4) | low
+  }
   return out
+}
+
+/** Value of one hex digit's character code, or -1. */
+function hexDigit(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48
+  const lower = code | 32
+  return lower >= 97 && lower <= 102 ? lower - 87 : -1
 }
 
 /** One new array holding the parts in order. */

@@ -13,7 +13,7 @@ export function parseStats(packed: Uint8Array): ReadonlyMap<NodePublicKey, PeerS
   const out = new Map<NodePublicKey, PeerStats>()
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength)
   for (let at = 0; at + ROW_BYTES <= packed.length; at += ROW_BYTES) {
-    const value = (index: number): number => Number(view.getBigUint64(at + 32 + 8 * index))
+    const value = (index: number): number => view.getUint32(at + 32 + 8 * index) * 2 ** 32 + view.getUint32(at + 36 + 8 * index)
     out.set(nodeKey(packed.subarray(at, at + 32)), {
       rxBytes: value(0),
       txBytes: value(1),

@@ -12,7 +12,8 @@
  * native/packet-loop/src/tables.rs reads it. A prefix that does not parse is left out: the rest of a rule stays valid, and
  * leaving out can only close. What did not change (`===`, then by value) is not sent.
  */
-import { parseIp, parsePrefix } from '../base/ip.ts'
+import { writeU32 } from '../base/bytes.ts'
+import { parseIp } from '../base/ip.ts'
 import { keyBytes } from '../base/keys.ts'
 import type { NodePublicKey } from '../base/keys.ts'
 import type { DataplaneConfig, DataplanePeer, FilterTable } from '../core/plan/types.ts'
@@ -56,6 +57,24 @@ class Writer {
     for (const item of items) write(item)
   }
 
+  /** Where the next byte goes. */
+  get at(): number {
+    return this.#at
+  }
+
+  /** Writes again what was written from `start` on. */
+  repeat(start: number): void {
+    const end = this.#at
+    this.#room(end - start)
+    this.#bytes.copyWithin(end, start, end)
+    this.#at += end - start
+  }
+
+  /** Puts a count where room for it was left. */
+  setU32(at: number, value: number): void {
+    writeU32(this.#bytes, at, value)
+  }
+
   done(): Uint8Array {
     return this.#bytes.subarray(0, this.#at)
   }
@@ -85,7 +104,8 @@ function diffPeers(previous: readonly DataplanePeer[], next: readonly DataplaneP
   let head = 0
   while (head < previous.length && head < next.length && previous[head] === next[head]) head++
   let tail = 0
-  while (tail < previous.length - head && tail < next.length - head && previous.at(-1 - tail) === next.at(-1 - tail)) tail++
+  const room = Math.min(previous.length, next.length) - head
+  while (tail < room && previous[previous.length - 1 - tail] === next[next.length - 1 - tail]) tail++
   const gone = new Map(previous.slice(head, previous.length - tail).map((peer) => [peer.key, peer]))
   const upserts: DataplanePeer[] = []
   for (const peer of next.slice(head, next.length - tail)) {
@@ -108,7 +128,7 @@ function sameFilter(a: FilterTable, b: FilterTable): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b)
 }
 
-/** The packed message of a difference; valid until the next call is irrelevant: the memory is the caller's. */
+/** The packed message of a difference, the caller's. */
 export function encodeTables(delta: TablesDelta): Uint8Array {
   const out = new Writer()
   out.u8((delta.own ? 1 : 0) | (delta.filter ? 2 : 0))
@@ -121,8 +141,10 @@ export function encodeTables(delta: TablesDelta): Uint8Array {
   out.list(delta.upserts, (peer) => {
     out.bytes(keyBytes(peer.key))
     out.u8(peer.jailed ? 1 : 0)
+    const start = out.at
     writePrefixes(out, peer.allowedSources)
-    writePrefixes(out, peer.routes)
+    if (sameTexts(peer.allowedSources, peer.routes)) out.repeat(start)
+    else writePrefixes(out, peer.routes)
   })
   if (delta.filter) writeFilter(out, delta.filter)
   return out.done()
@@ -136,24 +158,36 @@ function writeFilter(out: Writer, filter: FilterTable): void {
     out.u16(protos.length)
     for (const proto of protos) out.u8(proto)
     writePrefixes(out, match.srcs)
-    const dsts = match.dsts.filter((dst) => parsePrefix(dst.prefix) && dst.first <= dst.last)
-    out.list(dsts, (dst) => {
-      writePrefix(out, dst.prefix)
-      out.u16(dst.first)
-      out.u16(dst.last)
-    })
+    const at = out.at
+    out.u32(0)
+    let count = 0
+    for (const { prefix, first, last } of match.dsts) {
+      if (first > last || !writePrefix(out, prefix)) continue
+      out.u16(first)
+      out.u16(last)
+      count++
+    }
+    out.setU32(at, count)
   })
 }
 
 function writePrefixes(out: Writer, prefixes: readonly string[]): void {
-  const valid = prefixes.filter((text) => parsePrefix(text))
-  out.list(valid, (text) => writePrefix(out, text))
+  const at = out.at
+  out.u32(0)
+  let count = 0
+  for (const text of prefixes) if (writePrefix(out, text)) count++
+  out.setU32(at, count)
 }
 
-function writePrefix(out: Writer, text: string): void {
-  const prefix = parsePrefix(text)!
-  writeIp(out, parseIp(prefix.ip)!)
-  out.u8(prefix.bits)
+/** Writes "ip/bits"; false and nothing when it is none. */
+function writePrefix(out: Writer, text: string): boolean {
+  const slash = text.indexOf('/')
+  const ip = slash < 0 ? undefined : parseIp(text.slice(0, slash))
+  const bits = Number(text.slice(slash + 1))
+  if (!ip || !/^\d{1,3}$/.test(text.slice(slash + 1)) || bits > ip.length * 8) return false
+  writeIp(out, ip)
+  out.u8(bits)
+  return true
 }
 
 function writeIp(out: Writer, ip: Uint8Array): void {
