@@ -23,9 +23,10 @@ import { ping } from './verbs/ping.ts'
 import { status } from './verbs/status.ts'
 import { login, up } from './verbs/up.ts'
 import { version } from './verbs/version.ts'
+import { web } from './verbs/web.ts'
 import { whois } from './verbs/whois.ts'
 
-const VERBS: readonly Verb[] = [up, down, login, logout, status, ip, ping, whois, netcheck, daemon, debug, version]
+const VERBS: readonly Verb[] = [up, down, login, logout, status, ip, ping, whois, netcheck, web, daemon, debug, version]
 
 const COMMON: FlagSpec = {
   socket: { kind: 'text', help: "the engine's socket, when it is not the usual one", value: 'PATH' },

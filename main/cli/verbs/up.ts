@@ -70,7 +70,7 @@ async function connect(context: Context, always: boolean): Promise<ExitCode> {
   const asked = (async (): Promise<'done' | 'wait'> => {
     await wait.ready
     if (signedIn && authKey === '' && !again) {
-      await api.call('editPrefs', { body: maskOf(wanted) })
+      await api.call('editPrefs', { body: maskOf(wanted, current) })
       // Nothing may have had to change: then no news comes either.
       return (await api.call('status', { query: { peers: 'false' } })).BackendState === 'Running' ? 'done' : 'wait'
     }
@@ -206,9 +206,9 @@ function list(text: string): string[] {
   return text.split(',').map((part) => part.trim()).filter((part) => part !== '')
 }
 
-/** The same prefs as an edit of every field. */
-function maskOf(prefs: Partial<Prefs>): Record<string, unknown> {
+/** The same prefs as an edit of every field: what they lack becomes empty. */
+function maskOf(prefs: Partial<Prefs>, current: Prefs): Record<string, unknown> {
   const mask: Record<string, unknown> = { ...prefs }
-  for (const field of Object.keys(prefs)) mask[`${field}Set`] = field === 'AutoUpdate' ? { CheckSet: true, ApplySet: true } : true
+  for (const field of Object.keys({ ...current, ...prefs })) mask[`${field}Set`] = field === 'AutoUpdate' ? { CheckSet: true, ApplySet: true } : true
   return mask
 }

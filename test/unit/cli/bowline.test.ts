@@ -1,0 +1,186 @@
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { main } from '../../../main/cli/bowline.ts'
+import type { PrivateKey } from '../../../main/engine/base/keys.ts'
+import { recorded } from '../backend/rig.ts'
+import { serve } from '../server/rig.ts'
+import type { ServerRig } from '../server/rig.ts'
+
+let api: ServerRig
+beforeEach(async () => {
+  api = await serve()
+})
+afterEach(() => api.stop())
+
+async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  let out = ''
+  let err = ''
+  const code = await main(['--socket', api.socketPath, ...argv], {
+    out: (text) => void (out += text),
+    err: (text) => void (err += text),
+    system: { platform: 'linux', uid: 1000, home: '/home/x', user: 'x', env: {} },
+    interrupted: new AbortController().signal,
+  })
+  return { code, out, err }
+}
+
+/** Control answers each login at once, as `act` says. */
+function answerLogins(act: (login: { authKey?: string; interactive: boolean }) => void): void {
+  const begin = api.rig.control.begin.bind(api.rig.control)
+  api.rig.control.begin = (login) => {
+    begin(login)
+    setImmediate(() => act(login))
+  }
+}
+const UP = ['up', '--login-server', 'http://127.0.0.1:18080/', '--auth-key', 'k', '--hostname', 'n1', '--timeout', '10s']
+
+describe('bowline up', () => {
+  test('with a key joins, says as what, and ends with 0', async () => {
+    answerLogins(() => void api.rig.signIn())
+    expect(await run(...UP)).toEqual({ code: 0, out: 'Connected to lab.internal as n1 (100.64.0.1, fd7a:115c:a1e0::1)\n', err: '' })
+    expect(api.rig.control.logins[0]).toMatchObject({ controlUrl: 'http://127.0.0.1:18080', authKey: 'k' })
+  })
+
+  test('again, when nothing has to change, ends at once', async () => {
+    api.join()
+    expect((await run('up')).code).toBe(0)
+    expect((await run('up', '--shields-up', '--json')).out).toContain('"BackendState": "Running"')
+    expect(api.rig.backend.views.prefs()).toMatchObject({ ShieldsUp: true, Hostname: 'n1' })
+  })
+
+  test('--reset puts back what is not mentioned', async () => {
+    api.join()
+    await run('up', '--shields-up', '--accept-routes')
+    await run('up', '--reset', '--accept-routes')
+    expect(api.rig.backend.views.prefs()).toMatchObject({ ShieldsUp: false, RouteAll: true, Hostname: '', CorpDNS: true })
+  })
+
+  test('with a refused key ends with 1 and the reason, as text and as JSON', async () => {
+    answerLogins(() => api.rig.backend.facts.control.onState({ kind: 'failed', code: 'auth-key-invalid', message: 'the auth key was used already' }))
+    expect(await run(...UP)).toMatchObject({ code: 1, err: expect.stringContaining('the auth key was used already') })
+    expect(JSON.parse((await run(...UP, '--json')).out)).toMatchObject({ error: { code: 'sign-in-failed' } })
+  })
+
+  test('without a key prints the page and waits for it', async () => {
+    answerLogins(() => {
+      api.rig.backend.facts.control.onState({ kind: 'waiting', authUrl: 'http://127.0.0.1:18080/register/x', sinceMs: 0 })
+      setImmediate(() => void api.rig.signIn())
+    })
+    const { code, err } = await run('up', '--login-server=http://127.0.0.1:18080', '--timeout=10s')
+    expect([code, err]).toEqual([0, expect.stringContaining('http://127.0.0.1:18080/register/x')])
+  })
+
+  test('with the server away says so, gives up in time, and ends with 1', async () => {
+    answerLogins(() => api.rig.backend.facts.control.onState({ kind: 'lost', code: 'control-unreachable', message: 'connection refused at 127.0.0.1:18080', retryInMs: 500 }))
+    const { code, err } = await run(...UP.slice(0, -1), '300ms')
+    expect(code).toBe(1)
+    expect(err).toContain('connection refused at 127.0.0.1:18080')
+    expect(err).toContain('Not connected within 300ms')
+  })
+
+  test('without any server ever named is a matter of usage', async () => {
+    expect(await run('up')).toMatchObject({ code: 2, err: expect.stringContaining('--login-server') })
+  })
+
+  test('force re-auth waits for a new key', async () => {
+    api.join()
+    const keys: (PrivateKey | undefined)[] = []
+    answerLogins((login) => {
+      keys.push(undefined)
+      if (!login.interactive) return api.rig.backend.facts.control.onState({ kind: 'running', sinceMs: 0 })
+      const message = recorded('02-initial-one-peer.json')
+      void api.rig.signIn({ ...message, Node: { ...message.Node!, Key: `nodekey:${'ab'.repeat(32)}` } })
+    })
+    expect((await run(...UP, '--force-reauth')).code).toBe(0)
+    expect(api.rig.backend.views.status(false).Self.PublicKey).toBe(`nodekey:${'ab'.repeat(32)}`)
+  })
+})
+
+describe('the other verbs', () => {
+  test('status of a stopped or signed-out engine ends with 5 and says what to do; as JSON with 0', async () => {
+    expect(await run('status')).toMatchObject({ code: 5, out: expect.stringContaining('bowline up --login-server') })
+    expect((await run('status', '--json')).code).toBe(0)
+    api.join()
+    await run('down')
+    expect(await run('status')).toEqual({ code: 5, out: 'Disconnected. Connect with: bowline up\n', err: '' })
+  })
+
+  test('status lists the devices with the words for their paths', async () => {
+    api.join()
+    expect((await run('status')).out).toContain('n2  100.64.0.2  alice  linux  Idle\n')
+    api.rig.magicsock.pathViews.set(api.rig.magicsock.config!.peers[0]!.key as never, { peer: api.rig.magicsock.config!.peers[0]!.key, path: { kind: 'relay', region: 999 }, latencyMs: 12.4, sinceMs: 0, why: 'no direct answer yet' })
+    expect((await run('status')).out).toContain('Relayed, lab, 12 ms\n')
+    expect((await run('debug', 'paths')).out).toContain('no direct answer yet')
+    api.rig.map(recorded('08-peer-offline-patch.json'))
+    api.rig.magicsock.pathViews.clear()
+    expect((await run('status')).out).toContain('Offline, says server\n')
+  })
+
+  test('a name that would steer the terminal is shown harmless', async () => {
+    api.join()
+    const peer = recorded('02-initial-one-peer.json').Peers![0]!
+    api.rig.map({ PeersChanged: [{ ...peer, Name: 'n\u001b[2J\u202e.lab.internal.' }] })
+    const { out } = await run('status')
+    // eslint-disable-next-line no-control-regex
+    expect(out).not.toMatch(/[\u001b\u202e]/)
+  })
+
+  test('ip of ourselves, of a device, of nobody', async () => {
+    api.join()
+    expect(await run('ip')).toEqual({ code: 0, out: '100.64.0.1\nfd7a:115c:a1e0::1\n', err: '' })
+    expect((await run('ip', '-4', 'N2')).out).toBe('100.64.0.2\n')
+    expect((await run('ip', '-6', '--json', 'n2.lab.internal')).out).toContain('"fd7a:115c:a1e0::2"')
+    expect(await run('ip', 'nobody')).toMatchObject({ code: 1, err: expect.stringContaining('nobody') })
+    expect((await run('ip', '-4', '-6')).code).toBe(2)
+  })
+
+  test('ping says the way; without an answer it ends with 1', async () => {
+    api.join()
+    expect(await run('ping', '-c', '1', 'n2')).toEqual({ code: 0, out: 'answer from n2 (100.64.0.2) direct 127.0.0.1:18112, 0.5 ms\n', err: '' })
+    api.rig.magicsock.via = { kind: 'relay', region: 999 }
+    expect((await run('ping', '-c', '1', 'n2')).out).toContain('relayed, lab')
+    expect((await run('ping', '-c', '1', '--until-direct', 'n2')).code).toBe(1)
+    expect((await run('ping', '-c', '1', '--tsmp', 'n2')).out).toContain('through the tunnel')
+    api.rig.magicsock.pingFails = new Error('no answer within 10 s')
+    expect(await run('ping', '-c', '1', 'n2')).toMatchObject({ code: 1, out: expect.stringContaining('no answer within 10 s') })
+    expect((await run('ping', '-c', '1', 'n1')).out).toBe('100.64.0.1 is this device\n')
+  })
+
+  test('whois names device and person, or says that there is none', async () => {
+    api.join()
+    expect((await run('whois', '100.64.0.2')).out).toContain('person   alice\n')
+    expect(await run('whois', '100.64.0.9')).toMatchObject({ code: 1, err: expect.stringContaining('no device') })
+  })
+
+  test('down and logout', async () => {
+    api.join()
+    expect((await run('down')).code).toBe(0)
+    expect((await run('logout')).out).toBe('Signed out.\n')
+    expect((await run('logout')).out).toBe('Nobody was signed in.\n')
+  })
+
+  test('debug shows prefs, netmap, journal and the bus', async () => {
+    api.join()
+    expect(JSON.parse((await run('debug', 'prefs')).out)).toMatchObject({ WantRunning: true })
+    expect(JSON.parse((await run('debug', 'netmap')).out)).toMatchObject({ Domain: expect.any(String) })
+    expect((await run('debug', 'journal')).out).toContain('test/k w')
+    expect(JSON.parse((await run('debug', 'watch-ipn', '--mask=2', '--count=1')).out)).toMatchObject({ State: 6 })
+    expect((await run('debug')).code).toBe(2)
+  })
+
+  test('without an engine every verb ends with 3 and says how to start one', async () => {
+    const argv = ['--socket', join(api.socketPath, '..', 'none.sock')]
+    for (const verb of ['status', 'up', 'ip', 'down', 'logout', 'netcheck']) {
+      expect(await run(verb, ...argv)).toMatchObject({ code: 3, err: expect.stringContaining('bowline daemon') })
+    }
+  })
+
+  test('a word that is no verb, and no word at all, end with 2; help with 0', async () => {
+    expect(await run('nonsense')).toMatchObject({ code: 2, err: expect.stringContaining('status') })
+    for (const argv of [['--help'], ['help'], ['help', 'up'], ['up', '--help'], ['daemon', '-h']]) {
+      expect(await run(...argv)).toMatchObject({ code: 0, out: expect.stringContaining('Usage: bowline') })
+    }
+    expect((await run('daemon', '--version')).out).toMatch(/^\d+\.\d+\.\d+\n$/)
+    expect((await run('version', '--daemon')).out).toContain('engine  0.1.0')
+  })
+})

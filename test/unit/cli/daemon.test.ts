@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest'
+import { parseFlags } from '../../../main/cli/flags.ts'
+import { defaultSocket, defaultStateDir, socketToUse } from '../../../main/cli/paths.ts'
+import type { System } from '../../../main/cli/paths.ts'
+import { daemon, daemonOptions } from '../../../main/cli/verbs/daemon.ts'
+
+const ROOT: System = { platform: 'linux', uid: 0, home: '/root', user: 'root', env: {} }
+const USER: System = { platform: 'linux', uid: 1000, home: '/home/mateo', user: 'mateo', env: { XDG_RUNTIME_DIR: '/run/user/1000' } }
+const options = (...argv: string[]): ReturnType<typeof daemonOptions> => daemonOptions(parseFlags(argv, daemon.flags, 'daemon'), USER)
+
+describe('daemon flags', () => {
+  test('without any, everything is the user\'s own', () => {
+    expect(options()).toEqual({
+      stateDir: '/home/mateo/.local/state/bowline', statePath: undefined, socketPath: '/run/user/1000/bowline/bowlined.sock', port: 0,
+      socks5: undefined, httpProxy: undefined, configPath: undefined, verbose: 0, debug: undefined, noLogsNoSupport: false,
+    })
+  })
+
+  test("are tailscaled's, with one dash or two", () => {
+    expect(options('--tun=userspace-networking', '-statedir=/s', '--socket', '/s/x.sock', '--port=41641', '--socks5-server=localhost:1055', '--outbound-http-proxy-listen=127.0.0.1:1056', '--verbose=1', '--no-logs-no-support')).toMatchObject({
+      stateDir: '/s', socketPath: '/s/x.sock', port: 41641, socks5: { ip: '127.0.0.1', port: 1055 }, httpProxy: { ip: '127.0.0.1', port: 1056 }, verbose: 1, noLogsNoSupport: true,
+    })
+  })
+
+  test('a state file alone puts the directory beside it; mem: keeps nothing', () => {
+    expect(options('--state=/x/y.state')).toMatchObject({ stateDir: '/x', statePath: '/x/y.state' })
+    expect(options('--state=mem:')).toMatchObject({ statePath: 'mem:' })
+  })
+
+  test.each([
+    [':1055', '127.0.0.1'],
+    ['1055', '127.0.0.1'],
+    ['0.0.0.0:1055', '0.0.0.0'],
+    ['[::1]:1055', '::1'],
+  ])('a proxy at %s listens on %s', (text, ip) => {
+    expect(options(`--socks5-server=${text}`).socks5).toEqual({ ip, port: 1055 })
+  })
+
+  test.each([
+    ['--tun=tailscale0', 'TUN mode'],
+    ['--config=/x', 'not served yet'],
+    ['--debug=localhost:1', 'not served yet'],
+    ['--bird-socket=/x', 'not served'],
+    ['--port=70000', '65535'],
+    ['--socks5-server=nowhere', 'localhost:1055'],
+    ['surplus', 'flags only'],
+  ])('%s gets a clear sentence', (argument, words) => {
+    expect(() => options(argument)).toThrow(expect.objectContaining({ exitCode: 2, message: expect.stringContaining(words) }))
+  })
+})
+
+describe('the usual places', () => {
+  test('of root are the system\'s', () => {
+    expect([defaultSocket(ROOT), defaultStateDir(ROOT)]).toEqual(['/var/run/bowline/bowlined.sock', '/var/lib/bowline'])
+  })
+
+  test('without a runtime directory the socket lies with the state', () => {
+    expect(defaultSocket({ ...USER, env: {} })).toBe('/home/mateo/.local/state/bowline/bowlined.sock')
+  })
+
+  test('a user finds the computer\'s engine when there is no own one', () => {
+    expect(socketToUse(USER, (path) => path.startsWith('/var/run'))).toBe('/var/run/bowline/bowlined.sock')
+    expect(socketToUse(USER, () => true)).toBe('/run/user/1000/bowline/bowlined.sock')
+    expect(socketToUse({ ...USER, env: { BOWLINE_SOCKET: '/b' } }, () => true)).toBe('/b')
+  })
+})
