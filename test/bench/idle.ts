@@ -4,7 +4,7 @@
  */
 import { Lab } from '../interop/lab/lab.ts'
 import { requirePeers } from '../interop/lab/peers.ts'
-import { usageOf } from '../support/child.ts'
+import { threadCpuSec, usageOf } from '../support/child.ts'
 import { pause } from '../support/wait.ts'
 import type { BenchOptions } from './options.ts'
 import { print, rowOf, type Sample } from './row.ts'
@@ -26,13 +26,13 @@ export async function benchIdle({ full }: BenchOptions): Promise<void> {
     const rss: [Sample[], Sample[]] = [[], []]
     for (let window = 0; window < windows; window++) {
       const pids = [ours.pid, peer.pid]
-      const before = pids.map(usageOf)
+      const before = pids.map(threadCpuSec)
       const startedMs = performance.now()
       await pause(WINDOW_SEC * 1000)
       const seconds = (performance.now() - startedMs) / 1000
-      pids.map(usageOf).forEach((after, side) => {
-        cpu[side]?.push({ value: ((after.cpuSec - (before[side]?.cpuSec ?? 0)) / seconds) * 100 })
-        rss[side]?.push({ value: after.rssMb })
+      pids.forEach((pid, side) => {
+        cpu[side]?.push({ value: ((threadCpuSec(pid) - (before[side] ?? 0)) / seconds) * 100 })
+        rss[side]?.push({ value: usageOf(pid).rssMb })
       })
     }
     print(rowOf({ name: 'idle-cpu', better: 'lower', unit: '% of a core' }, ...cpu))

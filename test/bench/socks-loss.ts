@@ -13,10 +13,10 @@ import { measure, printCeiling, type Mover } from './transfers.ts'
 const ROUND_TRIP_MS = 20
 const CEILING_BYTES = 4e8
 
-/** Bytes per run, so that one takes less than ten seconds at the rates of a good sender. */
+/** Bytes per run: some seconds at the rates of a good sender, so that all pairs fit into ten minutes. */
 const CASES = [
-  { lossPercent: 0.1, bytes: 25e6 },
-  { lossPercent: 1, bytes: 7e6 },
+  { lossPercent: 0.1, bytes: 15e6 },
+  { lossPercent: 1, bytes: 3e6 },
 ] as const
 
 export async function benchSocksLoss({ pairs, full }: BenchOptions): Promise<void> {

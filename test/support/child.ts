@@ -4,7 +4,7 @@
  * that know TS_PARENT_DEATH_FD see descriptor 3 close.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
 
 /** Newest bytes of output that are kept for each child. */
 const LOG_BYTES = 512 * 1024
@@ -207,4 +207,17 @@ export function usageOf(pid: number): Usage {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const kb = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0)
   return { cpuSec: ticks / 100, rssMb: (kb('VmRSS') * 1024) / 1e6, peakRssMb: (kb('VmHWM') * 1024) / 1e6 }
+}
+
+/** Processor seconds of the threads that a process has, to the nanosecond: for what uses too little for usageOf's ticks of 10 ms. */
+export function threadCpuSec(pid: number): number {
+  let ns = 0
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      ns += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0])
+    } catch {
+      // The thread ended between the two readings.
+    }
+  }
+  return ns / 1e9
 }
