@@ -22,7 +22,8 @@ export const debug: Verb = {
   },
   async run(context: Context) {
     const { api, args, json, terminal } = context
-    switch (args.words[0]) {
+    const what = args.words[0] ?? ''
+    switch (what) {
       case 'prefs':
         printJson(terminal, await api.call('prefs'))
         return EXIT.ok
@@ -43,7 +44,7 @@ export const debug: Verb = {
       }
       case 'rebind':
       case 'restun':
-        await api.call('debug', { query: { action: args.words[0] } })
+        await api.call('debug', { query: { action: what } })
         return EXIT.ok
       case 'watch-ipn': {
         let seen = 0

@@ -56,7 +56,9 @@ function headline(current: Status): string {
       return `${word}. Connect with: bowline up`
     case 'NeedsMachineAuth':
       return `${word}: an administrator of the network has to approve this device.`
-    default:
+    case 'NoState':
+    case 'Starting':
+    case 'InUseOtherUser':
       return word
   }
 }

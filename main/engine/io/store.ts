@@ -99,7 +99,7 @@ export class Store {
 
   /** Writes what still waits; for the end of the process. */
   flush(): void {
-    for (const name of [...this.#later.keys()]) this.#flushOne(name)
+    for (const name of this.#later.keys()) this.#flushOne(name)
   }
 
   /** Takes away both generations. */

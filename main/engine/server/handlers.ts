@@ -153,7 +153,7 @@ function byId(query: URLSearchParams, find: (id: number) => unknown, missing: st
 }
 
 function debug({ backend, query, request }: Call): Reply {
-  const action = query.get('action') ?? request.headers['debug-action']
+  const action = query.get('action') ?? String(request.headers['debug-action'] ?? '')
   switch (action) {
     case 'rebind':
     case 'restun':
@@ -164,6 +164,6 @@ function debug({ backend, query, request }: Call): Reply {
       return map ? jsonIndented(map) : noMap()
     }
     default:
-      return text(400, `unknown action ${JSON.stringify(action ?? '')}`)
+      return text(400, `unknown action ${JSON.stringify(action)}`)
   }
 }

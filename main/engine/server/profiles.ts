@@ -11,7 +11,7 @@ export async function profiles({ backend, request, rest }: Call): Promise<Reply>
   if (rest === 'current') return request.method === 'GET' ? json(backend.views.currentProfile()) : text(405, 'use GET')
   const profile = list.find((entry) => entry.ID === safeDecode(rest))
   if (!profile) return text(404, 'Profile not found')
-  switch (request.method) {
+  switch (request.method ?? '') {
     case 'GET':
       return json(profile)
     case 'POST':

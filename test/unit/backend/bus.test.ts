@@ -5,12 +5,12 @@ import type { Notify } from '../../../main/localapi/types.ts'
 import { silentLog } from '../../../main/engine/base/log.ts'
 import { HandClock, seededRandom } from '../../sim/clock.ts'
 
-function rig(): { bus: Bus; clock: HandClock; watch(mask: number, takes?: () => boolean): { heard: Notify[]; ended: () => boolean; drained(): void } } {
+function rig(): { bus: Bus; clock: HandClock; watch: (mask: number, takes?: () => boolean) => { heard: Notify[]; ended: () => boolean; drained: () => void } } {
   const clock = new HandClock()
   const bus = new Bus({ clock, random: seededRandom(3), log: silentLog, journal: { add: () => {} } }, '1')
   return {
     bus, clock,
-    watch(mask, takes = () => true) {
+    watch: (mask, takes = () => true) => {
       const heard: Notify[] = []
       let ended = false
       const watcher = bus.watch(mask, { write: (notify) => (heard.push(notify), takes()), end: () => void (ended = true) }, () => undefined)

@@ -85,7 +85,9 @@ function bounded(value: unknown, depth: number): unknown {
       return value.toString()
     case 'object':
       return value === null ? null : boundedObject(value, depth)
-    default:
+    case 'undefined':
+    case 'symbol':
+    case 'function':
       return undefined
   }
 }
