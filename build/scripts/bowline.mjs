@@ -3,14 +3,12 @@
  * The `bowline` command. Runs the bundle when it is as new as the sources, else the sources themselves
  * (Node 22.18 and newer read TypeScript), else says what to do.
  */
-import { existsSync, statSync } from 'node:fs'
-import { newestSourceMs, root } from './sources.mjs'
+import { existsSync } from 'node:fs'
+import { programIsFresh, root } from './sources.mjs'
 
 const bundle = `${root}dist/bowline.mjs`
 const source = `${root}main/cli/bowline.ts`
-const stamp = `${root}dist/.stamp`
-const fresh = existsSync(bundle) && existsSync(stamp) && (!existsSync(source) || statSync(stamp).mtimeMs >= newestSourceMs(`${root}main`))
-const entry = fresh || !process.features.typescript ? bundle : source
+const entry = (existsSync(bundle) && programIsFresh()) || !process.features.typescript ? bundle : source
 
 if (existsSync(entry)) {
   const { main } = await import(entry)

@@ -4,9 +4,10 @@
  */
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { rolldown } from 'rolldown'
-import { newestSourceMs, root } from './sources.mjs'
+import { newestProgramMs, root } from './sources.mjs'
 
 const startedMs = Date.now()
+const sourcesMs = newestProgramMs()
 
 /** Writes one bundle and answers its size in bytes. */
 async function bundle(input, file, format) {
@@ -24,6 +25,7 @@ const sizes = [
 ]
 writeFileSync(`${root}dist/engine.mjs`, "import { main } from './bowline.mjs'\nprocess.exitCode = await main(['daemon', ...process.argv.slice(2)])\n")
 writeFileSync(`${root}dist/.stamp`, '')
-const stamp = Math.max(startedMs, newestSourceMs(`${root}main`)) / 1000
+// What was written during the build is newer than the build.
+const stamp = Math.ceil(sourcesMs) / 1000
 utimesSync(`${root}dist/.stamp`, stamp, stamp)
 console.log(`bundled ${sizes.length} files, ${(sizes.reduce((a, b) => a + b, 0) / 1024).toFixed(0)} KiB, in ${Date.now() - startedMs} ms`)

@@ -1,13 +1,12 @@
 /**
- * What `npm install` does after fetching packages: builds the native add-on and the bundle, so that the next command
- * just works. A missing Rust toolchain is said in one line and does not fail the install: types, pure tests and the
- * window need no add-on.
+ * What `npm install` does after fetching packages: builds the native add-on, the bundles and the window, so that the next
+ * command just works. A missing Rust toolchain is said in one line and does not fail the install: types, pure tests and
+ * the window need no add-on.
  */
-import { existsSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { buildWindow, node } from './fresh.mjs'
 import { root } from './sources.mjs'
-
-const node = existsSync(`${root}node_modules/.bin/node`) ? `${root}node_modules/.bin/node` : process.execPath
 
 /** Runs one script of this folder and returns whether it went well. */
 function step(script, ...args) {
@@ -21,5 +20,5 @@ if (!existsSync(`${root}node_modules/rolldown`)) {
 }
 const native = step('build-native.mjs', ...process.argv.slice(2))
 const js = step('build-js.mjs')
-if (!js) process.exit(1)
+if (!js || !buildWindow()) process.exit(1)
 if (!native) console.log('Go on without the native add-on: the engine cannot carry packets until `npm run build:native` succeeds.')

@@ -1,15 +1,15 @@
 /**
  * A LocalAPI client over the engine's Unix socket or named pipe, for every door on Node: command line, web host, app.
  *
- * One request, one connection: the socket is local and the engine is the only speaker. Bodies are JSON, capped at 64 MiB.
+ * One request, one connection: the socket is local and the engine is the only speaker. Bodies are JSON, capped at 256 MiB.
  */
 import { request, type ClientRequest, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { API_HOST, API_PREFIX } from '../localapi/methods.ts'
 
-const BODY_LIMIT_BYTES = 64 * 1024 * 1024
+const BODY_LIMIT_BYTES = 256 * 1024 * 1024
 
-/** A request that the engine refused or that did not reach it. `status` 0 = no engine at the socket. */
+/** A request that the engine refused or that did not reach it. `status` 0 = no answer. */
 export class LocalApiError extends Error {
   readonly status: number
   readonly code: string
@@ -38,21 +38,22 @@ export class LocalApiClient {
     this.#socketPath = socketPath
   }
 
-  /** The JSON answer, `undefined` for an empty one; throws LocalApiError. */
+  /** The answer: JSON, else its text, `undefined` for an empty one; throws LocalApiError. */
   async json(options: RequestOptions): Promise<unknown> {
     const response = await this.#send(options)
     const text = await readAll(response)
     if ((response.statusCode ?? 0) >= 400) throw refused(response.statusCode ?? 0, text)
     if (text === '') return undefined
+    if (!(response.headers['content-type'] ?? '').startsWith('application/json')) return text
     try {
       return JSON.parse(text) as unknown
-    } catch {
-      return text
+    } catch (error) {
+      throw new LocalApiError(0, 'bad-answer', 'the engine sent what is no JSON', { cause: error })
     }
   }
 
-  /** Follows a stream of JSON lines until it ends; resolves at its end. Lines that are no JSON end it. */
-  async lines(options: RequestOptions, onLine: (value: unknown) => void): Promise<void> {
+  /** Follows a stream of JSON lines until it ends or `onLine` answers true; says which. Lines that are no JSON end it. */
+  async lines(options: RequestOptions, onLine: (value: unknown) => boolean | void): Promise<'closed' | 'done'> {
     const response = await this.#send(options)
     if ((response.statusCode ?? 0) >= 400) throw refused(response.statusCode ?? 0, await readAll(response))
     response.setEncoding('utf8')
@@ -61,8 +62,10 @@ export class LocalApiClient {
       const parts = (rest + chunk).split('\n')
       rest = parts.pop()!
       if (rest.length > BODY_LIMIT_BYTES) throw new LocalApiError(0, 'bad-answer', 'the engine sent a line without end')
-      for (const part of parts) if (part !== '') onLine(JSON.parse(part) as unknown)
+      // Leaving the loop closes the connection.
+      for (const part of parts) if (part !== '' && onLine(JSON.parse(part) as unknown) === true) return 'done'
     }
+    return 'closed'
   }
 
   /** A raw connection through the tunnel to a tailnet address; the caller owns it. */
@@ -132,6 +135,7 @@ function refused(status: number, text: string): LocalApiError {
 function unreachable(error: Error, socketPath: string): LocalApiError {
   const code = (error as NodeJS.ErrnoException).code
   if (error.name === 'AbortError') return new LocalApiError(0, 'aborted', 'stopped waiting for the engine', { cause: error })
-  const why = code === 'EACCES' ? 'this user may not use it' : code === 'ENOENT' || code === 'ECONNREFUSED' ? 'nothing answers there' : error.message
-  return new LocalApiError(0, code === 'EACCES' ? 'access-denied' : 'no-engine', `no engine at ${socketPath}: ${why}`, { cause: error })
+  const denied = code === 'EACCES' || code === 'EPERM'
+  const why = denied ? 'this user may not use it' : code === 'ENOENT' || code === 'ECONNREFUSED' ? 'nothing answers there' : error.message
+  return new LocalApiError(0, denied ? 'access-denied' : 'no-engine', `no engine at ${socketPath}: ${why}`, { cause: error })
 }
