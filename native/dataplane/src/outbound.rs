@@ -44,12 +44,14 @@ impl Pipeline {
         packet: &[u8],
         sink: &mut S,
     ) -> bool {
+        // Peers' routes may be as wide as a default route: own addresses come first.
+        if self.own.contains(&parsed.dst) {
+            self.counters.out_self += 1;
+            sink.deliver(packet);
+            return true;
+        }
         let Some(slot) = self.peers.route(parsed.dst) else {
-            if self.own.contains(&parsed.dst) {
-                self.counters.out_self += 1;
-            } else {
-                self.counters.out_no_route += 1;
-            }
+            self.counters.out_no_route += 1;
             return false;
         };
         self.seal(now, slot, packet, sink)
@@ -120,16 +122,21 @@ impl Pipeline {
             }
         }
         let len = message.len() as u64;
-        let (direct, relay) = match (peer.path, reply_to) {
-            (Path::Direct(to), _) => (Some(to), None),
-            (Path::Relay(region), _) => (None, Some(region)),
-            (Path::Both(to, region), _) => (Some(to), Some(region)),
-            // The peer's own authenticated handshake came this way a moment ago; nothing is remembered of it.
-            (Path::None, Some(Via::Relay { region, .. })) => (None, Some(*region)),
-            (Path::None, Some(Via::Direct(from))) => (Some(*from), None),
-            (Path::None, None) => (None, None),
+        let (direct, mut relay) = match peer.path {
+            Path::Direct(to) => (Some(to), None),
+            Path::Relay(region) => (None, Some(region)),
+            Path::Both(to, region) => (Some(to), Some(region)),
+            Path::None => (None, None),
         };
-        if direct.is_none() && relay.is_none() {
+        // An answer also goes back the way the peer's own authenticated handshake came a moment ago: our path may be
+        // older than its last move. Nothing is remembered of it.
+        let mut back = None;
+        match reply_to {
+            Some(Via::Relay { region, .. }) => relay = relay.or(Some(*region)),
+            Some(Via::Direct(from)) if direct != Some(*from) => back = Some(*from),
+            _ => {}
+        }
+        if direct.is_none() && relay.is_none() && back.is_none() {
             peer.stats.dropped_no_path += 1;
             peer.last_init = None;
             self.counters.out_no_path += 1;
@@ -137,7 +144,7 @@ impl Pipeline {
         }
         peer.stats.tx_bytes += len;
         peer.stats.tx_packets += 1;
-        if let Some(to) = direct {
+        for to in [direct, back].into_iter().flatten() {
             sink.udp(to, message);
         }
         if let Some(region) = relay

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use dataplane::event::{Activity, Event};
 use dataplane::ip;
 use dataplane::peers::{Path, PeerSpec};
+use dataplane::pipeline::Via;
 
 use support::{Node, carry, host, pair, settle, tcp, udp};
 
@@ -114,6 +115,26 @@ fn a_handshake_over_a_relay_is_answered_there_before_a_path_is_known() {
     settle(now, &mut a, &mut b);
     assert_eq!(b.out.delivered, [packet]);
     assert_eq!(b.pipeline.counters.out_no_path, 0);
+}
+
+#[test]
+fn a_handshake_of_a_peer_that_moved_is_answered_where_it_came_from() {
+    let now = Instant::now();
+    let (mut a, mut b) = (Node::new(1, now), Node::new(2, now));
+    let old: std::net::SocketAddr = "198.51.100.9:4".parse().unwrap();
+    a.add_peer(now, b.spec(), Path::Direct(b.addr));
+    b.add_peer(now, a.spec(), Path::Direct(old));
+    a.send(now, &udp(a.ip, b.ip, (1, 80), 9));
+    let (_, init) = a.out.udp.pop().unwrap();
+    b.receive(now, Via::Direct(a.addr), &init);
+    let to: Vec<_> = b.out.udp.iter().map(|(to, _)| *to).collect();
+    assert_eq!(to, [old, a.addr], "the known way and the way it came");
+    b.out.udp.clear();
+    b.send(now, &udp(b.ip, a.ip, (80, 1), 9));
+    assert!(
+        b.out.udp.iter().all(|(to, _)| *to == old),
+        "no roaming: only the path table moves data"
+    );
 }
 
 #[test]
@@ -330,4 +351,17 @@ fn a_thousand_peers_share_one_pipeline_and_each_reaches_it_under_its_own_name() 
             .count(),
         1
     );
+}
+
+#[test]
+fn a_packet_to_our_own_address_comes_back_even_when_a_peer_routes_everything() {
+    let now = Instant::now();
+    let (mut a, b) = pair(now);
+    let mut exit = b.spec();
+    exit.routes.push(support::any4());
+    a.pipeline.set_peers(now, vec![exit], &[], &mut a.out);
+    let packet = udp(a.ip, a.ip, (1, 80), 9);
+    a.send(now, &packet);
+    assert_eq!(a.out.delivered, [packet]);
+    assert!(a.out.udp.is_empty());
 }
