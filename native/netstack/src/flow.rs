@@ -20,6 +20,8 @@ const EGRESS_BURST: usize = 512;
 /// Quiet time after which a peer is asked whether it is still there, and when it is given up.
 const KEEP_ALIVE: SmolDuration = SmolDuration::from_secs(600);
 const GIVE_UP: SmolDuration = SmolDuration::from_secs(960);
+/// The same once both sides have finished and only the last acknowledgement is missing.
+const GIVE_UP_CLOSING: SmolDuration = SmolDuration::from_secs(60);
 
 /// A flow's two ends as the tunnel sees them: `local` is ours (or a forwarded destination).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -189,6 +191,9 @@ impl Flow {
         let said_all = splice.local_done || (splice.up_left == Some(0) && splice.remote_done);
         if said_all && splice.first_up.is_empty() && tcp.may_send() {
             tcp.close();
+        }
+        if splice.remote_done && !tcp.may_send() {
+            tcp.set_timeout(Some(GIVE_UP_CLOSING));
         }
         Ok(())
     }

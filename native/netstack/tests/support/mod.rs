@@ -21,7 +21,8 @@ pub const B6: &str = "fd7a:115c:a1e0::2";
 const B_FIRST: usize = 1 << 40;
 const WAKER: mio::Token = mio::Token(usize::MAX);
 
-type Tap = Box<dyn FnMut(bool, &mut Vec<u8>) -> bool + Send>;
+/// Gets each packet and whether it goes to `b`; returns what is delivered in its place.
+pub type Tap = Box<dyn FnMut(bool, Vec<u8>) -> Vec<Vec<u8>> + Send>;
 type Command = Box<dyn FnOnce(&mut World) + Send>;
 
 #[derive(Default)]
@@ -71,7 +72,6 @@ pub struct World {
     /// Events that are not proxy requests.
     pub events_a: Vec<Event>,
     pub events_b: Vec<Event>,
-    /// Set to see, change or drop (false) each packet to `b` / to `a`.
     pub tap: Option<Tap>,
     pub wake_ups: u64,
     a_out: Batch,
@@ -83,6 +83,16 @@ pub struct Lab {
     waker: mio::Waker,
     thread: Option<JoinHandle<()>>,
     stop: Sender<()>,
+}
+
+/// A tap that sees and may change each packet, and drops those for which `keep` says false.
+pub fn keep(mut keep: impl FnMut(bool, &mut Vec<u8>) -> bool + Send + 'static) -> Option<Tap> {
+    Some(Box::new(move |to_b, mut packet| {
+        match keep(to_b, &mut packet) {
+            true => vec![packet],
+            false => Vec::new(),
+        }
+    }))
 }
 
 pub fn ip(text: &str) -> IpAddr {
@@ -137,8 +147,7 @@ impl World {
                 match tap {
                     None => target.handle_packet(*now, packet),
                     Some(tap) => {
-                        let mut packet = packet.to_vec();
-                        if tap(to_b, &mut packet) {
+                        for packet in tap(to_b, packet.to_vec()) {
                             target.handle_packet(*now, &packet);
                         }
                     }
