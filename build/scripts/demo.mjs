@@ -3,17 +3,22 @@
  * Signals are passed on, and the demo ends with its starter, so that nothing stays behind however this process ends.
  */
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { appArgs, findElectron } from './electron.mjs'
+import { freshen, node } from './fresh.mjs'
 import { root } from './sources.mjs'
 
-const local = `${root}node_modules/.bin/node`
-const node = existsSync(local) ? local : process.execPath
 if (node === process.execPath && !process.features.typescript) {
   console.error('The demo needs the Node of the development dependencies. Run: npm install')
   process.exit(1)
 }
 
-const child = spawn(node, ['--disable-warning=ExperimentalWarning', `${root}test/sim/demo/main.ts`, ...process.argv.slice(2)], {
+const flags = process.argv.slice(2)
+if (!flags.some((flag) => flag === '--no-window' || flag === '--help')) {
+  if (!freshen()) process.exit(1)
+  const electron = flags.includes('--browser') ? undefined : findElectron()
+  if (electron) flags.push(`--app=${JSON.stringify([electron, ...appArgs()])}`)
+}
+const child = spawn(node, ['--disable-warning=ExperimentalWarning', `${root}test/sim/demo/main.ts`, ...flags], {
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   cwd: root,
 })

@@ -2,8 +2,10 @@
  * `npm run demo`: a whole tailnet on this machine, and an engine that joins it.
  *
  *   --no-window   plays a new person's first minutes through, ends with a summary, and with 0 when all held, else 1
- *   (without)     keeps running and says how to use it from another terminal
+ *   (without)     keeps running and opens the window; ends with it, or with Ctrl-C
+ *   --browser     the window in the browser, even where Electron is
  *   --verbose     the engines' log lines too
+ *   --app=JSON    Electron's command line; build/scripts/demo.mjs gives it where there is one
  *
  * Nothing leaves loopback, nothing needs root, and whatever way it ends nothing stays behind: one folder below the
  * system's temporary folder holds all files and sockets, and everything runs in this process.
@@ -12,11 +14,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { errorText } from '../../../main/engine/base/errors.ts'
+import { WATCH } from '../../../main/localapi/watch-mask.ts'
 import { DemoNetwork, PEERS } from './demo-network.ts'
 import type { DemoEngine, StartEngine } from './demo-network.ts'
 import { Screen } from './screen.ts'
 import { Story } from './story.ts'
 import type { StoryResult } from './story.ts'
+import { openWindow, type DemoWindow } from './window.ts'
 
 const LIMIT_MS = 60_000
 const STOP_MS = 8000
@@ -27,13 +31,17 @@ interface Run {
   readonly screen: Screen
   readonly network: DemoNetwork
   readonly lastLines: string[]
+  readonly folder: string
+  /** Set while a window is open. */
+  window: DemoWindow | undefined
 }
 
 const args = new Set(process.argv.slice(2))
-const unknown = [...args].filter((arg) => !['--no-window', '--verbose', '--help'].includes(arg))
+const app = [...args].find((arg) => arg.startsWith('--app='))
+const unknown = [...args].filter((arg) => !['--no-window', '--browser', '--verbose', '--help', app].includes(arg))
 if (unknown.length > 0 || args.has('--help')) {
   for (const arg of unknown) console.error(`npm run demo: unknown flag ${arg}`)
-  console.log('usage: npm run demo -- [--no-window] [--verbose]')
+  console.log('usage: npm run demo -- [--no-window | --browser] [--verbose]')
   process.exit(unknown.length > 0 ? 2 : 0)
 }
 process.exit(await main())
@@ -41,17 +49,17 @@ process.exit(await main())
 async function main(): Promise<number> {
   const screen = new Screen(process.stdout, process.env)
   const folder = mkdtempSync(join(tmpdir(), 'bowline-demo-'))
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
   const lastLines: string[] = []
   const log = (name: string, line: string): void => {
     lastLines.push(`${name}: ${line}`)
     if (lastLines.length > LAST_LINES) lastLines.shift()
     if (args.has('--verbose')) screen.line(`    ${name}: ${line}`)
   }
-  let network: DemoNetwork | undefined
+  let run: Run | undefined
   try {
-    network = new DemoNetwork({ folder, startEngine: await loadEngine(), log })
-    const run = { screen, network, lastLines }
+    const network = new DemoNetwork({ folder, startEngine: await loadEngine(), log })
+    run = { screen, network, lastLines, folder, window: undefined }
     const ending = args.has('--no-window') ? [play(run), tooLong(screen)] : [keepRunning(run)]
     const code = await Promise.race([...ending, interrupted(screen)])
     if (code !== 0) process.stdout.write('\n  Ending the demo …\n')
@@ -65,8 +73,13 @@ async function main(): Promise<number> {
     }
     return 1
   } finally {
-    await Promise.race([network?.stop(), new Promise((done) => setTimeout(done, STOP_MS))])
+    await Promise.race([stopAll(run), new Promise((done) => setTimeout(done, STOP_MS))])
   }
+}
+
+async function stopAll(run: Run | undefined): Promise<void> {
+  await run?.window?.stop()
+  await run?.network.stop()
 }
 
 async function loadEngine(): Promise<StartEngine> {
@@ -106,22 +119,54 @@ function summary(screen: Screen, result: StoryResult, tookMs: number): void {
   screen.good('The demo worked.')
 }
 
+/** Keeps the network running beside a window; resolves with 0 when the person closes it. */
 async function keepRunning(run: Run): Promise<number> {
-  const { screen, network } = run
+  const { screen, network, folder } = run
   const engine = await startAll(run)
-  screen.heading('Use it from another terminal')
+  const fields = { ControlURL: network.control.url, ControlURLSet: true, Hostname: 'my-computer', HostnameSet: true }
+  await engine.api.call('editPrefs', { body: fields })
+  const command = app === undefined || args.has('--browser') ? undefined : (JSON.parse(app.slice('--app='.length)) as string[])
+  const window = await screen.step('the window', () => openWindow({ socketPath: engine.socketPath, app: command, folder }), openedText)
+  run.window = window
+  if (window.kind === 'address') screen.line(`\n    ${window.url}\n`)
+  sayWhatToDo(run, engine)
+  engine.api.watch(WATCH.initialState, ({ BrowseToURL: url }) => {
+    if (url) screen.note(`the sign-in page: ${url}`)
+  })
+  void directLater(run)
+  if (window.kind !== 'app') return new Promise(() => {})
+  await window.closed
+  screen.good('the window was closed')
+  return 0
+}
+
+function openedText({ kind }: DemoWindow): string {
+  if (kind === 'app') return 'the window is open'
+  return kind === 'browser' ? 'the window is open in your browser' : 'open the window at this address; it works once'
+}
+
+function sayWhatToDo({ screen, network }: Run, engine: DemoEngine): void {
+  screen.heading('What to do there')
+  screen.table([
+    ['sign in', `press “Sign in”: the address is filled in (${network.control.url}); its page opens by itself, any name will do`],
+    ['look', 'open a device, ping it, read why it is relayed'],
+    ['watch', `${RELAYED_FIRST_MS / 1000} s after you signed in the network lets direct traffic through, and the path becomes direct`],
+    ['use', `web’s own page: port ${network.webPort}; files: port ${network.filesPort}`],
+  ])
   const bowline = `npx bowline --socket=${engine.socketPath}`
   const proxy = engine.httpProxy ? `http://${engine.httpProxy.ip}:${engine.httpProxy.port}` : ''
+  screen.heading('Or from another terminal')
   screen.table([
-    ['sign in', `${bowline} up --login-server=${network.control.url}`],
+    ['sign in', `${bowline} up`],
     ['look around', `${bowline} status`],
     ['ping a peer', `${bowline} ping web`],
     ['a peer’s page', `curl --proxy ${proxy} http://web:${network.webPort}/`],
-    ['files', `curl --proxy ${proxy} http://files:${network.filesPort}/`],
-    ['sign out', `${bowline} logout`],
   ])
-  screen.note('The network drops direct traffic until 15 s after you signed in: watch `ping` go from relayed to direct.')
-  screen.line('\n  Press Ctrl-C to end it. Nothing stays behind.')
+  screen.line('\n  Press Ctrl-C to end it. Nothing stays behind.\n')
+}
+
+/** Lets direct traffic through some time after the person signed in. */
+async function directLater({ screen, network }: Run): Promise<void> {
   const mine = await network.control.until(
     () => [...network.control.tailnet.nodes.values()].find((node) => node.online && !PEERS.some((name) => name === node.name)),
     'somebody to sign in',
@@ -131,7 +176,6 @@ async function keepRunning(run: Run): Promise<number> {
   await new Promise((done) => setTimeout(done, RELAYED_FIRST_MS))
   network.gate.open()
   screen.good('the network lets direct traffic through')
-  return new Promise(() => {})
 }
 
 function tooLong(screen: Screen): Promise<never> {
