@@ -9,6 +9,7 @@
 import { Socket } from 'node:net'
 import type { Env } from '../base/env.ts'
 import { EngineError } from '../base/errors.ts'
+import type { ErrorCode } from '../base/errors.ts'
 import { formatAddrPort, type AddrPort } from '../base/ip.ts'
 import { keyBytes } from '../base/keys.ts'
 import type { NodePublicKey, PrivateKey } from '../base/keys.ts'
@@ -27,6 +28,7 @@ const DRAINS_A_TURN = 8
 /** The packet thread forgets a ping after so long. */
 const PING_PATIENCE_MS = 10_000
 const PROXY_KINDS = { socks5: 0, http: 1, both: 2 } as const
+const DIAL_CODES: Readonly<Record<string, ErrorCode>> = { 'timed-out': 'timeout', blocked: 'access-denied', cancelled: 'aborted' }
 const REFUSALS = { 'no-such-host': 2, 'not-allowed': 3, unreachable: 4 } as const
 
 interface Waiting<T> {
@@ -246,7 +248,7 @@ export class Dataplane {
     const waiting = this.#dials.get(id)
     this.#dials.delete(id)
     if (fd < 0) {
-      waiting?.reject(new EngineError(code === 'timed-out' ? 'timeout' : code === 'blocked' ? 'access-denied' : 'io', `dial through the tunnel: ${code}`))
+      waiting?.reject(new EngineError(DIAL_CODES[code] ?? 'io', `dial through the tunnel: ${code}`))
       return
     }
     const socket = socketOf(fd)

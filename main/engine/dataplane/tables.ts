@@ -98,7 +98,7 @@ export function diffTables(previous: DataplaneConfig | undefined, next: Dataplan
   return { own, removes, upserts, filter }
 }
 
-function diffPeers(previous: readonly DataplanePeer[], next: readonly DataplanePeer[]): { removes: NodePublicKey[]; upserts: DataplanePeer[] } {
+function diffPeers(previous: readonly DataplanePeer[], next: readonly DataplanePeer[]): Pick<TablesDelta, 'removes' | 'upserts'> {
   if (previous === next) return { removes: [], upserts: [] }
   // Most changes leave a long common head and tail: only what lies between needs keys looked up.
   let head = 0

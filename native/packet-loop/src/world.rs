@@ -27,6 +27,8 @@ const UDP6: Token = Token(2);
 const FIRST_STACK_TOKEN: usize = 16;
 /// Relay frames of one record.
 const RELAY_RECORD: usize = 64 << 10;
+/// Packets to ourselves that may wait for the next turn; TCP sends again what is lost.
+const OWN_PACKETS: usize = 1024;
 
 /// What to set up once.
 #[derive(Clone, Debug)]
@@ -56,6 +58,8 @@ pub struct World {
     relay: RelayQueue,
     /// Inbound flows that lost their permission in this turn.
     cuts: Vec<FlowEnds>,
+    /// Packets of the netstack to our own addresses, for the netstack.
+    own_packets: Vec<Vec<u8>>,
     ring: Arc<Ring>,
     registry: Registry,
     pub now: Instant,
@@ -150,6 +154,7 @@ impl World {
             stack,
             relay: RelayQueue::default(),
             cuts: Vec::new(),
+            own_packets: Vec::new(),
             ring,
             registry,
             now,
@@ -244,6 +249,7 @@ impl World {
             udp,
             stack,
             relay,
+            own_packets,
             ring,
             now,
             ..
@@ -252,10 +258,18 @@ impl World {
             *now,
             &mut Out {
                 pipeline,
-                sent: Sent { udp, relay, ring },
+                sent: Sent {
+                    udp,
+                    relay,
+                    own_packets,
+                    ring,
+                },
                 now: *now,
             },
         );
+        for packet in self.own_packets.drain(..) {
+            self.stack.handle_packet(self.now, &packet);
+        }
         while let Some(event) = self.stack.take_event() {
             records::push_stack_event(&self.ring, event);
         }
@@ -380,10 +394,11 @@ impl PacketOut for Out<'_> {
     }
 }
 
-/// Output of the pipeline while the netstack is being polled: sending never delivers a packet nor ends a flow.
+/// Output of the pipeline while the netstack is being polled: sending ends no flow, and delivers only to ourselves, later.
 struct Sent<'a> {
     udp: &'a mut Udp,
     relay: &'a mut RelayQueue,
+    own_packets: &'a mut Vec<Vec<u8>>,
     ring: &'a Ring,
 }
 
@@ -395,7 +410,11 @@ impl Sink for Sent<'_> {
     fn relay(&mut self, region: u32, to: &Key, packet: &[u8]) -> bool {
         self.relay.push(region, to, packet)
     }
-    fn deliver(&mut self, _packet: &[u8]) {}
+    fn deliver(&mut self, packet: &[u8]) {
+        if self.own_packets.len() < OWN_PACKETS {
+            self.own_packets.push(packet.to_vec());
+        }
+    }
     fn unclaimed(&mut self, _from: SocketAddr, _datagram: &[u8]) {}
     fn cut(&mut self, _proto: u8, _from: SocketAddr, _to: SocketAddr) {}
     fn refused(&mut self, _proto: u8, _from: SocketAddr, _to: SocketAddr) {}

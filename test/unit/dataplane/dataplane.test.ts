@@ -149,7 +149,8 @@ describe('two data planes', () => {
     connectDirect(a, b)
     await expect(a.plane.dial(b.ip, service.port, 5000)).rejects.toMatchObject({ code: 'access-denied' })
     const told = await b.fact('rejected')
-    expect(told.args[0]).toMatchObject({ direction: 'inbound', proto: 6, reason: 'acl', peer: a.nodeKey, to: { ip: b.ip, port: service.port } })
+    const to = { ip: b.ip, port: service.port }
+    expect(told.args[0]).toMatchObject({ direction: 'inbound', proto: 6, reason: 'acl', peer: a.nodeKey, to })
     await a.fact('rejected', (reject) => (reject as { direction: string }).direction === 'outbound')
     b.plane.setConfig(configOf(b, [a], allowTcp(service.port)))
     const socket = await a.plane.dial(b.ip, service.port, 3000)
@@ -225,7 +226,8 @@ describe('two data planes', () => {
     const { connect } = await import('node:net')
     const client = connect(bound.port, bound.ip)
     const name = Buffer.from('web.example')
-    client.write(Buffer.concat([Buffer.from([5, 1, 0]), Buffer.from([5, 1, 0, 3, name.length]), name, Buffer.from([port >> 8, port & 255])]))
+    const [hello, request, tail] = [[5, 1, 0], [5, 1, 0, 3, name.length], [port >> 8, port & 255]].map((bytes) => Buffer.from(bytes))
+    client.write(Buffer.concat([hello!, request!, name, tail!]))
     const asked = await a.fact('proxy-request')
     expect(asked.args[0]).toMatchObject({ via: 'socks5', host: 'web.example', port })
     a.plane.answerProxy((asked.args[0] as { id: number }).id, { kind: 'tunnel', addresses: [b.ip], port })
@@ -240,6 +242,15 @@ describe('two data planes', () => {
 })
 
 describe('one data plane', () => {
+  test('reaches its own services by its own tunnel address', async () => {
+    const [a, b] = [node('a'), node('b')]
+    const service = await hashingService()
+    link(a, b)
+    const socket = await a.plane.dial(a.ip, service.port, 3000)
+    const sent = await pour(socket, 300_000)
+    expect(await service.hash).toBe(sent)
+  })
+
   test('a configuration of equal value is unchanged', () => {
     const [a, b] = [node('a'), node('b')]
     expect(a.plane.setConfig(configOf(a, [b], allowTcp(80)))).toBe('changed')
