@@ -152,6 +152,7 @@ export class Magicsock {
     for (const entry of again) this.#tellFacts(entry)
     if (!isNewMap) return
     this.#netchecker.setMap(config.derpMap)
+    this.#netchecker.keepHome(config.lastHome ?? 0)
     this.#check(true, 'the relay map is new', true)
   }
 

@@ -92,6 +92,11 @@ export class Netchecker {
     if (this.#home !== 0 && map.Regions[String(this.#home)] === undefined) this.#setHome(0, 'the region left the map')
   }
 
+  /** Takes a region as home until measurements say otherwise; only while there is no home and the map has it. */
+  keepHome(region: number): void {
+    if (this.#home === 0 && this.#map.Regions[String(region)] !== undefined) this.#setHome(region, 'others know us there')
+  }
+
   setNodeSeed(seed: string): void {
     this.#nodeSeed = seed
   }

@@ -47,6 +47,26 @@ describe('magicsock on a network in memory', () => {
     expect(a.sock.lastReport()!.mappingVariesByDestIp).toBe(false)
   })
 
+  it('keeps the home relay of its last life, at once, unless another is clearly faster', async () => {
+    const restarted = async (delays: [number, number][]): Promise<number[]> => {
+      const net = new MemoryNet()
+      net.stunDelayMs = new Map(delays)
+      const a = net.node('198.51.100.1', 1)
+      a.sock.setConfig({ derpMap: derpMap(2, 4), peers: [], lastHome: 4 })
+      const atOnce = [...a.homes]
+      expect(atOnce).toEqual([4])
+      a.join(derpMap(2, 4), [])
+      await run(net, 1000)
+      return a.homes
+    }
+    expect(await restarted([[2, 20], [4, 25]])).toEqual([4])
+    expect(await restarted([[2, 10], [4, 90]])).toEqual([4, 2])
+    const net = new MemoryNet()
+    const a = net.node('198.51.100.1', 1)
+    a.sock.setConfig({ derpMap: derpMap(2), peers: [], lastHome: 77 })
+    expect(a.homes).toEqual([])
+  })
+
   it('picks a home relay within about a second when no UDP passes, and says so', async () => {
     const net = new MemoryNet()
     net.udpBlocked = true

@@ -77,7 +77,7 @@ export class Planner {
     const filter = this.#compile(netMap)
     return {
       dataplane: { selfAddresses, peers: dataplanePeers, filter: filterTable(filter, netMap, prefs) },
-      magicsock: { peers: magicsockPeers, derpMap: netMap.derpMap },
+      magicsock: { peers: magicsockPeers, derpMap: netMap.derpMap, lastHome: netMap.self.HomeDERP ?? 0 },
       problems: filter.problems,
       nextExpiryMs,
     }

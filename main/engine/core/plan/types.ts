@@ -59,4 +59,6 @@ export interface MagicsockPeer {
 export interface MagicsockConfig {
   readonly peers: readonly MagicsockPeer[]
   readonly derpMap: DerpMap
+  /** Region at which others believe us to be at home; absent or 0 = none. A restart keeps it, so that they still find us. */
+  readonly lastHome?: number
 }

@@ -34,6 +34,7 @@ describe('a plan over what a real server sent', () => {
     expect(dataplane).toMatchSnapshot()
     expect(magicsock.peers).toMatchSnapshot()
     expect(Object.keys(magicsock.derpMap.Regions)).toEqual(['999'])
+    expect(magicsock.lastHome).toBe(999)
   })
 
   test('a policy of single ports becomes matches of these ports only', () => {
