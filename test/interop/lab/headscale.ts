@@ -53,6 +53,7 @@ export class Headscale {
   #child: Child | undefined
   #port = 0
   #pastLogs = ''
+  #version: string | undefined
 
   constructor(options: HeadscaleOptions) {
     this.#options = options
@@ -201,6 +202,17 @@ logtail: {enabled: false}
     return (await this.#json<{ key: string }>(...words)).key
   }
 
+  async #isBefore(): Promise<boolean> {
+    this.#version ??= await this.cli('version')
+    return /^headscale version v?0\.28\./m.test(this.#version)
+  }
+
+  /** Lets in the device that was given this sign-in link, as `user`: what an admin does by hand. */
+  async approve(link: string, user = 'alice'): Promise<void> {
+    const id = new URL(link).pathname.split('/').at(-1) ?? ''
+    await ((await this.#isBefore()) ? this.cli('nodes', 'register', '--user', user, '--key', id) : this.cli('auth', 'register', '--user', user, '--auth-id', id))
+  }
+
   nodes(): Promise<HeadscaleNode[]> {
     return this.#json<HeadscaleNode[]>('nodes', 'list')
   }
@@ -227,7 +239,9 @@ logtail: {enabled: false}
   /** Replaces the policy; the server reads it at once. */
   async setPolicy(policy: Policy): Promise<void> {
     this.#writePolicy(policy)
-    const checked = await run(this.#options.program, ['-c', this.#config, 'policy', 'check', '-f', join(this.#options.folder, 'policy.json')])
+    // 0.28 checks a policy without knowing a configuration.
+    const config = (await this.#isBefore()) ? [] : ['-c', this.#config]
+    const checked = await run(this.#options.program, [...config, 'policy', 'check', '-f', join(this.#options.folder, 'policy.json')])
     if (checked.code !== 0) throw new Error(`the policy is not valid: ${checked.stdout}${checked.stderr}`)
     this.#child?.signal('SIGHUP')
   }

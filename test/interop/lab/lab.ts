@@ -26,6 +26,8 @@ export interface LabOptions {
   /** `derpers`: two regions, 900 and 901, as programs of their own. `embedded`: Headscale's own relay, region 999. */
   relays?: 'derpers' | 'embedded'
   policy?: Policy
+  /** `before`: the Headscale of the version before the current one. */
+  headscale?: 'current' | 'before'
 }
 
 export interface AddOptions {
@@ -49,7 +51,7 @@ export class Lab {
     const folder = join(this.folder, 'hs')
     mkdirSync(folder)
     this.headscale = new Headscale({
-      program: peers.headscale,
+      program: options.headscale === 'before' ? peers.headscaleBefore : peers.headscale,
       folder,
       derpFiles: regions.map((region) => join(this.folder, `r${region}.yaml`)),
       policy: options.policy ?? ALLOW_ALL,

@@ -9,6 +9,8 @@ const script = fileURLToPath(new URL('../build-peers.sh', import.meta.url))
 
 export interface Peers {
   headscale: string
+  /** The Headscale of the version before. */
+  headscaleBefore: string
   tailscaled: string
   tailscale: string
   derper: string
@@ -20,7 +22,7 @@ export function findPeers(): Peers | undefined {
   if (status !== 0) return undefined
   const bin = stdout.trim()
   const path = (program: string): string => join(bin, program)
-  return { headscale: path('headscale'), tailscaled: path('tailscaled'), tailscale: path('tailscale'), derper: path('derper') }
+  return { headscale: path('headscale'), headscaleBefore: path('headscale-before'), tailscaled: path('tailscaled'), tailscale: path('tailscale'), derper: path('derper') }
 }
 
 /** As findPeers, but throws with what to do. */
