@@ -36,13 +36,13 @@ export class Applier {
     this.#last = wanted
     const newKey = wanted.publicKey !== last?.publicKey
     if (newKey) dataplane.setPrivateKey(wanted.privateKey)
-    dataplane.setConfig(wanted.plan.dataplane)
+    if (newKey || wanted.plan.dataplane !== last?.plan.dataplane) dataplane.setConfig(wanted.plan.dataplane)
     if (wanted.plainHttp !== last?.plainHttp) derp.setPlainHttp(wanted.plainHttp)
     if (newKey) derp.setPrivateKey(wanted.privateKey)
     const map = wanted.plan.magicsock.derpMap
     if (map !== last?.plan.magicsock.derpMap) derp.setMap(map)
     if (newKey) magicsock.setNodeKey(wanted.publicKey)
-    magicsock.setConfig(wanted.plan.magicsock)
+    if (newKey || wanted.plan.magicsock !== last?.plan.magicsock) magicsock.setConfig(wanted.plan.magicsock)
     if (wanted.privateKey === undefined) derp.setHome(0)
   }
 }

@@ -28,8 +28,10 @@ export interface StoreLoaded<T> {
   readonly savedAtMs: number
 }
 
-/** How long a `saveLater` may wait for a newer one. */
+/** How long a `saveLater` waits at least for a newer one. */
 const LATER_MS = 500
+/** A large file is written so seldom that writing takes no more than one part in this many of the time. */
+const LATER_SHARE = 100
 
 export interface StoreOptions {
   readonly dir: string
@@ -44,6 +46,8 @@ export class Store {
   readonly #options: StoreOptions
   readonly #problems: StoreProblem[] = []
   readonly #later = new Map<string, { text: () => string; takeBack: () => void }>()
+  /** How long the last late write of a file took. */
+  readonly #tookMs = new Map<string, number>()
 
   /** Makes the directory; throws EngineError('io') when that cannot be. */
   constructor(options: StoreOptions) {
@@ -93,7 +97,8 @@ export class Store {
       waiting.text = text
       return
     }
-    const takeBack = this.#options.clock.after(LATER_MS, () => this.#flushOne(name))
+    const delayMs = Math.max(LATER_MS, LATER_SHARE * (this.#tookMs.get(name) ?? 0))
+    const takeBack = this.#options.clock.after(delayMs, () => this.#flushOne(name))
     this.#later.set(name, { text, takeBack })
   }
 
@@ -111,8 +116,10 @@ export class Store {
   #flushOne(name: string): void {
     const waiting = this.#later.get(name)
     if (!waiting) return
+    const startedMs = this.#options.clock.nowMs()
     try {
       this.save(name, waiting.text())
+      this.#tookMs.set(name, this.#options.clock.nowMs() - startedMs)
     } catch (error) {
       this.#options.onLateFailure?.(name, errorText(error))
     }

@@ -52,49 +52,65 @@ const SERVICE_ADDRESSES: ReadonlySet<string> = new Set(['100.100.100.100/32', 'f
 /** Makes plans and keeps what it worked out for peers and rules that stayed the same (`===`). */
 export class Planner {
   #peers = new WeakMap<Node, PeerPlan>()
+  /** The last plan of each node ID, so that a change that matters to no part keeps its objects. */
+  #byId = new Map<number, PeerPlan>()
   #peersKey = ''
+  #claims: readonly DataplanePeer[] = []
+  #owners: readonly DataplanePeer[] = []
+  #finding: readonly MagicsockPeer[] = []
+  #last: Plan = EMPTY_PLAN
   #filterKey: readonly (readonly FilterRule[])[] = []
   #filterPeers: ReadonlyMap<number, Node> | undefined
   #filter: CompiledFilter = { matches: [], problems: [] }
 
-  /** The plan for a map; `nowMs` is wall time corrected by the server's clock. */
+  /** The plan for a map; `nowMs` is wall time corrected by the server's clock. What is equal to last time is the same object. */
   plan(netMap: NetMap, prefs: PlanPrefs, nowMs: number): Plan {
     const selfAddresses = addressesOf(netMap.self)
     const suffix = magicDnsSuffix(netMap.self)
     this.#reset(JSON.stringify([prefs.acceptRoutes, prefs.exitNodeId, selfAddresses, suffix]))
-    const dataplanePeers: DataplanePeer[] = []
-    const magicsockPeers: MagicsockPeer[] = []
-    const owner = new Set<string>()
+    const claims: DataplanePeer[] = []
+    const finding: MagicsockPeer[] = []
     let nextExpiryMs = Infinity
     for (const node of netMap.peers.values()) {
       const planned = this.#peer(node, prefs, selfAddresses, suffix)
       if (!planned.usable || planned.expiresAtMs <= nowMs) continue
       nextExpiryMs = Math.min(nextExpiryMs, planned.expiresAtMs)
-      magicsockPeers.push(planned.magicsock)
-      dataplanePeers.push(planned.dataplane.routes.some((route) => owner.has(route)) ? withoutTaken(planned.dataplane, owner) : planned.dataplane)
-      for (const route of planned.dataplane.routes) owner.add(route)
+      finding.push(planned.magicsock)
+      claims.push(planned.dataplane)
     }
+    if (!sameItems(claims, this.#claims)) {
+      this.#claims = claims
+      this.#owners = oneOwnerEach(claims)
+    }
+    if (!sameItems(finding, this.#finding)) this.#finding = finding
+    if (this.#byId.size > 2 * netMap.peers.size + 100) this.#byId.clear()
     const filter = this.#compile(netMap)
-    return {
-      dataplane: { selfAddresses, peers: dataplanePeers, filter: filterTable(filter, netMap, prefs) },
-      magicsock: { peers: magicsockPeers, derpMap: netMap.derpMap, lastHome: netMap.self.HomeDERP ?? 0 },
+    const last = this.#last
+    const plan: Plan = {
+      dataplane: keep(last.dataplane, { selfAddresses: keepTexts(last.dataplane.selfAddresses, selfAddresses), peers: this.#owners, filter: filterTable(filter, netMap, prefs, last.dataplane.filter) }),
+      magicsock: keep(last.magicsock, { peers: this.#finding, derpMap: netMap.derpMap, lastHome: netMap.self.HomeDERP ?? 0 }),
       problems: filter.problems,
       nextExpiryMs,
     }
+    this.#last = plan
+    return plan
   }
 
   #reset(key: string): void {
     if (key === this.#peersKey) return
     this.#peersKey = key
     this.#peers = new WeakMap()
+    this.#byId.clear()
   }
 
   #peer(node: Node, prefs: PlanPrefs, selfAddresses: readonly string[], suffix: string): PeerPlan {
-    let planned = this.#peers.get(node)
-    if (!planned) {
-      planned = planPeer(node, prefs, selfAddresses, suffix)
-      this.#peers.set(node, planned)
-    }
+    const known = this.#peers.get(node)
+    if (known) return known
+    const fresh = planPeer(node, prefs, selfAddresses, suffix)
+    const before = this.#byId.get(node.ID)
+    const planned = before ? { ...fresh, dataplane: keepEqual(before.dataplane, fresh.dataplane), magicsock: keepEqual(before.magicsock, fresh.magicsock) } : fresh
+    this.#peers.set(node, planned)
+    this.#byId.set(node.ID, planned)
     return planned
   }
 
@@ -187,11 +203,36 @@ function coversOwn(prefix: string, selfAddresses: readonly string[]): boolean {
   return selfAddresses.some((ip) => prefix === `${ip}/${ip.includes(':') ? 128 : 32}`)
 }
 
-function withoutTaken(peer: DataplanePeer, owner: ReadonlySet<string>): DataplanePeer {
-  return { ...peer, routes: peer.routes.filter((route) => !owner.has(route)) }
+/** The peers with each prefix sent to one of them: the first that claims it. */
+function oneOwnerEach(claims: readonly DataplanePeer[]): readonly DataplanePeer[] {
+  const owned = new Set<string>()
+  return claims.map((peer) => {
+    const taken = peer.routes.some((route) => owned.has(route))
+    const kept = taken ? { ...peer, routes: peer.routes.filter((route) => !owned.has(route)) } : peer
+    for (const route of peer.routes) owned.add(route)
+    return kept
+  })
 }
 
-function filterTable(filter: CompiledFilter, netMap: NetMap, prefs: PlanPrefs): FilterTable {
+function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i])
+}
+
+/** The old object when every field is the same one. */
+function keep<T extends object>(before: T, after: T): T {
+  const fields = Object.keys(after) as (keyof T)[]
+  return fields.every((field) => before[field] === after[field]) && fields.length === Object.keys(before).length ? before : after
+}
+
+function keepEqual<T>(before: T, after: T): T {
+  return JSON.stringify(before) === JSON.stringify(after) ? before : after
+}
+
+function keepTexts(before: readonly string[], after: readonly string[]): readonly string[] {
+  return sameItems(before, after) ? before : after
+}
+
+function filterTable(filter: CompiledFilter, netMap: NetMap, prefs: PlanPrefs, last: FilterTable): FilterTable {
   const localNets = new Set<string>()
   for (const address of netMap.self.Addresses ?? []) {
     const prefix = canonical(address)
@@ -202,5 +243,5 @@ function filterTable(filter: CompiledFilter, netMap: NetMap, prefs: PlanPrefs): 
     // An exit node's default route needs the host's own networks taken out: it is served with exit nodes.
     if (prefix !== undefined && prefix !== '0.0.0.0/0' && prefix !== '::/0') localNets.add(prefix)
   }
-  return { matches: filter.matches, localNets: [...localNets], shieldsUp: prefs.shieldsUp }
+  return keep(last, { matches: filter.matches, localNets: keepTexts(last.localNets, [...localNets]), shieldsUp: prefs.shieldsUp })
 }
