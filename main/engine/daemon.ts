@@ -9,7 +9,7 @@ import { EngineError, errorText } from './base/errors.ts'
 import { startEngine, type RunningEngine } from './wiring.ts'
 import type { DaemonOptions } from '../localapi/daemon-options.ts'
 
-export { startEngine, VERSION } from './wiring.ts'
+export { startEngine } from './wiring.ts'
 
 const STOP_LIMIT_MS = 4000
 

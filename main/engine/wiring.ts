@@ -34,8 +34,7 @@ import { Netmon } from './netmon/netmon.ts'
 import type { InterfaceAddress } from './netmon/ports.ts'
 import { LocalApiServer } from './server/localapi-server.ts'
 import type { DaemonOptions } from '../localapi/daemon-options.ts'
-
-export const VERSION = '0.1.0'
+import { VERSION } from '../localapi/version.ts'
 
 export interface EngineOptions extends DaemonOptions {
   /** Environment variables by name; the debug switches are read from here. */
