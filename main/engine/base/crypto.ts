@@ -48,7 +48,7 @@ export function aeadOpen(key: Uint8Array, nonce12: Uint8Array, sealed: Uint8Arra
   }
 }
 
-const SIGMA = new Uint32Array(new Uint8Array([...'expand 32-byte k'].map((c) => c.charCodeAt(0))).buffer)
+const SIGMA = new Uint32Array(Uint8Array.from({ length: 16 }, (_, i) => 'expand 32-byte k'.charCodeAt(i)).buffer)
 
 /** The precomputed key of a NaCl box between two sides; undefined for a low-order public key. */
 export function boxKey(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {

@@ -66,7 +66,7 @@ function parseIp6(text: string): Uint8Array | undefined {
   if (!head || !rest) return undefined
   const missing = 8 - head.length - rest.length
   if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined
-  const all = [...head, ...new Array<number>(Math.max(0, missing)).fill(0), ...rest]
+  const all = [...head, ...Array.from({ length: Math.max(0, missing) }, () => 0), ...rest]
   const out = new Uint8Array(16)
   all.forEach((group, i) => {
     out[2 * i] = group >> 8
