@@ -7,7 +7,7 @@
  */
 import type { MaskedPrefs, Notify, PathsPage, PingResult, PingType, Prefs, StartOptions, Status } from '../main/localapi/types.ts'
 
-export type { MaskedPrefs, Notify, PathsPage, PeerStatus, PingResult, PingType, Prefs, StartOptions, Status } from '../main/localapi/types.ts'
+export type { MaskedPrefs, Notify, PathsPage, PeerStatus, PingResult, PingType, Prefs, StartOptions, Status, Warning } from '../main/localapi/types.ts'
 
 /** Requests the window may make, each with what it sends and what comes back. */
 export interface Requests {

@@ -69,7 +69,8 @@ function openPage(url: string): Answer<null> {
     protocol = ''
   }
   if (protocol !== 'https:' && protocol !== 'http:') return { ok: false, code: 'bad-argument', message: 'That is no web page.' }
-  const opened = window.open(url, '_blank', 'noopener')
-  // With noopener a browser answers null even when it opened the page, so only a missing click is known for sure.
-  return opened !== null || navigator.userActivation.isActive ? { ok: true, value: null } : { ok: false, code: 'needs-click', message: 'Press the button to open the page.' }
+  // With noopener a browser answers null even when it opened the page, so only a missing click is known for sure; opening uses it up.
+  const clicked = navigator.userActivation?.isActive ?? true
+  window.open(url, '_blank', 'noopener')
+  return clicked ? { ok: true, value: null } : { ok: false, code: 'needs-click', message: 'Press the button to open the page.' }
 }

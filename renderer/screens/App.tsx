@@ -3,6 +3,7 @@
  */
 import { useEffect, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
+import { needsSignIn } from '../state/sign-in.ts'
 import { headline } from '../state/words.ts'
 import { useSnapshot } from '../state/store.ts'
 import { Devices } from './Devices.tsx'
@@ -16,12 +17,10 @@ export function App(): ReactNode {
   useEffect(() => {
     document.title = `Bowline: ${head.words}`
   }, [head.words])
-  const signedOut = status?.BackendState === 'NeedsLogin' || status?.BackendState === 'NeedsMachineAuth'
-  const neverIn = signedOut && (status?.Self.ID ?? '') === ''
   return (
     <>
       <p className="sr-only" role="status">{head.words}</p>
-      {neverIn && app.engine === 'running' ? (
+      {needsSignIn(status) && app.engine === 'running' ? (
         <SignIn />
       ) : (
         <div className="window">

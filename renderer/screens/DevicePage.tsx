@@ -4,7 +4,7 @@
  * The verdict is the engine's own sentence; the page adds nothing that was not measured or said.
  */
 import { Activity, ArrowLeft, Copy, Globe } from 'lucide-react'
-import { useState, type ReactNode } from 'react'
+import { useEffect, useRef, useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import type { PingResult, PingType } from '../../preload/contract.ts'
 import type { Device } from '../state/devices.ts'
@@ -12,20 +12,26 @@ import { age, ageOf, byteCount, clockTime, roundTrip, safeText } from '../state/
 import { goTo } from '../state/route.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { CopyButton } from '../ui/CopyButton.tsx'
 import { KindIcon } from '../ui/KindIcon.tsx'
 import { PathDrawing } from '../ui/PathDrawing.tsx'
 
 export function DevicePage({ device }: { device: Device }): ReactNode {
   const nowMs = useSnapshot((s) => s.nowMs)
+  const title = useRef<HTMLHeadingElement>(null)
+  useEffect(() => {
+    // In a small window the row that was chosen is gone, and the focus with it.
+    if (document.activeElement === document.body) title.current?.focus()
+  }, [])
   return (
     <section className="device-page" aria-label={device.name}>
       <header className="bar">
         <button type="button" className="icon-button back" aria-label="Back to the list" onClick={() => goTo(undefined)}><ArrowLeft size={16} aria-hidden="true" /></button>
         <KindIcon os={device.peer.OS} tagged={device.tagged} />
-        <h1 className="cut">{device.name}</h1>
+        <h1 className="cut" ref={title} tabIndex={-1}><bdi>{device.name}</bdi></h1>
       </header>
       <div className="page-body">
-        <p className="facts-line t2"><span className="num selectable">{device.address}</span> · {device.owner} · {safeText(device.peer.OS || 'system unknown', 30)}</p>
+        <p className="facts-line t2"><span className="num selectable">{device.address}</span> · <bdi>{device.owner}</bdi> · {safeText(device.peer.OS || 'system unknown', 30)}</p>
         {device.isSelf ? <p className="verdict">This is the device you are using.</p> : <Verdict device={device} nowMs={nowMs} />}
         {!device.isSelf && <Ping device={device} />}
         <Facts device={device} nowMs={nowMs} />
@@ -55,9 +61,9 @@ function Verdict({ device, nowMs }: { device: Device; nowMs: number }): ReactNod
 type Shot = { readonly atMs: number; readonly type: PingType } & ({ readonly kind: 'waiting' } | { readonly kind: 'answer'; readonly result: PingResult } | { readonly kind: 'failed'; readonly message: string })
 
 const LAYERS: readonly { readonly type: PingType; readonly label: string; readonly asks: string }[] = [
-  { type: 'disco', label: 'Path', asks: 'the other Bowline or Tailscale, on today’s path' },
+  { type: 'disco', label: 'Path', asks: 'the other Bowline or Tailscale, by the path in use' },
   { type: 'TSMP', label: 'Tunnel', asks: 'through the encrypted tunnel' },
-  { type: 'ICMP', label: 'System', asks: 'the other device’s own system' },
+  { type: 'ICMP', label: 'System', asks: 'the system of the other device' },
 ]
 
 function Ping({ device }: { device: Device }): ReactNode {
@@ -143,18 +149,9 @@ function Facts({ device, nowMs }: { device: Device; nowMs: number }): ReactNode 
       <h2>Details</h2>
       <dl className="facts">
         {facts.map(([label, value]) => (
-          <div key={label}><dt>{label}</dt><dd className="num selectable">{value}{label === 'Addresses' && <CopyButton text={peer.TailscaleIPs?.[0] ?? ''} />}</dd></div>
+          <div key={label}><dt>{label}</dt><dd className="num selectable">{value}{label === 'Addresses' && <CopyButton text={peer.TailscaleIPs?.[0] ?? ''} className="icon-button"><Copy size={14} strokeWidth={1.9} aria-hidden="true" /></CopyButton>}</dd></div>
         ))}
       </dl>
     </section>
-  )
-}
-
-function CopyButton({ text }: { text: string }): ReactNode {
-  const [done, setDone] = useState(false)
-  return (
-    <button type="button" className="icon-button" aria-label={done ? 'Copied' : `Copy ${text}`} onClick={() => void navigator.clipboard.writeText(text).then(() => setDone(true))}>
-      <Copy size={14} strokeWidth={1.9} aria-hidden="true" />
-    </button>
   )
 }

@@ -8,7 +8,7 @@ import { Search } from 'lucide-react'
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { devicesOf, filterDevices, groupsOf, talkSummary, type Device } from '../state/devices.ts'
-import { age, roundTrip, safeText } from '../state/format.ts'
+import { age, clockTime, roundTrip, safeText } from '../state/format.ts'
 import { goTo, useRoute } from '../state/route.ts'
 import { useSnapshot } from '../state/store.ts'
 import { heardMs, spokenRow } from '../state/words.ts'
@@ -19,13 +19,15 @@ import { DevicePage } from './DevicePage.tsx'
 type Line = { readonly kind: 'group'; readonly name: string; readonly count: number } | { readonly kind: 'device'; readonly device: Device }
 
 export function Devices(): ReactNode {
-  const [app, status, paths] = useSnapshot(useShallow((s) => [s.app, s.status, s.paths] as const))
+  const [app, status, paths, lastMs] = useSnapshot(useShallow((s) => [s.app, s.status, s.paths, s.heardMs] as const))
   const route = useRoute()
   const [query, setQuery] = useState('')
   const running = app.engine === 'running'
+  const past = !running || status?.BackendState === 'NeedsLogin'
   const all = useMemo(() => devicesOf(status, paths, running), [status, paths, running])
   const shown = useMemo(() => filterDevices(all, query), [all, query])
   const chosen = all.find((device) => device.id === route.device)
+  useEscape(chosen?.id)
   const lines = useMemo<readonly Line[]>(
     () => groupsOf(shown).flatMap((group) => [{ kind: 'group', name: group.name, count: group.devices.length } as const, ...group.devices.map((device) => ({ kind: 'device', device }) as const)]),
     [shown],
@@ -35,22 +37,42 @@ export function Devices(): ReactNode {
       <section className="device-list" aria-label="Devices">
         <header className="bar">
           <h1>Devices</h1>
+          {past && lastMs > 0 && <span className="small t3 num as-of">as of {clockTime(lastMs)}</span>}
           <div className="grow" />
-          <SearchField value={query} onChange={setQuery} />
+          <SearchField value={query} onChange={setQuery} short={chosen !== undefined} />
         </header>
-        {!status ? <Skeleton /> : all.length === 0 ? <Empty text="No devices to show yet." /> : shown.length === 0 ? (
+        {!status ? <Skeleton /> : all.length === 0 ? <Empty text="No list of devices yet." /> : shown.length === 0 ? (
           <Empty text={`No device matches “${safeText(query, 60)}”.`} action={<button type="button" className="button" onClick={() => setQuery('')}>Clear filter</button>} />
         ) : (
-          <List lines={lines} chosen={chosen?.id} compact={chosen !== undefined} />
+          <List lines={lines} chosen={chosen?.id} compact={chosen !== undefined} past={past ? lastMs : undefined} />
         )}
-        <footer className="foot">{status ? talkSummary(all) : ''}</footer>
+        {all.length === 1 && !past && query === '' && <p className="only t2">You are the only device here yet.</p>}
+        <footer className="foot">{!status ? '' : past && lastMs > 0 ? `${all.length} ${all.length === 1 ? 'device' : 'devices'}, as they were at ${clockTime(lastMs)}` : talkSummary(all)}</footer>
       </section>
       {chosen && <DevicePage device={chosen} key={chosen.id} />}
     </div>
   )
 }
 
-function SearchField({ value, onChange }: { value: string; onChange: (text: string) => void }): ReactNode {
+/** Escape goes from a device back to the list, to the row that was left. */
+function useEscape(device: string | undefined): void {
+  useEffect(() => {
+    if (device === undefined) return
+    const back = (event: globalThis.KeyboardEvent): void => {
+      if (event.key === 'Escape' && !event.defaultPrevented && !(event.target as Element).closest?.('input, dialog')) goTo(undefined)
+    }
+    window.addEventListener('keydown', back)
+    return () => {
+      window.removeEventListener('keydown', back)
+      requestAnimationFrame(() => {
+        const lost = document.activeElement === document.body || document.activeElement === null
+        if (lost) document.querySelector<HTMLElement>(`[data-device="${CSS.escape(device)}"]`)?.focus()
+      })
+    }
+  }, [device])
+}
+
+function SearchField({ value, onChange, short }: { value: string; onChange: (text: string) => void; short: boolean }): ReactNode {
   const field = useRef<HTMLInputElement>(null)
   useEffect(() => {
     const focus = (event: globalThis.KeyboardEvent): void => {
@@ -65,13 +87,14 @@ function SearchField({ value, onChange }: { value: string; onChange: (text: stri
     <label className="field search">
       <Search size={16} strokeWidth={1.9} aria-hidden="true" />
       <input ref={field} value={value} onChange={(event) => onChange(event.target.value)} aria-label="Search devices by name, owner, tag or address"
-        placeholder="Name, owner, tag or address" onKeyDown={(event) => event.key === 'Escape' && onChange('')} spellCheck={false} />
+        placeholder={short ? 'Search' : 'Name, owner, tag or address'} onKeyDown={(event) => event.key === 'Escape' && onChange('')} spellCheck={false} />
       <kbd aria-hidden="true">/</kbd>
     </label>
   )
 }
 
-function List({ lines, chosen, compact }: { lines: readonly Line[]; chosen: string | undefined; compact: boolean }): ReactNode {
+/** `past` = when the facts were last true, while the engine tells nothing new. */
+function List({ lines, chosen, compact, past }: { lines: readonly Line[]; chosen: string | undefined; compact: boolean; past: number | undefined }): ReactNode {
   const scroller = useRef<HTMLDivElement>(null)
   const [focused, setFocused] = useState<string>()
   const rows = useVirtualizer({ count: lines.length, getScrollElement: () => scroller.current, estimateSize: () => 32, overscan: 8 })
@@ -81,7 +104,6 @@ function List({ lines, chosen, compact }: { lines: readonly Line[]; chosen: stri
   const move = (event: KeyboardEvent): void => {
     const at = devices.findIndex((entry) => entry.id === current)
     const step: Readonly<Record<string, number>> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: devices.length - 1, PageDown: at + 10, PageUp: at - 10 }
-    if (event.key === 'Escape') return goTo(undefined)
     const to = step[event.key]
     if (to === undefined) return
     event.preventDefault()
@@ -95,7 +117,7 @@ function List({ lines, chosen, compact }: { lines: readonly Line[]; chosen: stri
     <>
       {!compact && (
         <div className="row head" aria-hidden="true">
-          <span>Name</span><span>Owner or tag</span><span>Address</span><span>Path</span><span className="right">Round trip</span><span className="right">Heard</span>
+          <span>Name</span><span>Owner or tag</span><span>Address</span><span>Path</span><span className="right">Round trip</span><span className="right">{past === undefined ? 'Heard' : 'Known at'}</span>
         </div>
       )}
       <div ref={scroller} className="scroll" role="grid" aria-label="Devices" aria-rowcount={lines.length} onKeyDown={move} tabIndex={-1}>
@@ -108,7 +130,7 @@ function List({ lines, chosen, compact }: { lines: readonly Line[]; chosen: stri
                 <span role="gridcell">{line.name} <span className="n num">{line.count}</span></span>
               </div>
             ) : (
-              <Row key={line.device.id} device={line.device} rowIndex={item.index + 1} compact={compact} selected={line.device.id === chosen}
+              <Row key={line.device.id} device={line.device} rowIndex={item.index + 1} compact={compact} past={past} selected={line.device.id === chosen}
                 tabbable={line.device.id === current} onFocus={() => setFocused(line.device.id)} style={style} />
             )
           })}
@@ -122,28 +144,29 @@ interface RowProps {
   readonly device: Device
   readonly rowIndex: number
   readonly compact: boolean
+  readonly past: number | undefined
   readonly selected: boolean
   readonly tabbable: boolean
   readonly onFocus: () => void
   readonly style: { readonly transform: string }
 }
 
-function Row({ device, rowIndex, compact, selected, tabbable, onFocus, style }: RowProps): ReactNode {
+function Row({ device, rowIndex, compact, past, selected, tabbable, onFocus, style }: RowProps): ReactNode {
   const nowMs = useSnapshot((s) => s.nowMs)
   const heard = device.isSelf ? undefined : heardMs(device.peer, nowMs)
   const open = (): void => goTo(device.id)
   return (
-    <div className={`row device ${selected ? 'selected' : ''} ${device.path.kind === 'offline' ? 'offline' : ''}`} role="row" aria-rowindex={rowIndex} aria-selected={selected}
+    <div className={`row device ${selected ? 'selected' : ''} ${device.path.kind === 'offline' || past !== undefined ? 'offline' : ''}`} role="row" aria-rowindex={rowIndex} aria-selected={selected}
       aria-label={spokenRow(device.name, device.path, heard)} data-device={device.id} tabIndex={tabbable ? 0 : -1} onFocus={onFocus} onClick={open}
       onKeyDown={(event) => event.key === 'Enter' && open()} style={style}>
-      <span className="name" role="gridcell"><KindIcon os={device.peer.OS} tagged={device.tagged} /><span className="cut">{device.name}</span></span>
-      {!compact && <span className="cut t2" role="gridcell">{device.owner}</span>}
+      <span className="name" role="gridcell"><KindIcon os={device.peer.OS} tagged={device.tagged} /><span className="cut"><bdi>{device.name}</bdi></span></span>
+      {!compact && <span className="cut t2" role="gridcell"><bdi>{device.owner}</bdi></span>}
       {!compact && <span className="num t2" role="gridcell">{device.address}</span>}
       <span className={`path path-${device.path.kind}`} role="gridcell">
         <PathGlyph kind={device.path.kind} />{compact ? <span className="sr-only">{device.path.words}</span> : <span className="cut">{device.path.words}</span>}
       </span>
       {!compact && <span className="right num t2" role="gridcell">{roundTrip(device.path.latencyMs)}</span>}
-      {!compact && <span className="right num t3" role="gridcell">{age(heard)}</span>}
+      {!compact && <span className="right num t3" role="gridcell">{past !== undefined ? clockTime(past) : age(heard)}</span>}
     </div>
   )
 }

@@ -5,17 +5,20 @@
  * visible; the page changes when they do, never before: there are no optimistic copies.
  */
 import { create } from 'zustand'
-import type { AppState, BowlineApi, Notify, PathsPage, Prefs, Status } from '../../preload/contract.ts'
+import type { AppState, BowlineApi, Notify, PathsPage, Prefs, Status, Warning } from '../../preload/contract.ts'
+import { problemIn, type Attempt, type Problem } from './sign-in.ts'
 
 export interface Snapshot {
   readonly app: AppState
   readonly status: Status | undefined
   readonly paths: PathsPage | undefined
   readonly prefs: Prefs | undefined
-  /** The latest sign-in address that the engine asked us to open. */
-  readonly browseUrl: string
-  /** An error that the engine said on the bus. */
-  readonly engineError: string | undefined
+  /** Since when the server cannot be reached. */
+  readonly unreachable: Warning | undefined
+  /** A sign-in that the person began here. */
+  readonly attempt: Attempt | undefined
+  /** What went wrong with it; stays while the engine tries again. */
+  readonly problem: Problem | undefined
   /** Wall time of the last word from the engine, in ms. */
   readonly heardMs: number
   /** The clock that ages are counted from; moves once a second while the window is visible. */
@@ -27,8 +30,9 @@ export const useSnapshot = create<Snapshot>(() => ({
   status: undefined,
   paths: undefined,
   prefs: undefined,
-  browseUrl: '',
-  engineError: undefined,
+  unreachable: undefined,
+  attempt: undefined,
+  problem: undefined,
   heardMs: 0,
   nowMs: Date.now(),
 }))
@@ -49,7 +53,7 @@ export function follow(api: BowlineApi): () => void {
 
   const lookAtStatus = async (): Promise<void> => {
     const answer = await api.call('status', {})
-    if (!stopped && answer.ok) set({ status: answer.value, heardMs: Date.now(), ...(answer.value.AuthURL === '' ? {} : { browseUrl: answer.value.AuthURL }) })
+    if (!stopped && answer.ok) set({ status: answer.value, heardMs: Date.now() })
   }
   const soon = (): void => {
     statusTimer ??= setTimeout(() => {
@@ -63,13 +67,15 @@ export function follow(api: BowlineApi): () => void {
     if (!stopped && answer.ok) set({ paths: answer.value, heardMs: Date.now() })
   }
   const unNotify = api.onNotify((notify: Notify) => {
+    const problem = problemIn(notify)
     set({
       heardMs: Date.now(),
       ...(notify.Prefs ? { prefs: notify.Prefs } : {}),
       ...(notify.InitialStatus ? { status: notify.InitialStatus } : {}),
-      ...(notify.BrowseToURL ? { browseUrl: notify.BrowseToURL } : {}),
-      ...(notify.ErrMessage ? { engineError: notify.ErrMessage } : {}),
-      ...(notify.LoginFinished ? { browseUrl: '', engineError: undefined } : {}),
+      ...(notify.Health ? { unreachable: notify.Health.Warnings?.['not-in-map-poll'] } : {}),
+      ...(problem ? { problem } : {}),
+      ...(notify.BrowseToURL || notify.LoginFinished ? { problem: undefined } : {}),
+      ...(notify.LoginFinished ? { attempt: undefined } : {}),
     })
     soon()
   })
@@ -96,4 +102,9 @@ export function follow(api: BowlineApi): () => void {
     clearTimeout(statusTimer)
     for (const timer of [tick, pathsTimer, statusLook]) clearInterval(timer)
   }
+}
+
+/** A new try to sign in begins: what was wrong before no longer counts. `undefined` = the person gave up. */
+export function setAttempt(attempt: Attempt | undefined): void {
+  useSnapshot.setState({ attempt, problem: undefined })
 }

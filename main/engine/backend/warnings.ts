@@ -34,9 +34,10 @@ function aboutControl(model: Model, nowMs: number, out: Record<string, WarningBo
   const { control, life } = model
   const goesOn = carries(life) ? ' Existing connections continue.' : ''
   if (control.kind === 'lost') {
-    out['not-in-map-poll'] = warn('medium', 'Server not reachable', `The server cannot be reached: ${control.message}. It is tried again by itself.${goesOn}`)
+    const text = `The server cannot be reached: ${control.message}. It is tried again by itself.${goesOn}`
+    out['not-in-map-poll'] = { ...warn('medium', 'Server not reachable', text), Args: { code: control.code, error: control.message } }
   }
-  if (control.kind === 'failed') out['login-state'] = warn('high', 'Sign-in failed', control.message, true)
+  if (control.kind === 'failed') out['login-state'] = { ...warn('high', 'Sign-in failed', control.message, true), Args: { code: control.code, error: control.message } }
   if (control.kind === 'needs-login' && !life.loggedOut && life.wantRunning) out['login-state'] = warn('medium', 'Signed out', `You are signed out: ${control.why}`, true)
   const since = model.savedMapSinceMs
   if (life.map === 'saved' && model.mapSavedAtMs !== undefined && carries(life) && since !== undefined && (control.kind === 'lost' || nowMs - since >= SAVED_MAP_GRACE_MS)) {
