@@ -52,8 +52,6 @@ export class Control {
   #wants: ControlWants | undefined
   #connection: ControlConnection | undefined
   #nodeKey: PrivateKey | undefined
-  /** The key of the stream that is being opened; the login is not confirmed yet. */
-  #openingKey: PrivateKey | undefined
   #netMap: NetMap | undefined
   #state: ControlState = { kind: 'idle' }
   #loggedLoss: string | undefined
@@ -232,8 +230,6 @@ export class Control {
       case 'register':
         return this.#run(action.id, (signal) => this.#register(connection!, action, signal))
       case 'open-stream':
-        this.#openingKey = action.nodeKey
-        this.#updates.handleOpening(wantsMark(this.#wants!))
         return this.#run(action.id, (signal) => this.#stream(connection!, action.id, action.nodeKey, signal))
     }
   }
@@ -348,7 +344,7 @@ export class Control {
 
   #sendUpdate(): void {
     const connection = this.#connection
-    const key = this.#nodeKey ?? this.#openingKey
+    const key = this.#nodeKey
     const wants = this.#wants
     if (!connection || !key || !wants) return this.#updates.handleDone(this.#nowMs(), false)
     const limit = deadline(this.#deps.env.clock, UPDATE_TIMEOUT_MS)

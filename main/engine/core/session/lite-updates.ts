@@ -35,15 +35,6 @@ export class LiteUpdates {
     this.#schedule(nowMs)
   }
 
-  /**
-   * A stream is being opened whose request says `mark`. The first one has an update beside it: Headscale tells our peers of
-   * an update about half a second before it tells them of a stream, and until then they do not know our new disco key.
-   */
-  handleOpening(mark: string): void {
-    if (this.#updated !== undefined || this.#inFlight !== undefined) return
-    this.#wanted = this.#inFlight = this.#send = mark
-  }
-
   /** A stream is up whose request said `mark`. */
   handleStreaming(nowMs: number, mark: string): void {
     this.#streaming = true

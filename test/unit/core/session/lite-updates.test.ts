@@ -91,21 +91,3 @@ test('what a new stream said counts: an older content wanted again is told', () 
   expect(bench.sent).toEqual(['b'])
   expect(bench.stream('c').want('b').wait(100).sent).toEqual(['b', 'b'])
 })
-
-test('the first stream has an update beside it, which is not repeated', () => {
-  const bench = new Bench().want('a')
-  bench.updates.handleOpening('a')
-  expect(bench.updates.takeUpdate()).toBe('a')
-  bench.wait(300).done().wait(200).stream('a').wait(3_600_000)
-  expect(bench.sent).toEqual([])
-  bench.updates.handleStreamEnd()
-  bench.updates.handleOpening('a')
-  expect(bench.updates.takeUpdate()).toBeUndefined()
-})
-
-test('an update beside the first stream that fails is made up for later', () => {
-  const bench = new Bench().want('a')
-  bench.updates.handleOpening('a')
-  expect(bench.updates.takeUpdate()).toBe('a')
-  expect(bench.done(false).stream('a').wait(11_000).sent).toEqual(['a'])
-})
