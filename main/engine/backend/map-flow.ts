@@ -21,6 +21,9 @@ import { SAVED_MAP_GRACE_MS } from './warnings.ts'
 /** Longest single wait for a key to end; re-armed until then. */
 const MAX_WAIT_MS = 3_600_000
 
+/** Where the disco key of this sign-in is kept. */
+export const DISCO_FILE = 'disco'
+
 export interface MapFlowDeps {
   readonly env: Env
   readonly store: StorePort
@@ -82,7 +85,7 @@ export class MapFlow {
     this.#take('saved')
   }
 
-  /** Drops the map, here and on disk. */
+  /** Drops the map, here and on disk, and the disco key that its peers knew. */
   forget(): void {
     const { model, store, knot } = this.#deps
     this.stop()
@@ -90,6 +93,7 @@ export class MapFlow {
     model.mapSavedAtMs = undefined
     model.active.clear()
     forgetMap(store)
+    store.remove(DISCO_FILE)
     knot.advance({ kind: 'no-map' })
   }
 

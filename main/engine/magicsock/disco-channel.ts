@@ -6,7 +6,7 @@ import { toHex } from '../base/bytes.ts'
 import type { Random } from '../base/env.ts'
 import { isDecodeError } from '../base/errors.ts'
 import type { DiscoPublicKey } from '../base/keys.ts'
-import { discoKey, PrivateKey } from '../base/keys.ts'
+import { discoKey, type PrivateKey } from '../base/keys.ts'
 import { DiscoKeys, discoSender, looksLikeDisco } from '../core/disco/envelope.ts'
 import type { DiscoMessage, DiscoPing } from '../core/disco/message.ts'
 import { decodeDisco, encodeDisco } from '../core/disco/message.ts'
@@ -33,8 +33,7 @@ export class DiscoChannel {
     discoReceived: 0,
   }
 
-  constructor(random: Random, peers: PeerTable) {
-    const own = PrivateKey.fromRandom(random.bytes(32))
+  constructor(random: Random, peers: PeerTable, own: PrivateKey) {
     this.publicKey = discoKey(own.publicBytes())
     this.#random = random
     this.#peers = peers

@@ -14,7 +14,7 @@ import { EngineError } from '../base/errors.ts'
 import type { AddrPort } from '../base/ip.ts'
 import { isIp4, isLoopbackIp, parseAddrPort } from '../base/ip.ts'
 import type { DiscoPublicKey, NodePublicKey } from '../base/keys.ts'
-import { keyBytes, nodeKey } from '../base/keys.ts'
+import { keyBytes, nodeKey, PrivateKey } from '../base/keys.ts'
 import { DISCO_OVERHEAD_BYTES } from '../core/disco/envelope.ts'
 import type { DiscoMessage, DiscoPing, DiscoPong } from '../core/disco/message.ts'
 import { encodeDisco, TX_ID_BYTES } from '../core/disco/message.ts'
@@ -56,6 +56,8 @@ export interface MagicsockDeps {
   readonly paths: Paths
   readonly interfaces: () => readonly LocalInterface[]
   readonly resolve?: Resolve
+  /** A fresh one is made without it. Kept over a restart, peers answer at once, before the server has told them anything. */
+  readonly discoKey?: PrivateKey
 }
 
 export interface MagicsockModes {
@@ -90,7 +92,7 @@ export class Magicsock {
   constructor(deps: MagicsockDeps) {
     this.#deps = deps
     this.#env = { ...deps.env, log: deps.env.log.part('magicsock') }
-    this.#disco = new DiscoChannel(deps.env.random, this.#peers)
+    this.#disco = new DiscoChannel(deps.env.random, this.#peers, deps.discoKey ?? PrivateKey.fromRandom(deps.env.random.bytes(32)))
     this.discoKey = this.#disco.publicKey
     this.#sent = new SentPings(deps.env.clock)
     this.#netchecker = new Netchecker(
