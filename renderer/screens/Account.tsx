@@ -6,6 +6,7 @@ import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode } from 
 import { useShallow } from 'zustand/react/shallow'
 import { safeText } from '../state/format.ts'
 import { useSnapshot } from '../state/store.ts'
+import { networkName } from '../state/words.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 
 export function Account(): ReactNode {
@@ -15,7 +16,7 @@ export function Account(): ReactNode {
   const box = useRef<HTMLDivElement>(null)
   const button = useRef<HTMLButtonElement>(null)
   const user = status ? status.User?.[String(status.Self.UserID)] : undefined
-  const network = safeText(status?.CurrentTailnet?.Name ?? '') || 'No network yet'
+  const network = networkName(status) || 'No network yet'
   const login = safeText(user?.LoginName ?? '')
   const signedIn = status?.HaveNodeKey === true
 

@@ -41,7 +41,7 @@ export function DevicePage({ device }: { device: Device }): ReactNode {
 }
 
 function Verdict({ device, nowMs }: { device: Device; nowMs: number }): ReactNode {
-  const running = useSnapshot((s) => s.app.engine === 'running')
+  const running = useSnapshot((s) => s.app.engine === 'running' && s.status?.BackendState === 'Running')
   const { row, path } = device
   const since = ageOf(row?.since, nowMs)
   const why = running ? safeText(row?.why ?? '', 300) : ''
@@ -92,7 +92,7 @@ function Ping({ device }: { device: Device }): ReactNode {
         <dl className="layers" aria-live="polite">
           {LAYERS.map(({ type, label, asks }) => {
             const shot = shots[type]
-            return shot && <div key={type}><dt>{label} <span className="t3 small">{asks}</span></dt><dd className="num">{shotWords(shot)}</dd></div>
+            return shot && <div key={type}><dt>{label}<span className="t3 small asks">{asks}</span></dt><dd className="num">{shotWords(shot)}</dd></div>
           })}
         </dl>
       )}
@@ -137,7 +137,7 @@ function Facts({ device, nowMs }: { device: Device; nowMs: number }): ReactNode 
     ['Network name', safeText(peer.DNSName.replace(/\.$/, ''))],
     ['Home relay', safeText(peer.Relay || 'none reported', 30)],
     ...(device.isSelf ? [['Own endpoints', (peer.Addrs ?? []).join(', ') || 'none yet'] as const] : [
-      ['Direct address', peer.CurAddr || 'none in use'] as const,
+      ['Direct address', peer.CurAddr || (device.path.kind === 'direct' ? (device.row?.addr ?? '') : '') || 'none in use'] as const,
       ['Sent, received', `${byteCount(peer.TxBytes)}, ${byteCount(peer.RxBytes)}`] as const,
       ['Last handshake', handshake === undefined ? 'none yet' : `${age(handshake)}${handshake < 1000 ? '' : ' ago'}`] as const,
       ['Server says', peer.Online ? 'online' : 'offline'] as const,

@@ -24,7 +24,8 @@ export function Devices(): ReactNode {
   const [query, setQuery] = useState('')
   const running = app.engine === 'running'
   const past = !running || status?.BackendState === 'NeedsLogin'
-  const all = useMemo(() => devicesOf(status, paths, running), [status, paths, running])
+  const live = running && status?.BackendState === 'Running'
+  const all = useMemo(() => devicesOf(status, paths, live), [status, paths, live])
   const shown = useMemo(() => filterDevices(all, query), [all, query])
   const chosen = all.find((device) => device.id === route.device)
   useEscape(chosen?.id)

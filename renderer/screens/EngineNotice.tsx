@@ -6,7 +6,7 @@ import type { ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { clockTime, safeText } from '../state/format.ts'
 import { useSnapshot } from '../state/store.ts'
-import type { Headline } from '../state/words.ts'
+import { networkName, type Headline } from '../state/words.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
 import { useSignInPage } from '../ui/useSignInPage.ts'
@@ -14,7 +14,7 @@ import { useSignInPage } from '../ui/useSignInPage.ts'
 export function EngineNotice({ head }: { head: Headline }): ReactNode {
   const [app, status] = useSnapshot(useShallow((s) => [s.app, s.status] as const))
   if (head.tone === 'error') {
-    const network = safeText(status?.CurrentTailnet?.Name ?? '')
+    const network = networkName(status)
     return (
       <div className="notice bad" role="alert">
         <TriangleAlert size={20} strokeWidth={1.7} aria-hidden="true" />

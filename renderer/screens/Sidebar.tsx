@@ -44,7 +44,7 @@ function ServerWords(): ReactNode {
     const sinceMs = Date.parse(unreachable.BrokenSince ?? '')
     return <span title={safeText(unreachable.Text, 300)}>not reachable{Number.isNaN(sinceMs) ? '' : ` since ${clockTime(sinceMs)}`}</span>
   }
-  return running && state === 'Running' ? 'reachable' : 'not checked yet'
+  return running && (state === 'Running' || state === 'NeedsLogin') ? 'reachable' : 'not checked yet'
 }
 
 function ConnectionSwitch(): ReactNode {

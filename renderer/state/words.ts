@@ -52,6 +52,7 @@ export function headline(app: AppState, status: Status | undefined): Headline {
   if (app.engine === 'starting' || !status) return { words: 'Starting the engine', tone: 'connecting' }
   switch (status.BackendState) {
     case 'NeedsLogin':
+      if (status.Self.Expired === true && status.AuthURL === '') return { words: 'Sign-in has ended', tone: 'attention' }
       return status.AuthURL === '' ? { words: 'Signed out', tone: 'attention' } : { words: 'Waiting for your browser', tone: 'attention' }
     case 'NeedsMachineAuth':
       return { words: 'Waiting for approval', tone: 'attention' }
@@ -86,4 +87,11 @@ function spokenAge(ms: number): string {
 export function heardMs(peer: PeerStatus, nowMs: number): number | undefined {
   const handshake = ageOf(peer.LastHandshake, nowMs)
   return handshake ?? (peer.Online ? undefined : ageOf(peer.LastSeen, nowMs))
+}
+
+/** What the network is called: the name that the server gives it, or its domain where that name is a bare address. */
+export function networkName(status: Status | undefined): string {
+  const name = status?.CurrentTailnet?.Name ?? ''
+  const bare = name === '' || /^[\d.]+$/.test(name) || name.includes(':')
+  return safeText(bare ? status?.MagicDNSSuffix || name : name)
 }

@@ -9,7 +9,7 @@ import { chromium, type Browser, type Page } from 'playwright-core'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 export const rendererDir = join(root, 'dist/renderer')
-const pictures = join(root, 'test-results/pictures')
+export const picturesDir = join(root, 'test-results/pictures')
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
 
@@ -51,6 +51,6 @@ export async function axe(page: Page): Promise<readonly string[]> {
 
 /** Keeps a picture of the page for a person to look at. */
 export async function picture(page: Page, name: string): Promise<void> {
-  mkdirSync(pictures, { recursive: true })
-  await page.screenshot({ path: join(pictures, `${name}.png`) })
+  mkdirSync(picturesDir, { recursive: true })
+  await page.screenshot({ path: join(picturesDir, `${name}.png`) })
 }

@@ -10,8 +10,12 @@ import { DemoNetwork, PEERS } from '../sim/demo/demo-network.ts'
 export interface DemoLab {
   readonly network: DemoNetwork
   readonly folder: string
-  /** The person's engine, signed out. */
+  /** The socket of the person's engine, signed out at first. */
   readonly socketPath: string
+  /** Ends the person's engine. */
+  stopEngine(): Promise<void>
+  /** Starts it again with the state it had. */
+  startEngine(): Promise<void>
   /** The last lines that the engines logged, for a failed test. */
   lines(): string
   stop(): Promise<void>
@@ -30,13 +34,18 @@ export async function startDemoLab(): Promise<DemoLab> {
   })
   await network.start()
   for (const name of PEERS) await network.startPeer(name)
-  const engine = await network.startEngine('you', true)
+  let engine = await network.startEngine('you', true)
+  await engine.api.call('editPrefs', { body: { Hostname: 'my-computer', HostnameSet: true } })
   return {
     network, folder, socketPath: engine.socketPath,
+    stopEngine: () => engine.stop(),
+    startEngine: async () => {
+      engine = await network.startEngine('you', true)
+    },
     lines: () => lines.join('\n'),
     stop: async () => {
       await network.stop()
-      rmSync(folder, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
     },
   }
 }

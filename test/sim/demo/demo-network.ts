@@ -36,6 +36,8 @@ export interface DemoEngine {
   readonly socketPath: string
   readonly socks5: AddrPort | undefined
   readonly httpProxy: AddrPort | undefined
+  /** Ends this engine alone; its state stays. */
+  stop(): Promise<void>
 }
 
 export interface DemoNetworkOptions {
@@ -133,10 +135,10 @@ export class DemoNetwork {
     return engine
   }
 
-  /** An engine as `bowline daemon` starts it, signed out. */
+  /** An engine as `bowline daemon` starts it: signed out, or with the state that an engine of that name has left. */
   async startEngine(name: string, withProxies: boolean): Promise<DemoEngine> {
     const stateDir = join(this.#options.folder, name)
-    mkdirSync(stateDir, { mode: 0o700 })
+    mkdirSync(stateDir, { mode: 0o700, recursive: true })
     const socketPath = join(this.#options.folder, `${name}.sock`)
     const proxy = withProxies ? ANY_PORT : undefined
     const engine = await this.#options.startEngine({
@@ -154,8 +156,10 @@ export class DemoNetwork {
       interfaces: () => [],
       log: (line) => this.#options.log(name, line),
     })
-    this.#stops.push(() => engine.stop())
-    return { name, api: new LocalApi(socketPath), socketPath, socks5: engine.socks5, httpProxy: engine.httpProxy }
+    let ended: Promise<void> | undefined
+    const stop = (): Promise<void> => (ended ??= engine.stop())
+    this.#stops.push(stop)
+    return { name, api: new LocalApi(socketPath), socketPath, socks5: engine.socks5, httpProxy: engine.httpProxy, stop }
   }
 
   /** Ends everything, the last started first; goes on when a part fails to end. */

@@ -1,0 +1,172 @@
+/**
+ * `npm run pictures`: every screen of the window, from the real demo network in a real Chromium, in light, dark and forced
+ * colours, into test-results/pictures. `--readme` writes the README's picture too.
+ */
+import { copyFileSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { BrowserContext, Page } from 'playwright-core'
+import { WebHost } from '../../main/web/web-host.ts'
+import { launchChromium, missingBrowser, picture, picturesDir, rendererDir, root } from './browser.ts'
+import { startDemoLab, type DemoLab } from './demo-lab.ts'
+
+const SIZE = { width: 1100, height: 720 }
+const SMALL = { width: 720, height: 520 }
+/** The least window at 200 % zoom. */
+const ZOOMED = { width: 360, height: 260 }
+
+class Photographer {
+  readonly #page: Page
+  taken = 0
+
+  constructor(page: Page) {
+    this.#page = page
+  }
+
+  /** The present screen in its three looks. */
+  async all(name: string): Promise<void> {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await this.#page.emulateMedia({ colorScheme })
+      await this.one(`${name}-${colorScheme}`)
+    }
+    await this.#page.emulateMedia({ colorScheme: 'light', forcedColors: 'active' })
+    await this.one(`${name}-forced-colours`)
+    await this.#page.emulateMedia({ colorScheme: 'light', forcedColors: null })
+  }
+
+  /** The present screen in a small window and at 200 % zoom. */
+  async small(name: string): Promise<void> {
+    await this.#page.setViewportSize(SMALL)
+    await this.one(`${name}-720x520`)
+    await this.#page.setViewportSize(ZOOMED)
+    await this.one(`${name}-zoom-200`)
+    await this.#page.setViewportSize(SIZE)
+  }
+
+  async one(name: string): Promise<void> {
+    // Transitions and fonts settle within a frame or two.
+    await this.#page.waitForTimeout(120)
+    await picture(this.#page, name)
+    this.taken++
+  }
+}
+
+async function signedOut(page: Page, take: Photographer, lab: DemoLab, context: BrowserContext): Promise<void> {
+  await page.getByRole('heading', { name: 'Join your network' }).waitFor()
+  await take.all('sign-in')
+  await take.small('sign-in')
+  await page.getByLabel('Server address').fill('http://127.0.0.1:1')
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await page.getByText('connection refused').waitFor()
+  await take.all('sign-in-problem')
+  await take.small('sign-in-problem')
+  await page.getByLabel('Server address').fill(lab.network.control.url)
+  const opened = context.waitForEvent('page')
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await page.getByRole('heading', { name: 'Waiting for your browser' }).waitFor()
+  const signIn = await opened
+  await page.bringToFront()
+  await page.getByText('For your admin').click()
+  await take.all('waiting-browser')
+  await take.small('waiting-browser')
+  await signIn.locator('input[name=name]').fill('anna')
+  await signIn.locator('button, input[type=submit]').first().click()
+  await page.getByRole('row', { name: /^web\./ }).waitFor({ timeout: 20_000 })
+  await signIn.close()
+}
+
+async function ping(page: Page, name: string): Promise<void> {
+  await page.getByRole('row', { name: new RegExp(`^${name}\\.`) }).click()
+  await page.getByRole('button', { name: 'Ping' }).click()
+  await page.locator('.layers').getByText(/ms/).first().waitFor({ timeout: 15_000 })
+}
+
+async function devices(page: Page, take: Photographer, lab: DemoLab): Promise<void> {
+  await take.all('devices-idle')
+  await ping(page, 'laptop')
+  await ping(page, 'web')
+  await page.locator('.drawing-relay').waitFor({ timeout: 10_000 })
+  await take.all('device-relayed')
+  await take.small('device-relayed')
+  lab.network.gate.open()
+  for (let i = 0; i < 40 && !(await page.locator('.drawing-direct').isVisible()); i++) {
+    await page.getByRole('button', { name: 'Ping' }).click()
+    await page.waitForTimeout(500)
+  }
+  await take.all('device-direct')
+  await page.keyboard.press('Escape')
+  await page.getByRole('row', { name: /^web\..*Direct/ }).waitFor()
+  await take.all('devices')
+  await take.small('devices')
+  await page.setViewportSize({ width: 900, height: 620 })
+  await take.one('devices-900')
+  await page.setViewportSize(SIZE)
+  await page.keyboard.press('/')
+  await page.keyboard.type('nobody has this name')
+  await page.getByText('No device matches').waitFor()
+  await take.all('devices-empty-filter')
+  await page.keyboard.press('Escape')
+  await page.getByRole('button', { name: /^Account/ }).click()
+  await take.all('account-menu')
+  await page.getByRole('menuitem', { name: 'Sign out…' }).click()
+  await page.getByRole('dialog').waitFor()
+  await take.all('sign-out')
+  await take.small('sign-out')
+  await page.keyboard.press('Escape')
+}
+
+async function troubles(page: Page, take: Photographer, lab: DemoLab): Promise<void> {
+  await page.getByRole('switch').click()
+  await page.getByText('Disconnected', { exact: true }).first().waitFor()
+  await take.all('disconnected')
+  await page.getByRole('switch').click()
+  await page.getByText('Connected', { exact: true }).first().waitFor({ timeout: 15_000 })
+  await lab.stopEngine()
+  await page.getByText('The engine stopped').waitFor()
+  await take.all('engine-stopped')
+  await take.small('engine-stopped')
+  await lab.startEngine()
+  await page.getByText('Connected', { exact: true }).first().waitFor({ timeout: 20_000 })
+  lab.network.control.tailnet.expire(lab.network.control.tailnet.nodeNamed('my-computer'))
+  await page.getByText('Your sign-in has ended').waitFor({ timeout: 20_000 })
+  await take.all('signed-out')
+  await take.small('signed-out')
+}
+
+async function main(): Promise<number> {
+  const missing = missingBrowser()
+  if (missing !== undefined) {
+    console.error(`No pictures: ${missing}.`)
+    return 1
+  }
+  const startMs = Date.now()
+  const lab = await startDemoLab()
+  const host = new WebHost({ socketPath: lab.socketPath, rendererDir, port: 0 })
+  await host.start()
+  const browser = await launchChromium()
+  try {
+    const context = await browser.newContext({ viewport: SIZE, colorScheme: 'light', deviceScaleFactor: 1.5, permissions: ['clipboard-write'] })
+    const page = await context.newPage()
+    page.setDefaultTimeout(15_000)
+    const take = new Photographer(page)
+    await page.goto(host.address())
+    await signedOut(page, take, lab, context)
+    await devices(page, take, lab)
+    await troubles(page, take, lab)
+    if (process.argv.includes('--readme')) {
+      mkdirSync(join(root, 'build/pictures'), { recursive: true })
+      copyFileSync(join(picturesDir, 'device-relayed-light.png'), join(root, 'build/pictures/devices.png'))
+      copyFileSync(join(picturesDir, 'device-relayed-dark.png'), join(root, 'build/pictures/devices-dark.png'))
+    }
+    console.log(`${take.taken} pictures in test-results/pictures, in ${((Date.now() - startMs) / 1000).toFixed(0)} s`)
+    return 0
+  } catch (error) {
+    console.error(lab.lines())
+    throw error
+  } finally {
+    await browser.close()
+    host.stop()
+    await lab.stop()
+  }
+}
+
+process.exit(await main())
