@@ -4,11 +4,15 @@
  * (Node 22.18 and newer read TypeScript), else says what to do.
  */
 import { existsSync } from 'node:fs'
+import * as module from 'node:module'
 import { programIsFresh, root } from './sources.mjs'
 
 const bundle = `${root}dist/bowline.mjs`
 const source = `${root}main/cli/bowline.ts`
 const entry = (existsSync(bundle) && programIsFresh()) || !process.features.typescript ? bundle : source
+
+// Compiled code is kept between runs where Node can (22.8 and newer): a fifth of the start-up time.
+module.enableCompileCache?.()
 
 if (existsSync(entry)) {
   const { main } = await import(entry)
