@@ -12,7 +12,9 @@
 //! The owner's loop: wait at most `next_timeout`, feed packets and events, `poll`, drain `take_event`.
 //! Nothing is sent except by `poll`. Packets must be source-checked and filtered before they come here.
 //! Invariants: every table has a bound in `Config`; hostile bytes are counted and dropped, never a panic;
+//! every `ProxyRequest` gets one `answer_proxy`, every `dial` one `DialDone`, every ping a `Pong` or `PingLost`;
 //! a socket edge is consumed only by reading or writing until it would block.
+//! Descriptors handed up are Unix socket pairs: a reset by the peer shows there as the end of the stream.
 
 mod association;
 mod client;
