@@ -2,7 +2,7 @@
 
 mod link;
 
-use link::{Path, Setup, full, transfer};
+use link::{Path, Setup, first_sequence, full, transfer};
 use smoltcp::socket::tcp::CongestionControl;
 
 /// The six mixes: name, path there, path back, SACK.
@@ -85,4 +85,68 @@ fn run(seeds: std::ops::Range<u64>) {
 #[test]
 fn every_byte_arrives_and_both_ends_close() {
     run(if full() { 0..500 } else { 0..32 });
+}
+
+#[test]
+fn a_window_that_shuts_opens_again_though_packets_are_lost() {
+    let lossy = Path {
+        loss: 0.1,
+        ..Path::clean(10)
+    };
+    let mut bad = Vec::new();
+    for seed in 0..if full() { 300 } else { 30 } {
+        let setup = Setup {
+            buffer: if seed % 2 == 0 { 4 << 10 } else { 64 << 10 },
+            sack: seed % 5 != 0,
+            timestamps: seed % 3 == 0,
+            pause: Some(700_000),
+            ..Setup::new(lossy, lossy, seed)
+        };
+        let back = if seed / 2 % 2 == 0 { 0 } else { 30_000 };
+        if let Err(why) = transfer(&setup, 40_000, back, 300) {
+            bad.push(format!("seed {seed}: {why}"));
+        }
+    }
+    assert!(bad.is_empty(), "{} bad:\n{}", bad.len(), bad.join("\n"));
+}
+
+#[test]
+fn sequence_numbers_wrap() {
+    let lossy = Path {
+        loss: 0.03,
+        late: 0.05,
+        late_by: 15_000,
+        ..Path::clean(10)
+    };
+    let mut tried = 0;
+    for edge in [u32::MAX, i32::MAX as u32] {
+        let mut found = 0;
+        for iss_seed in 0u64.. {
+            let setup = Setup {
+                iss_seed,
+                ..Setup::new(lossy, lossy, iss_seed)
+            };
+            // The edge lies inside the transfer.
+            if edge.wrapping_sub(first_sequence(&setup)) > 400_000 {
+                continue;
+            }
+            transfer(&setup, 500_000, 0, 300).unwrap();
+            transfer(
+                &Setup {
+                    sack: false,
+                    ..setup
+                },
+                500_000,
+                100_000,
+                300,
+            )
+            .unwrap();
+            found += 1;
+            tried += 1;
+            if found == 3 {
+                break;
+            }
+        }
+    }
+    assert_eq!(tried, 6);
 }

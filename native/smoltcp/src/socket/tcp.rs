@@ -1728,7 +1728,9 @@ impl<'a> Socket<'a> {
                     // What the segment carries is good all the same, if the ACK is merely old: reordering, or a
                     // retransmission of a peer whose ACKs we have long had (RFC 5961, section 5.2).
                     let carries = !repr.payload.is_empty() || repr.control == TcpControl::Fin;
-                    if !carries || ack_min - ack_number > self.remote_win_max {
+                    // (Not by subtraction of sequence numbers, which panics half the space away.)
+                    let behind = ack_min.0.wrapping_sub(ack_number.0) as u32 as usize;
+                    if !carries || behind > self.remote_win_max {
                         return None;
                     }
                     old_ack = true;
@@ -1748,7 +1750,9 @@ impl<'a> Socket<'a> {
 
         let window_start = self.remote_seq_no + self.rx_buffer.len();
         let window_end = if let Some(last_ack) = self.remote_last_ack {
-            last_ack + ((self.remote_last_win as usize) << self.remote_win_shift)
+            // The window of a SYN is not scaled, so that this can exceed the buffer.
+            (last_ack + ((self.remote_last_win as usize) << self.remote_win_shift))
+                .min(window_start + self.rx_buffer.window())
         } else {
             window_start
         };
@@ -2386,7 +2390,10 @@ impl<'a> Socket<'a> {
         let room = self.remote_win_len.saturating_sub(in_flight);
         let mut size = unsent.min(room);
 
-        if data_in_flight && self.probe_at().is_some_and(|at| cx.now() >= at) {
+        if data_in_flight
+            && self.sender.quiet(cx.now())
+            && self.probe_at().is_some_and(|at| cx.now() >= at)
+        {
             // RFC 8985 (7.3): new data if the remote window allows it, else the last segment again.
             return match (size, self.sender.last_record()) {
                 (0, Some((start, end))) => Some(Transmit::Probe { start, end }),

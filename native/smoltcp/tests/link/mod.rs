@@ -241,6 +241,8 @@ pub struct Setup {
     pub seed: u64,
     /// Where the random generator of both interfaces starts (initial sequence numbers).
     pub iss_seed: u64,
+    /// Microseconds for which the receivers read nothing, and read, in turn.
+    pub pause: Option<i64>,
 }
 
 impl Setup {
@@ -254,6 +256,7 @@ impl Setup {
             timestamps: false,
             seed,
             iss_seed: seed,
+            pause: None,
         }
     }
 }
@@ -269,6 +272,8 @@ pub struct Pair {
     there: Wire,
     back: Wire,
     sack: bool,
+    /// The application wants to be called at multiples of this.
+    pause: Option<i64>,
     /// Steps without progress of the clock.
     stuck: u32,
 }
@@ -349,6 +354,7 @@ impl Pair {
             there: Wire::new(setup.there, setup.seed * 2 + 1),
             back: Wire::new(setup.back, setup.seed * 2 + 2),
             sack: setup.sack,
+            pause: setup.pause,
             stuck: 0,
         }
     }
@@ -399,6 +405,7 @@ impl Pair {
             self.back.next(),
             at(&mut self.a),
             at(&mut self.b),
+            self.pause.map(|pause| (self.now / pause + 1) * pause),
         ]
         .into_iter()
         .flatten()
@@ -532,7 +539,8 @@ pub fn transfer_meddled(
                 } else {
                     (&mut ba, &mut ab)
                 };
-                if let Err(why) = inn.read(socket) {
+                let reads = setup.pause.is_none_or(|pause| now / pause % 2 == 1);
+                if reads && let Err(why) = inn.read(socket) {
                     bad = Err(why);
                 }
                 out.write(socket);
@@ -593,6 +601,20 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
-pub fn ms() -> u32 {
-    CLOCK_MS.with(Cell::get)
+
+/// The sequence number of the first SYN of A, for this `iss_seed`.
+pub fn first_sequence(setup: &Setup) -> u32 {
+    let tiny = Setup {
+        buffer: 16,
+        ..*setup
+    };
+    let mut pair = Pair::new(&tiny);
+    pair.a.poll(Instant::ZERO);
+    let syn = &pair.a.nic.outbox[0];
+    u32::from_be_bytes(syn[24..28].try_into().unwrap())
+}
+
+/// Offset of the TCP options of an IPv4 packet, and their end.
+pub fn tcp_options(packet: &[u8]) -> (usize, usize) {
+    (40, 20 + (packet[32] >> 4) as usize * 4)
 }
