@@ -164,7 +164,7 @@ function openState(options: EngineOptions, clock: SystemClock, log: ReturnType<t
     onLateFailure: (name, message) => log.error(`could not save ${name}`, { message }),
   })
   stops.push(lockStateDir(options.stateDir))
-  const journal = new JournalFile({ clock, dir: join(options.stateDir, 'journal'), onFailure })
+  const journal = new JournalFile({ clock, dir: options.env?.['TS_LOGS_DIR'] || join(options.stateDir, 'journal'), onFailure })
   stops.push(() => journal.flush(), () => store.flush())
   return { store, journal }
 }
