@@ -54,12 +54,16 @@ function crates() {
 
 const all = [...npmPackages(), ...crates()].sort((a, b) => a.name.localeCompare(b.name) || a.version.localeCompare(b.version))
 const refused = all.filter((pkg) => !ALLOWED.test(pkg.license))
+/** Each different text once, in the order of first use; the packages name it by number. */
+const texts = [...new Set(all.flatMap((pkg) => pkg.texts))]
+const rule = '-'.repeat(78)
 const parts = all.map((pkg) => {
-  const head = `${pkg.name} ${pkg.version}\nLicence: ${pkg.license}\nSource: ${pkg.source}\n`
-  return `${'-'.repeat(78)}\n${head}\n${pkg.texts.join('\n\n')}\n`
+  const numbers = pkg.texts.map((text) => `[${texts.indexOf(text) + 1}]`).join(' ')
+  return `${pkg.name} ${pkg.version}\n  ${pkg.license}; ${pkg.source}\n  texts: ${numbers || 'none in the package'}\n`
 })
+const bodies = texts.map((text, index) => `${rule}\n[${index + 1}]\n\n${text}\n`)
 const intro = 'Bowline contains or is built with the following third-party software.\nPackages under MPL-2.0 are used unchanged; their sources are at the address named with each.\n\n'
-writeFileSync(`${root}build/THIRD-PARTY-NOTICES.txt`, intro + parts.join('\n'))
+writeFileSync(`${root}build/THIRD-PARTY-NOTICES.txt`, `${intro}${parts.join('')}\n${bodies.join('\n')}`)
 console.log(`${all.length} packages written to build/THIRD-PARTY-NOTICES.txt`)
 if (refused.length > 0) {
   for (const pkg of refused) console.error(`licence to look at: ${pkg.name} ${pkg.version}: ${pkg.license}`)
