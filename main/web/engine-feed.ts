@@ -24,7 +24,7 @@ export class EngineFeed {
   readonly #host: 'electron' | 'web'
   readonly #facts: FeedFacts
   #state: AppState
-  #first: Notify | undefined
+  #whole: Notify | undefined
   #deaths: number[] = []
   #stop = new AbortController()
 
@@ -39,9 +39,9 @@ export class EngineFeed {
     return this.#state
   }
 
-  /** The bus's first message of this connection, for windows that come later. */
+  /** What a window that comes now must be told first: the state as all messages of this connection have made it. */
   get first(): Notify | undefined {
-    return this.#first
+    return this.#whole
   }
 
   start(): void {
@@ -62,9 +62,10 @@ export class EngineFeed {
       this.#endRound = end
       try {
         await this.#client.lines({ method: 'GET', path: `watch-ipn-bus?mask=${WATCH_MASK}`, signal: round.signal }, (value) => {
-          this.#first ??= value as Notify
+          const notify = value as Notify
+          this.#whole = this.#whole === undefined ? notify : wholeAfter(this.#whole, notify)
           this.#set('running')
-          this.#facts.onNotify(value as Notify)
+          this.#facts.onNotify(notify)
         })
         this.#lost('The engine closed its connection.')
       } catch (error) {
@@ -91,7 +92,7 @@ export class EngineFeed {
   }
 
   #lost(message: string): void {
-    this.#first = undefined
+    this.#whole = undefined
     if (this.#stop.signal.aborted) return
     if (this.#state.engine === 'running') {
       const nowMs = Date.now()
@@ -109,6 +110,20 @@ export class EngineFeed {
       ...(message === undefined ? {} : { message }),
     }
     this.#facts.onAppState(this.#state)
+  }
+}
+
+/** The whole state after one more message. News of the moment is not repeated, and a status that has aged is left out. */
+function wholeAfter(whole: Notify, notify: Notify): Notify {
+  const { InitialStatus: _aged, ...kept } = whole
+  return {
+    ...kept,
+    State: notify.State ?? whole.State,
+    Prefs: notify.Prefs ?? whole.Prefs,
+    ...(notify.Health ? { Health: notify.Health } : {}),
+    ErrMessage: null,
+    LoginFinished: null,
+    BrowseToURL: null,
   }
 }
 

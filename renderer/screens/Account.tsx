@@ -40,9 +40,9 @@ export function Account(): ReactNode {
   }
   return (
     <div className="account-box" ref={box} onKeyDown={onKey}>
-      <button type="button" ref={button} className="account" aria-haspopup="menu" aria-expanded={open} aria-label={`Account: ${network}${login === '' ? '' : `, ${login}`}`}
-        title={network} disabled={!signedIn || !running} onClick={() => setOpen(!open)}>
+      <button type="button" ref={button} className="account" aria-haspopup="menu" aria-expanded={open}  title={network} disabled={!signedIn || !running} onClick={() => setOpen(!open)}>
         <span className="account-square" aria-hidden="true">{String.fromCodePoint(network.codePointAt(0) ?? 0x42).toUpperCase()}</span>
+        <span className="sr-only">Account: </span>
         <span className="grow cut-box">
           <span className="cut strong-2"><bdi>{network}</bdi></span>
           <span className="cut small t3"><bdi>{login}</bdi></span>

@@ -21,7 +21,10 @@ export function DevicePage({ device }: { device: Device }): ReactNode {
   const title = useRef<HTMLHeadingElement>(null)
   useEffect(() => {
     // In a small window the row that was chosen is gone, and the focus with it.
-    if (document.activeElement === document.body) title.current?.focus()
+    const frame = requestAnimationFrame(() => {
+      if (document.activeElement === document.body) title.current?.focus()
+    })
+    return () => cancelAnimationFrame(frame)
   }, [])
   return (
     <section className="device-page" aria-label={device.name}>

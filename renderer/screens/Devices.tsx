@@ -65,12 +65,19 @@ function useEscape(device: string | undefined): void {
     window.addEventListener('keydown', back)
     return () => {
       window.removeEventListener('keydown', back)
-      requestAnimationFrame(() => {
-        const lost = document.activeElement === document.body || document.activeElement === null
-        if (lost) document.querySelector<HTMLElement>(`[data-device="${CSS.escape(device)}"]`)?.focus()
-      })
+      focusRow(device)
     }
   }, [device])
+}
+
+/** Gives a row the focus that was lost with the device's page; the list needs some frames to draw its rows again. */
+function focusRow(device: string, framesLeft = 20): void {
+  requestAnimationFrame(() => {
+    if (document.activeElement !== document.body && document.activeElement !== null) return
+    const row = document.querySelector<HTMLElement>(`[data-device="${CSS.escape(device)}"]`)
+    if (row) row.focus()
+    else if (framesLeft > 0) focusRow(device, framesLeft - 1)
+  })
 }
 
 function SearchField({ value, onChange, short }: { value: string; onChange: (text: string) => void; short: boolean }): ReactNode {

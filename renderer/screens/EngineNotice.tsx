@@ -9,7 +9,7 @@ import { useSnapshot } from '../state/store.ts'
 import { networkName, type Headline } from '../state/words.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
-import { useSignInPage } from '../ui/useSignInPage.ts'
+import { useSignInPage } from '../ui/sign-in-page.ts'
 
 export function EngineNotice({ head }: { head: Headline }): ReactNode {
   const [app, status] = useSnapshot(useShallow((s) => [s.app, s.status] as const))

@@ -36,13 +36,13 @@ export function SignIn(): ReactNode {
 
 function Welcome({ busyMs, problem }: { busyMs: number | undefined; problem: Problem | undefined }): ReactNode {
   const api = useApi()
-  const prefs = useSnapshot((s) => s.prefs)
+  const server = useSnapshot((s) => s.prefs?.ControlURL || s.lastServer)
   const [text, setText] = useState<string>()
   const [authKey, setAuthKey] = useState('')
   const [withKey, setWithKey] = useState(false)
   const [sending, setSending] = useState(false)
   const [error, setError] = useState<Problem>()
-  const value = text ?? prefs?.ControlURL ?? ''
+  const value = text ?? server
   const busy = sending || busyMs !== undefined
   const shown = error ?? (busy ? undefined : problem)
 

@@ -7,7 +7,7 @@ import { age, safeText } from '../state/format.ts'
 import { setAttempt, useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
-import { useSignInPage } from '../ui/useSignInPage.ts'
+import { useSignInPage } from '../ui/sign-in-page.ts'
 
 /** Without progress for this long the page offers to start over. */
 const PATIENCE_MS = 60_000

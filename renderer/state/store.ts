@@ -13,6 +13,8 @@ export interface Snapshot {
   readonly status: Status | undefined
   readonly paths: PathsPage | undefined
   readonly prefs: Prefs | undefined
+  /** The server used last; signing out makes the engine forget it, and people come back to it. */
+  readonly lastServer: string
   /** Since when the server cannot be reached. */
   readonly unreachable: Warning | undefined
   /** A sign-in that the person began here. */
@@ -30,6 +32,7 @@ export const useSnapshot = create<Snapshot>(() => ({
   status: undefined,
   paths: undefined,
   prefs: undefined,
+  lastServer: '',
   unreachable: undefined,
   attempt: undefined,
   problem: undefined,
@@ -71,6 +74,7 @@ export function follow(api: BowlineApi): () => void {
     set({
       heardMs: Date.now(),
       ...(notify.Prefs ? { prefs: notify.Prefs } : {}),
+      ...(notify.Prefs?.ControlURL ? { lastServer: notify.Prefs.ControlURL } : {}),
       ...(notify.InitialStatus ? { status: notify.InitialStatus } : {}),
       ...(notify.Health ? { unreachable: notify.Health.Warnings?.['not-in-map-poll'] } : {}),
       ...(problem ? { problem } : {}),

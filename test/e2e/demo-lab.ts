@@ -16,6 +16,8 @@ export interface DemoLab {
   stopEngine(): Promise<void>
   /** Starts it again with the state it had. */
   startEngine(): Promise<void>
+  /** Signs the person's engine in with an auth key. */
+  signIn(login: string): Promise<void>
   /** The last lines that the engines logged, for a failed test. */
   lines(): string
   stop(): Promise<void>
@@ -41,6 +43,10 @@ export async function startDemoLab(): Promise<DemoLab> {
     stopEngine: () => engine.stop(),
     startEngine: async () => {
       engine = await network.startEngine('you', true)
+    },
+    signIn: async (login) => {
+      const fields = { ControlURL: network.control.url, WantRunning: true, Hostname: 'my-computer' }
+      await engine.api.call('start', { body: { AuthKey: network.control.createAuthKey({ login }), UpdatePrefs: fields } })
     },
     lines: () => lines.join('\n'),
     stop: async () => {

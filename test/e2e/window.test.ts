@@ -1,10 +1,15 @@
 /**
  * A new person's first minutes in the window, in a real Chromium: sign in, devices, ping, from relayed to direct, a device's page.
  */
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest'
 import { WebHost } from '../../main/web/web-host.ts'
-import { axe, launchChromium, missingBrowser, picture, rendererDir } from './browser.ts'
+import { axe, launchChromium, missingBrowser, rendererDir } from './browser.ts'
 import { startDemoLab, type DemoLab } from './demo-lab.ts'
 
 const missing = missingBrowser()
@@ -32,16 +37,13 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
     await lab?.stop()
   })
 
-  /** Looks at the present screen in light and dark: a picture of each, and axe finds nothing. */
+  /** Looks at the present screen in light and dark: axe finds nothing. */
   async function lookAt(name: string): Promise<void> {
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })
-      await picture(page, `${name}-${colorScheme}`)
       expect(await axe(page), `${name}, ${colorScheme}`).toEqual([])
     }
-    await page.emulateMedia({ forcedColors: 'active' })
-    await picture(page, `${name}-forced-colours`)
-    await page.emulateMedia({ colorScheme: null, forcedColors: null })
+    await page.emulateMedia({ colorScheme: null })
   }
   const told = (): void => onTestFailed(() => console.error(lab.lines()))
 
@@ -58,13 +60,60 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
     expect(problems).toEqual([])
   })
 
+  it('says of a server that it cannot use what is wrong, once, with what to do, and lets go of it', async () => {
+    told()
+    const plain = createServer((_req, res) => res.end('<h1>a web page</h1>')).listen(0, '127.0.0.1')
+    const tls = createTlsServer({ key: vector('tls/localhost.key'), cert: vector('tls/localhost.crt') }, (_req, res) => res.end('hello')).listen(0, '127.0.0.1')
+    const silent = createTcpServer(() => {}).listen(0, '127.0.0.1')
+    await Promise.all([plain, tls, silent].map((server) => server.listening || once(server, 'listening')))
+    try {
+      const servers: readonly [string, RegExp, RegExp][] = [
+        ['http://127.0.0.1:1', /^Cannot reach 127\.0\.0\.1:1: nothing listens there/, /^Check the address/],
+        [`http://127.0.0.1:${portOf(plain)}`, /no control server/, /^Check the address/],
+        [`https://localhost:${portOf(tls)}`, /^Cannot trust .*certificate/, /ask whoever runs the server/],
+        [`https://127.0.0.1:${portOf(plain)}`, /does not speak TLS/, /http:\/\//],
+      ]
+      for (const [url, what, next] of servers) {
+        await page.getByLabel('Server address').fill(url)
+        await page.locator('button[type=submit]').click()
+        await expect.poll(() => page.locator('.problem-what').textContent({ timeout: 6000 }), { timeout: 8000 }).toMatch(what)
+        expect(await page.locator('.problem p > span').last().textContent()).toMatch(next)
+        // It stays while the engine tries again, and the way on stays open.
+        await page.waitForTimeout(600)
+        expect(await page.locator('.problem-what').textContent()).toMatch(what)
+        expect(await page.getByRole('button', { name: 'Try again' }).isEnabled()).toBe(true)
+      }
+      await lookAt('sign-in-problem')
+      await page.getByLabel('Server address').fill(`http://127.0.0.1:${portOf(silent)}`)
+      await page.locator('button[type=submit]').click()
+      await page.getByText(/No answer for \d+ s/).waitFor()
+      await page.getByRole('button', { name: 'Cancel' }).click()
+      await page.getByRole('button', { name: 'Sign in', exact: true }).waitFor()
+    } finally {
+      for (const server of [plain, tls, silent]) server.close()
+    }
+  })
+
+  it('says why an auth key is refused', async () => {
+    told()
+    await page.getByRole('button', { name: 'I have an auth key' }).click()
+    await page.getByLabel('Server address').fill(lab.network.control.url)
+    await page.getByLabel('Auth key').fill('hskey-auth-wrong')
+    await page.locator('button[type=submit]').click()
+    await expect.poll(() => page.locator('.problem-what').textContent({ timeout: 6000 }), { timeout: 8000 }).toMatch(/key/i)
+    expect(await page.locator('body').innerText()).not.toContain('hskey-auth-wrong')
+    expect(await page.getByLabel('Auth key').inputValue()).toBe('')
+    await page.getByRole('button', { name: 'Sign in with the browser' }).click()
+  })
+
   it('signs in by the link on the server’s page', async () => {
     told()
     const opened = context.waitForEvent('page')
     await page.getByLabel('Server address').fill(lab.network.control.url)
-    await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+    await page.locator('button[type=submit]').click()
     await page.getByRole('heading', { name: 'Waiting for your browser' }).waitFor()
     const signIn = await opened
+    await page.getByText('A page of your server has opened.').waitFor()
     await lookAt('waiting-browser')
     await signIn.locator('input[name=name]').fill('anna')
     await signIn.locator('button, input[type=submit]').first().click()
@@ -80,6 +129,9 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
     await page.keyboard.press('/')
     await page.keyboard.type('laptop')
     await expect.poll(() => page.getByRole('row', { name: /^web\./ }).count()).toBe(0)
+    await page.keyboard.type(' but not this')
+    await page.getByText('No device matches').waitFor()
+    await lookAt('empty filter')
     await page.keyboard.press('Escape')
     await page.getByRole('row', { name: /^web\./ }).waitFor()
   })
@@ -124,4 +176,112 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
     await page.getByRole('switch').click()
     await page.getByText('Connected', { exact: true }).first().waitFor({ timeout: 15_000 })
   })
+
+  it('is walked by the keyboard alone, in order, with a ring around what has the focus', async () => {
+    told()
+    await page.goto(`${new URL(page.url()).origin}/#/devices`)
+    await page.reload()
+    await page.getByRole('row', { name: /^web\./ }).waitFor()
+    const focus = (): Promise<{ name: string; ring: boolean }> => page.evaluate(FOCUS) as Promise<{ name: string; ring: boolean }>
+    const walk: string[] = []
+    for (let i = 0; i < 6; i++) {
+      await page.keyboard.press('Tab')
+      const { name, ring } = await focus()
+      expect(ring, name).toBe(true)
+      walk.push(name)
+    }
+    expect(walk).toEqual([
+      expect.stringMatching(/Account: demo\.internal ?anna/), expect.stringMatching(/^Connected\. Disconnect/), expect.stringMatching(/^Devices/), expect.stringMatching(/^Copy this device's address/),
+      expect.stringMatching(/^Search devices/), expect.stringMatching(/^my-computer\. This device/),
+    ])
+    const rows = async (key: string): Promise<string> => {
+      await page.keyboard.press(key)
+      // The next row gets the focus with the next frame.
+      await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))')
+      return (await focus()).name
+    }
+    expect(await rows('End')).toMatch(/^web\./)
+    expect(await rows('Home')).toMatch(/^my-computer\./)
+    expect(await rows('ArrowDown')).toMatch(/^exit-node\./)
+    expect(await rows('ArrowDown')).toMatch(/^files\./)
+    expect(await rows('ArrowUp')).toMatch(/^exit-node\./)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'exit-node' }).waitFor()
+    await page.keyboard.press('Escape')
+    await expect.poll(() => page.getByRole('heading', { name: 'exit-node' }).count()).toBe(0)
+    await expect.poll(async () => (await focus()).name).toMatch(/^exit-node\./)
+    await page.keyboard.press('/')
+    expect((await focus()).name).toMatch(/^Search devices/)
+    // In a small window the page of a device takes the place of the list, and gives it back.
+    await page.setViewportSize({ width: 720, height: 520 })
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'exit-node' }).waitFor()
+    await page.keyboard.press('Escape')
+    await expect.poll(async () => (await focus()).name).toMatch(/^exit-node\./)
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(720)
+    await page.setViewportSize({ width: 1100, height: 720 })
+  })
+
+  it('says that the engine stopped, keeps the list as it was, and goes on when it is back', async () => {
+    told()
+    await lab.stopEngine()
+    const stoppedMs = Date.now()
+    await page.getByText('The engine stopped, so you are not connected.').waitFor({ timeout: 2000 })
+    expect(Date.now() - stoppedMs).toBeLessThan(2000)
+    expect(await page.getByRole('row', { name: /^web\. Path unknown/ }).count()).toBe(1)
+    await lookAt('engine stopped')
+    await lab.startEngine()
+    await page.getByText('Connected', { exact: true }).first().waitFor({ timeout: 20_000 })
+    await expect.poll(() => page.getByText('The engine stopped').count()).toBe(0)
+  })
+
+  it('says that the sign-in has ended, and signs in again from there', async () => {
+    told()
+    const { tailnet } = lab.network.control
+    tailnet.expire(tailnet.nodeNamed('my-computer'))
+    await page.getByText('Your sign-in has ended.').waitFor({ timeout: 15_000 })
+    await lookAt('signed out')
+    const opened = context.waitForEvent('page')
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    const signIn = await opened
+    await signIn.locator('input[name=name]').fill('anna')
+    await signIn.locator('button, input[type=submit]').first().click()
+    await page.getByText('Connected', { exact: true }).first().waitFor({ timeout: 20_000 })
+    await signIn.close()
+  })
+
+  it('signs out behind a sentence that says what is lost', async () => {
+    told()
+    await page.getByRole('button', { name: /^Account/ }).click()
+    await page.getByRole('menuitem', { name: 'Sign out…' }).click()
+    await page.getByText('This removes my-computer from the account anna.').waitFor()
+    await lookAt('sign out')
+    await page.keyboard.press('Escape')
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
+    await page.getByRole('button', { name: /^Account/ }).click()
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click()
+    await page.getByRole('heading', { name: 'Join your network' }).waitFor({ timeout: 10_000 })
+    expect(await page.getByLabel('Server address').inputValue()).toBe(lab.network.control.url)
+  })
+
+  it('signs in with an auth key', async () => {
+    told()
+    await page.getByRole('button', { name: 'I have an auth key' }).click()
+    await page.getByLabel('Auth key').fill(lab.network.control.createAuthKey({ login: 'anna' }))
+    await page.locator('button[type=submit]').click()
+    await page.getByRole('row', { name: /^web\./ }).waitFor({ timeout: 20_000 })
+  })
 })
+
+/** What has the focus: its name for a screen reader, and whether a ring of at least 2 px is drawn around it or its field. */
+const FOCUS = `(() => {
+  const element = document.activeElement
+  const name = element.getAttribute('aria-label') ?? element.textContent
+  const rings = [element, element.closest('.field')].filter(Boolean).map((one) => getComputedStyle(one))
+  return { name, ring: rings.some((style) => style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2) }
+})()`
+
+const portOf = (server: { address(): unknown }): number => (server.address() as AddressInfo).port
+const vector = (path: string): Buffer => readFileSync(new URL(`../vectors/${path}`, import.meta.url))

@@ -18,7 +18,7 @@ function fakeEngine(socketPath: string): { server: Server; asked: string[]; kill
       streams.add(res)
       return
     }
-    res.end(JSON.stringify({ BackendState: 'Running' }))
+    res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ BackendState: 'Running' }))
   })
   server.listen(socketPath)
   return { server, asked, killStreams: () => streams.forEach((stream) => stream.destroy()) }
