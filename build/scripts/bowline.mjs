@@ -11,8 +11,9 @@ const bundle = `${root}dist/bowline.mjs`
 const source = `${root}main/cli/bowline.ts`
 const entry = (existsSync(bundle) && programIsFresh()) || !process.features.typescript ? bundle : source
 
-// Compiled code is kept between runs where Node can (22.8 and newer): a fifth of the start-up time.
-module.enableCompileCache?.()
+// Compiled code is kept between runs where Node can (22.8 and newer): a fifth of the start-up time. It lies beside the
+// bundle: whoever may write there may change the program anyway, which is not true of the system's temporary folder.
+module.enableCompileCache?.(`${root}dist/.compile-cache`)
 
 if (existsSync(entry)) {
   const { main } = await import(entry)
