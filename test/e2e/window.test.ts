@@ -65,7 +65,7 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
     const plain = createServer((_req, res) => res.end('<h1>a web page</h1>')).listen(0, '127.0.0.1')
     const tls = createTlsServer({ key: vector('tls/localhost.key'), cert: vector('tls/localhost.crt') }, (_req, res) => res.end('hello')).listen(0, '127.0.0.1')
     const silent = createTcpServer(() => {}).listen(0, '127.0.0.1')
-    await Promise.all([plain, tls, silent].map((server) => server.listening || once(server, 'listening')))
+    await Promise.all([plain, tls, silent].map((server) => (server.listening ? Promise.resolve([]) : once(server, 'listening'))))
     try {
       const servers: readonly [string, RegExp, RegExp][] = [
         ['http://127.0.0.1:1', /^Cannot reach 127\.0\.0\.1:1: nothing listens there/, /^Check the address/],

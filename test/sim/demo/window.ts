@@ -10,6 +10,8 @@ import { openBrowser } from '../../../main/web/open-browser.ts'
 import { WebHost } from '../../../main/web/web-host.ts'
 
 const rendererDir = fileURLToPath(new URL('../../../dist/renderer', import.meta.url))
+/** An Electron that cannot run here ends within this. */
+const FAILS_WITHIN_MS = 1500
 /** How long the app may take to end before it is killed. */
 const GRACE_MS = 4000
 
@@ -30,7 +32,8 @@ export interface WindowOptions {
 export async function openWindow(options: WindowOptions): Promise<DemoWindow> {
   const { app, socketPath } = options
   if (!existsSync(join(rendererDir, 'index.html'))) throw new Error('the window is not built: npm run build')
-  if (app !== undefined) return openApp(app, options)
+  const appWindow = app === undefined ? undefined : await openApp(app, options)
+  if (appWindow !== undefined) return appWindow
   const host = new WebHost({ socketPath, rendererDir, port: 0 })
   await host.start()
   const url = host.address()
@@ -45,15 +48,25 @@ export async function openWindow(options: WindowOptions): Promise<DemoWindow> {
   }
 }
 
-function openApp([command, ...args]: readonly string[], { socketPath, folder }: WindowOptions): DemoWindow {
+/** The app's window; undefined when that Electron cannot run here, which shows at once. */
+async function openApp([command, ...args]: readonly string[], { socketPath, folder }: WindowOptions): Promise<DemoWindow | undefined> {
   const child = spawn(command!, [...args, `--socket=${socketPath}`], {
     stdio: ['ignore', 'ignore', 'ignore'],
     env: { ...process.env, BOWLINE_USER_DIR: join(folder, 'app') },
   })
+  let failed = false
   const closed = new Promise<void>((resolve) => {
-    child.once('error', () => resolve())
-    child.once('exit', () => resolve())
+    child.once('error', () => {
+      failed = true
+      resolve()
+    })
+    child.once('exit', (code) => {
+      failed = code !== 0
+      resolve()
+    })
   })
+  await Promise.race([closed, new Promise((done) => setTimeout(done, FAILS_WITHIN_MS))])
+  if (failed) return undefined
   return {
     kind: 'app',
     closed,
