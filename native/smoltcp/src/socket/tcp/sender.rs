@@ -10,7 +10,8 @@
 //! ```
 //!
 //! `holes` lies wholly below `fresh`. A byte between `una` and `snd_nxt` in neither queue was selectively acknowledged. On a
-//! clean path segments are pushed on the back of `fresh` and popped from its front, and nothing else happens.
+//! clean path segments are pushed on the back of `fresh` and popped from its front, and nothing else happens. Segments of one size
+//! sent at one moment (a burst, or what a device cuts up itself) share a record of `fresh` until something happens to one of them.
 //!
 //! The counters: `pipe` = bytes of records Sent or Resent, `lost` = bytes of records Lost,
 //! SACKed = `snd_nxt` − `una` − `pipe` − `lost`. The congestion window is always compared with [`Sender::pipe`].
@@ -60,13 +61,15 @@ enum State {
     Resent,
 }
 
-/// One transmitted segment (or what is left of it). A FIN shares the record of the data it was sent with.
+/// One transmitted segment (or what is left of it). A FIN shares the record of the data it was sent with. In `fresh` it may be a run
+/// of whole segments of `piece` bytes each, all sent at the same moment.
 #[derive(Debug, Clone, Copy)]
 struct Record {
     start: TcpSeqNumber,
     end: TcpSeqNumber,
     /// Microseconds of the last transmission.
     sent: i64,
+    piece: u32,
     state: State,
     ever_resent: bool,
 }
@@ -75,6 +78,15 @@ impl Record {
     #[inline]
     fn len(&self) -> usize {
         span(self.start, self.end)
+    }
+
+    /// The first segment of a run.
+    #[inline]
+    fn first(&self) -> Record {
+        Record {
+            end: self.start + self.len().min(self.piece as usize),
+            ..*self
+        }
     }
 
     /// RFC 8985 (6.2): RACK_sent_after, the other way round.
@@ -316,7 +328,10 @@ impl Sender {
 
     /// The last record, which a loss probe repeats when there is nothing new to send.
     pub fn last_record(&self) -> Option<(TcpSeqNumber, TcpSeqNumber)> {
-        self.fresh.back().map(|record| (record.start, record.end))
+        self.fresh.back().map(|run| {
+            let len = run.len().min(run.piece as usize);
+            (run.end - len, run.end)
+        })
     }
 
     /// Whether nothing new was sent or acknowledged at this very moment: a cheap look before [`Sender::probe_at`].
@@ -346,7 +361,7 @@ impl Sender {
             Some(srtt) => 2 * srtt as i64 + TLP_SLACK,
             None => TLP_INITIAL,
         };
-        if self.fresh.len() == 1 {
+        if self.fresh.len() == 1 && self.pipe <= self.fresh[0].piece as usize {
             timeout += TLP_MAX_ACK_DELAY;
         }
         let at = Instant::from_micros(self.last_activity + timeout);
@@ -377,26 +392,69 @@ impl Sender {
         self.pipe += len;
         self.peak = self.pipe;
         self.last_activity = sent;
-        let mut from = start;
-        let mut left = len;
-        let most = mss.max(1) + fin as usize;
-        while left > most {
-            self.push_fresh(from, from + mss.max(1), sent);
-            from += mss.max(1);
-            left -= mss.max(1);
+        let mss = mss.max(1);
+        if len <= mss && !fin {
+            self.push_run(start, end, len, sent);
+            return;
         }
-        self.push_fresh(from, end, sent);
+        // Whole segments, then what is left over, with the FIN.
+        let mut rest = (len - fin as usize) % mss + fin as usize;
+        if rest == fin as usize && fin {
+            rest += mss.min(len - 1);
+        }
+        let middle = end - rest;
+        if start < middle {
+            self.push_run(start, middle, mss, sent);
+        }
+        if rest > 0 {
+            self.fresh.push_back(Record {
+                start: middle,
+                end,
+                sent,
+                piece: rest as u32,
+                state: State::Sent,
+                ever_resent: false,
+            });
+        }
     }
 
+    /// Whole segments of `piece` bytes: more of the last run, or a new one.
     #[inline]
-    fn push_fresh(&mut self, start: TcpSeqNumber, end: TcpSeqNumber, sent: i64) {
+    fn push_run(&mut self, start: TcpSeqNumber, end: TcpSeqNumber, piece: usize, sent: i64) {
+        if let Some(run) = self.fresh.back_mut()
+            && run.sent == sent
+            && run.piece as usize == piece
+            && run.end == start
+            && !run.ever_resent
+        {
+            run.end = end;
+            return;
+        }
         self.fresh.push_back(Record {
             start,
             end,
             sent,
+            piece: piece as u32,
             state: State::Sent,
             ever_resent: false,
         });
+    }
+
+    /// The first segment of `fresh`.
+    #[inline]
+    fn first_fresh(&self) -> Option<Record> {
+        self.fresh.front().map(Record::first)
+    }
+
+    /// Take the first segment of `fresh` out of the queue; the counters are the caller's affair.
+    fn pop_fresh(&mut self) -> Option<Record> {
+        let run = self.fresh.front_mut()?;
+        let first = run.first();
+        run.start = first.end;
+        if run.start == run.end {
+            self.fresh.pop_front();
+        }
+        Some(first)
     }
 
     /// `start..end`, the first `end - start` bytes of the record that [`Sender::to_resend`] named, was handed to the device.
@@ -435,10 +493,23 @@ impl Sender {
 
     /// The last record was sent again as a loss probe.
     pub fn on_probe_last(&mut self, now: Instant, snd_nxt: TcpSeqNumber) {
-        if let Some(record) = self.fresh.back_mut() {
-            record.sent = now.total_micros();
-            record.state = State::Resent;
-            record.ever_resent = true;
+        if let Some((start, end)) = self.last_record()
+            && let Some(run) = self.fresh.back_mut()
+        {
+            let record = Record {
+                start,
+                sent: now.total_micros(),
+                state: State::Resent,
+                ever_resent: true,
+                piece: span(start, end) as u32,
+                ..*run
+            };
+            if run.start == start {
+                *run = record;
+            } else {
+                run.end = start;
+                self.fresh.push_back(record);
+            }
         }
         self.probe = Some(Probe {
             end: snd_nxt,
@@ -474,7 +545,18 @@ impl Sender {
             last = Some(*record);
             self.fresh.pop_front();
         }
-        self.trim_fresh(ack.una);
+        if let Some(run) = self.fresh.front()
+            && run.start < ack.una
+        {
+            let run = *run;
+            // Part of a run; timed if a whole segment is among it.
+            if self.trim_fresh(ack.una) >= run.piece as usize {
+                last = Some(Record {
+                    end: ack.una,
+                    ..run
+                });
+            }
+        }
         if let Some(record) = last
             && !record.ever_resent
         {
@@ -613,11 +695,11 @@ impl Sender {
             }
             delivered.bytes += cut;
         }
-        while let Some(&record) = self.fresh.front() {
+        while let Some(record) = self.first_fresh() {
             if record.end > una {
                 break;
             }
-            self.fresh.pop_front();
+            self.pop_fresh();
             self.deliver(&record, false, now, delivered);
         }
         delivered.bytes += self.trim_fresh(una);
@@ -626,15 +708,28 @@ impl Sender {
     /// Cut the first fresh record at `una`.
     #[inline]
     fn trim_fresh(&mut self, una: TcpSeqNumber) -> usize {
-        if let Some(record) = self.fresh.front_mut()
-            && record.start < una
-        {
-            let cut = span(record.start, una);
-            record.start = una;
-            self.pipe -= cut;
-            return cut;
+        let Some(run) = self.fresh.front_mut() else {
+            return 0;
+        };
+        if run.start >= una {
+            return 0;
         }
-        0
+        let cut = span(run.start, una);
+        self.pipe -= cut;
+        run.start = una;
+        // In the middle of a segment: what is left of it is a record of its own, so that the run is whole segments still.
+        let over = cut as u32 % run.piece;
+        if over != 0 && run.len() > (run.piece - over) as usize {
+            let piece = run.piece - over;
+            let record = Record {
+                end: una + piece as usize,
+                piece,
+                ..*run
+            };
+            run.start = record.end;
+            self.fresh.push_front(record);
+        }
+        cut
     }
 
     fn take_blocks(
@@ -722,15 +817,11 @@ impl Sender {
                 self.lost_from -= (self.lost_from - from).min(to - from);
             }
         }
-        // Only if a whole record lies inside: else all would move for nothing.
-        if self.fresh.front().is_none_or(|record| record.end > right) {
-            return;
-        }
-        while let Some(&record) = self.fresh.front() {
+        while let Some(record) = self.first_fresh() {
             if record.end > right {
                 break;
             }
-            self.fresh.pop_front();
+            self.pop_fresh();
             if record.start >= left {
                 self.deliver(&record, false, now, delivered);
             } else {
@@ -813,6 +904,10 @@ impl Sender {
         for (i, record) in self.holes.iter().chain(self.fresh.iter()).enumerate() {
             assert!(record.start >= at && record.end > record.start && record.end <= snd_nxt);
             at = record.end;
+            assert!(record.len() <= record.piece as usize || i >= self.holes.len());
+            assert!(
+                record.len() <= record.piece as usize || record.len() % record.piece as usize == 0
+            );
             match record.state {
                 State::Lost => {
                     lost += record.len();

@@ -61,7 +61,7 @@ impl Sender {
                 newly += 1;
             }
         }
-        while let Some(&record) = self.fresh.front() {
+        while let Some(record) = self.first_fresh() {
             if !record.sent_before(rack) {
                 break;
             }
@@ -81,7 +81,7 @@ impl Sender {
 
     /// Move the first fresh record to the holes, as Lost.
     pub(super) fn mark_fresh_front(&mut self) {
-        if let Some(mut record) = self.fresh.pop_front() {
+        if let Some(mut record) = self.pop_fresh() {
             let len = record.len();
             record.state = State::Lost;
             self.pipe -= len;
@@ -231,7 +231,7 @@ impl Sender {
         for record in self.holes.iter_mut() {
             record.state = State::Lost;
         }
-        while let Some(mut record) = self.fresh.pop_front() {
+        while let Some(mut record) = self.pop_fresh() {
             record.state = State::Lost;
             self.holes.push_back(record);
         }
@@ -265,6 +265,7 @@ impl Sender {
                 start: from,
                 end: from + len,
                 sent: now.total_micros(),
+                piece: len as u32,
                 state: State::Sent,
                 ever_resent: true,
             });

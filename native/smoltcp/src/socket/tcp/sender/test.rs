@@ -137,9 +137,14 @@ fn warm() -> Lab {
 fn a_clean_path_is_push_and_pop() {
     let mut lab = warm();
     lab.send(100_000, 10);
-    assert_eq!((lab.sender.pipe, lab.sender.fresh.len()), (10 * MSS, 10));
+    // One burst, one record.
+    assert_eq!((lab.sender.pipe, lab.sender.fresh.len()), (10 * MSS, 1));
+    lab.send(100_001, 2);
+    assert_eq!((lab.sender.pipe, lab.sender.fresh.len()), (12 * MSS, 2));
     lab.ack(120_000, 6, &[]);
-    assert_eq!((lab.sender.pipe, lab.sender.fresh.len()), (5 * MSS, 5));
+    assert_eq!((lab.sender.pipe, lab.sender.fresh.len()), (7 * MSS, 2));
+    lab.ack(120_000, 11, &[]);
+    assert_eq!((lab.sender.pipe, lab.sender.fresh.len()), (2 * MSS, 1));
     assert!(lab.sender.holes.is_empty());
     assert_eq!(lab.calls.losses, 0);
     assert_eq!(lab.sender.min_rtt.get(), Some(RTT));
@@ -249,13 +254,13 @@ fn blocks_are_rounded_inward() {
     let block = (at(1, 500), at(3, 500));
     lab.ack_raw(120_000, lab.una, &[block], true);
     assert_eq!(lab.sender.pipe, 3 * MSS);
-    assert_eq!((lab.sender.holes.len(), lab.sender.fresh.len()), (1, 2));
+    assert_eq!((lab.sender.holes.len(), lab.sender.fresh.len()), (1, 1));
     // Slivers split nothing.
     for i in 0..900 {
         let block = (at(3, i), at(3, i + 100));
         lab.ack_raw(120_000, lab.una, &[block], true);
     }
-    assert_eq!((lab.sender.holes.len(), lab.sender.fresh.len()), (1, 2));
+    assert_eq!((lab.sender.holes.len(), lab.sender.fresh.len()), (1, 1));
 }
 
 #[test]
@@ -440,4 +445,61 @@ fn clear_forgets_all_but_the_memory() {
     );
     assert_eq!(lab.sender.holes.capacity(), capacity);
     assert_eq!(lab.sender.to_resend(1 << 20), None);
+}
+
+#[test]
+fn a_run_cut_in_the_middle_of_a_segment_keeps_its_segments() {
+    let mut lab = warm();
+    lab.send(100_000, 5);
+    // Half of segment 2 is acknowledged.
+    let una = lab.base + 2 * MSS + 500;
+    lab.ack_raw(120_000, una, &[], true);
+    assert_eq!(lab.sender.pipe, 3 * MSS + 500);
+    // Segments 3 and 4 are reported as they were sent.
+    let block = ((lab.base + 3 * MSS).0 as u32, (lab.base + 5 * MSS).0 as u32);
+    lab.ack_raw(120_001, una, &[block], true);
+    assert_eq!(lab.sender.pipe, MSS + 500);
+    assert_eq!(lab.sender.holes.len(), 1);
+}
+
+#[test]
+fn a_probe_takes_the_last_segment_of_a_run() {
+    let mut lab = warm();
+    lab.send(100_000, 5);
+    let last = (lab.base + 5 * MSS, lab.base + 6 * MSS);
+    assert_eq!(lab.sender.last_record(), Some(last));
+    lab.sender
+        .on_probe_last(Instant::from_micros(142_000), lab.nxt);
+    assert_eq!(lab.sender.fresh.len(), 2);
+    lab.sender.check(lab.una, lab.nxt);
+    // It was the last that was missing: no more than one reduction, and no record is left.
+    lab.ack(120_000, 5, &[]);
+    lab.ack(162_000, 6, &[]);
+    assert_eq!((lab.sender.pipe, lab.sender.fresh.len()), (0, 0));
+}
+
+#[test]
+fn a_large_segment_is_recorded_piece_by_piece() {
+    let mut lab = warm();
+    // As a device with segmentation offload takes it: 4 segments and a part, with the FIN.
+    let (start, end) = (lab.nxt, lab.nxt + 4 * MSS + 301);
+    lab.sender
+        .on_send(Instant::from_micros(100_000), start, end, MSS, true);
+    lab.nxt = end;
+    assert_eq!(lab.sender.last_record(), Some((start + 4 * MSS, end)));
+    lab.ack(120_000, 1, &[(2, 5)]);
+    assert_eq!(lab.sender.pipe, 301);
+    assert_eq!(lab.resend(120_000), [1]);
+    // Nothing but whole segments and a FIN: the FIN is with the last.
+    let mut lab = warm();
+    let (start, end) = (lab.nxt, lab.nxt + 2 * MSS + 1);
+    lab.sender
+        .on_send(Instant::from_micros(100_000), start, end, MSS, true);
+    assert_eq!(lab.sender.last_record(), Some((start + MSS, end)));
+    // A FIN alone.
+    let mut lab = warm();
+    let (start, end) = (lab.nxt, lab.nxt + 1);
+    lab.sender
+        .on_send(Instant::from_micros(100_000), start, end, MSS, true);
+    assert_eq!(lab.sender.last_record(), Some((start, end)));
 }
