@@ -69,7 +69,8 @@ function Step({ state, time, children }: { state: 'done' | 'now' | 'later'; time
 function ForAdmin({ url }: { url: string }): ReactNode {
   const id = /\/register\/([\w:-]{8,120})$/.exec(url)?.[1]
   if (id === undefined) return null
-  const line = `headscale auth register --user NAME --auth-id ${id}`
+  // Since 0.29 Headscale's requests carry a name of their own; before that the link holds a bare key.
+  const line = id.startsWith('hskey-') ? `headscale auth register --user NAME --auth-id ${id}` : `headscale nodes register --user NAME --key ${id}`
   return (
     <details className="for-admin">
       <summary>For your admin</summary>
