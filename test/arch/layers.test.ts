@@ -69,7 +69,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   [`${E}server`]: [...every(['base', 'core']), 'main/localapi', `types:${E}backend`, `types:${E}features`],
   [`${E}daemon.ts`]: [...every(['base', 'core', 'io', 'os', ...part, 'backend', 'features', 'server']), 'main/localapi'],
   'main/client': ['main/localapi'],
-  'main/cli': ['main/localapi', 'main/client', 'main/web', `${E}base`],
+  'main/cli': ['main/localapi', `types:${E}core`, 'main/client', 'main/web', `${E}base`],
   'main/web': ['main/localapi', 'main/client', `${E}base`, 'types:preload'],
   'main/app': ['main/localapi', 'main/client', 'main/web', 'types:preload'],
   'main/index.ts': ['main/app'],
