@@ -175,6 +175,8 @@ export class Backend {
 
   #onControlState(state: ControlState): void {
     this.#model.control = state
+    if (state.kind === 'lost') this.#model.loss = state
+    else if (state.kind !== 'working') this.#model.loss = undefined
     const tell = this.#login.handleControlState(state)
     const before = this.#model.life.name
     this.#advance({ kind: 'control', state: state.kind })

@@ -16,6 +16,8 @@ export interface Model {
   saved: SavedState
   life: Lifecycle
   control: ControlState
+  /** Why the server could not be reached, kept while it is tried again, so that nothing flickers. */
+  loss: Extract<ControlState, { kind: 'lost' }> | undefined
   netMap: NetMap | undefined
   /** Wall time at which the map in use was saved, while it came from disk. */
   mapSavedAtMs: number | undefined
@@ -41,6 +43,7 @@ export function newModel(saved: SavedState): Model {
     saved,
     life: INITIAL,
     control: { kind: 'idle' },
+    loss: undefined,
     netMap: undefined,
     mapSavedAtMs: undefined,
     plan: EMPTY_PLAN,

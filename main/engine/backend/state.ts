@@ -75,7 +75,7 @@ function take(life: Lifecycle, event: LifecycleEvent): Lifecycle {
 }
 
 function nameOf(life: Lifecycle): StateName {
-  if (life.loggedOut && life.control !== 'working') return 'NeedsLogin'
+  if (life.loggedOut && life.control !== 'working' && life.control !== 'lost') return 'NeedsLogin'
   if (life.control === 'needs-login' || life.control === 'waiting' || life.control === 'failed') {
     return life.wantRunning || !life.hasNodeKey ? 'NeedsLogin' : 'Stopped'
   }

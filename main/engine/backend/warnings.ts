@@ -31,16 +31,16 @@ export function warningsOf(model: Model, nowMs: number): Record<string, WarningB
 }
 
 function aboutControl(model: Model, nowMs: number, out: Record<string, WarningBody>): void {
-  const { control, life } = model
+  const { control, life, loss } = model
   const goesOn = carries(life) ? ' Existing connections continue.' : ''
-  if (control.kind === 'lost') {
-    const text = `The server cannot be reached: ${control.message}. It is tried again by itself.${goesOn}`
-    out['not-in-map-poll'] = { ...warn('medium', 'Server not reachable', text), Args: { code: control.code, error: control.message } }
+  if (loss) {
+    const text = `The server cannot be reached: ${loss.message}. It is tried again by itself.${goesOn}`
+    out['not-in-map-poll'] = { ...warn('medium', 'Server not reachable', text), Args: { code: loss.code, error: loss.message } }
   }
   if (control.kind === 'failed') out['login-state'] = { ...warn('high', 'Sign-in failed', control.message, true), Args: { code: control.code, error: control.message } }
   if (control.kind === 'needs-login' && !life.loggedOut && life.wantRunning) out['login-state'] = warn('medium', 'Signed out', `You are signed out: ${control.why}`, true)
   const since = model.savedMapSinceMs
-  if (life.map === 'saved' && model.mapSavedAtMs !== undefined && carries(life) && since !== undefined && (control.kind === 'lost' || nowMs - since >= SAVED_MAP_GRACE_MS)) {
+  if (life.map === 'saved' && model.mapSavedAtMs !== undefined && carries(life) && since !== undefined && (loss !== undefined || nowMs - since >= SAVED_MAP_GRACE_MS)) {
     const at = new Date(model.mapSavedAtMs).toISOString()
     out['saved-map'] = warn('low', 'Working from the saved list', `The list of devices is the one saved at ${at}; the server has not been reached since the engine started.`)
   }

@@ -207,6 +207,24 @@ describe('a restart', () => {
     expect(rig.backend.views.netMap()?.Cached).toBe(false)
   })
 
+  test('a server that stays away is told once, not at every try', () => {
+    const rig = makeRig({ store: new MemoryStore() })
+    rig.backend.start()
+    rig.backend.editPrefs({ ControlURL: 'https://headscale.example', ControlURLSet: true, WantRunning: true, WantRunningSet: true })
+    rig.backend.startWith({})
+    rig.backend.loginInteractive()
+    const seen = new Set<string>()
+    for (let i = 0; i < 5; i++) {
+      rig.backend.facts.control.onState({ kind: 'lost', code: 'control-unreachable', message: 'connection refused', retryInMs: 1000 })
+      seen.add(`${name(rig)} ${Object.keys(rig.backend.views.health().Warnings ?? {}).join()}`)
+      rig.backend.facts.control.onState({ kind: 'working', step: 'connect', sinceMs: 0, why: 'trying again' })
+      seen.add(`${name(rig)} ${Object.keys(rig.backend.views.health().Warnings ?? {}).join()}`)
+    }
+    expect([...seen]).toEqual(['Starting not-in-map-poll'])
+    rig.backend.facts.control.onState({ kind: 'waiting', authUrl: 'https://headscale.example/register/x', sinceMs: 0 })
+    expect(rig.backend.views.health().Warnings).toBeNull()
+  })
+
   test('with control silent mentions the saved map only after a moment', () => {
     const store = new MemoryStore()
     joined(store)
