@@ -28,6 +28,7 @@ function cargo(words, env = {}) {
 cargo(['fmt', '--check', ...packages(ours)])
 cargo(['clippy', '--locked', '--no-deps', '--all-targets', ...packages(ours), '--', '-D', 'warnings'])
 cargo(['test', '--locked', ...packages(ours.filter((crate) => crate !== 'addon'))])
+cargo(['test', '--locked', '-p', 'smoltcp'])
 
 if (process.argv.includes('--asan')) {
   if (process.platform !== 'linux' || process.arch !== 'x64') {

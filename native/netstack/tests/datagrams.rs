@@ -104,11 +104,17 @@ fn the_same_source_port_is_kept_where_it_is_free() {
     let service = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = service.local_addr().unwrap().port();
     let lab = Lab::new();
-    let (_control, socket) = associate(lab.proxy(ProxyKind::Socks5));
-    socket.send(&datagram("b.test", port, b"hello")).unwrap();
-    let (_, from) = service.recv_from(&mut [0; 16]).unwrap();
-    let owner = lab.on(move |w| w.b.flow_owner(17, from)).unwrap();
-    assert_eq!((owner.ip(), owner.port()), (ip(A4), from.port()));
+    let proxy = lab.proxy(ProxyKind::Socks5);
+    // Some other program of this machine may hold one of the ports, hardly all of them.
+    let kept = (0..6).any(|_| {
+        let (_control, socket) = associate(proxy);
+        socket.send(&datagram("b.test", port, b"hello")).unwrap();
+        let (_, from) = service.recv_from(&mut [0; 16]).unwrap();
+        let owner = lab.on(move |w| w.b.flow_owner(17, from)).unwrap();
+        assert_eq!(owner.ip(), ip(A4));
+        owner.port() == from.port()
+    });
+    assert!(kept);
 }
 
 #[test]
@@ -150,7 +156,8 @@ fn an_unreachable_error_ends_a_dial() {
         let (quote, quoted) = std::sync::mpsc::channel::<Vec<u8>>();
         w.tap = keep(move |to_b, packet| {
             if to_b && packet[9] == 6 {
-                quote.send(packet.clone()).unwrap();
+                // The last SYNs may come when nobody waits for them any more.
+                let _ = quote.send(packet.clone());
             }
             !to_b
         });
