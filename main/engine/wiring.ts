@@ -106,10 +106,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     onDisco: (region, from, bytes) => magicsock.handleRelayed(region, from, bytes),
     onFrames: (region, frames) => dataplane.injectRelayFrames(region, frames),
     onPeerGone: (region, peer) => magicsock.handlePeerGone(region, peer),
-    onState: (region, state, why) => {
-      up.derp.onState(region, state, why)
-      magicsock.handleRelayState(region, state)
-    },
+    onState: (region, state) => magicsock.handleRelayState(region, state),
   })
   stops.push(() => derp.stop())
   const { port } = dataplane.start({ port: options.port }, {

@@ -45,7 +45,6 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, onControl
         model.homeRegion = region
       },
     },
-    derp: { onState: (region, state, why) => env.journal.add({ part: 'derp', kind: state, why, region }) },
     dataplane: {
       onHandshake: (peer) => bus.emit({ PeerState: { [stableIdOf(model, peer)]: 'established' } }),
       onPeerActivity: (peer, kind) => void (kind === 'idle' ? model.active.delete(peer) : model.active.add(peer)),

@@ -90,10 +90,6 @@ export interface DerpPort {
   states(): ReadonlyMap<number, string>
 }
 
-export interface DerpFacts {
-  onState(region: number, state: 'connecting' | 'connected' | 'lost', why: string): void
-}
-
 export interface ProxyRequest {
   readonly id: number
   readonly via: 'socks5' | 'http'
@@ -191,7 +187,6 @@ export interface BackendDeps {
 export interface BackendFacts {
   readonly control: ControlFacts
   readonly magicsock: MagicsockFacts
-  readonly derp: DerpFacts
   readonly dataplane: DataplaneFacts
 }
 
