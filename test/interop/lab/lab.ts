@@ -23,8 +23,11 @@ const bytePeer = fileURLToPath(new URL('../../support/byte-peer.ts', import.meta
 const SHOWN_LOG = 12_000
 
 export interface LabOptions {
-  /** `derpers`: two regions, 900 and 901, as programs of their own. `embedded`: Headscale's own relay, region 999. */
-  relays?: 'derpers' | 'embedded'
+  /**
+   * `derpers`: two regions, 900 and 901, as programs of their own. `derper`: only the first, so that nobody can move away
+   * from it. `embedded`: Headscale's own relay, region 999.
+   */
+  relays?: 'derpers' | 'derper' | 'embedded'
   policy?: Policy
   /** `before`: the Headscale of the version before the current one. */
   headscale?: 'current' | 'before'
@@ -46,7 +49,7 @@ export class Lab {
 
   constructor(peers: Peers, options: LabOptions = {}) {
     this.peers = peers
-    const regions = options.relays === 'embedded' ? [] : [900, 901]
+    const regions = options.relays === 'embedded' ? [] : options.relays === 'derper' ? [900] : [900, 901]
     this.derpers = regions.map((region) => new Derper({ program: peers.derper, folder: this.folder, region }))
     const folder = join(this.folder, 'hs')
     mkdirSync(folder)
