@@ -25,13 +25,13 @@ fn setup(rtt_ms: i64, loss: f64, control: CongestionControl, seed: u64) -> Setup
 }
 
 /// Reference in Mb/s by RTT and controller, for losses of 0, 0.01, 0.1, 1 and 3 %; the floor is 80 % of it. Of an earlier trial of the
-/// same design, except at 80 ms and 0.01 %: there five seeds say little, and it is the median of fifteen of this one.
+/// same design. Reno at 80 ms and 0.01 % is not reached yet: 27.6 of the 28 that the floor asks, so the full run fails there.
 const LOSSES: [f64; 5] = [0.0, 0.0001, 0.001, 0.01, 0.03];
 const REFERENCE: [(i64, CongestionControl, [f64; 5]); 4] = [
     (20, CongestionControl::Cubic, [989.0, 92.0, 24.4, 6.8, 3.5]),
-    (80, CongestionControl::Cubic, [409.0, 46.0, 8.6, 1.8, 0.9]),
+    (80, CongestionControl::Cubic, [409.0, 49.0, 8.6, 1.8, 0.9]),
     (20, CongestionControl::Reno, [989.0, 76.0, 21.9, 5.8, 2.8]),
-    (80, CongestionControl::Reno, [409.0, 27.5, 6.5, 1.5, 0.8]),
+    (80, CongestionControl::Reno, [409.0, 35.0, 6.5, 1.5, 0.8]),
 ];
 
 #[test]
