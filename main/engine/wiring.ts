@@ -83,6 +83,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const interfaces = options.interfaces ?? systemInterfaces
 
   const health = new Health({ clock })
+  stops.push(() => health.stop())
   const dataplane = new Dataplane({ env, native })
   const derp = new DerpRegions({ env, dial: dialRelay })
   const magicsock = new Magicsock({ env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: resolveHost, discoKey: keptDiscoKey(store) })

@@ -31,7 +31,7 @@ import { carries, next } from './state.ts'
 import type { LifecycleEvent } from './state.ts'
 import { Views } from './views.ts'
 import { hostinfoOf } from './wants.ts'
-import { warningsOf } from './warnings.ts'
+import { messagesOf, warningsOf } from './warnings.ts'
 
 const STATE_FILE = 'state'
 const ENGINE_STATUS_MS = 2_000
@@ -266,6 +266,8 @@ export class Backend {
   }
 
   #refreshWarnings(): void {
-    this.#deps.health.setGroup('backend', warningsOf(this.#model, this.#deps.env.clock.nowMs()))
+    const { clock } = this.#deps.env
+    this.#deps.health.setGroup('backend', warningsOf(this.#model, clock.nowMs(), clock.wallMs()))
+    this.#deps.health.setMessages(messagesOf(this.#model))
   }
 }

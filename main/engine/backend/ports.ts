@@ -6,11 +6,12 @@ import type { AddrPort } from '../base/ip.ts'
 import type { DiscoPublicKey, NodePublicKey, PrivateKey } from '../base/keys.ts'
 import type { ErrorCode } from '../base/errors.ts'
 import type { Env } from '../base/env.ts'
-import type { DerpMap, EndpointType, Hostinfo, NetInfo, UserProfile } from '../core/tailcfg/types.ts'
+import type { DerpMap, DisplayMessage, EndpointType, Hostinfo, NetInfo, UserProfile } from '../core/tailcfg/types.ts'
 import type { NetMapDelta } from '../core/netmap/types.ts'
 import type { DataplaneConfig, MagicsockConfig } from '../core/plan/types.ts'
 import type { PathView } from '../core/path/types.ts'
-import type { HealthState, Warning } from '../../localapi/types.ts'
+import type { WarnableCode, WarningArgs } from '../health/warnables.ts'
+import type { HealthState } from '../../localapi/types.ts'
 
 export interface Endpoint {
   readonly addr: string
@@ -152,11 +153,14 @@ export interface Loaded<T> {
   readonly savedAtMs: number
 }
 
-export type WarningBody = Omit<Warning, 'WarnableCode' | 'BrokenSince'>
-
 export interface HealthPort {
-  /** The whole set of warnings of a group, by code; takes the place of the group's last set. */
-  setGroup(group: string, warnings: Readonly<Record<string, WarningBody>>): void
+  /** Something is wrong: a code of the table, and what fills its text. It keeps its beginning while it stays. */
+  set(code: WarnableCode, args?: WarningArgs): void
+  clear(code: WarnableCode): void
+  /** All codes of one owner: those that it set before and does not name now are well again. */
+  setGroup(owner: string, warnings: Readonly<Partial<Record<WarnableCode, WarningArgs>>>): void
+  /** All messages of the server, by ID. */
+  setMessages(messages: ReadonlyMap<string, DisplayMessage>): void
   state(): HealthState
   texts(): readonly string[]
   onChange(call: () => void): void

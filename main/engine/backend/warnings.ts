@@ -1,51 +1,67 @@
 /**
- * What is wrong, said to people, as a pure function of what the backend knows. Form: what happened, so what it means;
- * then what still works.
+ * What is wrong, as a pure function of what the backend knows: codes of the table of warnables with what fills their texts,
+ * and the server's own messages.
  */
+import type { DisplayMessage } from '../core/tailcfg/types.ts'
+import { expiryOf } from '../core/plan/plan.ts'
+import type { WarnableCode, WarningArgs } from '../health/warnables.ts'
 import type { Model } from './model.ts'
 import { carries } from './state.ts'
-import type { WarningBody } from './ports.ts'
 
 /** A saved map in use is mentioned only when the server lets wait this long. */
 export const SAVED_MAP_GRACE_MS = 3_000
+/** A sign-in that ends within this time is mentioned. */
+export const EXPIRY_NOTICE_MS = 7 * 86_400_000
+/** A clock that differs by less harms nothing. */
+const CLOCK_WRONG_MS = 600_000
 
-export function warningsOf(model: Model, nowMs: number): Record<string, WarningBody> {
-  const out: Record<string, WarningBody> = {}
-  if (model.dataplaneFailure !== undefined) out['packet-thread'] = warn('high', 'Engine stopped', `The part that moves packets has stopped: ${model.dataplaneFailure}. Start the engine again.`, true)
-  if (model.saveFailure !== undefined) out['state-not-saved'] = warn('high', 'Settings are not saved', `${model.saveFailure} What is set now holds until the engine ends.`)
-  for (const [i, text] of model.storeProblems.entries()) out[`state-damaged-${i}`] = warn('medium', 'A damaged file was kept aside', text)
-  if (model.life.name === 'Stopped') out['wantrunning-false'] = warn('low', 'Disconnected', 'Bowline is disconnected. This device keeps its place on the network.')
-  if (model.life.keyExpired) out['key-expired'] = warn('high', 'Sign-in has ended', 'Your sign-in has ended. Nothing gets through until you sign in again.', true)
+export type Warnings = Partial<Record<WarnableCode, WarningArgs>>
+
+export function warningsOf(model: Model, nowMs: number, wallMs: number): Warnings {
+  const { life, netMap } = model
+  const out: Warnings = {}
+  if (model.dataplaneFailure !== undefined) out['packet-thread'] = { error: model.dataplaneFailure }
+  if (model.saveFailure !== undefined) out['state-not-saved'] = { error: model.saveFailure }
+  if (model.storeProblems.length > 0) out['state-recovered'] = { error: model.storeProblems.join(' ') }
+  if (life.name === 'Stopped') out['wantrunning-false'] = { State: life.name }
+  if (life.keyExpired) out['key-expired'] = {}
   aboutControl(model, nowMs, out)
-  if (model.netMap) {
-    for (const [i, text] of model.netMap.health.entries()) out[`control-health-${i}`] = warn('medium', 'Message from the server', text)
-    for (const [id, message] of model.netMap.displayMessages) {
-      const severity = message.Severity === 'high' || message.Severity === 'low' ? message.Severity : 'medium'
-      out[`control-health.${id}`] = {
-        ...warn(severity, message.Title ?? 'Message from the server', message.Text ?? '', message.ImpactsConnectivity === true),
-        ...(message.PrimaryAction ? { PrimaryAction: message.PrimaryAction } : {}),
-      }
-    }
-  }
+  const skewMs = netMap?.clockSkewMs ?? 0
+  if (Math.abs(skewMs) >= CLOCK_WRONG_MS) out['clock-wrong'] = { duration: durationWords(Math.abs(skewMs)) }
+  const expiryMs = netMap ? expiryOf(netMap.self) : Infinity
+  const leftMs = expiryMs - (wallMs + skewMs)
+  if (life.map === 'control' && leftMs > 0 && leftMs <= EXPIRY_NOTICE_MS) out['key-expires-soon'] = { expiry: new Date(expiryMs).toISOString() }
   return out
 }
 
-function aboutControl(model: Model, nowMs: number, out: Record<string, WarningBody>): void {
+function aboutControl(model: Model, nowMs: number, out: Warnings): void {
   const { control, life, loss } = model
-  const goesOn = carries(life) ? ' Existing connections continue.' : ''
-  if (loss) {
-    const text = `The server cannot be reached: ${loss.message}. It is tried again by itself.${goesOn}`
-    out['not-in-map-poll'] = { ...warn('medium', 'Server not reachable', text), Args: { code: loss.code, error: loss.message } }
-  }
-  if (control.kind === 'failed') out['login-state'] = { ...warn('high', 'Sign-in failed', control.message, true), Args: { code: control.code, error: control.message } }
-  if (control.kind === 'needs-login' && !life.loggedOut && life.wantRunning) out['login-state'] = warn('medium', 'Signed out', `You are signed out: ${control.why}`, true)
+  if (loss) out['not-in-map-poll'] = { code: loss.code, error: loss.message, carries: String(carries(life)) }
+  if (control.kind === 'failed') out['login-state'] = { code: control.code, error: control.message }
+  if (control.kind === 'needs-login' && !life.loggedOut && life.wantRunning) out['login-state'] = { why: control.why }
   const since = model.savedMapSinceMs
   if (life.map === 'saved' && model.mapSavedAtMs !== undefined && carries(life) && since !== undefined && (loss !== undefined || nowMs - since >= SAVED_MAP_GRACE_MS)) {
-    const at = new Date(model.mapSavedAtMs).toISOString()
-    out['saved-map'] = warn('low', 'Working from the saved list', `The list of devices is the one saved at ${at}; the server has not been reached since the engine started.`)
+    out['saved-map'] = { 'saved-at': new Date(model.mapSavedAtMs).toISOString() }
   }
 }
 
-function warn(Severity: WarningBody['Severity'], Title: string, Text: string, impacts = false): WarningBody {
-  return { Severity, Title, Text, ...(impacts ? { ImpactsConnectivity: true } : {}) }
+function durationWords(ms: number): string {
+  const minutes = Math.round(ms / 60_000)
+  if (minutes < 120) return `${minutes} minutes`
+  return minutes < 2 * 1440 ? `${Math.round(minutes / 60)} hours` : `${Math.round(minutes / 1440)} days`
+}
+
+const NO_MESSAGES: ReadonlyMap<string, DisplayMessage> = new Map()
+const converted = new WeakMap<readonly string[], ReadonlyMap<string, DisplayMessage>>()
+
+/** The server's messages by ID; its older list of texts counts while there are no others. The same object while they stay. */
+export function messagesOf({ netMap }: Model): ReadonlyMap<string, DisplayMessage> {
+  if (!netMap || (netMap.displayMessages.size === 0 && netMap.health.length === 0)) return NO_MESSAGES
+  if (netMap.displayMessages.size > 0) return netMap.displayMessages
+  let messages = converted.get(netMap.health)
+  if (!messages) {
+    messages = new Map(netMap.health.map((text, i) => [`health-${i}`, { Title: 'Message from the server', Text: text, Severity: 'medium' }]))
+    converted.set(netMap.health, messages)
+  }
+  return messages
 }

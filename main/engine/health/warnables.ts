@@ -1,0 +1,121 @@
+/**
+ * Everything that can be wrong, one row each: how grave, what it is called, what is said, and which graver trouble hides it.
+ *
+ * A row's text says what happened, so what it means, so what to do or what still works. Codes and argument names are the
+ * stock client's where it has the same trouble; the others are ours. A new row needs nothing else: its owner calls
+ * `set(code, args)` while it lasts and `clear(code)` after. One owner a code.
+ *
+ * Source of the stock codes: tailscale tsconst/health.go, health/warnings.go, health/args.go (1.103).
+ */
+
+/** What fills a text. Values may come from others: shown as text only. */
+export type WarningArgs = Readonly<Record<string, string>>
+
+export interface Warnable {
+  readonly severity: 'high' | 'medium' | 'low'
+  readonly title: string
+  readonly text: (args: WarningArgs) => string
+  /** Nothing, or not everything, gets through while it lasts. */
+  readonly impactsConnectivity?: boolean
+  /** Codes of the table: while one of them is wrong, this is but its consequence and not told. */
+  readonly dependsOn?: readonly string[]
+  /** Told only when it has lasted so long. */
+  readonly visibleAfterMs?: number
+}
+
+const because = (error: string | undefined): string => (error === undefined || error === '' ? '' : `: ${error}`)
+
+export const WARNABLES = {
+  'wantrunning-false': {
+    severity: 'low', title: 'Disconnected',
+    text: () => 'Bowline is disconnected. This device keeps its place on the network.',
+  },
+  'network-status': {
+    severity: 'medium', title: 'No network', impactsConnectivity: true, dependsOn: ['wantrunning-false'], visibleAfterMs: 5_000,
+    text: () => 'This computer has no network connection, so no other device can be reached. Bowline goes on by itself when there is one.',
+  },
+  'login-state': {
+    severity: 'medium', title: 'Signed out', impactsConnectivity: true, dependsOn: ['wantrunning-false'],
+    text: (args) => (args['error'] ? `Sign-in failed${because(args['error'])}` : `You are signed out${because(args['why'])}`),
+  },
+  'key-expired': {
+    severity: 'high', title: 'Sign-in has ended', impactsConnectivity: true, dependsOn: ['wantrunning-false'],
+    text: () => 'Your sign-in has ended. Nothing gets through until you sign in again.',
+  },
+  'key-expires-soon': {
+    severity: 'low', title: 'Sign-in ends soon', dependsOn: ['wantrunning-false', 'key-expired', 'login-state'],
+    text: (args) => `Your sign-in ends at ${args['expiry'] ?? 'an unknown time'}. Sign in again before then and nothing is interrupted.`,
+  },
+  'not-in-map-poll': {
+    severity: 'medium', title: 'Server not reachable', dependsOn: ['network-status', 'wantrunning-false'],
+    text: (args) => `The server cannot be reached${because(args['error'])}. It is tried again by itself.${args['carries'] === 'true' ? ' Existing connections continue.' : ''}`,
+  },
+  'saved-map': {
+    severity: 'low', title: 'Working from the saved list', dependsOn: ['wantrunning-false'],
+    text: (args) => `The list of devices is the one saved at ${args['saved-at'] ?? ''}; the server has not been reached since the engine started.`,
+  },
+  'clock-wrong': {
+    severity: 'medium', title: 'Clock is wrong',
+    text: (args) => `The clock of this computer differs from the server's by ${args['duration'] ?? 'a lot'}. Set it right: certificates and sign-ins may be refused.`,
+  },
+  'tls-connection-failed': {
+    severity: 'medium', title: 'Encrypted connection failed', dependsOn: ['network-status', 'blockblame-mitm-detected'],
+    text: (args) => `No encrypted connection with ${args['server-name'] ?? 'the server'}${because(args['error'])}`,
+  },
+  'blockblame-mitm-detected': {
+    severity: 'high', title: 'Connection is intercepted', impactsConnectivity: true, dependsOn: ['network-status'],
+    text: (args) => `Something between here and ${args['server-name'] ?? 'the server'} opens encrypted connections: it shows a certificate of ${args['manufacturer'] ?? 'somebody else'}. Use another network, or ask whoever runs this one.`,
+  },
+  'proxy-failed': {
+    severity: 'medium', title: 'Proxy does not work', dependsOn: ['network-status'],
+    text: (args) => `The HTTP proxy ${args['server-name'] ?? ''} does not let Bowline through${because(args['error'])}`,
+  },
+  'no-derp-home': {
+    severity: 'medium', title: 'No relay', impactsConnectivity: true, dependsOn: ['network-status', 'wantrunning-false'], visibleAfterMs: 10_000,
+    text: () => 'No relay of the network can be reached, so devices behind other routers may not find this one. Direct connections continue.',
+  },
+  'no-derp-connection': {
+    severity: 'medium', title: 'Relay not reachable', impactsConnectivity: true, dependsOn: ['network-status', 'wantrunning-false', 'no-derp-home'], visibleAfterMs: 10_000,
+    text: (args) => `The relay ${args['derp-region-name'] || args['derp-region-id'] || ''} cannot be reached. It is tried again by itself; direct connections continue.`,
+  },
+  'derp-region-error': {
+    severity: 'low', title: 'Relay reports a problem', dependsOn: ['network-status', 'wantrunning-false'],
+    text: (args) => `The relay ${args['derp-region-name'] || args['derp-region-id'] || ''} reports${because(args['error'])}`,
+  },
+  'invalid-packet-filter': {
+    severity: 'high', title: 'Rules refused', dependsOn: ['wantrunning-false'],
+    text: () => 'The server sent rules that would let in devices it has not vouched for. They were refused, and nothing may come in.',
+  },
+  'security-update-available': {
+    severity: 'medium', title: 'Security update', text: (args) => `A security update from ${args['current-version'] ?? 'this version'} to ${args['available-version'] ?? 'a newer one'} is available.`,
+  },
+  'update-available': {
+    severity: 'low', title: 'Update available', text: (args) => `An update from ${args['current-version'] ?? 'this version'} to ${args['available-version'] ?? 'a newer one'} is available.`,
+  },
+  'packet-thread': {
+    severity: 'high', title: 'Engine stopped', impactsConnectivity: true,
+    text: (args) => `The part that moves packets has stopped${because(args['error'])}. Start the engine again.`,
+  },
+  'apply-disk-config': {
+    severity: 'medium', title: 'Configuration not applied',
+    text: (args) => `The configuration file was not applied${because(args['error'])}`,
+  },
+  'state-store-health': {
+    severity: 'high', title: 'Saved state cannot be read', impactsConnectivity: true,
+    text: (args) => `What was saved cannot be read${because(args['error'])}. Nothing of it was changed.`,
+  },
+  'state-not-saved': {
+    severity: 'high', title: 'Settings are not saved',
+    text: (args) => `${args['error'] ?? 'The settings could not be written.'} What is set now holds until the engine ends.`,
+  },
+  'state-recovered': {
+    severity: 'medium', title: 'A damaged file was kept aside',
+    text: (args) => args['error'] ?? 'A saved file was damaged; the copy from before is used.',
+  },
+  'secret-store-plain': {
+    severity: 'low', title: 'Keys are kept in a file',
+    text: (args) => `This computer offers no safe place for secrets${because(args['error'])}. The keys of this device are in a file that only you can read.`,
+  },
+} as const satisfies Readonly<Record<string, Warnable>>
+
+export type WarnableCode = keyof typeof WARNABLES
