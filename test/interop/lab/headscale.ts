@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { Child, run, runOk } from '../../support/child.ts'
 import { freeTcpPort, freeUdpPort } from '../../support/ports.ts'
 import { waitFor } from '../../support/wait.ts'
+import type { OidcConfig } from './identity-provider.ts'
 
 /** Parts of a policy that the tests use; Headscale takes it as (Hu)JSON. */
 export interface Policy {
@@ -25,6 +26,10 @@ export interface HeadscaleOptions {
   /** DERP map files (derp.paths). Without any, the embedded relay is used. */
   derpFiles: readonly string[]
   policy: Policy
+  /** Starts or names the identity provider that people sign in with, knowing where they are to come back to. */
+  oidc?: (redirectUri: string) => Promise<OidcConfig>
+  /** How long a link to sign in is good, in s; the server's own default is 15 minutes. */
+  linkSec?: number
   /** Address to serve on, for namespaces; the default is loopback with free ports. */
   host?: string
   prefix?: readonly string[]
@@ -54,6 +59,7 @@ export class Headscale {
   #port = 0
   #pastLogs = ''
   #version: string | undefined
+  #oidc: OidcConfig | undefined
 
   constructor(options: HeadscaleOptions) {
     this.#options = options
@@ -84,6 +90,7 @@ export class Headscale {
     this.#port = this.#options.host === undefined ? await freeTcpPort() : 8080
     const ports = { metrics: await freeTcpPort(), grpc: await freeTcpPort(), stun: await freeUdpPort() }
     this.#writePolicy(this.#options.policy)
+    this.#oidc = await this.#options.oidc?.(`${this.url}/oidc/callback`)
     writeFileSync(this.#config, this.#configText(ports))
     await this.#launch()
     await this.cli('users', 'create', 'alice')
@@ -138,6 +145,19 @@ unix_socket: ${folder}/hs.sock
 unix_socket_permission: "0770"
 taildrop: {enabled: true}
 logtail: {enabled: false}
+${this.#oidcText()}${this.#options.linkSec === undefined ? '' : `tuning: {register_cache_expiration: ${this.#options.linkSec}s}\n`}`
+  }
+
+  #oidcText(): string {
+    if (!this.#oidc) return ''
+    const { issuer, clientId, clientSecret, useExpiryFromToken } = this.#oidc
+    return `oidc:
+  only_start_if_oidc_is_available: true
+  issuer: ${issuer}
+  client_id: ${clientId}
+  client_secret: ${clientSecret}
+  scope: [openid, profile, email]
+  use_expiry_from_token: ${useExpiryFromToken === true}
 `
   }
 

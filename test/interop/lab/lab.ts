@@ -14,6 +14,8 @@ import { makeTempDir, removeTempDir } from '../../support/temp.ts'
 import { waitFor } from '../../support/wait.ts'
 import { Derper } from './derper.ts'
 import { ALLOW_ALL, Headscale, type Policy } from './headscale.ts'
+import { IdentityProvider, type OidcConfig } from './identity-provider.ts'
+import { MockOidc } from './mock-oidc.ts'
 import { LabNode, type NodeKind } from './node.ts'
 import type { Peers } from './peers.ts'
 
@@ -31,6 +33,12 @@ export interface LabOptions {
   policy?: Policy
   /** `before`: the Headscale of the version before the current one. */
   headscale?: 'current' | 'before'
+  /** Whom people sign in with: a whole identity provider with its pages, or Headscale's own mock with these users in turn. */
+  identity?: 'provider' | { readonly mock: readonly string[] }
+  /** How long an OIDC sign-in lasts, in s; without it for ever. */
+  signInSec?: number
+  /** How long a link to sign in is good, in s. */
+  linkSec?: number
 }
 
 export interface AddOptions {
@@ -45,6 +53,8 @@ export class Lab {
   readonly nodes: LabNode[] = []
   /** TCP port on 127.0.0.1 of the byte server. */
   bytePort = 0
+  #identity: IdentityProvider | undefined
+  #mock: MockOidc | undefined
   #byteServer: Child | undefined
 
   constructor(peers: Peers, options: LabOptions = {}) {
@@ -58,7 +68,26 @@ export class Lab {
       folder,
       derpFiles: regions.map((region) => join(this.folder, `r${region}.yaml`)),
       policy: options.policy ?? ALLOW_ALL,
+      ...(options.identity === undefined ? {} : { oidc: (redirectUri) => this.#startIdentity(options, redirectUri) }),
+      ...(options.linkSec === undefined ? {} : { linkSec: options.linkSec }),
     })
+  }
+
+  /** The identity provider of a lab that has one. */
+  get identity(): IdentityProvider {
+    if (!this.#identity) throw new Error('this lab has no identity provider')
+    return this.#identity
+  }
+
+  async #startIdentity({ identity, signInSec }: LabOptions, redirectUri: string): Promise<OidcConfig> {
+    if (typeof identity === 'object') {
+      this.#mock = new MockOidc(this.peers.headscale, identity.mock)
+      await this.#mock.start()
+      return this.#mock.config
+    }
+    this.#identity = new IdentityProvider({ redirectUri, ...(signInSec === undefined ? {} : { idTokenSec: signInSec }) })
+    await this.#identity.start()
+    return { ...this.#identity.config, useExpiryFromToken: signInSec !== undefined }
   }
 
   async start(): Promise<void> {
@@ -80,6 +109,7 @@ export class Lab {
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.stop()))
     await Promise.all([...this.derpers.map((derper) => derper.stop()), this.headscale.stop(), this.#byteServer?.stop()])
+    await Promise.all([this.#identity?.stop(), this.#mock?.stop()])
     removeTempDir(this.folder)
   }
 
@@ -119,6 +149,7 @@ export class Lab {
     const parts: [string, string][] = [
       ...this.nodes.map((node): [string, string] => [`${node.name} (${node.kind})`, node.log]),
       ['headscale', this.headscale.log],
+      ['mockoidc', this.#mock?.log ?? ''],
       ...this.derpers.map((derper): [string, string] => [derper.code, derper.log]),
       ['byte server', this.#byteServer?.log ?? ''],
     ]

@@ -146,6 +146,11 @@ export class LabNode {
     return run(nodeProgram, [engineSource, `--socket=${this.api.socketPath}`, ...words], { timeoutMs: 60_000, ...this.#runOptions })
   }
 
+  /** Our command on this node's socket, left running: for verbs that wait for a person. */
+  startBowline(...words: string[]): Child {
+    return new Child({ name: `bowline ${words[0] ?? ''}`, command: nodeProgram, args: [engineSource, `--socket=${this.api.socketPath}`, ...words], ...this.#runOptions })
+  }
+
   get #runOptions(): { prefix?: readonly string[] } {
     return this.#options.prefix === undefined ? {} : { prefix: this.#options.prefix }
   }
