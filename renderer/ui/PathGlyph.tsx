@@ -1,5 +1,5 @@
 /**
- * The line between two posts: each path has its own shape, so that it reads without colour. Shapes as in icons/path-*.svg.
+ * The line between two posts: each path has its own shape, so that it reads without colour.
  */
 import type { ReactNode } from 'react'
 import type { PathKind } from '../state/words.ts'
