@@ -64,7 +64,7 @@ export class IdentityProvider {
     const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       try {
         if (request.url?.startsWith('/interaction/')) await interaction(provider, request, response)
-        else await protocol(request, response)
+        else protocol(request, response)
       } catch (error) {
         response.writeHead(400, { 'content-type': 'text/plain' }).end(`This sign-in is over: ${String(error)}`)
       }
