@@ -11,6 +11,7 @@ import type {
   PathsPage,
   PingResult,
   Prefs,
+  SessionPage,
   StartOptions,
   Status,
   WarningText,
@@ -66,6 +67,7 @@ export const METHODS = {
   netcheck: row<void, unknown>('bowline/netcheck', ['GET', 'POST'], 'read'),
   paths: row<void, PathsPage>('bowline/paths', ['GET'], 'read'),
   netMap: row<void, unknown>('bowline/netmap', ['GET'], 'read'),
+  session: row<void, SessionPage>('bowline/session', ['GET'], 'read'),
 } as const
 
 export type MethodName = keyof typeof METHODS

@@ -296,3 +296,38 @@ export interface PathsPage {
     readonly why: string
   }[]
 }
+
+/** The one thing to do about a problem of the session. */
+export interface SessionAction {
+  readonly Kind: 'sign-in-again' | 'new-auth-key' | 'check-server' | 'ask-admin' | 'wait' | 'fix-clock' | 'trust-certificate' | 'none'
+  readonly Label: string
+}
+
+export interface SessionProblem {
+  readonly Code: string
+  /** One plain sentence: what, where, what to do. */
+  readonly Text: string
+  readonly Action: SessionAction
+  /** When it is tried again by itself. */
+  readonly RetryAt?: string
+}
+
+/** bowline/session: signing in, step by step. `after=<Version>` waits up to 30 s for another version. Times are RFC 3339. */
+export interface SessionPage {
+  readonly Version: number
+  readonly Kind: 'idle' | 'working' | 'waiting' | 'needs-login' | 'running' | 'lost' | 'failed'
+  readonly Since: string
+  readonly Server: string
+  /** Those that this login goes through, in their order: with a saved key only the first and the last. */
+  readonly Steps: readonly {
+    readonly Step: 'server-key' | 'registration-sent' | 'link-shown' | 'waiting-for-approval' | 'authorised' | 'map-received'
+    readonly State: 'pending' | 'running' | 'done' | 'failed'
+    readonly At?: string
+    readonly TookMs?: number
+    readonly Why: string
+  }[]
+  readonly Problem?: SessionProblem
+  readonly KeyExpiry?: string
+  readonly KeyExpired?: boolean
+  readonly AuthURL?: string
+}

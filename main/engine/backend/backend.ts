@@ -27,6 +27,7 @@ import { applyMask, changedFields, checkPrefs, parsePrefs } from './prefs.ts'
 import { ProxyDoor } from './proxy.ts'
 import { freshState, parseState, stateText } from './saved-state.ts'
 import type { SavedState } from './saved-state.ts'
+import { SessionPages } from './session-page.ts'
 import { carries, next } from './state.ts'
 import type { LifecycleEvent } from './state.ts'
 import { Views } from './views.ts'
@@ -39,6 +40,8 @@ const ENGINE_STATUS_MS = 2_000
 export class Backend {
   readonly facts: BackendFacts
   readonly views: Views
+  /** Signing in, as people are told it. */
+  readonly session: SessionPages
   readonly #deps: BackendDeps
   readonly #model: Model
   readonly #planner = new Planner()
@@ -52,12 +55,13 @@ export class Backend {
     this.#deps = deps
     this.#model = newModel(freshState(deps.env.random, deps.os, deps.env.clock.wallMs()))
     this.views = new Views(deps, this.#model)
+    this.session = new SessionPages(deps.env, this.#model)
     this.#applier = new Applier(deps)
     this.#bus = new Bus(deps.env, deps.version)
     const proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, resolve: deps.resolve })
     const knot = this.#knot()
     this.#map = new MapFlow({ env: deps.env, store: deps.store, model: this.#model, bus: this.#bus, knot })
-    this.#login = new LoginFlow({ ...deps, model: this.#model, knot, map: this.#map })
+    this.#login = new LoginFlow({ ...deps, model: this.#model, knot, map: this.#map, session: this.session })
     this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy, knot, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
   }
@@ -81,6 +85,7 @@ export class Backend {
   stop(): void {
     this.#map.stop()
     this.#engineTimer?.()
+    this.session.stop()
     this.#bus.close()
   }
 
@@ -178,6 +183,7 @@ export class Backend {
     if (state.kind === 'lost') this.#model.loss = state
     else if (state.kind !== 'working') this.#model.loss = undefined
     const tell = this.#login.handleControlState(state)
+    this.session.handleState(state)
     const before = this.#model.life.name
     this.#advance({ kind: 'control', state: state.kind })
     if (tell && before === this.#model.life.name) this.#bus.emit({ State: STATE_NUMBER[before] })
@@ -269,5 +275,6 @@ export class Backend {
     const { clock } = this.#deps.env
     this.#deps.health.setGroup('backend', warningsOf(this.#model, clock.nowMs(), clock.wallMs()))
     this.#deps.health.setMessages(messagesOf(this.#model))
+    this.session.refresh()
   }
 }

@@ -18,6 +18,7 @@ import type { Model } from './model.ts'
 import type { ControlPort, ControlState, LoggedIn, Login } from './ports.ts'
 import { checkPrefs, parsePrefs, publicConfig } from './prefs.ts'
 import { freshState } from './saved-state.ts'
+import type { SessionPages } from './session-page.ts'
 
 const LOGOUT_TIMEOUT_MS = 5_000
 const AUTH_KEY_KEPT_MS = 60_000
@@ -28,6 +29,7 @@ export interface LoginDeps {
   readonly model: Model
   readonly knot: Knot
   readonly map: MapFlow
+  readonly session: SessionPages
   readonly os: 'linux' | 'windows' | 'macOS'
   readonly ephemeral?: boolean
 }
@@ -104,7 +106,7 @@ export class LoginFlow {
   }
 
   #begin(login: { controlUrl: string; interactive: boolean; authKey?: string }): void {
-    const { control, model, knot, ephemeral } = this.#deps
+    const { control, model, knot, session, ephemeral } = this.#deps
     const whole: Login = {
       ...login,
       machineKey: model.saved.machineKey,
@@ -113,6 +115,7 @@ export class LoginFlow {
     }
     model.authUrl = ''
     knot.pushWants()
+    session.handleBegin(login.authKey !== undefined ? 'auth-key' : login.interactive ? 'link' : 'saved-key')
     control.begin(whole)
   }
 
@@ -184,10 +187,11 @@ export class LoginFlow {
   }
 
   #forgetNodeKey(why: string): void {
-    const { model, knot, map, env } = this.#deps
+    const { model, knot, map, session, env } = this.#deps
     env.journal.add({ part: 'backend', kind: 'key-forgotten', why })
     knot.save({ ...model.saved, nodeKey: undefined, nodeKeyUrl: '', user: undefined, nodeId: '', prefs: { ...model.saved.prefs, Config: null } })
     map.forget()
+    session.handleReset()
     knot.advance({ kind: 'node-key', has: false })
   }
 

@@ -24,7 +24,8 @@ export type ControlState =
   | { readonly kind: 'idle' }
   | { readonly kind: 'working'; readonly step: LoginStep; readonly sinceMs: number; readonly why: string }
   | { readonly kind: 'needs-login'; readonly why: string; readonly code?: ErrorCode }
-  | { readonly kind: 'waiting'; readonly authUrl: string; readonly sinceMs: number }
+  /** `why`: why there is this link, and what became of the one before. */
+  | { readonly kind: 'waiting'; readonly authUrl: string; readonly sinceMs: number; readonly why?: string }
   | { readonly kind: 'running'; readonly sinceMs: number }
   | { readonly kind: 'lost'; readonly code: ErrorCode; readonly message: string; readonly retryInMs: number }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }

@@ -13,6 +13,7 @@ import type { JournalReader } from './journal-page.ts'
 import { profiles } from './profiles.ts'
 import { empty, json, jsonIndented, text } from './reply.ts'
 import type { Reply } from './reply.ts'
+import { sessionPage } from './session-page.ts'
 import { watchBus } from './watch-bus.ts'
 
 export interface Call {
@@ -85,6 +86,7 @@ export const HANDLERS: Readonly<Record<MethodName, Handler>> = {
     const map = backend.views.netMap()
     return map ? jsonIndented(map) : noMap()
   },
+  session: sessionPage,
 }
 
 /** A Map would be an empty object in JSON. */

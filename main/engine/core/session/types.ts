@@ -22,7 +22,8 @@ export type ControlState =
   | { readonly kind: 'working'; readonly step: LoginStep; readonly sinceMs: number; readonly why: string }
   /** No usable key; nothing is under way. */
   | { readonly kind: 'needs-login'; readonly why: string; readonly code?: ErrorCode }
-  | { readonly kind: 'waiting'; readonly authUrl: string; readonly sinceMs: number }
+  /** `why`: why there is this link, and what became of the one before. */
+  | { readonly kind: 'waiting'; readonly authUrl: string; readonly sinceMs: number; readonly why?: string }
   /** The map stream is open and its first map has come. */
   | { readonly kind: 'running'; readonly sinceMs: number }
   /** Will be tried again by itself; tunnels stay. */

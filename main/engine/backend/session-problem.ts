@@ -1,0 +1,60 @@
+/**
+ * What stands between a person and a running session, in one sentence, and the one thing to do about it. Pure.
+ *
+ * A code has one action; what is tried again by itself says when.
+ */
+import type { ErrorCode } from '../base/errors.ts'
+import type { SessionAction, SessionProblem } from '../../localapi/types.ts'
+import type { Model } from './model.ts'
+
+const SIGN_IN: SessionAction = { Kind: 'sign-in-again', Label: 'Sign in again' }
+const NEW_KEY: SessionAction = { Kind: 'new-auth-key', Label: 'Use another auth key' }
+const CHECK: SessionAction = { Kind: 'check-server', Label: 'Check the server address' }
+const ASK: SessionAction = { Kind: 'ask-admin', Label: 'Ask whoever runs the server' }
+const WAIT: SessionAction = { Kind: 'wait', Label: 'Wait, it is tried again by itself' }
+const TRUST: SessionAction = { Kind: 'trust-certificate', Label: 'Look at the certificate' }
+
+const ACTIONS: Partial<Readonly<Record<ErrorCode, SessionAction>>> = {
+  'auth-key-invalid': NEW_KEY,
+  'bad-argument': CHECK,
+  'control-bad-response': CHECK,
+  'control-key-mismatch': ASK,
+  'control-not-found': SIGN_IN,
+  'control-rate-limited': WAIT,
+  'control-refused': ASK,
+  'control-tls': TRUST,
+  'control-unreachable': WAIT,
+  'control-version': ASK,
+  timeout: WAIT,
+}
+
+/** The problem of the session, or undefined when there is none. */
+export function problemOf(model: Model, wallMs: number): SessionProblem | undefined {
+  const { control, life, loss } = model
+  if (control.kind === 'failed') return { Code: control.code, Text: sentence(control.message), Action: ACTIONS[control.code] ?? SIGN_IN }
+  if (control.kind === 'needs-login') {
+    if (life.loggedOut) return undefined
+    const code = control.code
+    return { Code: code ?? 'signed-out', Text: sentence(control.why), Action: (code && ACTIONS[code]) ?? SIGN_IN }
+  }
+  if (loss) {
+    const retryAtMs = control.kind === 'lost' && control.retryInMs > 0 ? wallMs + control.retryInMs : undefined
+    return {
+      Code: loss.code,
+      Text: sentence(loss.message),
+      Action: ACTIONS[loss.code] ?? WAIT,
+      ...(retryAtMs === undefined ? {} : { RetryAt: new Date(retryAtMs).toISOString() }),
+    }
+  }
+  if (life.keyExpired) {
+    return { Code: 'key-expired', Text: 'The sign-in of this device has ended. Nothing gets through until you sign in again.', Action: SIGN_IN }
+  }
+  return undefined
+}
+
+/** As a sentence of its own: a capital in front, a full stop behind. */
+function sentence(text: string): string {
+  const trimmed = text.trim()
+  const whole = /[.!?]$/.test(trimmed) ? trimmed : `${trimmed}.`
+  return whole.charAt(0).toUpperCase() + whole.slice(1)
+}

@@ -1,0 +1,18 @@
+/**
+ * bowline/session: the sign-in as a page. `after=N` holds the answer back until the page's version is another than N, at
+ * most 30 s; a reader that goes away is forgotten at once.
+ */
+import type { Call } from './handlers.ts'
+import { json } from './reply.ts'
+import type { Reply } from './reply.ts'
+
+export async function sessionPage({ backend, query, response }: Call): Promise<Reply> {
+  const after = query.get('after')
+  const { page, cancel } = backend.session.next(after !== null && /^\d{1,16}$/.test(after) ? Number(after) : undefined)
+  response.once('close', cancel)
+  try {
+    return json(await page)
+  } finally {
+    response.off('close', cancel)
+  }
+}
