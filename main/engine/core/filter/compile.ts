@@ -6,6 +6,7 @@
  *   IPProto   empty = TCP, UDP, ICMP, ICMPv6; numbers outside 0–255 are ignored, and a list of only such allows nothing
  *   CapGrant  gives no packet permission
  *
+ * A table that would grow beyond reason is cut: the rules behind it allow nothing.
  * The obsolete SrcBits or Bits anywhere refuse the whole list, as stock clients do. A bad address is skipped alone.
  * Source: tailscale wgengine/filter/tailcfg.go; control facts §7.1. Vectors: test/vectors/mapresponse.
  */
@@ -23,6 +24,8 @@ export interface CompiledFilter {
 }
 
 const MAX_PROBLEMS = 20
+/** Prefixes of a whole table: a short list can multiply ("cap:" by peers, ranges by prefixes) beyond any memory. */
+const MAX_TABLE_PREFIXES = 1_000_000
 
 /** The table of a rule list; peers answer "cap:" sources. */
 export function compileFilter(rules: readonly FilterRule[], peers: Iterable<Node>): CompiledFilter {
@@ -35,8 +38,14 @@ export function compileFilter(rules: readonly FilterRule[], peers: Iterable<Node
   }
   const peersOf = capabilityIndex(rules, peers)
   const matches: FilterMatch[] = []
-  for (const rule of rules) {
+  let room = MAX_TABLE_PREFIXES
+  for (const [index, rule] of rules.entries()) {
     const match = compileRule(rule, peersOf, problem)
+    room -= match ? match.srcs.length + match.dsts.length : 0
+    if (room < 0) {
+      const tooLarge = `the list of rules is too large: of its ${rules.length} rules those from the ${index + 1}th on are left out and allow nothing`
+      return { matches, problems: [tooLarge, ...problems].slice(0, MAX_PROBLEMS) }
+    }
     if (match) matches.push(match)
   }
   return { matches, problems }
@@ -71,6 +80,7 @@ function compileRule(rule: FilterRule, peersOf: ReadonlyMap<string, readonly str
   for (const src of rule.SrcIPs ?? []) {
     if (src.startsWith(CAP)) for (const address of peersOf.get(src.slice(CAP.length)) ?? []) srcs.add(address)
     else addAll(srcs, src, 'a source', problem)
+    if (srcs.size > MAX_TABLE_PREFIXES) break
   }
   const dsts: { prefix: string; first: number; last: number }[] = []
   for (const { IP, Ports } of rule.DstPorts) {
@@ -81,6 +91,7 @@ function compileRule(rule: FilterRule, peersOf: ReadonlyMap<string, readonly str
     const prefixes = new Set<string>()
     addAll(prefixes, IP, 'a destination', problem)
     for (const prefix of prefixes) dsts.push({ prefix, first: Ports.First, last: Ports.Last })
+    if (dsts.length > MAX_TABLE_PREFIXES) break
   }
   return srcs.size === 0 || dsts.length === 0 ? undefined : { protos, srcs: [...srcs], dsts }
 }

@@ -6,8 +6,9 @@
  * Anything else is HTTP/2 from its first byte (no HTTP/2 frame starts with ff ff ff), and is passed on whole. Big-endian.
  * Source: tailscale control/ts2021/conn.go, read 2026-11.
  */
-import { concat, readU32 } from '../../base/bytes.ts'
+import { readU32 } from '../../base/bytes.ts'
 import { decodeError, type DecodeError } from '../../base/errors.ts'
+import { GrowingBytes } from '../../base/growing-bytes.ts'
 
 const MAGIC = new Uint8Array([0xff, 0xff, 0xff, 0x54, 0x53])
 const HEADER_BYTES = 9
@@ -15,13 +16,14 @@ const MAX_PAYLOAD_BYTES = 10 * 1024 * 1024
 
 /** Cuts the early payload off a stream of decrypted bytes that comes in any chunking. */
 export class EarlyPayloadFilter {
-  #held: Uint8Array | undefined = new Uint8Array(0)
+  #held: GrowingBytes | undefined = new GrowingBytes()
   #payload: Uint8Array | undefined
 
   /** Bytes for HTTP/2 (may be empty), or a DecodeError when the payload claims to be too long. */
   handleBytes(chunk: Uint8Array): Uint8Array | DecodeError {
     if (!this.#held) return chunk
-    const held = concat(this.#held, chunk)
+    this.#held.add(chunk)
+    const held = this.#held.view()
     const known = Math.min(held.length, MAGIC.length)
     for (let i = 0; i < known; i++) if (held[i] !== MAGIC[i]) return this.#release(held)
     if (held.length >= HEADER_BYTES) {
@@ -32,7 +34,6 @@ export class EarlyPayloadFilter {
         return this.#release(held.subarray(HEADER_BYTES + length))
       }
     }
-    this.#held = held
     return new Uint8Array(0)
   }
 

@@ -3,42 +3,38 @@
  *
  * Source: tailscale control/controlclient/direct.go. The size limit is ours: a hostile length must not reserve memory.
  */
-import { concat, readU32LE } from '../../base/bytes.ts'
+import { readU32LE } from '../../base/bytes.ts'
 import { decodeError, type DecodeError } from '../../base/errors.ts'
+import { GrowingBytes } from '../../base/growing-bytes.ts'
 
 export const MAX_FRAME_BYTES = 64 * 1024 * 1024
 const HEADER_BYTES = 4
 
 export class MapFrames {
   readonly #maxBytes: number
-  #chunks: Uint8Array[] = []
-  #length = 0
+  readonly #frame = new GrowingBytes()
 
   constructor(maxBytes = MAX_FRAME_BYTES) {
     this.#maxBytes = maxBytes
   }
 
-  /** Payloads that these bytes complete, in order. The chunk is kept until its frame is whole. A DecodeError is final. */
+  /** Payloads that these bytes complete, in order, the caller's. The chunk is borrowed. A DecodeError is final. */
   handleBytes(chunk: Uint8Array): Uint8Array[] | DecodeError {
-    this.#chunks.push(chunk)
-    this.#length += chunk.length
     const out: Uint8Array[] = []
-    while (this.#length >= HEADER_BYTES) {
-      const length = readU32LE(this.#head(), 0)
-      if (length > this.#maxBytes) return decodeError('bad-length', 'map frame')
-      if (this.#length < HEADER_BYTES + length) break
-      const whole = this.#chunks.length === 1 ? this.#chunks[0]! : concat(...this.#chunks)
-      out.push(whole.subarray(HEADER_BYTES, HEADER_BYTES + length))
-      const rest = whole.subarray(HEADER_BYTES + length)
-      this.#chunks = rest.length === 0 ? [] : [rest]
-      this.#length = rest.length
+    for (let at = 0; at < chunk.length; ) {
+      const next = Math.min(chunk.length, at + this.#frameBytes() - this.#frame.length)
+      this.#frame.add(chunk.subarray(at, next))
+      at = next
+      if (this.#frame.length < HEADER_BYTES) break
+      const whole = this.#frameBytes()
+      if (whole > HEADER_BYTES + this.#maxBytes) return decodeError('bad-length', 'map frame')
+      if (this.#frame.length === whole) out.push(this.#frame.take().subarray(HEADER_BYTES))
     }
     return out
   }
 
-  /** A first chunk that holds the header, without joining a big frame's chunks again and again. */
-  #head(): Uint8Array {
-    while (this.#chunks[0]!.length < HEADER_BYTES) this.#chunks.splice(0, 2, concat(this.#chunks[0]!, this.#chunks[1]!))
-    return this.#chunks[0]!
+  /** Bytes of the frame with its header; of the header alone until that is here. */
+  #frameBytes(): number {
+    return this.#frame.length < HEADER_BYTES ? HEADER_BYTES : HEADER_BYTES + readU32LE(this.#frame.view(), 0)
   }
 }
