@@ -7,11 +7,9 @@
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { Backend } from './backend/backend.ts'
-import { DISCO_FILE } from './backend/map-flow.ts'
 import type { StorePort } from './backend/ports.ts'
 import type { Env } from './base/env.ts'
 import { formatAddrPort, type AddrPort } from './base/ip.ts'
-import { PrivateKey } from './base/keys.ts'
 import { makeLog, type LogLevel } from './base/log.ts'
 import { Control } from './control/control.ts'
 import { Dataplane } from './dataplane/dataplane.ts'
@@ -86,7 +84,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   stops.push(() => health.stop())
   const dataplane = new Dataplane({ env, native })
   const derp = new DerpRegions({ env, dial: dialRelay })
-  const magicsock = new Magicsock({ env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: resolveHost, discoKey: keptDiscoKey(store) })
+  const magicsock = new Magicsock({ env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: resolveHost })
   const control = new Control({
     env, dial, http: makeHttpFetch(), http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
   })
@@ -165,18 +163,6 @@ function openState(options: EngineOptions, clock: SystemClock, log: ReturnType<t
   const journal = new JournalFile({ clock, dir: options.env?.['TS_LOGS_DIR'] || join(options.stateDir, 'journal'), onFailure })
   stops.push(() => journal.flush(), () => store.flush())
   return { store, journal }
-}
-
-/**
- * The disco key of this sign-in: the saved one, so that peers know a restarted engine before the server has told them.
- * Signing out removes it.
- */
-function keptDiscoKey(store: StorePort): PrivateKey {
-  const saved = store.load(DISCO_FILE, (text) => PrivateKey.parse(text.trim()))
-  if (saved) return saved.value
-  const fresh = PrivateKey.fromRandom(systemRandom.bytes(32))
-  store.save(DISCO_FILE, `${fresh.secretText()}\n`)
-  return fresh
 }
 
 /** Opens the proxies that were asked for; one address for both makes one listener that tells them apart. */

@@ -2,6 +2,7 @@
  * The bus as a state: the first notify carries it whole, each later one changes it. Pure; what a notify does not speak of
  * keeps its identity, so that a view can compare with `===`.
  *
+ * NoState without a map means that another profile takes over: nothing of the old one's network stays.
  * Watch with BUS_MASK. After a break, start again from EMPTY_BUS: the first message carries everything.
  */
 import type { Node, UserProfile } from '../engine/core/tailcfg/types.ts'
@@ -46,7 +47,8 @@ export const EMPTY_BUS: BusState = {
 const NAMES = new Map(Object.entries(STATE_NUMBER).map(([name, number]) => [number, name as StateName]))
 
 /** The state after a notify. */
-export function reduceNotify(before: BusState, notify: Notify): BusState {
+export function reduceNotify(was: BusState, notify: Notify): BusState {
+  const before = notify.State === STATE_NUMBER.NoState && !notify.NetMap ? { ...EMPTY_BUS, prefs: was.prefs, health: was.health } : was
   const state = notify.State === null ? before.state : (NAMES.get(notify.State) ?? before.state)
   const signedIn = notify.LoginFinished !== null || state === 'Running'
   return {

@@ -7,7 +7,7 @@
  * Decisions live elsewhere: state.ts (what state we are in), core/plan (what the parts should be), prefs.ts (what is allowed),
  * login.ts (signing in and out), map-flow.ts (the list of devices). This file only connects.
  */
-import { EngineError, errorText } from '../base/errors.ts'
+import { EngineError } from '../base/errors.ts'
 import { EMPTY_PLAN, Planner } from '../core/plan/plan.ts'
 import { STATE_NUMBER } from '../../localapi/types.ts'
 import type { Notify, PingResult, PingType, Prefs, StartOptions } from '../../localapi/types.ts'
@@ -25,8 +25,9 @@ import { ping } from './ping.ts'
 import type { BackendDeps, BackendFacts, ControlState } from './ports.ts'
 import { applyMask, changedFields, checkPrefs, parsePrefs } from './prefs.ts'
 import { ProxyDoor } from './proxy.ts'
-import { freshState, parseState, stateText } from './saved-state.ts'
-import type { SavedState } from './saved-state.ts'
+import { Profiles } from './profiles.ts'
+import { ProfileSwitch } from './profile-switch.ts'
+import { freshState } from './saved-state.ts'
 import { SessionPages } from './session-page.ts'
 import { carries, next } from './state.ts'
 import type { LifecycleEvent } from './state.ts'
@@ -34,7 +35,6 @@ import { Views } from './views.ts'
 import { hostinfoOf } from './wants.ts'
 import { messagesOf, warningsOf } from './warnings.ts'
 
-const STATE_FILE = 'state'
 const ENGINE_STATUS_MS = 2_000
 
 export class Backend {
@@ -42,6 +42,8 @@ export class Backend {
   readonly views: Views
   /** Signing in, as people are told it. */
   readonly session: SessionPages
+  readonly profiles: Profiles
+  readonly profileSwitch: ProfileSwitch
   readonly #deps: BackendDeps
   readonly #model: Model
   readonly #planner = new Planner()
@@ -60,15 +62,23 @@ export class Backend {
     this.#bus = new Bus(deps.env, deps.version)
     const proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, resolve: deps.resolve })
     const knot = this.#knot()
-    this.#map = new MapFlow({ env: deps.env, store: deps.store, model: this.#model, bus: this.#bus, knot })
-    this.#login = new LoginFlow({ ...deps, model: this.#model, knot, map: this.#map, session: this.session })
+    this.profiles = new Profiles({ ...deps, model: this.#model })
+    const shared = { ...deps, model: this.#model, bus: this.#bus, knot, profiles: this.profiles, session: this.session }
+    this.#map = new MapFlow(shared)
+    this.#login = new LoginFlow({ ...shared, map: this.#map })
+    this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, begin: () => this.#begin() })
     this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy, knot, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
   }
 
   /** Reads the saved state and goes on where the last engine was. Facts may come from here on. */
   start(): void {
-    this.#load()
+    this.profiles.load()
+    this.#noteStoreProblems()
+    this.#begin()
+  }
+
+  #begin(): void {
     const { prefs, nodeKey } = this.#model.saved
     this.#deps.env.journal.add({ part: 'backend', kind: 'start', wantRunning: prefs.WantRunning, signedIn: nodeKey !== undefined })
     this.#advance({ kind: 'node-key', has: nodeKey !== undefined })
@@ -120,9 +130,9 @@ export class Backend {
     return this.#login.logout()
   }
 
-  /** Forgets the sign-in here without telling the server. */
+  /** Forgets every profile and the machine key, without telling a server. */
   resetAuth(): void {
-    this.#login.reset()
+    this.profileSwitch.removeAll()
   }
 
   /** Looks at the network anew: addresses, relays, paths. */
@@ -148,6 +158,7 @@ export class Backend {
   /** Tells control what this device is; does nothing when it knows. */
   pushWants(): void {
     const { control, magicsock, hostinfo } = this.#deps
+    magicsock.setDiscoKey(this.#model.saved.discoKey)
     control.set({ hostinfo: hostinfoOf(hostinfo(), this.#model), endpoints: this.#model.endpoints, discoKey: magicsock.discoKey })
   }
 
@@ -168,7 +179,7 @@ export class Backend {
   #knot(): Knot {
     return {
       advance: (event) => this.#advance(event),
-      save: (saved) => this.#save(saved),
+      save: (saved, wipe) => this.profiles.save(saved, wipe),
       takePrefs: (prefs) => this.#takePrefs(prefs),
       emit: (part) => this.#bus.emit(part),
       pushWants: () => this.pushWants(),
@@ -189,13 +200,6 @@ export class Backend {
     if (tell && before === this.#model.life.name) this.#bus.emit({ State: STATE_NUMBER[before] })
   }
 
-  #load(): void {
-    const loaded = this.#deps.store.load(STATE_FILE, (text) => parseState(text, this.#deps.os))
-    if (loaded) this.#model.saved = loaded.value
-    else this.#save(this.#model.saved)
-    this.#noteStoreProblems()
-  }
-
   #noteStoreProblems(): void {
     const known = this.#model.storeProblems.length
     this.#model.storeProblems = this.#deps.store.problems().map((problem) => {
@@ -205,22 +209,10 @@ export class Backend {
     for (const why of this.#model.storeProblems.slice(known)) this.#deps.env.journal.add({ part: 'store', kind: 'damaged', why })
   }
 
-  #save(saved: SavedState): void {
-    this.#model.saved = saved
-    try {
-      this.#deps.store.save(STATE_FILE, stateText(saved))
-      this.#model.saveFailure = undefined
-    } catch (error) {
-      // The engine goes on with what it has in memory and says so.
-      this.#model.saveFailure = errorText(error)
-      this.#deps.env.log.error('the state was not saved', { error: this.#model.saveFailure })
-    }
-  }
-
   #takePrefs(prefs: Prefs): void {
     const fields = changedFields(this.#model.saved.prefs, prefs)
     if (fields.length === 0) return
-    this.#save({ ...this.#model.saved, prefs })
+    this.profiles.save({ ...this.#model.saved, prefs })
     this.#deps.env.journal.add({ part: 'backend', kind: 'prefs', why: `changed: ${fields.join(', ')}`, fields })
     const wasCarrying = carries(this.#model.life)
     this.#advance({ kind: 'prefs', wantRunning: prefs.WantRunning, loggedOut: prefs.LoggedOut })

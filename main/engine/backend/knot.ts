@@ -7,8 +7,8 @@ import type { LifecycleEvent } from './state.ts'
 
 export interface Knot {
   advance(event: LifecycleEvent): void
-  /** Keeps the state, on disk when it returns; a failure becomes a warning. */
-  save(saved: SavedState): void
+  /** Keeps the state, on disk when it returns; a failure becomes a warning. `wipe`: no key of before stays on disk. */
+  save(saved: SavedState, wipe?: boolean): void
   /** Takes prefs that were checked; saves, tells and applies what differs. */
   takePrefs(prefs: Prefs): void
   emit(part: Partial<Notify>): void

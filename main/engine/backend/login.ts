@@ -10,6 +10,7 @@
  * The auth key is kept in memory only, for as long as a re-authentication may ask for it.
  */
 import { EngineError, errorText } from '../base/errors.ts'
+import { PrivateKey } from '../base/keys.ts'
 import type { Env } from '../base/env.ts'
 import type { Prefs, StartOptions } from '../../localapi/types.ts'
 import type { Knot } from './knot.ts'
@@ -17,7 +18,7 @@ import type { MapFlow } from './map-flow.ts'
 import type { Model } from './model.ts'
 import type { ControlPort, ControlState, LoggedIn, Login } from './ports.ts'
 import { checkPrefs, parsePrefs, publicConfig } from './prefs.ts'
-import { freshState } from './saved-state.ts'
+import type { Profiles } from './profiles.ts'
 import type { SessionPages } from './session-page.ts'
 
 const LOGOUT_TIMEOUT_MS = 5_000
@@ -29,8 +30,8 @@ export interface LoginDeps {
   readonly model: Model
   readonly knot: Knot
   readonly map: MapFlow
+  readonly profiles: Profiles
   readonly session: SessionPages
-  readonly os: 'linux' | 'windows' | 'macOS'
   readonly ephemeral?: boolean
 }
 
@@ -60,6 +61,14 @@ export class LoginFlow {
     this.#pending = undefined
     this.#deps.control.stop()
     this.#setIdle()
+  }
+
+  /** Drops what is under way, for another profile. */
+  leave(): void {
+    this.#started = undefined
+    this.#awaited = false
+    this.pause()
+    this.#deps.session.handleReset()
   }
 
   start(options: StartOptions): void {
@@ -177,19 +186,20 @@ export class LoginFlow {
 
   /** Forgets the sign-in and goes back to the prefs of a new profile; the machine key stays. */
   reset(): void {
-    const { model, knot, env } = this.#deps
+    const { model, knot, profiles } = this.#deps
     this.pause()
     this.#started = undefined
     this.#forgetNodeKey('signed out')
-    const fresh = freshState(env.random, this.#deps.os, env.clock.wallMs(), model.saved.machineKey)
-    knot.save({ ...fresh, prefs: model.saved.prefs })
+    const fresh = profiles.replaceCurrent()
+    knot.save({ ...fresh, prefs: model.saved.prefs }, true)
     knot.takePrefs(fresh.prefs)
   }
 
   #forgetNodeKey(why: string): void {
     const { model, knot, map, session, env } = this.#deps
     env.journal.add({ part: 'backend', kind: 'key-forgotten', why })
-    knot.save({ ...model.saved, nodeKey: undefined, nodeKeyUrl: '', user: undefined, nodeId: '', prefs: { ...model.saved.prefs, Config: null } })
+    const discoKey = PrivateKey.fromRandom(env.random.bytes(32))
+    knot.save({ ...model.saved, nodeKey: undefined, nodeKeyUrl: '', discoKey, user: undefined, nodeId: '', prefs: { ...model.saved.prefs, Config: null } }, true)
     map.forget()
     session.handleReset()
     knot.advance({ kind: 'node-key', has: false })

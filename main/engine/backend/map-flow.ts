@@ -11,18 +11,18 @@ import { resolveExitNode } from './exit-node.ts'
 import type { Knot } from './knot.ts'
 import { publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
-import { changesOf } from './peer-changes.ts'
+import { forgetNetwork } from './model.ts'
+import { changesOf, wholeMap } from './peer-changes.ts'
 import type { StorePort } from './ports.ts'
 import { publicConfig } from './prefs.ts'
+import type { Profiles } from './profiles.ts'
 import { forgetMap, loadMap, saveMap } from './saved-map.ts'
+import type { MapOwner } from './saved-map.ts'
 import { carries } from './state.ts'
 import { SAVED_MAP_GRACE_MS } from './warnings.ts'
 
 /** Longest single wait for a key to end; re-armed until then. */
 const MAX_WAIT_MS = 3_600_000
-
-/** Where the disco key of this sign-in is kept. */
-export const DISCO_FILE = 'disco'
 
 export interface MapFlowDeps {
   readonly env: Env
@@ -30,6 +30,7 @@ export interface MapFlowDeps {
   readonly model: Model
   readonly bus: Bus
   readonly knot: Knot
+  readonly profiles: Profiles
 }
 
 /** Wall time by the server's clock. */
@@ -56,7 +57,7 @@ export class MapFlow {
     model.netMap = delta.netMap
     model.mapSavedAtMs = undefined
     this.#keepIdentity(delta.netMap)
-    saveMap(store, delta.netMap, { nodeKey: owner, controlUrl: model.saved.nodeKeyUrl }, env.clock.wallMs())
+    saveMap(store, delta.netMap, this.#owner(owner), env.clock.wallMs())
     if (bus.size > 0) {
       const { whole, patched } = changesOf(delta, before)
       bus.emit(whole, patched)
@@ -68,10 +69,10 @@ export class MapFlow {
 
   /** Goes on with the saved map of this node key and server, if there is one and no newer. */
   useSaved(): void {
-    const { env, store, model, knot } = this.#deps
+    const { env, store, model, bus, knot } = this.#deps
     const owner = publicNodeKey(model)
     if (owner === undefined || model.netMap) return
-    const found = loadMap(store, { nodeKey: owner, controlUrl: model.saved.nodeKeyUrl })
+    const found = loadMap(store, this.#owner(owner))
     knot.noteStoreProblems()
     if (!found) return
     model.netMap = found.netMap
@@ -82,19 +83,30 @@ export class MapFlow {
     env.journal.add({ part: 'backend', kind: 'saved-map', why, peers: found.netMap.peers.size })
     this.#warningTimer?.()
     this.#warningTimer = env.clock.after(SAVED_MAP_GRACE_MS, () => knot.refreshWarnings())
+    if (bus.size > 0) bus.emit(wholeMap(found.netMap))
     this.#take('saved')
   }
 
-  /** Drops the map, here and on disk, and the disco key that its peers knew. */
+  /** Drops the map, here and on disk. */
   forget(): void {
     const { model, store, knot } = this.#deps
-    this.stop()
-    model.netMap = undefined
-    model.mapSavedAtMs = undefined
-    model.active.clear()
-    forgetMap(store)
-    store.remove(DISCO_FILE)
+    this.leave()
+    forgetMap(store, model.saved.profile.id)
     knot.advance({ kind: 'no-map' })
+  }
+
+  /** Drops the map here; on disk it stays for the profile's return. */
+  leave(): void {
+    const { model, bus } = this.#deps
+    this.stop()
+    const ids = [...(model.netMap?.peers.keys() ?? [])]
+    forgetNetwork(model)
+    if (ids.length > 0 && bus.size > 0) bus.emit({ PeersRemoved: ids })
+  }
+
+  #owner(nodeKey: string): MapOwner {
+    const { saved } = this.#deps.model
+    return { profileId: saved.profile.id, nodeKey, controlUrl: saved.nodeKeyUrl }
   }
 
   /** Stops its timers. */
@@ -118,14 +130,16 @@ export class MapFlow {
 
   /** Node ID and names of the network go into the profile, so that they are known while signed in but stopped. */
   #keepIdentity(netMap: NetMap): void {
-    const { model, knot } = this.#deps
+    const { model, knot, profiles } = this.#deps
     const { saved } = model
     const network = { magicDnsName: magicDnsSuffix(netMap.self), domain: netMap.domain }
     const user = netMap.userProfiles.get(netMap.self.User) ?? saved.user
     const same = saved.nodeId === netMap.self.StableID && JSON.stringify([saved.network, saved.user]) === JSON.stringify([network, user])
     if (same) return
     const prefs = user ? { ...saved.prefs, Config: publicConfig(user, netMap.self.StableID) } : saved.prefs
-    knot.save({ ...saved, nodeId: netMap.self.StableID, network, user, prefs })
+    const known = { ...saved, nodeId: netMap.self.StableID, network, user, prefs }
+    const merged = profiles.merged(known)
+    knot.save(merged, merged !== known)
   }
 
   /** Wakes when the next key of the map ends, ours or a peer's. */

@@ -59,6 +59,17 @@ export function newModel(saved: SavedState): Model {
   }
 }
 
+/** Forgets all that was learnt from one server; what is known of this machine stays. */
+export function forgetNetwork(model: Model): void {
+  model.netMap = undefined
+  model.mapSavedAtMs = undefined
+  model.savedMapSinceMs = undefined
+  model.loss = undefined
+  model.homeRegion = 0
+  model.authUrl = ''
+  model.active.clear()
+}
+
 /** Our public node key, "" without one. */
 export function publicNodeKey(model: Model): NodePublicKey | undefined {
   return model.saved.nodeKey && nodeKey(model.saved.nodeKey.publicBytes())

@@ -36,6 +36,16 @@ export function changesOf(delta: NetMapDelta, before: NetMap | undefined): { who
   }
 }
 
+/** A map as watchers are told of it who know none of it. */
+export function wholeMap(netMap: NetMap): Partial<Notify> {
+  const suffix = magicDnsSuffix(netMap.self)
+  return {
+    SelfChange: nodeJson(netMap.self, suffix),
+    PeersChanged: [...netMap.peers.values()].map((node) => nodeJson(node, suffix)),
+    UserProfiles: Object.fromEntries(netMap.userProfiles),
+  }
+}
+
 const PATCHABLE: ReadonlySet<string> = new Set(['Online', 'LastSeen', 'HomeDERP', 'Endpoints'])
 
 /** The patch from one node to the next, or undefined when a patch cannot say it. */

@@ -69,6 +69,7 @@ export interface DiscoPong {
 
 export interface MagicsockPort {
   readonly discoKey: DiscoPublicKey
+  setDiscoKey(key: PrivateKey): void
   setNodeKey(key: NodePublicKey | undefined): void
   setConfig(config: MagicsockConfig): void
   ping(peer: NodePublicKey, sizeBytes: number, timeoutMs: number): Promise<DiscoPong>

@@ -1,15 +1,19 @@
 /**
- * The saved network map: lets an engine that starts while the server is away go on where it was. It is used only with
- * the node key and server that it was made for.
+ * The saved network map of a profile: lets an engine that starts while the server is away go on where it was. It is used
+ * only with the node key and server that it was made for.
  */
 import { isDecodeError } from '../base/errors.ts'
 import { fromJson, toJson } from '../core/netmap/json.ts'
 import type { NetMap } from '../core/netmap/types.ts'
 import type { StorePort } from './ports.ts'
 
-const FILE = 'netmap'
+/** Before there were profiles. */
+const OLD_FILE = 'netmap'
+
+const fileOf = (profileId: string): string => `netmap-${profileId}`
 
 export interface MapOwner {
+  readonly profileId: string
   /** Public node key. */
   readonly nodeKey: string
   readonly controlUrl: string
@@ -22,16 +26,25 @@ export interface SavedMap {
 
 /** Puts the map on disk soon; the text is made only when it is written. */
 export function saveMap(store: StorePort, netMap: NetMap, owner: MapOwner, wallMs: number): void {
-  store.saveLater(FILE, () => JSON.stringify({ version: 1, ...owner, savedAtMs: wallMs, netMap: toJson(netMap) }))
+  const { profileId, ...marks } = owner
+  store.saveLater(fileOf(profileId), () => JSON.stringify({ version: 1, ...marks, savedAtMs: wallMs, netMap: toJson(netMap) }))
 }
 
 /** The saved map of this owner, or undefined. */
 export function loadMap(store: StorePort, owner: MapOwner): SavedMap | undefined {
-  return store.load(FILE, (text) => parseSavedMap(text, owner))?.value.saved
+  return store.load(fileOf(owner.profileId), (text) => parseSavedMap(text, owner))?.value.saved
 }
 
-export function forgetMap(store: StorePort): void {
-  store.remove(FILE)
+export function forgetMap(store: StorePort, profileId: string): void {
+  store.remove(fileOf(profileId))
+}
+
+/** Gives the map of the time before profiles to this one. */
+export function renameOldMap(store: StorePort, profileId: string): void {
+  const old = store.load(OLD_FILE, (text) => text)
+  if (!old) return
+  store.save(fileOf(profileId), old.value)
+  store.remove(OLD_FILE)
 }
 
 /** A good file of another owner is no damage: `saved` is undefined then. */

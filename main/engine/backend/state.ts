@@ -2,6 +2,7 @@
  * The engine's life as facts and the one state name that follows from them.
  *
  *   NoState → NeedsLogin → Starting → Running ⇄ Stopped        any → NeedsLogin (signed out, key ended)
+ *   any → NoState (another profile)
  *
  * `next` is pure. Whether packets may flow (`carries`) is decided apart from the name: while a sign-in is renewed the
  * name is NeedsLogin and the tunnels go on.
@@ -25,6 +26,8 @@ export interface Lifecycle {
 
 export type LifecycleEvent =
   | { readonly kind: 'loaded' }
+  /** Another profile takes over: what was known is of the old one. */
+  | { readonly kind: 'profile' }
   | { readonly kind: 'prefs'; readonly wantRunning: boolean; readonly loggedOut: boolean }
   | { readonly kind: 'node-key'; readonly has: boolean }
   | { readonly kind: 'control'; readonly state: ControlState['kind'] }
@@ -49,7 +52,8 @@ export const INITIAL: Lifecycle = {
 export function next(life: Lifecycle, event: LifecycleEvent): Lifecycle {
   const after = take(life, event)
   // Until the state file has been read nothing is known.
-  const name = life.name === 'NoState' && event.kind !== 'loaded' ? 'NoState' : nameOf(after)
+  const isUnknown = event.kind === 'profile' || (life.name === 'NoState' && event.kind !== 'loaded')
+  const name = isUnknown ? 'NoState' : nameOf(after)
   return { ...after, name }
 }
 
@@ -57,6 +61,8 @@ function take(life: Lifecycle, event: LifecycleEvent): Lifecycle {
   switch (event.kind) {
     case 'loaded':
       return life
+    case 'profile':
+      return { ...INITIAL, applied: life.applied }
     case 'prefs':
       return { ...life, wantRunning: event.wantRunning, loggedOut: event.loggedOut }
     case 'node-key':
@@ -66,7 +72,7 @@ function take(life: Lifecycle, event: LifecycleEvent): Lifecycle {
     case 'map':
       return { ...life, map: event.from, keyExpired: event.keyExpired, machineAuthorized: event.machineAuthorized }
     case 'no-map':
-      return { ...life, map: 'none', keyExpired: false, machineAuthorized: true, applied: false }
+      return { ...life, map: 'none', keyExpired: false, machineAuthorized: true }
     case 'key-expired':
       return { ...life, keyExpired: true }
     case 'applied':

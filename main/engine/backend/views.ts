@@ -6,12 +6,11 @@ import type { Hostinfo } from '../core/tailcfg/types.ts'
 import type { DerpMap, DnsConfig, Node, UserProfile } from '../core/tailcfg/types.ts'
 import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
 import { ZERO_TIME } from '../core/tailcfg/types.ts'
-import type { EngineStatus, HealthState, LoginProfile, NetMapJson, PathsPage, Prefs, Status, WhoIsResponse } from '../../localapi/types.ts'
+import type { EngineStatus, HealthState, NetMapJson, PathsPage, Prefs, Status, WhoIsResponse } from '../../localapi/types.ts'
 import { publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
 import { netMapJson, nodeJson } from './node-json.ts'
 import type { BackendDeps } from './ports.ts'
-import { loginProfile } from './saved-state.ts'
 import { buildStatus, regionCode } from './status.ts'
 import { hostinfoOf } from './wants.ts'
 import { nodeByIp, nodeByKey, whoIs } from './whois.ts'
@@ -60,14 +59,6 @@ export class Views {
 
   health(): HealthState {
     return this.#deps.health.state()
-  }
-
-  currentProfile(): LoginProfile {
-    return loginProfile(this.#model.saved)
-  }
-
-  profiles(): readonly LoginProfile[] {
-    return this.#model.saved.nodeKey ? [this.currentProfile()] : []
   }
 
   /** Who has `addr`: an address, address:port, loopback source port of a tunnel connection, or node key text. */

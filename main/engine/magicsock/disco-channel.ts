@@ -1,6 +1,6 @@
 /**
  * Our disco identity and what is said under it: seals what goes out, opens what comes in from peers of the map, and
- * counts everything that it drops. The private key lives here, in memory only, and is new with every engine.
+ * counts everything that it drops. The private key belongs to the profile in use.
  */
 import { toHex } from '../base/bytes.ts'
 import type { Random } from '../base/env.ts'
@@ -14,10 +14,10 @@ import type { PeerEntry, PeerTable } from './peer-table.ts'
 import { notePingOnce } from './peer-table.ts'
 
 export class DiscoChannel {
-  readonly publicKey: DiscoPublicKey
+  #publicKey: DiscoPublicKey
   readonly #random: Random
   readonly #peers: PeerTable
-  readonly #keys: DiscoKeys
+  #keys: DiscoKeys
   readonly counters = {
     datagramsUnknown: 0,
     discoNoKey: 0,
@@ -34,10 +34,23 @@ export class DiscoChannel {
   }
 
   constructor(random: Random, peers: PeerTable, own: PrivateKey) {
-    this.publicKey = discoKey(own.publicBytes())
+    this.#publicKey = discoKey(own.publicBytes())
     this.#random = random
     this.#peers = peers
     this.#keys = new DiscoKeys(own)
+  }
+
+  get publicKey(): DiscoPublicKey {
+    return this.#publicKey
+  }
+
+  /** Answers whether it is another key than before. */
+  setOwn(own: PrivateKey): boolean {
+    const publicKey = discoKey(own.publicBytes())
+    if (publicKey === this.#publicKey) return false
+    this.#publicKey = publicKey
+    this.#keys = new DiscoKeys(own)
+    return true
   }
 
   /** A message from any peer of the map; undefined when it is something else. */

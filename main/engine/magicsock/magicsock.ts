@@ -56,8 +56,6 @@ export interface MagicsockDeps {
   readonly paths: Paths
   readonly interfaces: () => readonly LocalInterface[]
   readonly resolve?: Resolve
-  /** A fresh one is made without it. Kept over a restart, peers answer at once, before the server has told them anything. */
-  readonly discoKey?: PrivateKey
 }
 
 export interface MagicsockModes {
@@ -66,7 +64,6 @@ export interface MagicsockModes {
 }
 
 export class Magicsock {
-  readonly discoKey: DiscoPublicKey
   readonly #deps: MagicsockDeps
   readonly #env: Env
   readonly #peers = new PeerTable()
@@ -92,8 +89,7 @@ export class Magicsock {
   constructor(deps: MagicsockDeps) {
     this.#deps = deps
     this.#env = { ...deps.env, log: deps.env.log.part('magicsock') }
-    this.#disco = new DiscoChannel(deps.env.random, this.#peers, deps.discoKey ?? PrivateKey.fromRandom(deps.env.random.bytes(32)))
-    this.discoKey = this.#disco.publicKey
+    this.#disco = new DiscoChannel(deps.env.random, this.#peers, PrivateKey.fromRandom(deps.env.random.bytes(32)))
     this.#sent = new SentPings(deps.env.clock)
     this.#netchecker = new Netchecker(
       {
@@ -112,6 +108,15 @@ export class Magicsock {
         },
       },
     )
+  }
+
+  get discoKey(): DiscoPublicKey {
+    return this.#disco.publicKey
+  }
+
+  /** Ours from here on. Kept over a restart, peers answer at once, before the server has told them anything. */
+  setDiscoKey(key: PrivateKey): void {
+    this.#disco.setOwn(key)
   }
 
   start(facts: MagicsockFacts): void {

@@ -146,14 +146,15 @@ describe('down, up and out', () => {
   test('logout tells the server, forgets the key and the map, and goes back to the prefs of a new profile', async () => {
     const store = new MemoryStore()
     const rig = joined(store)
+    const id = rig.backend.profiles.current().ID
     await rig.backend.logout()
     expect(rig.control.calls).toContain('logout')
     expect(rig.backend.views.status(true)).toMatchObject({ BackendState: 'NeedsLogin', TailscaleIPs: null, Peer: null })
     expect(rig.backend.views.status(true)).not.toHaveProperty('HaveNodeKey')
     expect(rig.backend.views.prefs()).toMatchObject({ LoggedOut: true, WantRunning: false, ControlURL: '', Config: null })
-    expect(rig.backend.views.profiles()).toEqual([])
+    expect(rig.backend.profiles.list()).toEqual([])
     expect(rig.dataplane.config?.peers).toEqual([])
-    expect(store.load('netmap', (text) => text)).toBeUndefined()
+    expect(store.load(`netmap-${id}`, (text) => text)).toBeUndefined()
   })
 
   test('logout with the server away signs out here and says what is left to do', async () => {
@@ -188,7 +189,7 @@ describe('a restart', () => {
     expect(second.machineKey.secretText()).toBe(first.machineKey.secretText())
     expect(second).toMatchObject({ controlUrl: URL1, interactive: false, nodeKey: expect.any(PrivateKey) })
     expect(rig.backend.views.prefs()).toEqual(before.backend.views.prefs())
-    expect(rig.backend.views.currentProfile()).toEqual(before.backend.views.currentProfile())
+    expect(rig.backend.profiles.current()).toEqual(before.backend.profiles.current())
   })
 
   test('with control away comes up Running from the saved map, and says so', () => {

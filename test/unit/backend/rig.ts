@@ -99,7 +99,7 @@ class FakeDataplane implements DataplanePort {
 }
 
 class FakeMagicsock implements MagicsockPort {
-  readonly discoKey = discoKey(new Uint8Array(32).fill(7))
+  discoKey = discoKey(new Uint8Array(32).fill(7))
   config: MagicsockConfig | undefined
   nodeKey: string | undefined
   readonly changes: string[] = []
@@ -107,6 +107,9 @@ class FakeMagicsock implements MagicsockPort {
   via: Awaited<ReturnType<MagicsockPort['ping']>>['via'] = { kind: 'direct', addr: { ip: '127.0.0.1', port: 18112 } }
   pingFails: Error | undefined
 
+  setDiscoKey(key: PrivateKey): void {
+    this.discoKey = discoKey(key.publicBytes())
+  }
   setNodeKey(key: string | undefined): void {
     this.nodeKey = key
   }

@@ -162,14 +162,19 @@ describe('the local socket', () => {
     expect((await api.call('GET', 'usermetrics')).text).toContain('bowline_filter_drop_total 3\n')
   })
 
-  test('profiles: one, in the shape of many', async () => {
+  test('profiles: list, switch, make and forget, with the stock answers', async () => {
     api = await serve()
     expect((await api.call('GET', 'profiles/')).json()).toEqual([])
     api.join()
     const [profile] = (await api.call('GET', 'profiles/')).json() as { ID: string }[]
     expect((await api.call('POST', `profiles/${profile!.ID}`)).status).toBe(204)
-    expect((await api.call('GET', 'profiles/%zz')).status).toBe(404)
-    expect((await api.call('PUT', 'profiles/')).status).toBe(501)
+    expect((await api.call('GET', `profiles/${profile!.ID}`)).json()).toEqual(profile)
+    expect((await api.call('GET', 'profiles/ffff')).status).toBe(404)
+    expect((await api.call('GET', 'profiles/%zz')).status).toBe(400)
+    expect(await api.call('POST', 'profiles/ffff')).toMatchObject({ status: 500, text: 'profile not found\n' })
+    expect((await api.call('DELETE', 'profiles/ffff')).status).toBe(204)
+    expect((await api.call('PUT', 'profiles/')).status).toBe(201)
+    expect((await api.call('GET', 'profiles/current')).json()).toMatchObject({ ID: '' })
     expect((await api.call('DELETE', `profiles/${profile!.ID}`)).status).toBe(204)
     expect((await api.call('GET', 'status')).json()).toMatchObject({ BackendState: 'NeedsLogin' })
   })
