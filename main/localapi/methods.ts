@@ -1,10 +1,18 @@
 /**
- * The table of LocalAPI endpoints: one row each. The server's exhaustive handlers and every client are derived from it.
+ * The table of LocalAPI endpoints: one row each, the stock daemon's whole list and our own. The server's exhaustive
+ * handlers and every client are derived from it.
  *
- *   path  after /localapi/v0/; a trailing slash means "and everything below"
- *   may   read | write: what the caller must be allowed; open: no check, as the stock daemon does it
+ *   path     after /localapi/v0/; a trailing slash means "and everything below"
+ *   may      read | write: what the caller must be allowed; open: no check, as the stock daemon does it
+ *   denied   what a caller without that right is told, word for word as the stock daemon
+ *   instead  what another HTTP method is answered with
+ *   lacks    the feature without which there is no answer: `absent` ones are answered as by a daemon built without them,
+ *            the others with a sentence of their own (server/lacking.ts)
+ *
+ * Source: tailscale ipn/localapi, feature/*; asked of a real 1.102.5 (test/interop/localapi-answers.test.ts).
  */
 import type {
+  ExitNodeSuggestion,
   JournalPage,
   LoginProfile,
   MaskedPrefs,
@@ -17,52 +25,125 @@ import type {
   WarningText,
   WhoIsResponse,
 } from './types.ts'
-import type { DerpMap, DnsConfig, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
+import type { ClientVersion, DerpMap, DnsConfig, FilterRule, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
 
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
 export type Permission = 'read' | 'write' | 'open'
+
+/** Features that this engine does not have. Those below `absent` may come; the others never will, or not in this form. */
+export type Lacked = 'absent' | 'cert' | 'tailnet-lock' | 'serve' | 'drive' | 'update' | 'expiry' | 'stacks' | 'id-token'
 
 /** One endpoint; `In` and `Out` are the JSON bodies and exist for the compiler alone. */
 export interface Method<In, Out> {
   readonly path: string
   readonly methods: readonly HttpMethod[]
   readonly may: Permission
+  readonly denied: string
+  readonly instead: { readonly status: number; readonly text: string }
+  readonly lacks?: Lacked
   readonly body?: In
   readonly result?: Out
 }
 
-function row<In, Out>(path: string, methods: readonly HttpMethod[], may: Permission): Method<In, Out> {
-  return { path, methods, may }
+interface Words {
+  readonly denied?: string
+  readonly instead?: readonly [status: number, text: string]
 }
 
+function row<In, Out>(path: string, methods: readonly HttpMethod[], may: Permission, words: Words = {}): Method<In, Out> {
+  const [status, text] = words.instead ?? [405, methods.length === 1 ? `only ${methods[0]!} allowed` : 'unsupported method']
+  return { path, methods, may, denied: words.denied ?? 'access denied', instead: { status, text } }
+}
+
+function lacking(path: string, methods: readonly HttpMethod[], may: Permission, lacks: Lacked): Method<void, void> & { readonly lacks: Lacked } {
+  return { ...row<void, void>(path, methods, may), lacks }
+}
+
+/** Where the stock daemon never looks at the method. */
+const ANY: readonly HttpMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+const usePost: Words = { instead: [405, 'use POST'] }
+
 export const METHODS = {
-  status: row<void, Status>('status', ['GET'], 'read'),
-  prefs: row<void, Prefs>('prefs', ['GET', 'HEAD'], 'read'),
-  editPrefs: row<MaskedPrefs, Prefs>('prefs', ['PATCH'], 'write'),
-  checkPrefs: row<Partial<Prefs>, { readonly Error?: string }>('check-prefs', ['POST'], 'write'),
-  start: row<StartOptions, void>('start', ['POST'], 'write'),
-  loginInteractive: row<void, void>('login-interactive', ['POST'], 'write'),
-  logout: row<void, void>('logout', ['POST'], 'write'),
-  resetAuth: row<void, void>('reset-auth', ['POST'], 'write'),
-  profiles: row<void, LoginProfile | readonly LoginProfile[]>('profiles/', ['GET', 'PUT', 'POST', 'DELETE'], 'write'),
-  watchBus: row<void, void>('watch-ipn-bus', ['GET'], 'read'),
-  whois: row<void, WhoIsResponse>('whois', ['GET'], 'read'),
-  ping: row<void, PingResult>('ping', ['POST'], 'open'),
-  peerById: row<void, Node>('peer-by-id', ['GET'], 'read'),
-  userProfile: row<void, UserProfile>('user-profile', ['GET'], 'read'),
-  derpMap: row<void, DerpMap>('derpmap', ['GET'], 'open'),
-  dnsConfig: row<void, DnsConfig>('dns-config', ['GET'], 'read'),
-  certDomains: row<void, readonly string[] | null>('cert-domains', ['GET'], 'read'),
-  metrics: row<void, string>('metrics', ['GET'], 'write'),
-  userMetrics: row<void, string>('usermetrics', ['GET'], 'open'),
-  uploadClientMetrics: row<readonly unknown[], void>('upload-client-metrics', ['POST'], 'open'),
+  status: row<void, Status>('status', ANY, 'read', { denied: 'status access denied' }),
+  prefs: row<void, Prefs>('prefs', ['GET', 'HEAD'], 'read', { denied: 'prefs access denied' }),
+  editPrefs: row<MaskedPrefs, Prefs>('prefs', ['PATCH'], 'write', { denied: 'prefs write access denied' }),
+  checkPrefs: row<Partial<Prefs>, { readonly Error?: string }>('check-prefs', ['POST'], 'write', { denied: 'checkprefs access denied', instead: [405, 'unsupported method'] }),
+  start: row<StartOptions, void>('start', ['POST'], 'write', { instead: [400, 'want POST'] }),
+  loginInteractive: row<void, void>('login-interactive', ['POST'], 'write', { denied: 'login access denied', instead: [400, 'want POST'] }),
+  logout: row<void, void>('logout', ['POST'], 'write', { denied: 'logout access denied', instead: [400, 'want POST'] }),
+  resetAuth: row<void, void>('reset-auth', ['POST'], 'write', { denied: 'reset-auth modify access denied', ...usePost }),
+  profiles: row<void, LoginProfile | readonly LoginProfile[]>('profiles/', ANY, 'write', { denied: 'profiles access denied' }),
+  watchBus: row<void, void>('watch-ipn-bus', ANY, 'read', { denied: 'watch ipn bus access denied' }),
+  whois: row<void, WhoIsResponse>('whois', ANY, 'read', { denied: 'whois access denied' }),
+  ping: row<void, PingResult>('ping', ['POST'], 'open', { instead: [400, 'want POST'] }),
+  peerById: row<void, Node>('peer-by-id', ANY, 'read', { denied: 'peer-by-id access denied' }),
+  userProfile: row<void, UserProfile>('user-profile', ANY, 'read', { denied: 'user-profile access denied' }),
+  derpMap: row<void, DerpMap>('derpmap', ['GET'], 'open', { instead: [400, 'want GET'] }),
+  dnsConfig: row<void, DnsConfig>('dns-config', ANY, 'read', { denied: 'dns-config access denied' }),
+  dnsOsConfig: row<void, void>('dns-osconfig', ['GET'], 'write', { denied: 'dns-osconfig dump access denied' }),
+  certDomains: row<void, readonly string[] | null>('cert-domains', ANY, 'read', { denied: 'cert-domains access denied' }),
+  metrics: row<void, string>('metrics', ANY, 'write', { denied: 'metric access denied' }),
+  userMetrics: row<void, string>('usermetrics', ANY, 'open'),
+  uploadClientMetrics: row<readonly unknown[], void>('upload-client-metrics', ['POST'], 'open', { instead: [405, 'unsupported method'] }),
+  bugReport: row<void, string>('bugreport', ['POST'], 'read', { denied: 'bugreport access denied' }),
   services: row<void, unknown>('services', ['GET'], 'open'),
-  serveConfig: row<void, unknown>('serve-config', ['GET'], 'read'),
-  suggestExitNode: row<void, { readonly ID: string; readonly Name: string }>('suggest-exit-node', ['GET', 'POST'], 'open'),
-  checkIpForwarding: row<void, WarningText>('check-ip-forwarding', ['GET'], 'read'),
-  checkUdpGroForwarding: row<void, WarningText>('check-udp-gro-forwarding', ['GET'], 'read'),
-  checkSoMark: row<void, { readonly UseSOMark: boolean }>('check-so-mark-in-use', ['GET'], 'read'),
-  debug: row<void, unknown>('debug', ['POST'], 'write'),
+  serveConfig: row<void, unknown>('serve-config', ['GET'], 'read', { denied: 'serve config denied', instead: [405, 'method not allowed'] }),
+  suggestExitNode: row<void, ExitNodeSuggestion>('suggest-exit-node', ['GET', 'POST'], 'open', { instead: [405, 'want POST'] }),
+  useExitNode: row<void, Prefs>('set-use-exit-node-enabled', ['POST'], 'write', usePost),
+  checkIpForwarding: row<void, WarningText>('check-ip-forwarding', ANY, 'read', { denied: 'IP forwarding check access denied' }),
+  checkUdpGroForwarding: row<void, WarningText>('check-udp-gro-forwarding', ANY, 'read', { denied: 'UDP GRO forwarding check access denied' }),
+  setUdpGroForwarding: row<void, WarningText>('set-udp-gro-forwarding', ANY, 'write', { denied: 'UDP GRO forwarding set access denied' }),
+  checkSoMark: row<void, { readonly UseSOMark: boolean }>('check-so-mark-in-use', ANY, 'read', { denied: 'SO_MARK check access denied' }),
+  /** Upgraded requests never come here; the stock daemon lets everybody dial, we only who may write. */
+  dial: row<void, void>('dial', ['POST'], 'write', { denied: 'dial access denied', instead: [405, 'POST required'] }),
+  disconnectControl: row<void, void>('disconnect-control', ['POST'], 'write', usePost),
+  shutdown: row<void, void>('shutdown', ['POST'], 'write', { denied: 'shutdown access denied' }),
+  appConnectorRoutes: row<void, Readonly<Record<string, unknown>>>('appc-route-info', ['GET'], 'open'),
+  guiVisible: row<unknown, void>('set-gui-visible', ['POST'], 'open', usePost),
+  policy: row<void, unknown>('policy/', ['GET', 'POST'], 'read', { denied: 'policy access denied' }),
+  updateCheck: row<void, ClientVersion>('update/check', ['GET'], 'open'),
+  debug: row<void, unknown>('debug', ['POST'], 'write', { denied: 'debug access denied', instead: [405, 'POST required'] }),
+  debugLogging: row<void, { readonly Error: string }>('component-debug-logging', ANY, 'write', { denied: 'debug access denied' }),
+  debugFilterMatches: row<void, readonly unknown[]>('debug-packet-filter-matches', ANY, 'write', { denied: 'debug access denied' }),
+  debugFilterRules: row<void, readonly FilterRule[] | null>('debug-packet-filter-rules', ANY, 'write', { denied: 'debug access denied' }),
+  debugOptionalFeatures: row<void, { readonly Features: Readonly<Record<string, boolean>> }>('debug-optional-features', ANY, 'open'),
+  debugLog: row<unknown, void>('debug-log', ['POST'], 'read', { denied: 'debug-log access denied' }),
+  pprof: row<void, void>('pprof', ANY, 'write', { denied: 'profile access denied' }),
+
+  cert: lacking('cert/', ANY, 'write', 'cert'),
+  tailnetLock: lacking('tka/', ANY, 'write', 'tailnet-lock'),
+  setServeConfig: lacking('serve-config', ['POST'], 'write', 'serve'),
+  queryFeature: lacking('query-feature', ['POST'], 'read', 'serve'),
+  drive: lacking('drive/', ANY, 'write', 'drive'),
+  update: lacking('update/', ANY, 'write', 'update'),
+  setExpirySooner: lacking('set-expiry-sooner', ['POST'], 'write', 'expiry'),
+  goroutines: lacking('goroutines', ANY, 'write', 'stacks'),
+  idToken: lacking('id-token', ANY, 'write', 'id-token'),
+  dnsQuery: lacking('dns-query', ['GET'], 'write', 'absent'),
+  setDns: lacking('set-dns', ['POST'], 'write', 'absent'),
+  fileTargets: lacking('file-targets', ['GET'], 'read', 'absent'),
+  filePut: lacking('file-put/', ['PUT', 'POST'], 'write', 'absent'),
+  files: lacking('files/', ['GET', 'DELETE'], 'write', 'absent'),
+  serviceClients: lacking('prefs/service-clients', ['GET', 'POST'], 'read', 'absent'),
+  pins: lacking('pins', ['GET', 'POST'], 'read', 'absent'),
+  routeCheck: lacking('routecheck', ['POST'], 'open', 'absent'),
+  logTap: lacking('logtap', ['GET'], 'write', 'absent'),
+  pushDeviceToken: lacking('set-push-device-token', ['POST'], 'write', 'absent'),
+  pushMessage: lacking('handle-push-message', ['POST'], 'write', 'absent'),
+  deviceAttributes: lacking('alpha-set-device-attrs', ['PATCH'], 'write', 'absent'),
+  debugBusEvents: lacking('debug-bus-events', ['GET'], 'write', 'absent'),
+  debugBusGraph: lacking('debug-bus-graph', ['GET'], 'open', 'absent'),
+  debugBusQueues: lacking('debug-bus-queues', ['GET'], 'open', 'absent'),
+  debugCapture: lacking('debug-capture', ['POST'], 'write', 'absent'),
+  debugDerpRegion: lacking('debug-derp-region', ['POST'], 'write', 'absent'),
+  debugDialTypes: lacking('debug-dial-types', ['POST'], 'write', 'absent'),
+  debugEndpointChanges: lacking('debug-peer-endpoint-changes', ['GET'], 'read', 'absent'),
+  debugRelaySessions: lacking('debug-peer-relay-sessions', ['GET'], 'write', 'absent'),
+  debugPortMap: lacking('debug-portmap', ANY, 'write', 'absent'),
+  debugRotateDiscoKey: lacking('debug-rotate-disco-key', ['POST'], 'write', 'absent'),
+  setStateStore: lacking('dev-set-state-store', ['POST'], 'write', 'absent'),
+  conn25: lacking('conn25/state', ['GET'], 'read', 'absent'),
+
   journal: row<void, JournalPage>('bowline/journal', ['GET'], 'write'),
   netcheck: row<void, unknown>('bowline/netcheck', ['GET', 'POST'], 'read'),
   paths: row<void, PathsPage>('bowline/paths', ['GET'], 'read'),
@@ -71,6 +152,8 @@ export const METHODS = {
 } as const
 
 export type MethodName = keyof typeof METHODS
+/** Rows that have a handler. */
+export type ServedName = { [N in MethodName]: (typeof METHODS)[N] extends { readonly lacks: Lacked } ? never : N }[MethodName]
 export type BodyOf<N extends MethodName> = (typeof METHODS)[N] extends Method<infer In, unknown> ? In : never
 export type ResultOf<N extends MethodName> = (typeof METHODS)[N] extends Method<unknown, infer Out> ? Out : never
 
@@ -81,20 +164,31 @@ export const API_HOST = 'local-tailscaled.sock'
 
 export type RouteMatch =
   | { readonly kind: 'found'; readonly name: MethodName; readonly rest: string }
-  | { readonly kind: 'wrong-method' }
+  /** The path is known, the method is not; `name` is its row, or the first of several. */
+  | { readonly kind: 'wrong-method'; readonly name: MethodName }
   | { readonly kind: 'unknown' }
 
-/** Which row answers a request; `rest` is the path below a row that ends in a slash, still escaped. */
+/** Which row answers a request; `rest` is the path below a row that ends in a slash, still escaped. Whole paths go first. */
 export function findMethod(path: string, method: string): RouteMatch {
   if (!path.startsWith(API_PREFIX)) return { kind: 'unknown' }
   const suffix = path.slice(API_PREFIX.length)
-  let known = false
-  for (const name of Object.keys(METHODS) as MethodName[]) {
+  const names = (ROWS_OF.get(suffix) ?? ROWS_OF.get(suffix.slice(0, suffix.indexOf('/') + 1))) ?? []
+  for (const name of names) {
     const candidate: Method<unknown, unknown> = METHODS[name]
-    const below = candidate.path.endsWith('/') && suffix.startsWith(candidate.path)
-    if (candidate.path !== suffix && !below) continue
-    known = true
     if (candidate.methods.some((allowed) => allowed === method)) return { kind: 'found', name, rest: suffix.slice(candidate.path.length) }
   }
-  return { kind: known ? 'wrong-method' : 'unknown' }
+  return names.length > 0 ? { kind: 'wrong-method', name: names[0]! } : { kind: 'unknown' }
+}
+
+const ROWS_OF: ReadonlyMap<string, readonly MethodName[]> = rowsByPath()
+
+function rowsByPath(): Map<string, MethodName[]> {
+  const rows = new Map<string, MethodName[]>()
+  for (const name of Object.keys(METHODS) as MethodName[]) {
+    const { path } = METHODS[name]
+    const same = rows.get(path)
+    if (same) same.push(name)
+    else rows.set(path, [name])
+  }
+  return rows
 }

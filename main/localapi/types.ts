@@ -6,7 +6,7 @@
  *
  * Source: tailscale ipn/{prefs,backend}.go, ipn/ipnstate/ipnstate.go, client/tailscale/apitype (1.102.5); test/vectors/localapi.
  */
-import type { CapMap, ClientVersion, DerpMap, DnsConfig, FilterRule, Node, SshPolicy, UserProfile } from '../engine/core/tailcfg/types.ts'
+import type { CapMap, ClientVersion, DerpMap, DnsConfig, FilterRule, Location, Node, SshPolicy, UserProfile } from '../engine/core/tailcfg/types.ts'
 
 export type StateName = 'NoState' | 'InUseOtherUser' | 'NeedsLogin' | 'NeedsMachineAuth' | 'Stopped' | 'Starting' | 'Running'
 
@@ -250,6 +250,13 @@ export interface PingResult {
   readonly PeerAPIPort?: number
   readonly PeerAPIURL?: string
   readonly IsLocalIP?: boolean
+}
+
+/** suggest-exit-node; ID and Name are empty when there is none to suggest. */
+export interface ExitNodeSuggestion {
+  readonly ID: string
+  readonly Name: string
+  readonly Location?: Location
 }
 
 export type PingType = 'disco' | 'TSMP' | 'ICMP' | 'peerapi'

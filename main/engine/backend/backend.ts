@@ -13,8 +13,10 @@ import { STATE_NUMBER } from '../../localapi/types.ts'
 import type { Notify, PingResult, PingType, Prefs, StartOptions } from '../../localapi/types.ts'
 import { WATCH, WATCH_INITIAL } from '../../localapi/watch-mask.ts'
 import { Applier, relaysArePlain } from './apply.ts'
+import { BugReports } from './bug-report.ts'
 import { Bus } from './bus.ts'
 import type { Watcher, WatchSink } from './bus.ts'
+import { exitNodeMask } from './exit-node.ts'
 import { makeFacts } from './facts.ts'
 import type { Knot } from './knot.ts'
 import { LoginFlow } from './login.ts'
@@ -51,6 +53,7 @@ export class Backend {
   readonly #bus: Bus
   readonly #login: LoginFlow
   readonly #map: MapFlow
+  readonly #bugReports: BugReports
   #engineTimer: (() => void) | undefined
 
   constructor(deps: BackendDeps) {
@@ -58,6 +61,7 @@ export class Backend {
     this.#model = newModel(freshState(deps.env.random, deps.os, deps.env.clock.wallMs()))
     this.views = new Views(deps, this.#model)
     this.session = new SessionPages(deps.env, this.#model)
+    this.#bugReports = new BugReports(deps.env, this.#model, deps.health)
     this.#applier = new Applier(deps)
     this.#bus = new Bus(deps.env, deps.version)
     const proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, resolve: deps.resolve })
@@ -138,6 +142,33 @@ export class Backend {
   /** Looks at the network anew: addresses, relays, paths. */
   networkChanged(why: string): void {
     this.#deps.magicsock.handleNetworkChange(why, true)
+  }
+
+  /** Speaks with control anew. */
+  reconnectControl(why: string): void {
+    this.#deps.control.reconnect(why)
+  }
+
+  /** Lets go of control until the next login, edit or start; the tunnels stay up. */
+  disconnectControl(): void {
+    this.#deps.env.journal.add({ part: 'backend', kind: 'control-left', why: 'a person asked to leave the server while the tunnels stay up' })
+    this.#login.pause()
+  }
+
+  /** Turns the exit node that was last in use on or off; throws EngineError('not-found') when there is none. */
+  useExitNode(enabled: boolean): Prefs {
+    const mask = exitNodeMask(this.#model.saved.prefs, enabled)
+    return mask ? this.editPrefs(mask) : this.#model.saved.prefs
+  }
+
+  /** Writes a marker with what matters now into the journal and answers it. */
+  bugReport(note: string, diagnose: boolean): string {
+    return this.#bugReports.mark(note, diagnose)
+  }
+
+  /** Tells watchers something that did not happen, for trying them out. */
+  sendNotify(part: Partial<Notify>): void {
+    this.#bus.emit(part)
   }
 
   ping(ip: string, type: PingType, sizeBytes: number): Promise<PingResult> {

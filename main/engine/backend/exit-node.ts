@@ -1,8 +1,14 @@
 /**
- * The exit node pref: an address is turned into the stable ID of the device that has it, as soon as the list knows it.
+ * The exit node pref: an address is turned into the stable ID of the device that has it, as soon as the list knows it;
+ * switching it off remembers which one it was; and which of the offered ones is nearest.
+ *
+ * Source: tailscale ipnlocal (SetUseExitNodeEnabled, suggestExitNodeUsingDERP), 1.102.5.
  */
+import { EngineError } from '../base/errors.ts'
+import type { Location, NetInfo, Node } from '../core/tailcfg/types.ts'
 import type { NetMap } from '../core/netmap/types.ts'
-import type { Prefs } from '../../localapi/types.ts'
+import type { ExitNodeSuggestion, MaskedPrefs, Prefs } from '../../localapi/types.ts'
+import { offersExit } from './status.ts'
 import { nodeByIp } from './whois.ts'
 
 /** Prefs with ExitNodeID in place of a known ExitNodeIP; the same object when there is nothing to do. */
@@ -10,4 +16,45 @@ export function resolveExitNode(prefs: Prefs, netMap: NetMap): Prefs {
   if (prefs.ExitNodeIP === '') return prefs
   const node = nodeByIp(netMap, prefs.ExitNodeIP)
   return node ? { ...prefs, ExitNodeID: node.StableID, ExitNodeIP: '' } : prefs
+}
+
+/** The change that turns the last used exit node on or off; undefined when it is so already. Throws EngineError('io'). */
+export function exitNodeMask(prefs: Prefs, enabled: boolean): MaskedPrefs | undefined {
+  if (enabled === (prefs.ExitNodeID !== '')) return undefined
+  if (!enabled) return { ExitNodeID: '', ExitNodeIDSet: true, InternalExitNodePrior: prefs.ExitNodeID, InternalExitNodePriorSet: true }
+  if (prefs.InternalExitNodePrior !== '') return { ExitNodeID: prefs.InternalExitNodePrior, ExitNodeIDSet: true }
+  throw new EngineError('io', prefs.ExitNodeIP === '' ? 'no exit node IP to enable & prior exit node IP was never resolved an a node' : 'no prior exit node to enable')
+}
+
+const SUGGEST = 'suggest-exit-node'
+const EARTH_METRES = 6_371_000
+
+/**
+ * The exit node that the server recommends and that is nearest: by the latency of its home relay, else by the distance
+ * from ours. Empty when none is recommended; undefined while our own home relay is not known.
+ */
+export function suggestExitNode(netMap: NetMap | undefined, homeRegion: number, netInfo: NetInfo | undefined): ExitNodeSuggestion | undefined {
+  if (!netMap || homeRegion === 0) return undefined
+  const offered = [...netMap.peers.values()].filter((peer) => peer.Online === true && offersExit(peer) && peer.CapMap?.[SUGGEST] !== undefined)
+  const homed = offered.filter((peer) => (peer.HomeDERP ?? 0) !== 0)
+  const home = netMap.derpMap.Regions[String(homeRegion)]
+  const cost = homed.length > 0 ? (peer: Node): number => latencyMs(netInfo, peer.HomeDERP ?? 0) : (peer: Node): number => distance(home, peer.Hostinfo?.Location)
+  let best: Node | undefined
+  for (const peer of homed.length > 0 ? homed : offered) if (!best || cost(peer) < cost(best)) best = peer
+  if (!best) return { ID: '', Name: '' }
+  const location = best.Hostinfo?.Location
+  return { ID: best.StableID, Name: best.Name, ...(location ? { Location: location } : {}) }
+}
+
+function latencyMs(netInfo: NetInfo | undefined, region: number): number {
+  const known = ['v4', 'v6'].map((family) => netInfo?.DERPLatency?.[`${region}-${family}`]).filter((seconds) => seconds !== undefined)
+  return known.length === 0 ? Infinity : Math.min(...known) * 1_000
+}
+
+/** Great-circle metres; infinite where a place is not known. */
+function distance(from: { readonly Latitude?: number; readonly Longitude?: number } | undefined, to: Location | null | undefined): number {
+  const [lat1, lon1, lat2, lon2] = [from?.Latitude, from?.Longitude, to?.Latitude, to?.Longitude].map((degrees) => (degrees === undefined ? NaN : (degrees * Math.PI) / 180))
+  const angle = Math.sin((lat2! - lat1!) / 2) ** 2 + Math.cos(lat1!) * Math.cos(lat2!) * Math.sin((lon2! - lon1!) / 2) ** 2
+  const metres = 2 * EARTH_METRES * Math.asin(Math.min(1, Math.sqrt(angle)))
+  return Number.isNaN(metres) ? Infinity : metres
 }

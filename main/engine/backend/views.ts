@@ -2,11 +2,11 @@
  * What others may read of the backend, in the LocalAPI's JSON. Nothing here changes anything.
  */
 import { parseAddrPort } from '../base/ip.ts'
-import type { Hostinfo } from '../core/tailcfg/types.ts'
-import type { DerpMap, DnsConfig, Node, UserProfile } from '../core/tailcfg/types.ts'
+import type { ClientVersion, DerpMap, DnsConfig, Hostinfo, Node, UserProfile } from '../core/tailcfg/types.ts'
 import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
 import { ZERO_TIME } from '../core/tailcfg/types.ts'
-import type { EngineStatus, HealthState, NetMapJson, PathsPage, Prefs, Status, WhoIsResponse } from '../../localapi/types.ts'
+import type { EngineStatus, ExitNodeSuggestion, HealthState, NetMapJson, PathsPage, Prefs, Status, WhoIsResponse } from '../../localapi/types.ts'
+import { suggestExitNode } from './exit-node.ts'
 import { publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
 import { netMapJson, nodeJson } from './node-json.ts'
@@ -111,6 +111,21 @@ export class Views {
   selfNode(): Node | undefined {
     const netMap = this.#model.netMap
     return netMap && nodeJson(netMap.self, magicDnsSuffix(netMap.self))
+  }
+
+  /** The exit node to use; undefined while the home relay is not known. */
+  suggestExitNode(): ExitNodeSuggestion | undefined {
+    const { netMap, homeRegion, netInfo } = this.#model
+    return suggestExitNode(netMap, homeRegion, netInfo)
+  }
+
+  /** Disco keys of the peers that have one, by node key. */
+  peerDiscoKeys(): Readonly<Record<string, string>> {
+    return Object.fromEntries([...(this.#model.netMap?.peers.values() ?? [])].flatMap((peer) => (peer.DiscoKey ? [[peer.Key, peer.DiscoKey]] : [])))
+  }
+
+  clientVersion(): ClientVersion | undefined {
+    return this.#model.netMap?.clientVersion
   }
 
   /** How packets go to each peer of the map, in its order. */

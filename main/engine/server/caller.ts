@@ -8,7 +8,6 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import type { Permission } from '../../localapi/methods.ts'
 
 export interface Credentials {
   readonly pid: number
@@ -19,25 +18,28 @@ export interface Credentials {
 /** Asks the system who is at the other end of a connected local socket. */
 export type PeerCredentials = (fd: number) => Credentials | undefined
 
-export interface Caller {
-  readonly canWrite: boolean
-  /** For the journal. */
-  readonly name: string
-}
+/** Who is at the other end of a connection; asked once, since it never changes. */
+export type Peer = { readonly kind: 'known'; readonly credentials: Credentials } | { readonly kind: 'unknown' } | { readonly kind: 'trusted' }
 
-/** The caller behind a connection. `ask` undefined: the system cannot tell. */
-export function callerOf(socket: Socket, ask: PeerCredentials | undefined, operatorUser: string): Caller {
-  if (!ask) return { canWrite: true, name: 'local' }
+/** The peer of a connected socket. `ask` undefined: the system cannot tell, and only the owner can reach the socket. */
+export function peerOf(socket: Socket, ask: PeerCredentials | undefined): Peer {
+  if (!ask) return { kind: 'trusted' }
   const fd = descriptorOf(socket)
   const credentials = fd === undefined ? undefined : ask(fd)
-  if (!credentials) return { canWrite: false, name: 'unknown' }
-  const own = process.getuid?.() ?? 0
-  const isOperator = operatorUser !== '' && uidOf(operatorUser) === credentials.uid
-  return { canWrite: credentials.uid === 0 || (own !== 0 && credentials.uid === own) || isOperator, name: `uid ${credentials.uid}, process ${credentials.pid}` }
+  return credentials ? { kind: 'known', credentials } : { kind: 'unknown' }
 }
 
-export function allows(caller: Caller, permission: Permission): boolean {
-  return permission !== 'write' || caller.canWrite
+/** Whether a peer may write at this moment: the operator may have changed since it connected. */
+export function mayWrite(peer: Peer, operatorUser: string): boolean {
+  if (peer.kind !== 'known') return peer.kind === 'trusted'
+  const { uid } = peer.credentials
+  const own = process.getuid?.() ?? 0
+  return uid === 0 || (own !== 0 && uid === own) || (operatorUser !== '' && uidOf(operatorUser) === uid)
+}
+
+/** For the journal. */
+export function peerName(peer: Peer): string {
+  return peer.kind === 'known' ? `uid ${peer.credentials.uid}, process ${peer.credentials.pid}` : peer.kind === 'unknown' ? 'an unknown user' : 'local'
 }
 
 /** Node shows a socket's descriptor only here; undefined when it has none (a pipe, a closed socket). */

@@ -6,8 +6,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { EngineError } from '../base/errors.ts'
 import { canonicalIp } from '../base/ip.ts'
 import type { Backend } from '../backend/backend.ts'
-import type { MethodName } from '../../localapi/methods.ts'
+import type { ServedName } from '../../localapi/methods.ts'
 import type { PingType, StartOptions } from '../../localapi/types.ts'
+import { bugReport } from './bug-report.ts'
+import { debug } from './debug.ts'
 import { journalPage } from './journal-page.ts'
 import type { JournalReader } from './journal-page.ts'
 import { profiles } from './profiles.ts'
@@ -33,8 +35,8 @@ export type Handler = (call: Call) => Reply | Promise<Reply>
 const noMap = (): Reply => text(503, 'no netmap')
 const fine = (): Reply => json({ Warning: '' })
 
-export const HANDLERS: Readonly<Record<MethodName, Handler>> = {
-  status: ({ backend, query }) => jsonIndented(backend.views.status(query.get('peers') !== 'false')),
+export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
+  status: ({ backend, query }) => jsonIndented(backend.views.status(goBool(query.get('peers'), true))),
   prefs: ({ backend }) => jsonIndented(backend.views.prefs()),
   editPrefs,
   checkPrefs: ({ backend, body }) => {
@@ -68,17 +70,42 @@ export const HANDLERS: Readonly<Record<MethodName, Handler>> = {
     const config = backend.views.dnsConfig()
     return config ? jsonIndented(config) : noMap()
   },
+  dnsOsConfig: () => text(500, 'getting OS base config is not supported'),
   certDomains: ({ backend }) => json(backend.views.dnsConfig()?.CertDomains?.toSorted() ?? null),
   metrics: ({ backend }) => text(200, backend.views.metrics()),
   userMetrics: ({ backend }) => text(200, backend.views.metrics()),
-  uploadClientMetrics: () => json({}),
+  uploadClientMetrics: ({ body }) => (Array.isArray(body) ? json({}) : text(400, 'invalid JSON body')),
+  bugReport,
   services: ({ backend }) => (backend.views.derpMap() ? json({}) : noMap()),
   serveConfig: () => ({ kind: 'json', status: 200, value: null, indent: false, headers: { Etag: '"none"' } }),
-  suggestExitNode: () => json({ ID: '', Name: '' }),
+  suggestExitNode: ({ backend }) => {
+    const suggestion = backend.views.suggestExitNode()
+    return suggestion ? json(suggestion) : json({ error: 'no preferred DERP, try again later' }, 500)
+  },
+  useExitNode,
   checkIpForwarding: fine,
   checkUdpGroForwarding: fine,
+  setUdpGroForwarding: () => json({ Warning: 'UDP GRO forwarding cannot be enabled in userspace mode' }),
   checkSoMark: () => json({ UseSOMark: true }),
+  // Upgrades do not come here.
+  dial: () => text(400, 'bad ts-dial upgrade'),
+  disconnectControl: ({ backend }) => {
+    backend.disconnectControl()
+    return empty(200)
+  },
+  // There is no policy that could permit it, as on any machine that nobody manages.
+  shutdown: () => text(403, 'shutdown access denied by policy'),
+  appConnectorRoutes: () => json({}),
+  guiVisible: ({ body }) => (isObject(body) ? empty(200) : text(400, 'invalid JSON body')),
+  policy,
+  updateCheck: ({ backend }) => ({ kind: 'json', status: 200, value: backend.views.clientVersion() ?? { RunningLatest: true }, indent: false, headers: { 'Content-Type': 'text/plain; charset=utf-8' } }),
   debug,
+  debugLogging: ({ query }) => json({ Error: `unknown component ${JSON.stringify(query.get('component') ?? '')}` }),
+  debugFilterMatches: ({ backend }) => filterPart(backend.views.netMap()?.PacketFilter),
+  debugFilterRules: ({ backend }) => filterPart(backend.views.netMap()?.PacketFilterRules),
+  debugOptionalFeatures: () => json({ Features: {} }),
+  debugLog: () => text(501, 'feature not included in this build'),
+  pprof: () => text(503, 'not implemented on this platform'),
   journal: journalPage,
   netcheck: async ({ backend }) => json(withPlainMaps(await backend.netcheck())),
   paths: ({ backend }) => json(backend.views.paths()),
@@ -154,18 +181,29 @@ function byId(query: URLSearchParams, find: (id: number) => unknown, missing: st
   return found === undefined ? text(404, missing) : jsonIndented(found)
 }
 
-function debug({ backend, query, request }: Call): Reply {
-  const action = query.get('action') ?? String(request.headers['debug-action'] ?? '')
-  switch (action) {
-    case 'rebind':
-    case 'restun':
-      backend.networkChanged(`asked by a person: ${action}`)
-      return text(200, 'done')
-    case 'current-netmap': {
-      const map = backend.views.netMap()
-      return map ? jsonIndented(map) : noMap()
-    }
-    default:
-      return text(400, `unknown action ${JSON.stringify(action)}`)
-  }
+function filterPart(part: unknown): Reply {
+  return part === undefined ? text(404, 'no netmap') : jsonIndented(part)
+}
+
+function useExitNode({ backend, query }: Call): Reply {
+  const enabled = query.get('enabled') ?? ''
+  if (!GO_BOOL.test(enabled)) return text(400, "invalid 'enabled' parameter")
+  return jsonIndented(backend.useExitNode(goBool(enabled, false)))
+}
+
+/** There is no system policy here; scopes are named and empty, as on a machine that nobody manages. */
+function policy({ rest }: Call): Reply {
+  const scope = { '': 'Device', device: 'Device', profile: 'Profile', user: 'User' }[rest.toLowerCase()]
+  return scope === undefined ? text(400, `${JSON.stringify(rest)} is not a valid scope`) : jsonIndented({ Summary: { Scope: scope } })
+}
+
+const GO_BOOL = /^(1|t|T|TRUE|true|True|0|f|F|FALSE|false|False)$/
+
+/** A truth value as the stock daemon reads it; anything else is the default. */
+function goBool(value: string | null, otherwise: boolean): boolean {
+  return value !== null && GO_BOOL.test(value) ? /^[1tT]/.test(value) : otherwise
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -6,31 +6,33 @@
  *
  * Source: dataplane facts §10.1; fixtures' README. Socket mode 0666 where callers can be told apart, else 0600.
  */
-import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Env } from '../base/env.ts'
 import { EngineError, errorText } from '../base/errors.ts'
 import type { Backend } from '../backend/backend.ts'
 import { API_HOST, findMethod, METHODS } from '../../localapi/methods.ts'
-import { allows, callerOf } from './caller.ts'
-import type { Caller, PeerCredentials } from './caller.ts'
+import type { Method, ServedName } from '../../localapi/methods.ts'
+import { mayWrite, peerName, peerOf } from './caller.ts'
+import type { Peer, PeerCredentials } from './caller.ts'
 import { DIAL_PATH, refuseUpgrade, serveDial, type TunnelDial } from './dial.ts'
 import { HANDLERS } from './handlers.ts'
 import type { JournalReader } from './journal-page.ts'
+import { lackingReply, UNKNOWN_PATH } from './lacking.ts'
 import { errorReply, send, setCommonHeaders, text } from './reply.ts'
 import type { Reply } from './reply.ts'
+import { BodyReader, formValues } from './request-body.ts'
+import { makeWay } from './socket-path.ts'
 
-const MAX_BODY_BYTES = 4 * 1024 * 1024
 const MAX_CONNECTIONS = 512
-/** A whole request must be here by then. */
-const REQUEST_MS = 10_000
-/** Unix socket paths are this long at most (sun_path less its end). */
-const MAX_SOCKET_PATH = process.platform === 'darwin' ? 103 : 107
+/** Of those that may only read, so that they never keep the others out. */
+const MAX_READERS = 256
+/** Requests that are being answered, streams aside: of those that may write, and of the others. */
+const MAX_REQUESTS = { writers: 256, readers: 128 } as const
+const HEADERS_MS = 5_000
 
 export interface ServerDeps {
   readonly env: Env
@@ -45,13 +47,19 @@ export interface ServerDeps {
 export class LocalApiServer {
   readonly #deps: ServerDeps
   readonly #server: Server
-  readonly #callers = new WeakMap<Socket, Caller>()
+  readonly #peers = new WeakMap<Socket, Peer>()
+  readonly #bodies: BodyReader
+  #readers = 0
+  readonly #requests = { writers: 0, readers: 0 }
   #path: string | undefined
 
   constructor(deps: ServerDeps) {
     this.#deps = deps
-    this.#server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS / 2, connectionsCheckingInterval: 2_000, maxHeaderSize: 16_384 })
+    this.#bodies = new BodyReader(deps.env.clock)
+    // Bodies have a time limit of their own: a bug report is recorded for as long as its body stays open.
+    this.#server = createServer({ requestTimeout: 0, headersTimeout: HEADERS_MS, connectionsCheckingInterval: 2_000, maxHeaderSize: 16_384 })
     this.#server.maxConnections = MAX_CONNECTIONS
+    this.#server.on('connection', (socket) => this.#admit(socket))
     this.#server.on('request', (request, response) => {
       this.#handle(request, response).catch((error: unknown) => {
         deps.env.log.error('a LocalAPI request failed', { error: errorText(error) })
@@ -59,8 +67,10 @@ export class LocalApiServer {
       })
     })
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
-    this.#server.on('clientError', (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      if (!socket.writable) return void socket.destroy()
+      const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request'
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy())
     })
   }
 
@@ -96,139 +106,110 @@ export class LocalApiServer {
     if (this.#path !== undefined && !this.#path.startsWith('\\\\.\\pipe\\')) rmSync(this.#path, { force: true })
   }
 
+  /** Knows who has come, and lets only so many in who may not write. */
+  #admit(socket: Socket): void {
+    const peer = peerOf(socket, this.#deps.peerCredentials)
+    this.#peers.set(socket, peer)
+    if (this.#mayWrite(peer)) return
+    if (this.#readers >= MAX_READERS) return void socket.destroy()
+    this.#readers++
+    socket.once('close', () => this.#readers--)
+  }
+
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const reply = (answer: Reply): void => send(response, answer, request.method === 'HEAD')
+    const reply = (answer: Reply): void => {
+      // What is left of a body that was not read would be taken for the next request.
+      if (hasBody(request) && !request.complete && answer.kind !== 'streams') {
+        response.setHeader('Connection', 'close')
+        response.once('finish', () => request.socket.destroy())
+      }
+      send(response, answer, request.method === 'HEAD')
+    }
     if (!isLocalRequest(request)) return reply(text(403, 'invalid localapi request'))
     setCommonHeaders(response, this.#deps.backend.views.version)
     const url = parseTarget(request.url ?? '')
     if (!url) return reply(text(400, 'bad request target'))
     if (url.path === '/') return reply(text(200, 'tailscaled'))
     const match = findMethod(url.path, request.method ?? '')
-    if (match.kind === 'unknown') return reply(text(404, '404 page not found'))
-    if (match.kind === 'wrong-method') return reply(text(405, 'unsupported method'))
-    const method = METHODS[match.name]
-    const caller = this.#caller(request.socket)
-    if (!allows(caller, method.may)) {
-      this.#deps.env.journal.add({ part: 'server', kind: 'refused', why: `${caller.name} may not use ${method.path}` })
-      return reply(text(403, `${method.path} access denied`))
-    }
-    const body = await readBody(request)
-    if (body.kind === 'refused') return reply(body.reply)
+    if (match.kind === 'unknown') return reply(UNKNOWN_PATH)
+    const method: Method<unknown, unknown> = METHODS[match.name]
+    if (method.lacks === 'absent') return reply(UNKNOWN_PATH)
+    const writes = this.#mayWrite(this.#peer(request.socket))
+    if (method.may === 'write' && !writes) return reply(this.#refused(request.socket, method))
+    if (method.lacks) return reply(lackingReply(method.lacks))
+    if (match.kind === 'wrong-method') return reply(text(method.instead.status, method.instead.text))
+    const kind = writes ? 'writers' : 'readers'
+    if (this.#requests[kind] >= MAX_REQUESTS[kind]) return reply(text(503, 'too many requests at once'))
+    this.#requests[kind]++
     try {
-      reply(
-        await HANDLERS[match.name]({
-          backend: this.#deps.backend,
-          journal: this.#deps.journal,
-          request,
-          response,
-          query: formValues(url.query, request, body.text),
-          rest: match.rest,
-          body: body.json,
-        }),
-      )
+      reply(await this.#answer(match.name as ServedName, match.rest, url.query, request, response, writes))
+    } finally {
+      this.#requests[kind]--
+    }
+  }
+
+  async #answer(name: ServedName, rest: string, query: string, request: IncomingMessage, response: ServerResponse, writes: boolean): Promise<Reply> {
+    const { backend, journal, env } = this.#deps
+    const raw = name === 'bugReport'
+    const body = raw ? ({ kind: 'body', text: '', json: undefined } as const) : await this.#bodies.read(request, writes)
+    if (body.kind === 'refused') return body.reply
+    const reason = reasonOf(request)
+    if (reason !== undefined) env.journal.add({ part: 'server', kind: 'reason', why: reason, path: METHODS[name].path })
+    try {
+      return await HANDLERS[name]({ backend, journal, request, response, query: formValues(query, request, body.text), rest, body: body.json })
     } catch (error) {
-      if (!(error instanceof EngineError)) this.#deps.env.log.error('a LocalAPI call failed', { method: method.path, error: errorText(error) })
-      reply(errorReply(error))
+      if (!(error instanceof EngineError)) env.log.error('a LocalAPI call failed', { method: METHODS[name].path, error: errorText(error) })
+      return errorReply(error)
     }
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { dial } = this.#deps
-    const allowed = isLocalRequest(request) && allows(this.#caller(request.socket), 'write')
+    const allowed = isLocalRequest(request) && this.#mayWrite(this.#peer(request.socket))
     if (!allowed) return refuseUpgrade(socket, 403, 'dial access denied')
     if (!dial || request.url !== DIAL_PATH || request.method !== 'POST' || request.headers.upgrade !== 'ts-dial') return refuseUpgrade(socket, 400, 'no such upgrade')
     void serveDial(request, socket, head, dial)
   }
 
-  #caller(socket: Socket): Caller {
-    let caller = this.#callers.get(socket)
-    if (!caller) {
-      caller = callerOf(socket, this.#deps.peerCredentials, this.#deps.backend.views.prefs().OperatorUser ?? '')
-      this.#callers.set(socket, caller)
-    }
-    return caller
+  #refused(socket: Socket, method: Method<unknown, unknown>): Reply {
+    this.#deps.env.journal.add({ part: 'server', kind: 'refused', why: `${peerName(this.#peer(socket))} may not use ${method.path}` })
+    return text(403, method.denied)
+  }
+
+  #peer(socket: Socket): Peer {
+    return this.#peers.get(socket) ?? { kind: 'unknown' }
+  }
+
+  #mayWrite(peer: Peer): boolean {
+    return mayWrite(peer, this.#deps.backend.views.prefs().OperatorUser ?? '')
   }
 }
 
-/** Whether no web page can have sent it: our own Host or none, and neither Origin nor Referer. */
-function isLocalRequest({ headers }: IncomingMessage): boolean {
-  const host = headers.host ?? ''
+const MAX_REASON = 256
+
+/** Why a person asks, as its client says it (base64 of a text); undefined without one. */
+function reasonOf({ headers }: IncomingMessage): string | undefined {
+  const said = headers['x-tailscale-reason']
+  if (typeof said !== 'string' || said === '') return undefined
+  return Buffer.from(said, 'base64').toString('utf8').slice(0, MAX_REASON)
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+const ABSOLUTE = /^http:\/\/([^/?#]*)(.*)$/
+
+/** Whether no web page can have sent it: our own Host or none, and neither Origin nor Referer. A target's host counts. */
+function isLocalRequest({ headers, url }: IncomingMessage): boolean {
+  const host = ABSOLUTE.exec(url ?? '')?.[1] ?? headers.host ?? ''
   return (headers.origin ?? '') === '' && (headers.referer ?? '') === '' && (host === '' || host === API_HOST)
 }
 
 /** Path and query of a request target, absolute form included. */
 function parseTarget(target: string): { path: string; query: string } | undefined {
-  const local = target.startsWith('http://') ? target.slice(target.indexOf('/', 7) < 0 ? target.length : target.indexOf('/', 7)) : target
-  if (!local.startsWith('/')) return undefined
+  const local = ABSOLUTE.exec(target)?.[2] ?? target
+  if (local !== '' && !local.startsWith('/')) return undefined
   const mark = local.indexOf('?')
-  return mark < 0 ? { path: local, query: '' } : { path: local.slice(0, mark), query: local.slice(mark + 1) }
-}
-
-type Body = { readonly kind: 'body'; readonly text: string; readonly json: unknown } | { readonly kind: 'refused'; readonly reply: Reply }
-
-async function readBody(request: IncomingMessage): Promise<Body> {
-  const chunks: Buffer[] = []
-  let size = 0
-  try {
-    for await (const chunk of request) {
-      size += (chunk as Buffer).length
-      if (size > MAX_BODY_BYTES) {
-        request.destroy()
-        return { kind: 'refused', reply: text(413, 'the request body is too large') }
-      }
-      chunks.push(chunk as Buffer)
-    }
-  } catch {
-    return { kind: 'refused', reply: text(400, 'the request broke off') }
-  }
-  const whole = Buffer.concat(chunks).toString('utf8')
-  if (whole.trim() === '' || isForm(request)) return { kind: 'body', text: whole, json: undefined }
-  try {
-    return { kind: 'body', text: whole, json: JSON.parse(whole) as unknown }
-  } catch {
-    return { kind: 'refused', reply: text(400, 'invalid JSON body') }
-  }
-}
-
-function isForm(request: IncomingMessage): boolean {
-  return (request.headers['content-type'] ?? '').startsWith('application/x-www-form-urlencoded')
-}
-
-/** Query parameters, with those of a form body before them. */
-function formValues(query: string, request: IncomingMessage, body: string): URLSearchParams {
-  const values = new URLSearchParams(isForm(request) ? body : '')
-  for (const [name, value] of new URLSearchParams(query)) values.append(name, value)
-  return values
-}
-
-/** Makes the directory, and removes a socket that nobody serves. */
-async function makeWay(path: string): Promise<void> {
-  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
-    throw new EngineError('bad-argument', `The socket path ${path} is longer than the ${MAX_SOCKET_PATH} bytes that the system allows. Choose a shorter --socket.`)
-  }
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
-  } catch (error) {
-    throw new EngineError('io', `The directory of the socket ${path} cannot be made: ${errorText(error)}. Choose another --socket.`, { cause: error })
-  }
-  const state = await probe(path)
-  if (state === 'served') throw new EngineError('already-running', `${path} is already served by another engine. Stop it, or choose another --socket.`)
-  if (state === 'stale') rmSync(path, { force: true })
-  if (state === 'other') throw new EngineError('io', `${path} exists and is not a socket that may be replaced. Choose another --socket.`)
-}
-
-async function probe(path: string): Promise<'free' | 'stale' | 'served' | 'other'> {
-  // Connecting to a plain file is refused just as to a dead socket is; nobody's file may be removed.
-  const stat = lstatSync(path, { throwIfNoEntry: false })
-  if (!stat) return 'free'
-  if (!stat.isSocket()) return 'other'
-  return await new Promise((resolve) => {
-    const socket = connect({ path })
-    const done = (answer: 'free' | 'stale' | 'served' | 'other'): void => {
-      socket.destroy()
-      resolve(answer)
-    }
-    socket.once('connect', () => done('served'))
-    socket.once('error', (error: NodeJS.ErrnoException) => done(error.code === 'ENOENT' ? 'free' : error.code === 'ECONNREFUSED' ? 'stale' : 'other'))
-  })
+  return mark < 0 ? { path: local || '/', query: '' } : { path: local.slice(0, mark), query: local.slice(mark + 1) }
 }

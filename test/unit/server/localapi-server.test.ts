@@ -8,6 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { uidOf } from '../../../main/engine/server/caller.ts'
 import { LocalApiServer } from '../../../main/engine/server/localapi-server.ts'
 import { METHODS } from '../../../main/localapi/methods.ts'
+import type { Method } from '../../../main/localapi/methods.ts'
 import { exchange, serve } from './rig.ts'
 import type { ServerRig } from './rig.ts'
 
@@ -47,15 +48,17 @@ describe('the local socket', () => {
     api = await serve()
     expect(await api.call('GET', 'nonesuch')).toMatchObject({ status: 404, text: '404 page not found\n' })
     expect((await exchange(api.socketPath, 'GET', '/elsewhere')).status).toBe(404)
-    expect((await api.call('DELETE', 'status')).status).toBe(405)
+    expect(await api.call('DELETE', 'derpmap')).toMatchObject({ status: 400, text: 'want GET\n' })
+    expect(await api.call('PUT', 'prefs')).toMatchObject({ status: 405, text: 'unsupported method\n' })
   })
 
   test('another user may read and not write; what was refused is in the journal', async () => {
     api = await serve(caller(4242))
-    for (const { path, methods, may } of Object.values(METHODS)) {
+    for (const { path, methods, may, denied, lacks } of Object.values(METHODS) as Method<unknown, unknown>[]) {
       if (path === 'watch-ipn-bus') continue
-      const { status } = await api.call(methods[0]!, path)
-      expect([path, status === 403]).toEqual([path, may === 'write'])
+      const { status, text } = await api.call(methods[0]!, path)
+      expect([path, status === 403]).toEqual([path, may === 'write' && lacks !== 'absent'])
+      if (status === 403) expect(text).toBe(`${denied}\n`)
     }
     expect(api.rig.journal).toContainEqual(expect.objectContaining({ part: 'server', kind: 'refused' }))
   })

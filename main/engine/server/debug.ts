@@ -1,0 +1,41 @@
+/**
+ * debug: the actions that have a meaning here. An action that this engine does not know is refused as by a daemon that is
+ * older than the action.
+ */
+import { EngineError } from '../base/errors.ts'
+import type { Call } from './handlers.ts'
+import { json, text } from './reply.ts'
+import type { Reply } from './reply.ts'
+
+const done = (): Reply => text(200, 'done')
+
+export function debug({ backend, query, request, body }: Call): Reply {
+  const action = request.headers['debug-action'] === 'notify' ? 'notify' : (query.get('action') ?? '')
+  switch (action) {
+    case 'rebind':
+    case 'restun':
+    case 'pick-new-derp':
+      backend.networkChanged(`asked by a person: ${action}`)
+      return done()
+    case 'break-tcp-conns':
+    case 'force-netmap-update':
+      backend.reconnectControl(`asked by a person: ${action}`)
+      return done()
+    case 'notify':
+      if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new EngineError('bad-argument', 'a notify is a JSON object')
+      backend.sendNotify(body)
+      return done()
+    case 'control-knobs':
+      return json({})
+    case 'peer-relay-servers':
+      return json([])
+    case 'peer-disco-keys':
+      return json(backend.views.peerDiscoKeys())
+    case 'current-netmap': {
+      const map = backend.views.netMap()
+      return map ? json(map) : text(400, 'no netmap')
+    }
+    default:
+      return text(400, action === '' ? "missing parameter 'action'" : `unknown action ${JSON.stringify(action)}`)
+  }
+}
