@@ -12,7 +12,7 @@ pub mod flows;
 pub mod guard;
 mod inbound;
 pub mod ip;
-mod outbound;
+pub mod outbound;
 pub mod peers;
 pub mod pipeline;
 pub mod prefix;

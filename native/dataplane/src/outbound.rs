@@ -10,6 +10,21 @@ use crate::peers::Path;
 use crate::pipeline::{PingWait, Pipeline, Via};
 use crate::tsmp::{self, Message};
 
+/// Largest inner packet over a relay, in bytes. Two of our nodes agree on it by the MSS of their handshake; a stock peer
+/// stays at the MTU of its own tunnel.
+pub const RELAY_MTU: usize = 8192;
+
+/// Whether an address is of the ranges that control servers give nodes, and no IPv4 host behind a router in IPv6 clothes.
+fn is_tailnet(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64,
+        IpAddr::V6(ip) => {
+            let part = ip.segments();
+            part[..3] == [0xfd7a, 0x115c, 0xa1e0] && part[3] != 0xb1a
+        }
+    }
+}
+
 impl Pipeline {
     /// Sends one inner packet of this node to the peer that its destination belongs to.
     pub fn send_packet<S: Sink>(&mut self, now: Instant, packet: &[u8], sink: &mut S) {
@@ -26,6 +41,31 @@ impl Pipeline {
             return;
         }
         self.route_and_seal(now, &parsed, &packet[..parsed.total_len], sink);
+    }
+
+    /// The largest packet that the way to `to` carries now: a relay takes whole frames of any size, and each costs it the
+    /// same place in a short queue, so there large ones are better.
+    #[inline]
+    pub fn largest_to(&mut self, to: IpAddr) -> usize {
+        let slot = self.peers.route(to);
+        match slot
+            .and_then(|slot| self.peers.get(slot))
+            .map(|peer| peer.path)
+        {
+            Some(Path::Relay(_)) => RELAY_MTU.max(self.config.mtu),
+            _ => self.config.mtu,
+        }
+    }
+
+    /// The largest packet that the host at `to` may be asked to send: a peer itself knows what its way to us carries, hosts in
+    /// networks behind it do not.
+    #[inline]
+    pub fn largest_from(&self, to: IpAddr) -> usize {
+        if is_tailnet(to) && self.peers.is_host_route(to) {
+            RELAY_MTU.max(self.config.mtu)
+        } else {
+            self.config.mtu
+        }
     }
 
     /// Sends a packet that the pipeline itself made; the flow memory does not learn of it.

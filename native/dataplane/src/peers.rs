@@ -194,6 +194,12 @@ impl Peers {
         Some(slot)
     }
 
+    /// Whether `dst` is a single address of a peer rather than a host in a network behind one.
+    #[inline]
+    pub fn is_host_route(&self, dst: IpAddr) -> bool {
+        self.routes.holds_host(dst)
+    }
+
     /// Whether `src` belongs to this peer: the most specific prefix that holds it names the peer as an owner.
     #[inline]
     pub fn owns_source(&mut self, slot: u32, src: IpAddr) -> bool {

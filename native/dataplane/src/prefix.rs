@@ -165,6 +165,15 @@ impl PrefixTable {
         }
     }
 
+    /// Whether `ip` is an entry by itself, not merely inside a wider prefix.
+    pub fn holds_host(&self, ip: IpAddr) -> bool {
+        let (v6, base) = key(ip);
+        let levels = if v6 { &self.v6 } else { &self.v4 };
+        levels.first().is_some_and(|level| {
+            level.bits == if v6 { 128 } else { 32 } && level.map.contains_key(&base)
+        })
+    }
+
     /// Owners of the most specific prefix that holds `ip`; empty when none does.
     pub fn lookup(&self, ip: IpAddr) -> &[u32] {
         let (v6, base) = key(ip);

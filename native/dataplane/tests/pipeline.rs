@@ -2,10 +2,12 @@
 
 mod support;
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use dataplane::event::{Activity, Event};
 use dataplane::ip;
+use dataplane::outbound::RELAY_MTU;
 use dataplane::peers::{Path, PeerSpec};
 use dataplane::pipeline::Via;
 
@@ -57,6 +59,41 @@ fn sealed_packets_are_padded_to_sixteen_but_not_beyond_the_mtu() {
             want + 32,
             "payload of {len}"
         );
+    }
+}
+
+#[test]
+fn large_packets_are_for_relays_alone_and_asked_for_from_peers_themselves_alone() {
+    let now = Instant::now();
+    let (mut a, b) = pair(now);
+    let mtu = 1280;
+    let beyond: IpAddr = "192.168.7.1".parse().unwrap();
+    let prefixes = vec![host(b.ip), host(b.ip6), host(beyond)];
+    let spec = PeerSpec {
+        key: b.key,
+        jailed: false,
+        sources: prefixes.clone(),
+        routes: prefixes,
+    };
+    a.pipeline.set_peers(now, vec![spec], &[], &mut a.out);
+    for (path, want) in [
+        (Path::None, mtu),
+        (Path::Direct(b.addr), mtu),
+        (Path::Both(b.addr, 1), mtu),
+        (Path::Relay(1), RELAY_MTU),
+    ] {
+        a.pipeline.set_path(now, &b.key, path, &mut a.out);
+        assert_eq!(a.pipeline.largest_to(b.ip), want, "{path:?}");
+        assert_eq!(a.pipeline.largest_to(b.ip6), want, "{path:?}");
+    }
+    assert_eq!(a.pipeline.largest_from(b.ip), RELAY_MTU);
+    assert_eq!(a.pipeline.largest_from(b.ip6), RELAY_MTU);
+    for other in [
+        beyond,
+        "100.99.99.99".parse().unwrap(),
+        "8.8.8.8".parse().unwrap(),
+    ] {
+        assert_eq!(a.pipeline.largest_from(other), mtu, "{other}");
     }
 }
 

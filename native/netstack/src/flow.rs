@@ -133,13 +133,24 @@ impl Flow {
         self.sockets.get_mut(self.handle)
     }
 
+    /// The largest packet to send, and in a handshake the largest to ask for.
+    fn mtu(&self, wires: &mut Wires) -> usize {
+        match wires.out.sizes(self.key.remote.ip()) {
+            Some(sizes) if self.handshake.is_some() => sizes.accept,
+            Some(sizes) => sizes.send,
+            None => wires.mtu,
+        }
+    }
+
     /// Feeds one packet that belongs to this flow.
-    pub fn handle_packet(&mut self, packet: &[u8], wires: Wires) {
+    pub fn handle_packet(&mut self, packet: &[u8], mut wires: Wires) {
+        let mtu = self.mtu(&mut wires);
+        wires.iface.set_max_transmission_unit(mtu);
         let mut link = Link {
             rx: Some(packet),
             sink: wires.out,
             scratch: wires.scratch,
-            mtu: wires.mtu,
+            mtu,
             sent: 0,
         };
         wires
@@ -199,12 +210,14 @@ impl Flow {
     }
 
     /// Sends until nothing more may be sent; true when the burst ran out first.
-    pub fn egress(&mut self, wires: Wires, sent: &mut usize) -> bool {
+    pub fn egress(&mut self, mut wires: Wires, sent: &mut usize) -> bool {
+        let mtu = self.mtu(&mut wires);
+        wires.iface.set_max_transmission_unit(mtu);
         let mut link = Link {
             rx: None,
             sink: wires.out,
             scratch: wires.scratch,
-            mtu: wires.mtu,
+            mtu,
             sent: 0,
         };
         // One call sends at most one packet.

@@ -4,9 +4,22 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-/// Takes one IP packet for the tunnel, at most `Config::mtu` bytes; borrowed until return.
+/// Sizes of whole IP packets, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PacketSizes {
+    /// The largest that a host at the address may be told to send us; ours all are read.
+    pub accept: usize,
+    /// The largest that the way there carries now.
+    pub send: usize,
+}
+
+/// Takes one IP packet for the tunnel, borrowed until return: at most `Config::mtu` bytes, or what `sizes` allows.
 pub trait PacketOut {
     fn send(&mut self, packet: &[u8]);
+    /// Sizes for TCP with a host, where they differ from `Config::mtu`. May change between packets.
+    fn sizes(&mut self, _to: IpAddr) -> Option<PacketSizes> {
+        None
+    }
 }
 
 /// Which destinations of packets from the tunnel are accepted.

@@ -34,6 +34,78 @@ fn a_hundred_megabytes_arrive_byte_exact_each_way() {
     assert_eq!(lab.on(|w| w.b.counters().flows_reset), 0);
 }
 
+/// Runs 20 MB to `b` while the path's size changes with every 200 packets; gives the sizes seen and the largest MSS asked for.
+fn with_changing_sizes(accept_a: usize, accept_b: usize) -> (usize, usize) {
+    use netstack::PacketSizes;
+    use std::sync::{Arc, Mutex};
+    let port = server(|mut stream| {
+        assert_eq!(check_pattern(&mut stream, 7), 20 * MB);
+        stream.write_all(b"!").unwrap();
+    });
+    let lab = Lab::new();
+    let seen = Arc::new(Mutex::new((0usize, 0u32, 3u64)));
+    let tapped = seen.clone();
+    lab.on(move |w| {
+        w.a_out.sizes = Some(PacketSizes {
+            accept: accept_a,
+            send: 8192,
+        });
+        w.b_out.sizes = Some(PacketSizes {
+            accept: accept_b,
+            send: 8192,
+        });
+        // One packet in a hundred is lost, so that large ones are sent again when only small ones may be.
+        w.tap = keep(move |to_b, packet| {
+            let mut seen = tapped.lock().unwrap();
+            seen.0 = seen.0.max(packet.len());
+            seen.1 += 1;
+            seen.2 = seen
+                .2
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            !to_b || packet.len() < 1000 || (seen.2 >> 33) % 100 != 0
+        });
+    });
+    let proxy = lab.proxy(ProxyKind::Socks5);
+    let mut stream = socks_connect(proxy, "b.test", port).unwrap();
+    let mut reader = stream.try_clone().unwrap();
+    let sender = std::thread::spawn(move || {
+        send_pattern(&mut stream, 7, 20 * MB);
+        stream.shutdown(Shutdown::Write).unwrap();
+    });
+    while !sender.is_finished() {
+        let packets = seen.lock().unwrap().1;
+        let send = if packets / 200 % 2 == 0 { 8192 } else { 1280 };
+        lab.on(move |w| {
+            for out in [&mut w.a_out, &mut w.b_out] {
+                out.sizes = out.sizes.map(|sizes| PacketSizes { send, ..sizes });
+            }
+        });
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    sender.join().unwrap();
+    let mut last = [0];
+    reader.read_exact(&mut last).unwrap();
+    let (largest, packets, _) = *seen.lock().unwrap();
+    (largest, packets as usize)
+}
+
+#[test]
+fn segments_follow_the_size_that_the_path_carries_now_and_nothing_is_lost() {
+    let (largest, packets) = with_changing_sizes(8192, 8192);
+    assert!(
+        (7000..=8192).contains(&largest),
+        "largest packet {largest} B"
+    );
+    assert!(packets > 20 * MB / 8192, "{packets} packets");
+}
+
+#[test]
+fn a_peer_that_did_not_ask_for_large_segments_gets_none() {
+    let (largest, _) = with_changing_sizes(8192, 1280);
+    assert!(largest <= 1280, "largest packet {largest} B");
+}
+
 #[test]
 fn half_close_works_in_both_directions() {
     // The service answers only after it has seen the end of the request.

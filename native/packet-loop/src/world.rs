@@ -15,7 +15,7 @@ use dataplane::pipeline::{Config, Pipeline, Via};
 use dataplane::tunnel::Key;
 use device::udp::{Options, Udp};
 use mio::{Events, Registry, Token};
-use netstack::{Netstack, PacketOut};
+use netstack::{Netstack, PacketOut, PacketSizes};
 
 use crate::records::{self, Packed};
 use crate::ring::Ring;
@@ -391,6 +391,13 @@ impl PacketOut for Out<'_> {
     #[inline]
     fn send(&mut self, packet: &[u8]) {
         self.pipeline.send_packet(self.now, packet, &mut self.sent);
+    }
+    #[inline]
+    fn sizes(&mut self, to: IpAddr) -> Option<PacketSizes> {
+        Some(PacketSizes {
+            accept: self.pipeline.largest_from(to),
+            send: self.pipeline.largest_to(to),
+        })
     }
 }
 

@@ -5,7 +5,9 @@
 //! addresses of the tunnel go through it, `system.test` is this machine, `forbidden.test` is not allowed.
 #![allow(dead_code)]
 
-use netstack::{Config, Event, Netstack, PacketOut, ProxyAnswer, ProxyKind, RefuseCode};
+use netstack::{
+    Config, Event, Netstack, PacketOut, PacketSizes, ProxyAnswer, ProxyKind, RefuseCode,
+};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -40,12 +42,17 @@ impl PacketOut for Wire {
 pub struct Batch {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// What the path allows, where it is not the MTU.
+    pub sizes: Option<PacketSizes>,
 }
 
 impl PacketOut for Batch {
     fn send(&mut self, packet: &[u8]) {
         self.bytes.extend_from_slice(packet);
         self.ends.push(self.bytes.len());
+    }
+    fn sizes(&mut self, _to: IpAddr) -> Option<PacketSizes> {
+        self.sizes
     }
 }
 
@@ -74,8 +81,8 @@ pub struct World {
     pub events_b: Vec<Event>,
     pub tap: Option<Tap>,
     pub wake_ups: u64,
-    a_out: Batch,
-    b_out: Batch,
+    pub a_out: Batch,
+    pub b_out: Batch,
 }
 
 pub struct Lab {
@@ -141,8 +148,11 @@ impl World {
                 break;
             }
             let World { a, b, tap, now, .. } = self;
+            let limit = |out: &Batch| out.sizes.map_or(1280, |sizes| sizes.send.max(1280));
+            let limits = (limit(&self.b_out), limit(&self.a_out));
             let mut pass = |to_b: bool, packet: &[u8]| {
-                assert!(packet.len() <= 1280, "packet of {} B", packet.len());
+                let limit = if to_b { limits.1 } else { limits.0 };
+                assert!(packet.len() <= limit, "packet of {} B", packet.len());
                 let target = if to_b { &mut *b } else { &mut *a };
                 match tap {
                     None => target.handle_packet(*now, packet),

@@ -2722,6 +2722,10 @@ impl<'a> Socket<'a> {
                 let options_len = repr.header_len() - TCP_HEADER_LEN;
                 let effective_mss = self.effective_mss(cx, ip_repr.header_len());
                 segment_mss = effective_mss;
+                if effective_mss != self.controller_mss {
+                    // The path carries other sizes than it did.
+                    self.update_controller_mss(cx, ip_repr.header_len());
+                }
 
                 match transmit {
                     Some(Transmit::Resend { start, end } | Transmit::Probe { start, end }) => {

@@ -434,6 +434,12 @@ impl Interface {
         self.inner.any_ip = any_ip;
     }
 
+    /// Set the size of the largest packet for what is sent from here on, within what the device can carry: for links whose
+    /// path decides it. TCP sockets follow with their next segment; a SYN advertises the value of its moment.
+    pub fn set_max_transmission_unit(&mut self, size: usize) {
+        self.inner.caps.max_transmission_unit = size;
+    }
+
     /// Get whether AnyIP is enabled.
     ///
     /// See [`set_any_ip`](Self::set_any_ip) for details on AnyIP
