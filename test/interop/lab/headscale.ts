@@ -145,7 +145,7 @@ unix_socket: ${folder}/hs.sock
 unix_socket_permission: "0770"
 taildrop: {enabled: true}
 logtail: {enabled: false}
-${this.#oidcText()}${this.#options.linkSec === undefined ? '' : `tuning: {register_cache_expiration: ${this.#options.linkSec}s}\n`}`
+${this.#oidcText()}${this.#options.linkSec === undefined ? '' : `tuning: {register_cache_expiration: ${this.#options.linkSec}s, register_cache_cleanup: 1s}\n`}`
   }
 
   #oidcText(): string {
