@@ -26,7 +26,7 @@ export type ControlState =
   | { readonly kind: 'needs-login'; readonly why: string; readonly code?: ErrorCode }
   /** `why`: why there is this link, and what became of the one before. */
   | { readonly kind: 'waiting'; readonly authUrl: string; readonly sinceMs: number; readonly why?: string }
-  | { readonly kind: 'running'; readonly sinceMs: number }
+  | { readonly kind: 'running'; readonly sinceMs: number; readonly problem?: { readonly code: ErrorCode; readonly message: string } }
   | { readonly kind: 'lost'; readonly code: ErrorCode; readonly message: string; readonly retryInMs: number }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
 

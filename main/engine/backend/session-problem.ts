@@ -25,13 +25,14 @@ const ACTIONS: Partial<Readonly<Record<ErrorCode, SessionAction>>> = {
   'control-tls': TRUST,
   'control-unreachable': WAIT,
   'control-version': ASK,
+  'login-elsewhere': CHECK,
   timeout: WAIT,
 }
 
 /** The problem of the session, or undefined when there is none. */
 export function problemOf(model: Model, wallMs: number): SessionProblem | undefined {
   const { control, life, loss } = model
-  if (control.kind === 'failed') return { Code: control.code, Text: sentence(control.message), Action: ACTIONS[control.code] ?? SIGN_IN }
+  if (control.kind === 'failed') return { Code: control.code, Text: textOf(control), Action: ACTIONS[control.code] ?? SIGN_IN }
   if (control.kind === 'needs-login') {
     if (life.loggedOut) return undefined
     const code = control.code
@@ -46,10 +47,24 @@ export function problemOf(model: Model, wallMs: number): SessionProblem | undefi
       ...(retryAtMs === undefined ? {} : { RetryAt: new Date(retryAtMs).toISOString() }),
     }
   }
+  if (control.kind === 'running' && control.problem) {
+    const { code, message } = control.problem
+    return { Code: code, Text: `${sentence(message)} The sign-in before is still good.`, Action: ACTIONS[code] ?? SIGN_IN }
+  }
   if (life.keyExpired) {
     return { Code: 'key-expired', Text: 'The sign-in of this device has ended. Nothing gets through until you sign in again.', Action: SIGN_IN }
   }
   return undefined
+}
+
+/** The server's words about an auth key, and what they mean. */
+function textOf({ code, message }: { code: ErrorCode; message: string }): string {
+  if (code !== 'auth-key-invalid') return sentence(message)
+  const meaning = /expired/i.test(message) ? 'Its time is over'
+    : /already used/i.test(message) ? 'It was good for one device and has been used'
+    : /tags/i.test(message) ? 'Tags come with the key at this server, not from this device'
+    : 'The server does not know it, or it was not copied whole'
+  return `The server refused the auth key (${message}). ${meaning}: use another one, or sign in with a page.`
 }
 
 /** As a sentence of its own: a capital in front, a full stop behind. */

@@ -36,8 +36,12 @@ export class ControlConnection {
     return this.url.href === url.href && equal(this.#machineKey.publicBytes(), machineKey.publicBytes())
   }
 
-  async fetchServerKey(signal: AbortSignal): Promise<void> {
-    this.#serverKey = await fetchServerKey(this.#deps.http, this.url, this.#env.clock.wallMs(), signal)
+  /** Asks the server for its key and answers whether it is another one than before. Rejects with EngineError. */
+  async fetchServerKey(signal: AbortSignal): Promise<boolean> {
+    const before = this.#serverKey
+    const key = await fetchServerKey(this.#deps.http, this.url, this.#env.clock.wallMs(), signal)
+    this.#serverKey = key
+    return before !== undefined && !equal(before, key)
   }
 
   /** Makes sure that there is a usable connection. Rejects with EngineError. */

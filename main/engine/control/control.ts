@@ -55,6 +55,8 @@ export class Control {
   #netMap: NetMap | undefined
   #state: ControlState = { kind: 'idle' }
   #loggedLoss: string | undefined
+  /** What the request of the newest stream that sent a map said of us. */
+  #streamMark = ''
   #cancelTimer: () => void = () => {}
   #pumping = false
 
@@ -192,9 +194,11 @@ export class Control {
       return
     }
     const previous = this.#state
-    const state = 'sinceMs' in event.state ? { ...event.state, sinceMs: this.#deps.env.clock.wallMs() } : event.state
+    const { clock } = this.#deps.env
+    const state = 'sinceMs' in event.state ? { ...event.state, sinceMs: clock.wallMs() - (clock.nowMs() - event.state.sinceMs) } : event.state
     this.#state = state
-    if (state.kind !== 'running') this.#updates.handleStreamEnd()
+    if (state.kind === 'running') this.#updates.handleStreaming(this.#nowMs(), this.#streamMark)
+    else this.#updates.handleStreamEnd()
     const why = reasonOf(state)
     const from = describe(previous)
     this.#deps.env.journal.add({ part: 'control', kind: 'state', from, to: describe(state), ...(why === undefined ? {} : { why }) })
@@ -224,7 +228,7 @@ export class Control {
       case 'disconnect':
         return connection?.disconnect()
       case 'fetch-server-key':
-        return this.#run(action.id, (signal) => connection!.fetchServerKey(signal).then(() => ({ kind: 'server-key' })))
+        return this.#run(action.id, (signal) => connection!.fetchServerKey(signal).then((changed) => ({ kind: 'server-key', changed })))
       case 'connect':
         return this.#run(action.id, (signal) => connection!.connect(signal).then(() => ({ kind: 'connected' })))
       case 'register':
@@ -299,7 +303,7 @@ export class Control {
       zstd,
       signal,
       request: mapRequest(key, this.#wants!, { stream: true, zstd: zstd !== undefined }),
-      onFrame: () => this.#session.handleStreamData(this.#nowMs(), id),
+      onBytes: () => this.#session.handleStreamData(this.#nowMs(), id),
       onSleep: (sleepMs) => this.#session.handleStreamSleep(this.#nowMs(), id, sleepMs),
       onMessage: (message) => {
         this.#handleMessage(message, stream)
@@ -336,9 +340,9 @@ export class Control {
 
   #handleFirstMap({ self, userProfiles }: NetMap, stream: OpenStream): void {
     const user = userProfiles.get(self.User) ?? { ID: self.User, LoginName: '', DisplayName: '' }
+    this.#streamMark = stream.mark
     this.#session.handleStreamData(this.#nowMs(), stream.id, { user, expired: self.Expired === true })
     this.#pump()
-    this.#updates.handleStreaming(this.#nowMs(), stream.mark)
     this.#updates.handleWanted(this.#nowMs(), wantsMark(this.#wants!))
   }
 
@@ -359,7 +363,9 @@ export class Control {
         done(true)
       },
       (error: unknown) => {
-        this.#failure(error, connection.url.host)
+        const { status } = this.#failure(error, connection.url.host)
+        // A server may let the stream of a deleted device idle on.
+        if (status === 404 && key === this.#nodeKey) this.#session.handleReconnect(this.#nowMs(), 'the server does not know this device any more')
         done(false)
       },
     ).catch((error: unknown) => this.#broken(error))

@@ -38,8 +38,8 @@ export interface MapStreamOptions {
   readonly zstd: ZstdDecompress | undefined
   readonly request: MapRequest
   readonly signal: AbortSignal
-  /** A frame came: something is alive at the other end. */
-  onFrame(): void
+  /** Bytes came: something is alive at the other end. */
+  onBytes(): void
   /** Must not throw. May answer how long to read nothing, in ms. */
   onMessage(message: MapResponse): void
   onSleep(sleepMs: number): void
@@ -55,6 +55,7 @@ export async function readMapStream(options: MapStreamOptions): Promise<void> {
   }
   const frames = new MapFrames()
   for await (const chunk of response.body) {
+    options.onBytes()
     const payloads = frames.handleBytes(chunk)
     if (isDecodeError(payloads)) throw badMessage('a frame of impossible length')
     for (const payload of payloads) {
@@ -66,7 +67,6 @@ export async function readMapStream(options: MapStreamOptions): Promise<void> {
 }
 
 function handlePayload(payload: Uint8Array, options: MapStreamOptions): number {
-  options.onFrame()
   if (payload.length === 0) return 0
   const drops = new Drops()
   const message = checkMapResponse(decode(payload, options), drops)

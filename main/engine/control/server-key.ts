@@ -22,11 +22,22 @@ export async function fetchServerKey(http: HttpFetch, controlUrl: URL, wallMs: n
     if (response.status !== 404) throw new ControlAnswer(failure)
     throw notControl(`${controlUrl.host} is no control server: it has no /key`)
   }
-  const key = checkServerKey(parseJson(text))
+  const answer = parseJson(text)
+  const key = checkServerKey(answer)
   if (isDecodeError(key)) {
+    if (isLegacy(answer, text)) {
+      const message = `${controlUrl.host} is too old a server for this program: it has no key for the present protocol, so it must be updated`
+      throw new ControlAnswer({ code: 'control-version', message })
+    }
     throw notControl(`${controlUrl.host} is no control server that this program can talk to: its key answer is not as expected`)
   }
   return keyBytes(key)
+}
+
+/** Whether this is the answer of a server of the protocol before: its key alone, in JSON or in hexadecimal digits, or nothing at all. */
+function isLegacy(answer: unknown, text: string): boolean {
+  const trimmed = text.trim()
+  return trimmed === '' || /^[0-9a-f]{64}$/i.test(trimmed) || (typeof answer === 'object' && answer !== null && 'legacyPublicKey' in answer)
 }
 
 function notControl(message: string): ControlAnswer {

@@ -184,11 +184,13 @@ function refusal(options: Ts2021Options, status: number, text: string, retryAfte
   if (status === 429) return statusFailure('connect', status, text, retryAfter, options.env.clock.wallMs())
   const said = printable(text)
   const why = `it answered HTTP ${status}${said === '' ? '' : ` (${said})`}; a proxy on the way may not let the upgrade through`
-  return noControl(options.url.host, why)
+  // A gateway that finds nothing behind it will, once the server is back.
+  return noControl(options.url.host, why, status >= 502 && status <= 504 ? status : undefined)
 }
 
-function noControl(host: string, why: string): ControlAnswer {
-  return new ControlAnswer({ code: 'control-bad-response', message: `no control connection to ${host}: ${why}` })
+function noControl(host: string, why: string, status?: number): ControlAnswer {
+  const failure = { code: 'control-bad-response', message: `no control connection to ${host}: ${why}` } as const
+  return new ControlAnswer(status === undefined ? failure : { ...failure, status })
 }
 
 /** Reads the Noise response and makes the stream. */

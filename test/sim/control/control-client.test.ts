@@ -164,14 +164,15 @@ test('an interactive sign-in shows a link, waits, and is in once somebody confir
   await ada.running()
 })
 
-test('a rejected sign-in gives a new link, without an error', async () => {
+test('a refused sign-in ends there and says so', async () => {
   const lab = new Lab()
   const ada = lab.client('ada')
   ada.begin({ interactive: true })
   await lab.until('a follow-up', () => lab.server.counts.has('/machine/register followup'))
   lab.server.registration.reject(lab.server.pendingSignIns()[0]!.id)
-  await lab.until('a second link', () => ada.links.length === 2)
-  expect(ada.states.map((state) => state.kind)).not.toContain('failed')
+  await lab.until('the refusal', () => ada.state.kind === 'needs-login')
+  expect(ada.state).toMatchObject({ code: 'login-refused' })
+  expect(ada.links).toHaveLength(1)
 })
 
 for (const deltaStyle of ['patch', 'headscale'] as const) {

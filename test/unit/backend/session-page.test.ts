@@ -48,7 +48,7 @@ describe('the page of the session', () => {
   test('a failure is one sentence with one action', () => {
     const rig = signingIn('k')
     control(rig, { kind: 'failed', code: 'auth-key-invalid', message: 'authkey expired' })
-    expect(page(rig)).toMatchObject({ Kind: 'failed', Problem: { Code: 'auth-key-invalid', Text: 'Authkey expired.', Action: { Kind: 'new-auth-key' } } })
+    expect(page(rig)).toMatchObject({ Kind: 'failed', Problem: { Code: 'auth-key-invalid', Text: expect.stringMatching(/^The server refused the auth key \(authkey expired\)\. Its time is over/), Action: { Kind: 'new-auth-key' } } })
   })
 
   test('a lost server says when it is tried again, and does not flicker meanwhile', () => {

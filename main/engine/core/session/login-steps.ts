@@ -41,6 +41,7 @@ const DONE_WHY: Readonly<Record<StepName, string>> = {
 
 export class LoginSteps {
   #steps: StepView[] = []
+  #link = ''
 
   /** The steps of this login, in their order; none before the first. */
   get steps(): readonly StepView[] {
@@ -50,6 +51,7 @@ export class LoginSteps {
   /** A new login begins. */
   handleBegin(kind: LoginKind): void {
     this.#steps = PATH[kind].map(pending)
+    this.#link = ''
   }
 
   /** Nobody is to be signed in any more. */
@@ -73,10 +75,12 @@ export class LoginSteps {
       case 'waiting':
         this.#via('link')
         this.#done(nowMs, 'registration-sent')
-        // Another link than before is another step, with its reason.
-        this.#set('link-shown', { state: 'done', atMs: nowMs, tookMs: 0, why: state.why ?? DONE_WHY['link-shown'] })
+        if (state.authUrl !== this.#link) this.#set('link-shown', { state: 'done', atMs: nowMs, tookMs: 0, why: state.why ?? DONE_WHY['link-shown'] })
+        this.#link = state.authUrl
         return this.#run(nowMs, 'waiting-for-approval', 'somebody must approve this device at the sign-in page')
       case 'running':
+        // The session before goes on where this login failed.
+        if (this.#steps.some((step) => step.state === 'failed')) return
         this.#done(nowMs, 'authorised')
         return this.#done(nowMs, 'map-received')
       case 'lost':

@@ -24,8 +24,8 @@ export type ControlState =
   | { readonly kind: 'needs-login'; readonly why: string; readonly code?: ErrorCode }
   /** `why`: why there is this link, and what became of the one before. */
   | { readonly kind: 'waiting'; readonly authUrl: string; readonly sinceMs: number; readonly why?: string }
-  /** The map stream is open and its first map has come. */
-  | { readonly kind: 'running'; readonly sinceMs: number }
+  /** The map stream is open and its first map has come. `problem`: another login beside it has failed. */
+  | { readonly kind: 'running'; readonly sinceMs: number; readonly problem?: { readonly code: ErrorCode; readonly message: string } }
   /** Will be tried again by itself; tunnels stay. */
   | { readonly kind: 'lost'; readonly code: ErrorCode; readonly message: string; readonly retryInMs: number }
   /** Will not be tried again: bad auth key, unsupported version. */
@@ -60,7 +60,8 @@ export type SessionAction =
   | { readonly kind: 'disconnect'; readonly why: string }
 
 export type Outcome =
-  | { readonly kind: 'server-key' }
+  /** `changed`: the server showed another key before. */
+  | { readonly kind: 'server-key'; readonly changed?: boolean }
   | { readonly kind: 'connected' }
   | { readonly kind: 'registered'; readonly response: RegisterResponse }
   /** The stream ended after it was opened; clean end of file or a broken connection. */

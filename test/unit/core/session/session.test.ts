@@ -123,10 +123,57 @@ describe('the way to running', () => {
 describe('links', () => {
   const waiting = (): Bench => new Bench().begin({ interactive: true }).connect().reply('register', answer({ AuthURL: 'https://c.example/register/1' }))
 
-  test('a link that was rejected or timed out is replaced', () => {
-    const bench = waiting().wait(60_000).reply('register', answer({ AuthURL: 'https://c.example/register/2' }))
-    expect(bench.state).toMatchObject({ kind: 'waiting', authUrl: 'https://c.example/register/2' })
+  const another = answer({ AuthURL: 'https://c.example/register/2' })
+
+  test('a link that ran out is replaced, and its age is told', () => {
+    const bench = waiting().wait(15 * 60_000).reply('register', another)
+    expect(bench.state).toMatchObject({ kind: 'waiting', authUrl: 'https://c.example/register/2', why: expect.stringContaining('within 15 minutes') })
     expect(bench.last).toMatchObject({ followup: 'https://c.example/register/2' })
+  })
+
+  test('a link that ended before its time was refused: the login ends', () => {
+    const bench = waiting().wait(60_000).reply('register', another)
+    expect(bench.state).toMatchObject({ kind: 'needs-login', code: 'login-refused' })
+    expect(bench.session.nextTimeout()).toBeUndefined()
+  })
+
+  test('a link that a restarted server no longer knows is replaced, and that is told', () => {
+    const bench = waiting().wait(60_000).reply('register', failed()).wait(1000).connect().reply('register', another)
+    expect(bench.state).toMatchObject({ kind: 'waiting', authUrl: 'https://c.example/register/2', why: expect.stringContaining('restarted') })
+  })
+
+  test.each([
+    ['by 404', failed({ code: 'control-not-found', status: 404, message: 'not found' })],
+    ['by 500', failed({ status: 500, message: 'register: the control server answered HTTP 500: node not found in registration cache' })],
+    ['in words', answer({ Error: 'node not found in registration cache' })],
+  ])('a link that the server says it does not know (%s) leads to a registration for a new one, with the same key', (_, outcome) => {
+    const bench = waiting()
+    const { nodeKey } = bench.last as { nodeKey: PrivateKey }
+    bench.reply('register', outcome).wait(1000).connect()
+    expect(bench.last).toMatchObject({ kind: 'register', followup: '', nodeKey })
+    bench.reply('register', another)
+    expect(bench.state).toMatchObject({ kind: 'waiting', authUrl: 'https://c.example/register/2' })
+  })
+
+  test('nobody is waited for longer than two hours, however many links the server makes', () => {
+    const bench = waiting()
+    for (let n = 2; bench.state.kind === 'waiting' && n < 100; n++) bench.wait(15 * 60_000).reply('register', answer({ AuthURL: `https://c.example/register/${n}` }))
+    expect(bench.state).toMatchObject({ kind: 'needs-login', code: 'login-unapproved' })
+    expect(bench.nowMs).toBeLessThanOrEqual(2 * 3_600_000 + 15 * 60_000)
+  })
+
+  test('a server that forgets every link at once is not asked for ever', () => {
+    const bench = waiting()
+    for (let n = 2; bench.state.kind !== 'needs-login' && n < 200; n++) {
+      bench.reply('register', failed({ code: 'control-not-found', status: 404 })).wait(60_000).connect()
+      bench.reply('register', answer({ AuthURL: `https://c.example/register/${n}` }))
+    }
+    expect(bench.state).toMatchObject({ kind: 'needs-login', code: 'login-unapproved' })
+  })
+
+  test('the age of a link counts from when it was given, not from when its wait was taken up again', () => {
+    const bench = waiting().wait(60_000).reply('register', failed()).wait(1000).connect()
+    expect(bench.state).toMatchObject({ kind: 'waiting', sinceMs: 0 })
   })
 
   test('a broken wait is taken up again with the same link and key, and stays on screen', () => {
@@ -150,11 +197,20 @@ describe('links', () => {
   test('a link that is no web address, or http where control is https, is not shown', () => {
     for (const url of ['javascript:alert(1)', 'file:///etc/passwd', 'http://c.example/x', 'https://a b/', 'https://x\n.example/', 'https:///x']) {
       const bench = new Bench().begin({ interactive: true }).connect().reply('register', answer({ AuthURL: url }))
-      expect(bench.state).toMatchObject({ kind: 'lost', code: 'control-bad-response' })
+      expect(bench.state).toMatchObject({ kind: 'failed', code: 'control-bad-response' })
+      expect(bench.steps).not.toContain('waiting')
     }
     const plain = new Bench().begin({ interactive: true, controlUrl: 'http://127.0.0.1:8080' }).connect().reply('register', answer({ AuthURL: 'http://127.0.0.1:8080/register/x' }))
     expect(plain.state.kind).toBe('waiting')
   })
+})
+
+test('a link to another place than the server is not shown, and the place is named', () => {
+  for (const url of ['https://evil.example/register/1', 'https://c.example@evil.example/', 'https://c.example.evil.example/x', 'https://evilc.example/x']) {
+    const bench = new Bench().begin({ interactive: true }).connect().reply('register', answer({ AuthURL: url }))
+    expect(bench.state).toMatchObject({ kind: 'failed', code: 'login-elsewhere', message: expect.stringContaining('evil') })
+    expect(bench.steps).not.toContain('waiting')
+  }
 })
 
 describe('refusals', () => {
@@ -166,11 +222,35 @@ describe('refusals', () => {
     expect(bench.count('register')).toBe(1)
   })
 
-  test('any other refusal is shown and tried again', () => {
-    const bench = new Bench().begin({ interactive: true }).connect().reply('register', answer({ Error: 'node exists with a different machine key' }))
-    expect(bench.state).toMatchObject({ kind: 'lost', code: 'control-refused', message: 'node exists with a different machine key' })
-    bench.wait(1000).connect()
-    expect(bench.last.kind).toBe('register')
+  test('any other refusal is shown and tried again, and ends the login when it lasts', () => {
+    const bench = new Bench().begin({ interactive: true }).connect()
+    const refusal = answer({ Error: 'database is locked' })
+    bench.reply('register', refusal)
+    expect(bench.state).toMatchObject({ kind: 'lost', code: 'control-refused', message: 'database is locked' })
+    for (let n = 0; bench.state.kind !== 'failed' && n < 100; n++) bench.wait(bench.session.nextTimeout()!.atMs - bench.nowMs).connect().reply('register', refusal)
+    expect(bench.state).toMatchObject({ kind: 'failed', code: 'control-refused' })
+    expect(bench.nowMs).toBeGreaterThanOrEqual(10_000)
+    expect(bench.nowMs).toBeLessThan(60_000)
+  })
+
+  test('what nobody waits for is tried for ever', () => {
+    const bench = new Bench().begin({ nodeKey: saved })
+    const refusal = failed({ code: 'control-tls', message: 'its certificate has expired' })
+    for (let n = 0; n < 100; n++) {
+      bench.reply('fetch-server-key', refusal)
+      expect(bench.state).toMatchObject({ kind: 'lost', code: 'control-tls' })
+      bench.wait(bench.session.nextTimeout()!.atMs - bench.nowMs)
+    }
+  })
+
+  test('a key that the server knows as that of another machine is replaced when somebody waits, else told', () => {
+    const refusal = answer({ Error: 'node key already in use by another machine' })
+    const asked = new Bench().begin({ nodeKey: saved, authKey: 'k' }).connect().reply('register', refusal)
+    expect(asked.last).toMatchObject({ kind: 'register', oldNodeKey: saved, authKey: 'k' })
+    asked.reply('register', refusal)
+    expect(asked.state).toMatchObject({ kind: 'needs-login', code: 'device-mismatch' })
+    const unasked = new Bench().begin({ nodeKey: saved }).connect().reply('open-stream', failed({ status: 404 })).wait(100).connect().reply('register', refusal)
+    expect(unasked.state).toMatchObject({ kind: 'needs-login', code: 'device-mismatch' })
   })
 
   test('an expired key gets a new one once; a second expiry ends it', () => {
@@ -208,6 +288,45 @@ describe('refusals', () => {
     expect(said.state).toMatchObject({ kind: 'lost', retryInMs: 7000 })
     const unsaid = new Bench().begin({ authKey: 'k' }).connect().reply('register', failed({ code: 'control-rate-limited', status: 429 }))
     expect(unsaid.state).toMatchObject({ kind: 'lost', retryInMs: 7500 })
+  })
+})
+
+describe('a server with another key', () => {
+  const swapped = (): Bench => running().wait(20_000).reply('open-stream', { kind: 'stream-ended', why: 'x' })
+    .reply('connect', failed({ code: 'control-key-mismatch' })).wait(100).reply('fetch-server-key', { kind: 'server-key', changed: true })
+
+  test('is told, and the saved key is kept: it may be the same server', () => {
+    const bench = swapped()
+    expect(bench.state).toMatchObject({ kind: 'working', why: expect.stringContaining('another key') })
+    bench.connect().frame()
+    expect(bench.state.kind).toBe('running')
+    expect(bench.keys).toBe(0)
+  })
+
+  test('that does not know this device was set up anew', () => {
+    const bench = swapped().connect().reply('open-stream', failed({ status: 404 })).wait(100).connect().reply('register', answer({ AuthURL: 'https://c.example/r' }))
+    expect(bench.state).toMatchObject({ kind: 'needs-login', code: 'control-not-found', why: expect.stringContaining('set up anew') })
+  })
+})
+
+describe('the first map', () => {
+  test('is waited for 30 s after a login, then asked for again, ever longer', () => {
+    const bench = new Bench().begin({ authKey: 'k' }).connect().reply('register', answer())
+    const started = bench.nowMs
+    bench.wait(29_000)
+    expect(bench.count('open-stream')).toBe(1)
+    bench.wait(2000)
+    expect(bench.events.some((event) => event.kind === 'state' && event.state.kind === 'lost' && /no list of devices/.test(event.state.message))).toBe(true)
+    bench.connect()
+    expect(bench.count('open-stream')).toBe(2)
+    expect(bench.session.nextTimeout()!.atMs - bench.nowMs).toBe(60_000)
+    expect(bench.count('register')).toBe(1)
+    expect(started).toBe(0)
+  })
+
+  test('that is on its way is waited for', () => {
+    const bench = new Bench().begin({ authKey: 'k' }).connect().reply('register', answer()).wait(29_000).frame(false).wait(100_000)
+    expect(bench.count('open-stream')).toBe(1)
   })
 })
 
@@ -292,6 +411,32 @@ describe('changes of mind', () => {
     expect(bench.actions).not.toContainEqual({ kind: 'cancel', id: old })
     bench.frame()
     expect(bench.actions).toContainEqual({ kind: 'cancel', id: old })
+  })
+
+  test.each([
+    ['is refused', answer({ AuthURL: 'https://c.example/2' })],
+    ['leads elsewhere', answer({ AuthURL: 'https://evil.example/' })],
+  ])('a renewal that %s gives the session before back, stream and all', (_, outcome) => {
+    const bench = running()
+    const old = (bench.last as { id: number }).id
+    bench.begin({ nodeKey: saved, interactive: true }, true).connect().reply('register', answer({ AuthURL: 'https://c.example/1' })).reply('register', outcome)
+    expect(bench.steps.slice(-2)[1]).toBe('running')
+    expect(['failed', 'needs-login']).toContain(bench.steps.at(-2))
+    expect(bench.state).toMatchObject({ kind: 'running', problem: { code: expect.stringMatching(/^login-/) } })
+    expect(bench.actions).not.toContainEqual({ kind: 'cancel', id: old })
+    bench.do((session) => session.handleOutcome(bench.nowMs, old, { kind: 'stream-ended', why: 'x' })).wait(1000).connect()
+    expect(bench.last).toMatchObject({ kind: 'open-stream', nodeKey: saved })
+  })
+
+  test('a renewal that fails after the stream before has ended opens that again', () => {
+    const bench = running()
+    const old = (bench.last as { id: number }).id
+    bench.begin({ nodeKey: saved, interactive: true }, true).connect().reply('register', answer({ AuthURL: 'https://c.example/1' }))
+    bench.do((session) => session.handleOutcome(bench.nowMs, old, { kind: 'stream-ended', why: 'x' }))
+    bench.reply('register', answer({ AuthURL: 'https://c.example/2' })).connect()
+    expect(bench.last).toMatchObject({ kind: 'open-stream', nodeKey: saved })
+    bench.frame()
+    expect(bench.state.kind).toBe('running')
   })
 
   test('another server ends everything of the old one', () => {
