@@ -16,6 +16,7 @@ import { Applier, relaysArePlain } from './apply.ts'
 import { BugReports } from './bug-report.ts'
 import { Bus } from './bus.ts'
 import type { Watcher, WatchSink } from './bus.ts'
+import { checkPrefs } from './check-prefs.ts'
 import { exitNodeMask } from './exit-node.ts'
 import { makeFacts } from './facts.ts'
 import type { Knot } from './knot.ts'
@@ -25,7 +26,7 @@ import { newModel, publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
 import { ping } from './ping.ts'
 import type { BackendDeps, BackendFacts, ControlState } from './ports.ts'
-import { applyMask, changedFields, checkPrefs, parsePrefs } from './prefs.ts'
+import { applyMask, changedFields, parsePrefs } from './prefs.ts'
 import { ProxyDoor } from './proxy.ts'
 import { Profiles } from './profiles.ts'
 import { ProfileSwitch } from './profile-switch.ts'
@@ -105,13 +106,13 @@ export class Backend {
 
   checkPrefs(value: unknown): string | undefined {
     const prefs = parsePrefs(value, this.#model.saved.prefs, true)
-    return typeof prefs === 'string' ? prefs : checkPrefs(prefs)
+    return typeof prefs === 'string' ? prefs : checkPrefs(prefs, this.#model.netMap?.self)
   }
 
   /** Changes the marked fields; throws EngineError('bad-prefs') and changes nothing when one is refused. */
   editPrefs(mask: unknown): Prefs {
     const prefs = applyMask(this.#model.saved.prefs, mask)
-    const reason = typeof prefs === 'string' ? prefs : checkPrefs(prefs)
+    const reason = typeof prefs === 'string' ? prefs : checkPrefs(prefs, this.#model.netMap?.self)
     if (typeof prefs === 'string' || reason !== undefined) throw new EngineError('bad-prefs', reason ?? 'bad prefs')
     const before = this.#model.saved.prefs
     this.#takePrefs(prefs)

@@ -13,11 +13,12 @@ import { EngineError, errorText } from '../base/errors.ts'
 import { PrivateKey } from '../base/keys.ts'
 import type { Env } from '../base/env.ts'
 import type { Prefs, StartOptions } from '../../localapi/types.ts'
+import { checkPrefs } from './check-prefs.ts'
 import type { Knot } from './knot.ts'
 import type { MapFlow } from './map-flow.ts'
 import type { Model } from './model.ts'
 import type { ControlPort, ControlState, LoggedIn, Login } from './ports.ts'
-import { checkPrefs, parsePrefs, publicConfig } from './prefs.ts'
+import { parsePrefs, publicConfig } from './prefs.ts'
 import type { Profiles } from './profiles.ts'
 import type { SessionPages } from './session-page.ts'
 
@@ -90,10 +91,10 @@ export class LoginFlow {
   }
 
   #prefsOf(options: StartOptions): Prefs {
-    const { saved } = this.#deps.model
+    const { saved, netMap } = this.#deps.model
     if (options.UpdatePrefs === undefined || options.UpdatePrefs === null) return saved.prefs
     const prefs = parsePrefs(options.UpdatePrefs, saved.prefs, true)
-    const reason = typeof prefs === 'string' ? prefs : checkPrefs(prefs)
+    const reason = typeof prefs === 'string' ? prefs : checkPrefs(prefs, netMap?.self)
     if (typeof prefs === 'string' || reason !== undefined) throw new EngineError('bad-prefs', reason ?? 'bad prefs')
     return prefs
   }

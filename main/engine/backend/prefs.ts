@@ -1,12 +1,11 @@
 /**
- * Prefs as pure functions: what a new profile has, how a mask changes them, which ones are refused.
+ * Prefs as pure functions: what a new profile has and how a mask changes them. check-prefs.ts says which are refused.
  *
  * Every value of a known field is checked for its type before it is taken, since prefs come from other programs. Fields
  * of features that are not served yet keep their value, so that the official command sees what it set.
  *
- * Source: tailscale ipn/prefs.go and ipnlocal's checks (1.102.5); test/vectors/localapi/prefs*.json.
+ * Source: tailscale ipn/prefs.go (1.102.5); test/vectors/localapi/prefs*.json.
  */
-import { parseIp, parsePrefix, formatIp } from '../base/ip.ts'
 import type { MaskedPrefs, Prefs, PrefsConfig } from '../../localapi/types.ts'
 
 type Kind = 'text' | 'bool' | 'maybe-bool' | 'number' | 'texts' | 'any'
@@ -109,8 +108,20 @@ function fits(kind: Kind, value: unknown): boolean {
     case 'texts':
       return value === null || (Array.isArray(value) && value.every((item) => typeof item === 'string'))
     case 'any':
-      return true
+      return isSmall(value, MAX_DEPTH)
   }
+}
+
+/** JSON of other people's features is kept as it is, if it is not meant to fill memory or a stack. */
+const MAX_DEPTH = 8
+const MAX_ENTRIES = 1000
+const MAX_TEXT = 4096
+
+function isSmall(value: unknown, depth: number): boolean {
+  if (typeof value === 'string') return value.length <= MAX_TEXT
+  if (typeof value !== 'object' || value === null) return true
+  const entries = Object.entries(value)
+  return depth > 0 && entries.length <= MAX_ENTRIES && entries.every(([name, entry]) => name.length <= MAX_TEXT && isSmall(entry, depth - 1))
 }
 
 const EMPTY: Readonly<Record<Kind, unknown>> = { text: '', bool: false, 'maybe-bool': null, number: 0, texts: null, any: null }
@@ -134,7 +145,7 @@ function merge(base: Prefs, source: Draft, wanted: (field: string) => boolean): 
     if (wanted(field)) {
       value = field in source ? source[field] : EMPTY[kind]
       if (value === undefined || (value === null && kind !== 'any')) value = EMPTY[kind]
-      if (!fits(kind, value)) return `${field} has the wrong type`
+      if (!fits(kind, value)) return `${field} has the wrong type or is too large; nothing was changed`
       if (field === 'AutoUpdate') value = autoUpdate(base, value)
       if (field === 'AppConnector') value = { Advertise: isRecord(value) && value['Advertise'] === true }
       value = kept(kind, value)
@@ -183,47 +194,6 @@ export function applyMask(prefs: Prefs, mask: unknown): Prefs | string {
   if (byMask.ExitNodeIDSet === true && byMask.ExitNodeIPSet !== true) out = { ...out, ExitNodeIP: '' }
   if (byMask.ExitNodeIPSet === true && byMask.ExitNodeIDSet !== true) out = { ...out, ExitNodeID: '' }
   return out
-}
-
-export function advertisesExitNode(prefs: Prefs): boolean {
-  const routes = prefs.AdvertiseRoutes ?? []
-  return routes.includes('0.0.0.0/0') && routes.includes('::/0')
-}
-
-/** Why prefs cannot be taken, in words for a person, or undefined. */
-export function checkPrefs(prefs: Prefs): string | undefined {
-  const usesExitNode = prefs.ExitNodeID !== '' || prefs.ExitNodeIP !== ''
-  if (usesExitNode && advertisesExitNode(prefs)) return 'Cannot advertise an exit node and use an exit node at the same time.'
-  if (prefs.ExitNodeIP !== '' && parseIp(prefs.ExitNodeIP) === undefined) return `ExitNodeIP ${JSON.stringify(prefs.ExitNodeIP)} is not an IP address`
-  for (const route of prefs.AdvertiseRoutes ?? []) {
-    const reason = checkRoute(route)
-    if (reason !== undefined) return reason
-  }
-  if (prefs.RunSSH) return 'This engine has no SSH server yet; leave --ssh off.'
-  if (prefs.Hostname.length > 63 || !/^[A-Za-z0-9._ -]*$/.test(prefs.Hostname)) return 'The host name may have at most 63 letters, digits, dots and hyphens.'
-  return checkControlUrl(prefs.ControlURL)
-}
-
-function checkRoute(route: string): string | undefined {
-  const prefix = parsePrefix(route)
-  if (!prefix || !route.includes('/')) return `route ${JSON.stringify(route)} is not a prefix such as 10.0.0.0/24`
-  const masked = maskPrefix(prefix.ip, prefix.bits)
-  return masked === `${prefix.ip}/${prefix.bits}` ? undefined : `route ${route} has non-address bits set; expected ${masked}`
-}
-
-/** "ip/bits" with the host bits cleared. */
-export function maskPrefix(ip: string, bits: number): string {
-  const bytes = parseIp(ip)!.slice()
-  for (let i = 0; i < bytes.length; i++) {
-    const left = Math.max(0, Math.min(8, bits - 8 * i))
-    bytes[i]! &= (0xff << (8 - left)) & 0xff
-  }
-  return `${formatIp(bytes)}/${bits}`
-}
-
-function checkControlUrl(url: string): string | undefined {
-  if (url === '' || /^https?:\/\/[^\s/]+/.test(url)) return undefined
-  return `The server address ${JSON.stringify(url)} must start with http:// or https://`
 }
 
 /** Fields in which two prefs differ, by name. */

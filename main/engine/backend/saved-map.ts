@@ -10,6 +10,8 @@ import type { StorePort } from './ports.ts'
 /** Before there were profiles. */
 const OLD_FILE = 'netmap'
 
+const MAX_DATE_MS = 8.64e15
+
 const fileOf = (profileId: string): string => `netmap-${profileId}`
 
 export interface MapOwner {
@@ -57,7 +59,8 @@ function parseSavedMap(text: string, owner: MapOwner): { saved: SavedMap | undef
   }
   if (typeof raw !== 'object' || raw === null) return undefined
   const { version, nodeKey, controlUrl, savedAtMs, netMap } = raw as Record<string, unknown>
-  if (version !== 1 || typeof savedAtMs !== 'number') return undefined
+  // Other numbers have no date.
+  if (version !== 1 || typeof savedAtMs !== 'number' || !(Math.abs(savedAtMs) <= MAX_DATE_MS)) return undefined
   if (nodeKey !== owner.nodeKey || controlUrl !== owner.controlUrl) return { saved: undefined }
   const map = fromJson(netMap)
   return !isDecodeError(map) ? { saved: { netMap: map, savedAtMs } } : undefined

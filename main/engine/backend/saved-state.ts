@@ -11,8 +11,11 @@ import { EngineError } from '../base/errors.ts'
 import { PrivateKey } from '../base/keys.ts'
 import { toHex } from '../base/bytes.ts'
 import type { Random } from '../base/env.ts'
+import { Drops } from '../core/tailcfg/check.ts'
+import { userProfile } from '../core/tailcfg/check-node.ts'
 import type { UserProfile } from '../core/tailcfg/types.ts'
 import type { LoginProfile, Prefs } from '../../localapi/types.ts'
+import { checkServerAddress } from './check-prefs.ts'
 import { defaultPrefs, parsePrefs, publicConfig } from './prefs.ts'
 
 export const STATE_VERSION = 2
@@ -144,12 +147,14 @@ function parseProfile(raw: Readonly<Record<string, unknown>>, { os, newDiscoKey 
   if ((raw['nodeKey'] !== null && !nodeKey) || !discoKey || typeof prefs === 'string') return undefined
   // The id becomes part of a file's name.
   if (typeof id !== 'string' || !/^[0-9a-f]{1,16}$/.test(id) || typeof created !== 'string') return undefined
-  const user = isRecord(raw['user']) && typeof raw['user']['ID'] === 'number' ? (raw['user'] as unknown as UserProfile) : undefined
+  const nodeKeyUrl = textOf(raw['nodeKeyUrl'])
+  if (checkServerAddress(nodeKeyUrl) !== undefined || checkServerAddress(prefs.ControlURL) !== undefined || (nodeKey && nodeKeyUrl === '')) return undefined
+  const user = userProfile(raw['user'], new Drops())
   const network = isRecord(raw['network']) ? raw['network'] : {}
   const nodeId = textOf(raw['nodeId'])
   return {
     nodeKey,
-    nodeKeyUrl: textOf(raw['nodeKeyUrl']),
+    nodeKeyUrl,
     discoKey,
     prefs: { ...prefs, Config: user && nodeKey ? publicConfig(user, nodeId) : null },
     profile: { id, created },

@@ -41,17 +41,18 @@ export function peerCaps(netMap: NetMap, src: string, dstIp?: string): CapMap | 
   const sameFamily = (ip: string): boolean => ip.includes(':') === src.includes(':')
   const dst = dstIp ?? addressesOf(netMap.self).find(sameFamily)
   if (dst === undefined) return null
-  const out: Record<string, unknown[]> = {}
+  // Their names are the server's: one may be that of something every object has.
+  const out = new Map<string, unknown[]>()
   const rules = [...netMap.packetFilters.keys()].toSorted().flatMap((name) => netMap.packetFilters.get(name)!)
   for (const rule of rules) {
     for (const grant of rule.CapGrant ?? []) {
       const reaches = (grant.Dsts ?? []).some((text) => inSet(text, dst))
       if (!reaches || !(rule.SrcIPs ?? []).some((text) => inSet(text, src))) continue
-      for (const cap of grant.Caps ?? []) out[cap] ??= []
-      for (const [cap, values] of Object.entries(grant.CapMap ?? {})) out[cap] = [...(out[cap] ?? []), ...(values ?? [])]
+      for (const cap of grant.Caps ?? []) if (!out.has(cap)) out.set(cap, [])
+      for (const [cap, values] of Object.entries(grant.CapMap ?? {})) out.set(cap, [...(out.get(cap) ?? []), ...(values ?? [])])
     }
   }
-  return Object.keys(out).length === 0 ? null : out
+  return out.size === 0 ? null : Object.fromEntries(out)
 }
 
 function inSet(text: string, ip: string): boolean {

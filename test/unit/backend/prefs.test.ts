@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { applyMask, changedFields, checkPrefs, defaultPrefs, parsePrefs } from '../../../main/engine/backend/prefs.ts'
+import { checkPrefs } from '../../../main/engine/backend/check-prefs.ts'
+import { applyMask, changedFields, defaultPrefs, parsePrefs } from '../../../main/engine/backend/prefs.ts'
 import type { Prefs } from '../../../main/localapi/types.ts'
 
 const vector = (file: string): Prefs => JSON.parse(readFileSync(new URL(`../../vectors/localapi/${file}`, import.meta.url), 'utf8')) as Prefs
@@ -81,7 +82,40 @@ describe('prefs', () => {
     [{ Hostname: 'a'.repeat(64) }, '63'],
     [{ RunSSH: true }, 'SSH'],
     [{ ExitNodeIP: 'x' }, 'not an IP'],
+    [{ Hostname: 'my laptop' }, '"my laptop"'],
+    [{ AdvertiseTags: ['server'] }, 'tag:server'],
+    [{ AdvertiseTags: ['tag:'] }, '"tag:"'],
+    [{ AdvertiseTags: ['tag:ok', 'tag:ö'] }, '"tag:ö"'],
+    [{ NetfilterMode: 3 }, 'NetfilterMode 3'],
+    [{ NetfilterKind: 'pf' }, '"pf"'],
+    [{ RelayServerPort: 70_000 }, 'port'],
+    [{ AdvertiseRoutes: ['10.0.0.0'] }, '10.0.0.0/24'],
+    [{ AdvertiseRoutes: ['x'.repeat(4000)] }, '…'],
+    [{ OperatorUser: 'x'.repeat(5000) }, 'OperatorUser'],
+    [{ ControlURL: 'https://[' }, 'headscale.example.com'],
+    [{ ControlURL: 'https://a b' }, 'headscale.example.com'],
+    [{ ControlURL: 'https://good.example\n' }, 'headscale.example.com'],
+    [{ ControlURL: `https://${'x'.repeat(3000)}` }, '…'],
   ])('%j is refused and the reason names it', (change, word) => {
     expect(checkPrefs({ ...BASE, ...change })).toContain(word)
+  })
+
+  test('a server address with a password in it is refused, and the password is not repeated', () => {
+    const reason = checkPrefs({ ...BASE, ControlURL: 'https://ada:secret@good.example' })
+    expect(reason).toContain('password')
+    expect(reason).not.toContain('secret')
+  })
+
+  test.each([{ ExitNodeIP: '100.64.0.1' }, { ExitNodeIP: 'fd7a:115c:a1e0::1' }, { ExitNodeID: 'n1' }])('this device is no exit node for itself: %j', (change) => {
+    const self = { ID: 1, StableID: 'n1', Key: `nodekey:${'1'.repeat(64)}`, Name: 'a', User: 1, Addresses: ['100.64.0.1/32', 'fd7a:115c:a1e0::1/128'] }
+    expect(checkPrefs({ ...BASE, ...change }, self)).toContain('own exit node')
+    expect(checkPrefs({ ...BASE, ...change }, { ...self, StableID: 'n2', Addresses: ['100.64.0.9/32'] })).toBeUndefined()
+  })
+
+  test('JSON of unserved features is kept only while it is small', () => {
+    let deep: unknown = 1
+    for (let i = 0; i < 100_000; i++) deep = [deep]
+    expect(applyMask(BASE, { DriveShares: deep, DriveSharesSet: true })).toContain('DriveShares')
+    expect(applyMask(BASE, { DriveShares: [{ name: 'x' }], DriveSharesSet: true })).toMatchObject({ DriveShares: [{ name: 'x' }] })
   })
 })

@@ -1,0 +1,103 @@
+/**
+ * Which settings are refused: those that are impossible in themselves, contradict each other, or name this device where
+ * another one is meant. A reason says what, where and what to do; text that came from elsewhere is quoted cut short.
+ *
+ * Source: the checks of tailscale's ipnlocal and of its command line (1.102.5); test/vectors/localapi/check-prefs-*.json.
+ */
+import { parseIp, parsePrefix, formatIp } from '../base/ip.ts'
+import { addressesOf } from '../core/plan/names.ts'
+import type { Node } from '../core/tailcfg/types.ts'
+import type { Prefs } from '../../localapi/types.ts'
+
+const MAX_TEXT = 4096
+const MAX_ITEMS = 10_000
+const MAX_URL = 2048
+const NETFILTER_KINDS: readonly string[] = ['', 'auto', 'iptables', 'nftables']
+
+/** Why prefs cannot be taken, in words for a person, or undefined. `self` is this device, once the server has told it. */
+export function checkPrefs(prefs: Prefs, self?: Node): string | undefined {
+  return checkSizes(prefs) ?? checkExitNode(prefs, self) ?? checkRoutes(prefs.AdvertiseRoutes ?? []) ?? checkTags(prefs.AdvertiseTags ?? [])
+    ?? checkChoices(prefs) ?? checkHostname(prefs.Hostname) ?? checkServerAddress(prefs.ControlURL)
+}
+
+/** Why a text cannot be the address of a server, or undefined; "" stands for none. */
+export function checkServerAddress(text: string): string | undefined {
+  if (text === '') return undefined
+  if (!/^https?:\/\/[^\s/]/.test(text)) return `The server address ${quoted(text)} must start with http:// or https://`
+  let url: URL | undefined
+  try {
+    url = new URL(text)
+  } catch {
+    // Told below.
+  }
+  // What stands before the "@" may be a password: it is not quoted.
+  if (url && (url.username !== '' || url.password !== '')) return 'The server address must not hold a user name or a password. Leave out what stands before the "@".'
+  // eslint-disable-next-line no-control-regex
+  if (!url || text.length > MAX_URL || /[\u0000-\u0020\u007f]/.test(text)) return `The server address ${quoted(text)} is not one that can be reached. It looks like https://headscale.example.com`
+  return undefined
+}
+
+function checkSizes(prefs: Prefs): string | undefined {
+  for (const [field, value] of Object.entries(prefs)) {
+    const items: readonly unknown[] = Array.isArray(value) ? value : [value]
+    if (items.length > MAX_ITEMS) return `${field} has more than ${MAX_ITEMS} entries. Shorten it.`
+    if (items.some((item) => typeof item === 'string' && item.length > MAX_TEXT)) return `${field} is longer than ${MAX_TEXT} characters. Shorten it.`
+  }
+  return undefined
+}
+
+function checkExitNode(prefs: Prefs, self: Node | undefined): string | undefined {
+  const uses = prefs.ExitNodeID !== '' || prefs.ExitNodeIP !== ''
+  if (uses && advertisesExitNode(prefs)) return 'Cannot advertise an exit node and use an exit node at the same time.'
+  if (prefs.ExitNodeIP !== '' && parseIp(prefs.ExitNodeIP) === undefined) return `ExitNodeIP ${quoted(prefs.ExitNodeIP)} is not an IP address. Give the address of another device of the network.`
+  const isSelf = self && (addressesOf(self).includes(prefs.ExitNodeIP) || (prefs.ExitNodeID !== '' && prefs.ExitNodeID === self.StableID))
+  return isSelf ? 'This device cannot be its own exit node. Choose another device, or offer this one with --advertise-exit-node.' : undefined
+}
+
+function advertisesExitNode(prefs: Prefs): boolean {
+  const routes = prefs.AdvertiseRoutes ?? []
+  return routes.includes('0.0.0.0/0') && routes.includes('::/0')
+}
+
+function checkRoutes(routes: readonly string[]): string | undefined {
+  for (const route of routes) {
+    const prefix = parsePrefix(route)
+    if (!prefix || !route.includes('/')) return `route ${quoted(route)} is not a prefix such as 10.0.0.0/24`
+    const masked = maskPrefix(prefix.ip, prefix.bits)
+    if (masked !== `${prefix.ip}/${prefix.bits}`) return `route ${route} has non-address bits set; expected ${masked}`
+  }
+  return undefined
+}
+
+/** "ip/bits" with the host bits cleared. */
+export function maskPrefix(ip: string, bits: number): string {
+  const bytes = parseIp(ip)!.slice()
+  for (let i = 0; i < bytes.length; i++) {
+    const left = Math.max(0, Math.min(8, bits - 8 * i))
+    bytes[i]! &= (0xff << (8 - left)) & 0xff
+  }
+  return `${formatIp(bytes)}/${bits}`
+}
+
+function checkTags(tags: readonly string[]): string | undefined {
+  const bad = tags.find((tag) => !/^tag:[A-Za-z][A-Za-z0-9-]*$/.test(tag))
+  return bad === undefined ? undefined : `The tag ${quoted(bad)} is not one: a tag is "tag:" and a name of letters, digits and hyphens that begins with a letter, such as tag:server`
+}
+
+function checkChoices(prefs: Prefs): string | undefined {
+  if (prefs.RunSSH) return 'This engine has no SSH server yet; leave --ssh off.'
+  if (![0, 1, 2].includes(prefs.NetfilterMode)) return `NetfilterMode ${prefs.NetfilterMode} is unknown. Give 0 (off), 1 (nodivert) or 2 (on).`
+  if (!NETFILTER_KINDS.includes(prefs.NetfilterKind)) return `NetfilterKind ${quoted(prefs.NetfilterKind)} is unknown. Give auto, iptables or nftables.`
+  const port: unknown = prefs.RelayServerPort ?? 0
+  return Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535 ? undefined : 'RelayServerPort must be a port, 0 to 65535.'
+}
+
+function checkHostname(name: string): string | undefined {
+  if (name.length <= 63 && /^[A-Za-z0-9._-]*$/.test(name)) return undefined
+  return `The host name ${quoted(name)} cannot be used: at most 63 letters, digits, dots and hyphens.`
+}
+
+/** Somebody else's text inside a sentence. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
+}
