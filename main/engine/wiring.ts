@@ -159,7 +159,7 @@ function openState(options: EngineOptions, clock: SystemClock, log: ReturnType<t
     clock,
     onLateFailure: (name, message) => log.error(`could not save ${name}`, { message }),
   })
-  stops.push(lockStateDir(options.stateDir))
+  stops.push(lockStateDir(options.stateDir, { socketPath: options.socketPath, wallMs: clock.wallMs() }))
   const journal = new JournalFile({ clock, dir: options.env?.['TS_LOGS_DIR'] || join(options.stateDir, 'journal'), onFailure })
   stops.push(() => journal.flush(), () => store.flush())
   return { store, journal }

@@ -1,7 +1,8 @@
 /**
  * One engine a state directory: a lock file that says who holds it.
  *
- *   engine.lock = { pid, started, host }     started = the process's start in clock ticks since boot, where the system tells
+ *   engine.lock = { pid, started, host, socket, since }     started = the process's start in clock ticks since boot, where
+ *                                                           the system tells; since = when it took the lock (RFC 3339)
  *
  * A lock whose process is gone, or whose pid now belongs to a later process, is stale and taken over: it is renamed away
  * first, so that of two takers only one wins. On another machine's lock (a shared home) nothing can be known, so it holds.
@@ -15,12 +16,21 @@ interface Holder {
   readonly pid: number
   readonly started: string
   readonly host: string
+  /** For people; "" where unknown. */
+  readonly socket: string
+  readonly since: string
+}
+
+export interface LockOptions {
+  /** What this engine serves. */
+  readonly socketPath: string
+  readonly wallMs: number
 }
 
 /** Takes the directory's lock and answers how to give it back. Throws EngineError('already-running' | 'io'). */
-export function lockStateDir(dir: string): () => void {
+export function lockStateDir(dir: string, { socketPath, wallMs }: LockOptions): () => void {
   const path = join(dir, 'engine.lock')
-  const me: Holder = { pid: process.pid, started: startOf(process.pid), host: hostname() }
+  const me: Holder = { pid: process.pid, started: startOf(process.pid), host: hostname(), socket: socketPath, since: new Date(wallMs).toISOString() }
   const text = JSON.stringify(me)
   const mine = `${path}.${process.pid}`
   try {
@@ -31,7 +41,7 @@ export function lockStateDir(dir: string): () => void {
       if (seen === undefined) continue
       const holder = parseHolder(seen)
       if (holder && isAlive(holder)) {
-        throw new EngineError('already-running', `Another engine (process ${holder.pid}${holder.host === me.host ? '' : ` on ${holder.host}`}) uses the state directory ${dir}. Stop it, or give this one its own --statedir.`)
+        throw new EngineError('already-running', `Another engine (${whoIs(holder, me.host)}) uses the state directory ${dir}. Stop it, or give this one its own --statedir.`)
       }
       takeAway(path, seen)
     }
@@ -42,6 +52,11 @@ export function lockStateDir(dir: string): () => void {
     rmSync(mine, { force: true })
   }
   throw new EngineError('already-running', `The lock of ${dir} keeps changing hands; another engine is starting there.`)
+}
+
+function whoIs({ pid, host, socket, since }: Holder, here: string): string {
+  const at = host === here ? '' : ` on ${host}`
+  return `process ${pid}${at}${socket === '' ? '' : `, which serves ${socket}`}${since === '' ? '' : `, since ${since}`}`
 }
 
 /** A link appears whole or not at all, and never over another. */
@@ -89,8 +104,9 @@ function read(path: string): string | undefined {
 
 function parseHolder(text: string): Holder | undefined {
   try {
-    const { pid, started, host } = JSON.parse(text) as Partial<Holder>
-    return Number.isInteger(pid) && pid! > 0 && typeof started === 'string' && typeof host === 'string' ? { pid: pid!, started, host } : undefined
+    const { pid, started, host, socket, since } = JSON.parse(text) as Partial<Holder>
+    if (!Number.isInteger(pid) || pid! <= 0 || typeof started !== 'string' || typeof host !== 'string') return undefined
+    return { pid: pid!, started, host, socket: typeof socket === 'string' ? socket : '', since: typeof since === 'string' ? since : '' }
   } catch {
     return undefined
   }
