@@ -67,7 +67,7 @@ export class Backend {
     this.#bus = new Bus(deps.env, deps.version)
     const proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, resolve: deps.resolve })
     const knot = this.#knot()
-    this.profiles = new Profiles({ ...deps, model: this.#model })
+    this.profiles = new Profiles({ ...deps, model: this.#model, onSaveAgain: () => this.#refreshWarnings() })
     const shared = { ...deps, model: this.#model, bus: this.#bus, knot, profiles: this.profiles, session: this.session }
     this.#map = new MapFlow(shared)
     this.#login = new LoginFlow({ ...shared, map: this.#map })
@@ -99,6 +99,7 @@ export class Backend {
   /** Lets watchers go and stops timers; the parts are stopped by their owner. */
   stop(): void {
     this.#map.stop()
+    this.profiles.stop()
     this.#engineTimer?.()
     this.session.stop()
     this.#bus.close()

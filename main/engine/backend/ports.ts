@@ -141,6 +141,8 @@ export interface StorePort {
   load<T>(name: string, parse: (text: string) => T | undefined): Loaded<T> | undefined
   /** On disk when it returns; throws EngineError('io'). */
   save(name: string, text: string): void
+  /** The same, and nothing of before stays on disk. */
+  replace(name: string, text: string): void
   /** The same, away from the packet of the moment. */
   saveLater(name: string, text: () => string): void
   remove(name: string): void

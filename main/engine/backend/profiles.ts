@@ -18,17 +18,23 @@ import type { Os, SavedProfile, SavedState } from './saved-state.ts'
 const STATE_FILE = 'state'
 /** Where version 1 kept the disco key. */
 const OLD_DISCO_FILE = 'disco'
+const SAVE_AGAIN_MS = 15_000
 
 export interface ProfilesDeps {
   readonly env: Env
   readonly store: StorePort
   readonly model: Model
   readonly os: Os
+  /** A save that had failed was tried again. */
+  readonly onSaveAgain: () => void
 }
 
 export class Profiles {
   readonly #deps: ProfilesDeps
   #others: readonly SavedProfile[] = []
+  #retry: (() => void) | undefined
+  /** A save that was to leave nothing of before has failed. */
+  #wipeOwed = false
 
   constructor(deps: ProfilesDeps) {
     this.#deps = deps
@@ -56,15 +62,29 @@ export class Profiles {
     model.saved = saved
     try {
       const text = stateText({ current: saved, others: this.#others })
-      store.save(STATE_FILE, text)
-      // A second time, so that the previous generation holds no key that was given up.
-      if (wipe) store.save(STATE_FILE, text)
+      if (wipe || this.#wipeOwed) store.replace(STATE_FILE, text)
+      else store.save(STATE_FILE, text)
       model.saveFailure = undefined
     } catch (error) {
-      // The engine goes on with what it has in memory and says so.
+      // The engine goes on with what it has in memory, says so, and tries again.
+      if (model.saveFailure === undefined) env.log.error('the state was not saved', { error: errorText(error) })
       model.saveFailure = errorText(error)
-      env.log.error('the state was not saved', { error: model.saveFailure })
+      this.#wipeOwed ||= wipe
+      this.#retry ??= env.clock.after(SAVE_AGAIN_MS, () => {
+        this.#retry = undefined
+        this.save(model.saved, this.#wipeOwed)
+        this.#deps.onSaveAgain()
+      })
+      return
     }
+    this.#wipeOwed = false
+    this.stop()
+  }
+
+  /** Stops its timer. */
+  stop(): void {
+    this.#retry?.()
+    this.#retry = undefined
   }
 
   /** Those that somebody has signed in with, the oldest first. */

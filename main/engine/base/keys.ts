@@ -56,11 +56,11 @@ export function shortKey(key: string): string {
 /** A Curve25519 private key. Never printed: text, JSON and inspection are redacted. */
 export class PrivateKey {
   readonly #raw: Uint8Array
-  readonly #publicRaw: Uint8Array
+  /** Made when it is first asked for: it takes as long as all the rest. */
+  #publicRaw: Uint8Array | undefined
 
   private constructor(raw: Uint8Array) {
     this.#raw = raw
-    this.#publicRaw = x25519Public(raw)
   }
 
   /** From 32 random bytes, which it clamps and owns from here on. */
@@ -81,7 +81,7 @@ export class PrivateKey {
 
   /** 32 B public key, borrowed. */
   publicBytes(): Uint8Array {
-    return this.#publicRaw
+    return (this.#publicRaw ??= x25519Public(this.#raw))
   }
 
   /** For the state file and nothing else. */

@@ -18,6 +18,10 @@ export class MemoryStore {
     this.#texts.set(name, () => text)
   }
 
+  replace(name: string, text: string): void {
+    this.save(name, text)
+  }
+
   saveLater(name: string, text: () => string): void {
     this.#texts.set(name, text)
   }

@@ -253,8 +253,9 @@ describe('a restart', () => {
     expect(name(rig)).toBe('NeedsLogin')
   })
 
-  test('that cannot save goes on in memory and warns', () => {
+  test('that cannot save goes on in memory, warns, and saves when it can', () => {
     const store: StorePort = new MemoryStore()
+    const save = store.save.bind(store)
     const rig = makeRig({ store })
     rig.backend.start()
     store.save = () => {
@@ -263,6 +264,10 @@ describe('a restart', () => {
     rig.backend.editPrefs({ ShieldsUp: true, ShieldsUpSet: true })
     expect(rig.backend.views.prefs().ShieldsUp).toBe(true)
     expect(rig.backend.views.health().Warnings!['state-not-saved']!.Text).toContain('no space left')
+    store.save = save
+    rig.clock.advance(15_000)
+    expect(rig.backend.views.health().Warnings).toBeNull()
+    expect(store.load('state', (text) => text)?.value).toContain('"ShieldsUp": true')
   })
 })
 

@@ -1,7 +1,10 @@
+import * as nodeFs from 'node:fs'
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Store } from '../../../main/engine/io/store.ts'
+import { spawnSync } from 'node:child_process'
+import { Store, type StoreFs } from '../../../main/engine/io/store.ts'
 import { HandClock } from '../../sim/clock.ts'
 import { makeTempDir, removeTempDir } from '../../support/temp.ts'
 
@@ -90,6 +93,79 @@ describe('the state store', () => {
     const store = open()
     store.save('state', 'good 1')
     expect(() => new Store({ dir: join(dir, 'state/state.json'), clock })).toThrow(expect.objectContaining({ code: 'io', message: expect.stringContaining('state.json') }))
+  })
+
+  test('a disk that fails at any point of a write leaves a good file, says so, and the next write is taken', () => {
+    let failAt = 0
+    let passed = 0
+    const fs: Record<string, unknown> = { ...nodeFs }
+    for (const name of ['openSync', 'writeSync', 'fsyncSync', 'renameSync', 'linkSync', 'copyFileSync'] as const) {
+      fs[name] = (...args: unknown[]) => {
+        if (++passed === failAt) throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
+        return (nodeFs[name] as (...args: unknown[]) => unknown)(...args)
+      }
+    }
+    const failing = (): Store => new Store({ dir: join(dir, 'state'), clock, fs: fs as unknown as StoreFs })
+    failing().save('state', 'good 1')
+    let failures = 0
+    for (failAt = 1; ; failAt++) {
+      passed = 0
+      const store = failing()
+      const before = store.load('state', parse)!.value
+      try {
+        store.save('state', `good ${failAt + 1}`)
+        if (passed < failAt) break
+      } catch (error) {
+        failures++
+        expect(error).toMatchObject({ code: 'io', message: expect.stringMatching(/state\.json cannot be written.*no space left/) })
+      }
+      const after = open()
+      expect([before, `good ${failAt + 1}`]).toContain(after.load('state', parse)?.value)
+      expect(after.problems()).toEqual([])
+      expect(existsSync(join(dir, 'state/state.json.tmp')) && passed < 3).toBe(false)
+      open().save('state', `good ${failAt + 1}`)
+    }
+    expect(failures).toBeGreaterThan(5)
+  })
+
+  test.runIf(process.platform === 'linux' && process.getuid?.() === 0)('a full disk is told, and the old file stays', () => {
+    const small = join(dir, 'small')
+    nodeFs.mkdirSync(small)
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=32k', 'none', small]).status !== 0) return
+    try {
+      const store = new Store({ dir: small, clock })
+      store.save('state', 'good 1')
+      expect(() => store.save('state', `good ${'x'.repeat(64 * 1024)}`)).toThrow(expect.objectContaining({ code: 'io', message: expect.stringContaining('no space left') }))
+      expect(store.load('state', parse)).toMatchObject({ value: 'good 1', from: 'current' })
+      store.save('state', 'good 2')
+      expect(store.load('state', parse)).toMatchObject({ value: 'good 2' })
+    } finally {
+      spawnSync('umount', [small])
+    }
+  })
+
+  test('a replaced file leaves nothing of before in either generation', () => {
+    const store = open()
+    store.save('state', 'good secret 1')
+    store.save('state', 'good secret 2')
+    store.replace('state', 'good 3')
+    const files = readdirSync(join(dir, 'state')).map((name) => readFileSync(join(dir, 'state', name), 'utf8'))
+    expect(files).toEqual(['good 3', 'good 3'])
+  })
+
+  test('any bytes at all are kept aside or read, and the engine goes on', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (bytes, both) => {
+        const store = open()
+        store.replace('state', 'good 1')
+        writeFileSync(join(dir, 'state/state.json'), bytes)
+        if (both) writeFileSync(join(dir, 'state/state.json.previous'), bytes)
+        const value = store.load('state', parse)?.value
+        expect(both || value?.startsWith('good')).toBe(true)
+        for (const name of readdirSync(join(dir, 'state'))) nodeFs.rmSync(join(dir, 'state', name))
+      }),
+      { numRuns: 100 },
+    )
   })
 
   test.skipIf(process.getuid?.() === 0)('a directory that may not be written to is an error with its path', () => {
