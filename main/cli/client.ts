@@ -3,16 +3,19 @@
  */
 import { LocalApiClient, LocalApiError } from '../client/local-api-client.ts'
 import { METHODS } from '../localapi/methods.ts'
-import type { BodyOf, Method, MethodName, ResultOf } from '../localapi/methods.ts'
+import type { BodyOf, HttpMethod, Method, MethodName, ResultOf } from '../localapi/methods.ts'
 import type { Notify } from '../localapi/types.ts'
 import { CliError, EXIT } from './exit.ts'
 
 export interface CallOptions<N extends MethodName> {
+  /** Of a row with several; the first one otherwise. */
+  readonly method?: HttpMethod
   readonly query?: Readonly<Record<string, string | number>>
   readonly body?: BodyOf<N>
   /** Below a row that ends in a slash. */
   readonly rest?: string
   readonly timeoutMs?: number
+  readonly signal?: AbortSignal
 }
 
 export class LocalApi {
@@ -29,12 +32,19 @@ export class LocalApi {
     const method: Method<unknown, unknown> = METHODS[name]
     const query = new URLSearchParams(Object.entries(options.query ?? {}).map(([key, value]): [string, string] => [key, String(value)])).toString()
     const path = `${method.path}${options.rest ?? ''}${query === '' ? '' : `?${query}`}`
+    return (await this.request({ method: options.method ?? method.methods[0]!, path, body: options.body, timeoutMs: options.timeoutMs, signal: options.signal })) as ResultOf<N>
+  }
+
+  /** The answer to a request that a person wrote down, path below /localapi/v0/; throws CliError. */
+  async request(options: { method: string; path: string; body?: unknown; timeoutMs?: number | undefined; signal?: AbortSignal | undefined }): Promise<unknown> {
     const timeoutMs = options.timeoutMs ?? 30_000
-    const signal = AbortSignal.timeout(timeoutMs)
+    const late = AbortSignal.timeout(timeoutMs)
+    const signal = options.signal ? AbortSignal.any([late, options.signal]) : late
     try {
-      return (await this.#client.json({ method: method.methods[0]!, path, body: options.body, signal })) as ResultOf<N>
+      return await this.#client.json({ method: options.method, path: options.path, body: options.body, signal })
     } catch (error) {
-      if (signal.aborted) throw new CliError(EXIT.failed, 'timeout', `The engine at ${this.socketPath} gave no answer within ${Math.round(timeoutMs / 1000)} s.`)
+      if (options.signal?.aborted) throw new CliError(EXIT.interrupted, 'interrupted', 'Stopped.')
+      if (late.aborted) throw new CliError(EXIT.timeout, 'timeout', `The engine at ${this.socketPath} gave no answer within ${Math.round(timeoutMs / 1000)} s.`)
       throw this.#failure(error)
     }
   }
@@ -71,5 +81,6 @@ function failureOf(status: number, message: string): CliError {
   if (status === 403) {
     return new CliError(EXIT.denied, 'access-denied', `The engine refused: ${message}. Use the user that started it, root, or the user named with --operator.`)
   }
+  if (status === 501) return new CliError(EXIT.unavailable, 'unavailable', message)
   return new CliError(EXIT.failed, status === 404 ? 'not-found' : status === 400 ? 'bad-request' : 'failed', message)
 }

@@ -1,12 +1,15 @@
 /**
- * Flags as Go programs take them, on top of util.parseArgs: `--name=value`, `--name value`, `-name` with one dash,
- * `--flag`, `--flag=false`. Each verb describes its flags as data; help is made from the same description.
+ * Flags as Go programs take them: `--name=value`, `--name value`, `-name` with one dash, `--flag`, `--flag=false`.
+ * Each verb describes its flags as data; help and shell completion are made from the same description.
  */
-import { parseArgs } from 'node:util'
 import { usageError } from './exit.ts'
+import { didYouMean } from './nearest.ts'
+
+/** What stands for a value or an argument, for completion. */
+export type Takes = 'file' | 'folder' | 'device' | 'exit-node' | 'profile'
 
 export interface Flag {
-  readonly kind: 'text' | 'bool' | 'number' | 'duration'
+  readonly kind: 'text' | 'bool' | 'number' | 'duration' | 'choice'
   readonly help: string
   /** One letter. */
   readonly short?: string
@@ -14,13 +17,22 @@ export interface Flag {
   readonly value?: string
   /** Taken but not shown: another spelling of the flag named here. */
   readonly sameAs?: string
+  /** Taken but not shown: other programs give it, here it changes nothing. */
+  readonly hidden?: boolean
   readonly initial?: string
+  /** Of a choice. */
+  readonly choices?: readonly string[]
+  /** Of a number. */
+  readonly max?: number
+  readonly takes?: Takes
 }
 
 export type FlagSpec = Readonly<Record<string, Flag>>
 
 export interface Parsed {
   readonly words: readonly string[]
+  /** Names of the flags that were given. */
+  readonly given: readonly string[]
   /** Whether the flag was given. */
   has(name: string): boolean
   text(name: string): string
@@ -30,31 +42,21 @@ export interface Parsed {
   durationMs(name: string): number
 }
 
-const TRUE: readonly string[] = ['true', '1', 't', 'yes']
-const FALSE: readonly string[] = ['false', '0', 'f', 'no']
+const TRUE: readonly string[] = ['true', '1', 't', 'yes', 'on']
+const FALSE: readonly string[] = ['false', '0', 'f', 'no', 'off']
 
 /** Reads a verb's arguments. Throws a usage error that names the flag. */
 export function parseFlags(argv: readonly string[], spec: FlagSpec, verb: string): Parsed {
-  const options: Record<string, { type: 'string'; short?: string }> = {}
-  for (const [name, flag] of Object.entries(spec)) options[name] = { type: 'string', ...(flag.short !== undefined ? { short: flag.short } : {}) }
-  let values: Readonly<Record<string, unknown>>
-  let words: readonly string[]
-  try {
-    const parsed = parseArgs({ args: normalise(argv, spec), options, allowPositionals: true, strict: true })
-    values = parsed.values
-    words = parsed.positionals
-  } catch (error) {
-    throw usageError(sentenceOf(error, verb))
-  }
+  const { words, values } = read(argv, spec, verb)
   const given = new Map<string, string>()
-  for (const [name, value] of Object.entries(values)) {
-    const flag = spec[name]!
-    check(name, flag, String(value))
-    given.set(flag.sameAs ?? name, String(value))
+  for (const [name, value] of values) {
+    check(name, spec[name]!, value)
+    given.set(spec[name]!.sameAs ?? name, value)
   }
   const text = (name: string): string => given.get(name) ?? spec[name]?.initial ?? ''
   return {
     words,
+    given: [...given.keys()],
     has: (name) => given.has(name),
     text,
     bool: (name) => TRUE.includes(text(name).toLowerCase()),
@@ -63,30 +65,58 @@ export function parseFlags(argv: readonly string[], spec: FlagSpec, verb: string
   }
 }
 
-/** One dash before a long name becomes two, a bare switch gets its value. */
-function normalise(argv: readonly string[], spec: FlagSpec): string[] {
-  const out: string[] = []
+/** Words and flags in the order given; of a flag given twice the last one counts. */
+function read(argv: readonly string[], spec: FlagSpec, verb: string): { words: string[]; values: Map<string, string> } {
+  const words: string[] = []
+  const values = new Map<string, string>()
   for (let i = 0; i < argv.length; i++) {
     const arg = argv[i]!
-    if (arg === '--') return [...out, ...argv.slice(i)]
-    const match = /^--?([A-Za-z0-9][A-Za-z0-9-]*)(=.*)?$/s.exec(arg)
-    const name = match && (spec[match[1]!] ? match[1]! : Object.keys(spec).find((key) => spec[key]!.short === match[1]))
-    if (!match || name === undefined || name === null) {
-      out.push(arg)
+    if (arg === '--') {
+      words.push(...argv.slice(i + 1))
+      break
+    }
+    const match = /^--?([^=-][^=]*)(?:=(.*))?$/s.exec(arg)
+    if (!match) {
+      words.push(arg)
       continue
     }
-    if (match[2] !== undefined) out.push(`--${name}${match[2]}`)
-    else if (spec[name]!.kind === 'bool') out.push(`--${name}=true`)
-    else if (i + 1 < argv.length) out.push(`--${name}=${argv[++i]!}`)
-    else out.push(`--${name}`)
+    const typed = match[1]!
+    const name = Object.hasOwn(spec, typed) ? typed : Object.keys(spec).find((key) => spec[key]!.short === typed)
+    if (name === undefined) throw usageError(unknownFlag(arg, typed, spec, verb))
+    if (match[2] !== undefined) values.set(name, match[2])
+    else if (spec[name]!.kind === 'bool') values.set(name, 'true')
+    else if (i + 1 < argv.length) values.set(name, argv[++i]!)
+    else throw usageError(`--${name} wants a value: --${name}=${valueOf(spec[name]!)}. See: bowline ${verb} --help`)
   }
-  return out
+  return { words, values }
+}
+
+function unknownFlag(arg: string, typed: string, spec: FlagSpec, verb: string): string {
+  const known = Object.entries(spec).filter(([, flag]) => flag.sameAs === undefined && flag.hidden !== true).map(([name]) => name)
+  return `${verb} has no flag ${arg.replace(/=.*$/s, '')}.${didYouMean(typed, known, (name) => `--${name}`)} See: bowline ${verb} --help`
 }
 
 function check(name: string, flag: Flag, value: string): void {
-  if (flag.kind === 'bool' && ![...TRUE, ...FALSE].includes(value.toLowerCase())) throw usageError(`--${name} is on or off: --${name} or --${name}=false, not ${JSON.stringify(value)}.`)
-  if (flag.kind === 'number' && !/^\d{1,9}$/.test(value)) throw usageError(`--${name} wants a number, not ${JSON.stringify(value)}.`)
-  if (flag.kind === 'duration' && parseDuration(value) === undefined) throw usageError(`--${name} wants a time such as 30s, 1m30s or 500ms, not ${JSON.stringify(value)}.`)
+  const said = JSON.stringify(value)
+  switch (flag.kind) {
+    case 'text':
+      return
+    case 'bool':
+      if (![...TRUE, ...FALSE].includes(value.toLowerCase())) throw usageError(`--${name} is on or off: --${name} or --${name}=false, not ${said}.`)
+      return
+    case 'number': {
+      const most = flag.max ?? 999_999_999
+      if (!/^\d{1,9}$/.test(value) || Number(value) > most) throw usageError(`--${name} wants a number${flag.max !== undefined ? ` from 0 to ${most}` : ''}, not ${said}.`)
+      return
+    }
+    case 'duration':
+      if (parseDuration(value) === undefined) throw usageError(`--${name} wants a time such as 30s, 1m30s or 500ms, not ${said}.`)
+      return
+    case 'choice': {
+      const choices = flag.choices ?? []
+      if (!choices.includes(value)) throw usageError(`--${name} wants one of ${choices.join(', ')}, not ${said}.${didYouMean(value, choices)}`)
+    }
+  }
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
@@ -94,29 +124,14 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, 
 /** Milliseconds of "1m30s", "500ms", "30s", or bare seconds; undefined for anything else. */
 export function parseDuration(text: string): number | undefined {
   if (text === '') return 0
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1_000
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) return undefined
+  if (/^\d{1,9}(\.\d+)?$/.test(text)) return Number(text) * 1_000
+  if (!/^(\d{1,9}(\.\d+)?(ms|s|m|h))+$/.test(text)) return undefined
   let total = 0
   for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) total += Number(amount) * UNIT_MS[unit!]!
   return total
 }
 
-function sentenceOf(error: unknown, verb: string): string {
-  const text = error instanceof Error ? error.message : String(error)
-  const unknown = /Unknown option '(-{1,2}[^']*)'/.exec(text)?.[1]
-  if (unknown !== undefined) return `${verb} has no flag ${unknown}. See: bowline ${verb} --help`
-  const lacks = /Option '([^' ]*--[^' ]+)[^']*' argument missing/.exec(text)?.[1]
-  return lacks !== undefined ? `${lacks} wants a value. See: bowline ${verb} --help` : `${text.split('\n')[0] ?? text}. See: bowline ${verb} --help`
-}
-
-/** The flags of a verb for its help, one a line. */
-export function flagLines(spec: FlagSpec): string {
-  const rows = Object.entries(spec)
-    .filter(([, flag]) => flag.sameAs === undefined)
-    .map(([name, flag]) => {
-      const value = flag.kind === 'bool' ? '' : `=${flag.value ?? { text: 'TEXT', number: 'N', duration: 'TIME' }[flag.kind]}`
-      return [`${flag.short !== undefined ? `-${flag.short}, ` : ''}--${name}${value}`, `${flag.help}${flag.initial !== undefined && flag.initial !== 'false' ? ` (${flag.initial})` : ''}`] as const
-    })
-  const width = Math.max(0, ...rows.map(([left]) => left.length))
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join('\n')
+/** What stands for a flag's value in help. */
+export function valueOf(flag: Flag): string {
+  return flag.value ?? { text: 'TEXT', bool: '', number: 'N', duration: 'TIME', choice: (flag.choices ?? []).join('|') }[flag.kind]
 }

@@ -32,15 +32,12 @@ export function milliseconds(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
 }
 
-/** Rows in columns, two spaces apart, no trailing blanks. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = []
-  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, printable(cell).length)
-  return rows.map((row) => row.map((cell, i) => printable(cell).padEnd(widths[i]!)).join('  ').trimEnd()).join('\n')
-}
-
-/** Names come from other people's machines: what could steer a terminal is replaced. */
-export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '\ufffd')
+/** How long ago or ahead: "now", "4 s", "12 min", "3 h", "9 days". */
+export function age(ms: number): string {
+  const seconds = Math.abs(ms) / 1_000
+  if (seconds < 1) return 'now'
+  if (seconds < 60) return `${Math.floor(seconds)} s`
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`
+  if (seconds < 2 * 86_400) return `${Math.floor(seconds / 3_600)} h`
+  return `${Math.floor(seconds / 86_400)} days`
 }

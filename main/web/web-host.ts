@@ -13,7 +13,7 @@ import { extname, join, normalize, sep } from 'node:path'
 import { LocalApiClient } from '../client/local-api-client.ts'
 import { EngineFeed } from './engine-feed.ts'
 import { PeerDoors } from './peer-door.ts'
-import { answerRequest, type HostActions } from './requests.ts'
+import { answerRequest, READ_ONLY, READS, type HostActions } from './requests.ts'
 
 const COOKIE = 'bowline-window'
 const BODY_LIMIT_BYTES = 64 * 1024
@@ -32,6 +32,8 @@ export interface WebHostOptions {
   readonly rendererDir: string
   /** 0 = any free one. */
   readonly port: number
+  /** The window may look and ping; what would change something is refused. */
+  readonly readOnly?: boolean
 }
 
 export class WebHost {
@@ -156,7 +158,7 @@ export class WebHost {
     } catch {
       return this.#refuse(res, 400, 'not-json')
     }
-    const answer = await answerRequest(this.#client, this.#actions, name, send)
+    const answer = this.#options.readOnly === true && !READS.has(name) ? READ_ONLY : await answerRequest(this.#client, this.#actions, name, send)
     res.writeHead(200, { 'content-type': 'application/json' })
     res.end(JSON.stringify(answer))
   }

@@ -34,6 +34,7 @@ const NOT_SERVED: readonly string[] = ['bird-socket', 'encrypt-state', 'hardware
 
 export const daemon: Verb = {
   name: 'daemon',
+  group: 'The engine and this command',
   summary: 'run the engine here',
   usage: '[--statedir DIR] [--socket PATH] [--socks5-server localhost:1055] [flags]',
   help: "Runs until it is told to end (Ctrl-C, SIGTERM). The flags are tailscaled's. Logs go to standard error; a line says when it is ready.\nNo admin rights are needed.",

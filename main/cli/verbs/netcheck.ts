@@ -4,20 +4,36 @@
 import type { DerpMap } from '../../engine/core/tailcfg/types.ts'
 import { EXIT } from '../exit.ts'
 import type { Context, Verb } from '../verb.ts'
-import { printJson } from '../verb.ts'
-import { printable, table } from '../words.ts'
+import { pause } from '../pause.ts'
+import { printJson, printJsonLine } from '../verb.ts'
+import { noWords } from '../words-given.ts'
+import { printable, table } from '../text.ts'
 
 export const netcheck: Verb = {
   name: 'netcheck',
+  group: 'Find out why',
   summary: 'measure the network: UDP, addresses seen outside, relays',
-  usage: '[--json]',
+  usage: '[--every TIME]',
   help: 'Asks the engine to measure now. Relays are measured only while connected: before that none is known.',
-  flags: {},
-  async run({ api, json, terminal }: Context) {
-    const report = await api.call('netcheck')
-    if (json) printJson(terminal, report)
-    else terminal.out(`${describe(report as Report, await api.call('derpMap'))}\n`)
-    return EXIT.ok
+  json: "the engine's report; with --every one a line",
+  flags: {
+    every: { kind: 'duration', help: 'measure again and again, with this time between; until Ctrl-C', initial: '0s' },
+    format: { kind: 'choice', help: 'as the official command has it', choices: ['json', 'json-line'] },
+    verbose: { kind: 'bool', help: '', hidden: true },
+  },
+  async run({ api, args, json, terminal }: Context) {
+    noWords('netcheck', args)
+    const everyMs = args.durationMs('every')
+    const asLines = args.text('format') === 'json-line' || everyMs > 0
+    for (;;) {
+      const report = await api.call('netcheck', everyMs > 0 ? { signal: terminal.interrupted } : {})
+      if (json || args.has('format')) (asLines ? printJsonLine : printJson)(terminal, report)
+      else terminal.out(`${describe(report as Report, await api.call('derpMap'))}\n`)
+      if (everyMs === 0) return EXIT.ok
+      await pause(everyMs, terminal.interrupted)
+      if (terminal.interrupted.aborted) return EXIT.ok
+      if (!json) terminal.out('\n')
+    }
   },
 }
 

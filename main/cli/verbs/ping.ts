@@ -7,13 +7,20 @@ import { CliError, EXIT, usageError } from '../exit.ts'
 import type { ExitCode } from '../exit.ts'
 import type { Context, Verb } from '../verb.ts'
 import { printJson } from '../verb.ts'
-import { milliseconds, printable } from '../words.ts'
+import { pause } from '../pause.ts'
+import { printable } from '../text.ts'
+import { milliseconds } from '../words.ts'
 import { findDevice } from './find-device.ts'
+
+const PING_TYPE = { tsmp: 'TSMP', icmp: 'ICMP', peerapi: 'peerapi' } as const
 
 const PAUSE_MS = 1_000
 
 export const ping: Verb = {
   name: 'ping',
+  group: 'Find out why',
+  takes: 'device',
+  json: '[one answer each, as the local API gives it]',
   summary: 'ping a device and say which way packets go',
   usage: '[-c N] [--timeout TIME] [--until-direct=false] [--tsmp|--icmp] DEVICE',
   help:
@@ -25,6 +32,8 @@ export const ping: Verb = {
     timeout: { kind: 'duration', help: 'how long to wait for each answer', initial: '5s' },
     'until-direct': { kind: 'bool', help: 'stop at the first direct answer, and fail without one' },
     tsmp: { kind: 'bool', help: 'ask the other engine through the tunnel' },
+    peerapi: { kind: 'bool', help: "ask the other engine's web server" },
+    verbose: { kind: 'bool', help: '', hidden: true },
     icmp: { kind: 'bool', help: 'ask the other network stack through the tunnel' },
     size: { kind: 'number', help: 'bytes of the ping (ordinary ping only)', value: 'BYTES' },
   },
@@ -32,8 +41,9 @@ export const ping: Verb = {
     const { api, args } = context
     const name = args.words[0]
     if (name === undefined || args.words.length > 1) throw usageError('ping wants one device: bowline ping NAME')
-    if (args.bool('tsmp') && args.bool('icmp')) throw usageError('Give --tsmp or --icmp, not both.')
-    const type: PingType = args.bool('tsmp') ? 'TSMP' : args.bool('icmp') ? 'ICMP' : 'disco'
+    const kinds = (['tsmp', 'icmp', 'peerapi'] as const).filter((kind) => args.bool(kind))
+    if (kinds.length > 1) throw usageError(`Give one of ${kinds.map((kind) => `--${kind}`).join(' and ')}, not both.`)
+    const type: PingType = kinds[0] === undefined ? 'disco' : PING_TYPE[kinds[0]]
     const current = await api.call('status')
     if (current.BackendState !== 'Running') throw new CliError(EXIT.notConnected, 'not-connected', 'This device is not connected. Connect with: bowline up')
     const device = findDevice(current, name)
@@ -78,14 +88,4 @@ function sentence(result: PingResult): string {
   if (result.Err !== '') return `no answer from ${printable(result.NodeName || result.IP)}: ${printable(result.Err)}`
   const way = result.Endpoint !== '' ? `direct ${result.Endpoint}` : result.DERPRegionID !== 0 ? `relayed, ${printable(result.DERPRegionCode)}` : 'through the tunnel'
   return `answer from ${printable(result.NodeName)} (${result.NodeIP}) ${way}, ${milliseconds(result.LatencySeconds * 1_000)}`
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    }, { once: true })
-  })
 }

@@ -1,57 +1,177 @@
 /**
- * bowline status: are we connected, who is there, and which way packets go.
+ * bowline status: are we connected, who is there, which way packets go, what is wrong and what to do about it.
  */
-import type { PathsPage, PeerStatus, Status } from '../../localapi/types.ts'
-import { EXIT } from '../exit.ts'
+import type { PathsPage, PeerStatus, SessionPage, Status } from '../../localapi/types.ts'
+import { WATCH } from '../../localapi/watch-mask.ts'
+import { EXIT, usageError } from '../exit.ts'
+import type { ExitCode } from '../exit.ts'
+import { nextAction } from '../next-action.ts'
+import { printable, styled, table, widthOf, wrap } from '../text.ts'
 import type { Context, Verb } from '../verb.ts'
-import { printJson } from '../verb.ts'
-import { pathWords, printable, STATE_WORDS, table } from '../words.ts'
+import { printJson, printJsonLine } from '../verb.ts'
+import { age, pathWords, STATE_WORDS } from '../words.ts'
+import { noWords } from '../words-given.ts'
+import { nameOf } from './find-device.ts'
+import { serveWindow } from './web.ts'
 
 export const status: Verb = {
   name: 'status',
-  summary: 'show the connection and the devices of the network',
-  usage: '[--active] [--json]',
-  help: 'Shows whether this device is connected, and a line for each device: name, address, owner, system, and which way packets go to it.\nEnds with 0 when connected, 5 when not; with --json always with 0.',
+  group: 'Look',
+  summary: 'show the connection, the devices, and what is wrong',
+  usage: '[--watch] [--active] [--json]',
+  help:
+    'Shows whether this device is connected, a line for each device (name, address, owner, system, which way packets go to it), and what is wrong with the one next thing to do.\n' +
+    'Ends with 0 when connected, 5 when not, 7 when somebody has to sign in; with --json or --watch always with 0.',
+  examples: [
+    ['bowline status --watch', 'follow changes until Ctrl-C'],
+    ['bowline status --json --peers=false', 'this device alone, for programs'],
+  ],
+  json: "the official command's status, with the session's page added as \"Session\"; with --watch one a line, whenever it changes",
   flags: {
+    watch: { kind: 'bool', help: 'show every change, until Ctrl-C' },
     active: { kind: 'bool', help: 'only devices with traffic' },
     peers: { kind: 'bool', help: 'list the other devices', initial: 'true' },
+    self: { kind: 'bool', help: 'say who this device is', initial: 'true' },
+    header: { kind: 'bool', help: 'name the columns' },
+    web: { kind: 'bool', help: 'show the window in a browser instead, read only (as bowline web --readonly)' },
+    listen: { kind: 'text', help: 'with --web: where to serve it, on this computer', value: '[127.0.0.1]:PORT' },
+    browser: { kind: 'bool', help: 'with --web: open a browser', initial: 'true' },
   },
-  async run({ api, args, json, terminal }: Context) {
-    const current = await api.call('status', { query: { peers: String(args.bool('peers')) } })
+  async run(context: Context) {
+    const { args, json, terminal } = context
+    noWords('status', args)
+    if (args.bool('web')) return await serveWindow(context, { port: portOf(args.text('listen')), open: args.bool('browser'), readOnly: true })
+    if (args.bool('watch')) return await watch(context)
+    const page = await look(context)
     if (json) {
-      printJson(terminal, current)
+      printJson(terminal, jsonOf(page))
       return EXIT.ok
     }
-    const paths = await api.call('paths').catch(() => ({ paths: [] }))
-    terminal.out(statusText(current, paths, args.bool('active')))
-    return current.BackendState === 'Running' ? EXIT.ok : EXIT.notConnected
+    terminal.out(statusText(page, shownOf(context)))
+    return page.current.BackendState === 'Running' ? EXIT.ok : page.current.BackendState === 'NeedsLogin' ? EXIT.signIn : EXIT.notConnected
   },
+}
+
+/** All that is shown, as it was at one moment. */
+export interface Look {
+  readonly current: Status
+  readonly paths: PathsPage
+  readonly session: SessionPage | undefined
+  readonly nowMs: number
+}
+
+export interface Shown {
+  readonly activeOnly: boolean
+  readonly self: boolean
+  readonly header: boolean
+  readonly columns: number | undefined
+}
+
+async function look({ api, args }: Context): Promise<Look> {
+  const current = await api.call('status', { query: { peers: String(args.bool('peers')) } })
+  const [paths, session] = await Promise.all([api.call('paths').catch(() => ({ paths: [] })), api.call('session').catch(() => undefined)])
+  return { current, paths, session, nowMs: Date.now() }
+}
+
+const shownOf = ({ args, terminal }: Context): Shown => ({ activeOnly: args.bool('active'), self: args.bool('self'), header: args.bool('header'), columns: terminal.columns })
+
+/** The stock shape; of another engine that has no session, without one. */
+function jsonOf({ current, session }: Look): Record<string, unknown> {
+  return { ...current, ...(session ? { Session: session } : {}) }
+}
+
+/** Shows each state that differs from the one before. */
+async function watch(context: Context): Promise<ExitCode> {
+  const { api, json, terminal } = context
+  let shown = ''
+  let again = false
+  let busy: Promise<void> | undefined
+  const show = async (): Promise<void> => {
+    do {
+      again = false
+      const page = await look(context)
+      const text = json ? JSON.stringify(comparable(page)) : statusText(page, shownOf(context))
+      if (text === shown) continue
+      shown = text
+      if (json) printJsonLine(terminal, jsonOf(page))
+      else if (terminal.page) terminal.page(`${text}\n${styled('faint', 'Ctrl-C ends')}\n`)
+      else terminal.out(`${text}\n`)
+    } while (again)
+  }
+  const failed = new AbortController()
+  let failure: unknown
+  const how = await api.watch(WATCH.initialState | WATCH.engineUpdates | WATCH.initialHealth, () => {
+    // News that come while one is shown are shown together after it.
+    again = true
+    busy ??= show()
+      .catch((error: unknown) => {
+        failure = error
+        failed.abort()
+      })
+      .finally(() => (busy = undefined))
+  }, AbortSignal.any([terminal.interrupted, failed.signal]))
+  await busy
+  if (terminal.interrupted.aborted) return EXIT.ok
+  if (failure !== undefined && how === 'aborted') throw failure instanceof Error ? failure : new Error('it failed')
+  terminal.err('The engine ended.\n')
+  return EXIT.noEngine
+}
+
+/** Without what counts up all the time. */
+function comparable(page: Look): unknown {
+  const still = ({ RxBytes: _rx, TxBytes: _tx, LastWrite: _write, LastHandshake: _handshake, ...rest }: PeerStatus): unknown => rest
+  return { ...jsonOf(page), Self: still(page.current.Self), Peer: Object.values(page.current.Peer ?? {}).map(still) }
+}
+
+function portOf(text: string): number {
+  const match = /^(?:127\.0\.0\.1|localhost|\[::1\])?:?(\d{1,5})$/i.exec(text)
+  if (text === '') return 0
+  if (!match || Number(match[1]) > 65_535) throw usageError(`--listen takes a port of this computer, such as 127.0.0.1:8384, not ${JSON.stringify(text)}: the window is served to nobody else.`)
+  return Number(match[1])
 }
 
 /** The whole text for a person. */
-export function statusText(current: Status, paths: PathsPage, activeOnly: boolean): string {
-  const lines = [headline(current)]
+export function statusText({ current, paths, session, nowMs }: Look, shown: Shown): string {
+  const lines = [headline(current, session, shown.self)]
   if (current.BackendState === 'Running' || current.BackendState === 'Starting') {
     const byPeer = new Map(paths.paths.map((path) => [path.peer, path]))
     const peers = Object.values(current.Peer ?? {})
-      .filter((peer) => !activeOnly || peer.Active)
+      .filter((peer) => !shown.activeOnly || peer.Active)
       .toSorted((a, b) => (a.DNSName < b.DNSName ? -1 : 1))
-    if (peers.length > 0) lines.push('', table(peers.map((peer) => row(peer, current, pathWords(peer, byPeer.get(peer.PublicKey))))))
-    else lines.push('', activeOnly ? 'No device has traffic.' : 'No other device is on this network yet.')
+    const rows = peers.map((peer) => row(peer, current, pathWords(peer, byPeer.get(peer.PublicKey))))
+    if (rows.length > 0) lines.push('', fitted(shown.header ? [['Device', 'Address', 'Owner', 'System', 'Path'], ...rows] : rows, shown.columns))
+    else if (current.Peer !== null) lines.push('', shown.activeOnly ? 'No device has traffic.' : 'No other device is on this network yet.')
   }
-  // Stopped on purpose is no problem, and there is no other to tell then.
-  if (current.Health.length > 0 && current.BackendState !== 'Stopped') lines.push('', ...current.Health.map((text) => `! ${printable(text)}`))
+  const problems = problemLines(current, session, nowMs)
+  if (problems.length > 0) lines.push('', ...problems.map((text) => `${styled('warning', '!')} ${wrap(printable(text), (shown.columns ?? 100) - 2, 2)}`))
   return `${lines.join('\n')}\n`
 }
 
-function headline(current: Status): string {
-  const word = STATE_WORDS[current.BackendState]
-  const self = `${printable(nameOf(current.Self, current))} (${(current.TailscaleIPs ?? []).join(', ')})`
+/** What is wrong, the session's own problem first and with what to do; then an end of the sign-in that comes near. */
+function problemLines(current: Status, session: SessionPage | undefined, nowMs: number): string[] {
+  const problem = session?.Problem
+  const lines = problem ? [`${problem.Text} ${nextAction(problem, session, nowMs)}`.trim()] : []
+  // Stopped on purpose is no problem, and there is no other to tell then.
+  if (current.BackendState !== 'Stopped') lines.push(...current.Health.filter((text) => text.trim() !== problem?.Text.trim() && !(problem && text.includes(problem.Text.replace(/[.!?]$/, '')))))
+  const expiry = session?.KeyExpiry === undefined ? Number.NaN : Date.parse(session.KeyExpiry)
+  const left = expiry - nowMs
+  if (session?.KeyExpired !== true && left > 0 && left < SOON_MS) lines.push(`The sign-in ends in ${age(left)}. Renew it without losing the connection: bowline up --force-reauth`)
+  return lines
+}
+
+/** An end of the sign-in within this time is said. */
+const SOON_MS = 7 * 86_400_000
+
+function headline(current: Status, session: SessionPage | undefined, self: boolean): string {
+  const word = styled('strong', STATE_WORDS[current.BackendState])
   switch (current.BackendState) {
-    case 'Running':
-      return `${word} to ${printable(current.MagicDNSSuffix || current.CurrentTailnet?.Name || 'the network')} as ${self}`
+    case 'Running': {
+      const who = self ? ` as ${printable(nameOf(current.Self, current))} (${(current.TailscaleIPs ?? []).join(', ')})` : ''
+      return `${word} to ${printable(current.MagicDNSSuffix || current.CurrentTailnet?.Name || 'the network')}${who}`
+    }
     case 'NeedsLogin':
-      return current.AuthURL !== '' ? `Waiting for your browser. Open: ${printable(current.AuthURL)}` : `${word}. Sign in with: bowline up --login-server URL`
+      if (current.AuthURL !== '') return `${styled('strong', 'Waiting for your browser')}. Open: ${printable(current.AuthURL)}`
+      return session?.Problem ? word : `${word}. Sign in with: bowline up${session?.Server ? '' : ' --login-server URL'}`
     case 'Stopped':
       return `${word}. Connect with: bowline up`
     case 'NeedsMachineAuth':
@@ -69,10 +189,11 @@ function row(peer: PeerStatus, current: Status, path: string): string[] {
   return [nameOf(peer, current), peer.TailscaleIPs?.[0] ?? '-', owner, peer.OS || '-', `${path}${exit}`]
 }
 
-/** Short name: without the network's suffix. */
-export function nameOf(peer: PeerStatus, current: Status): string {
-  const full = peer.DNSName.replace(/\.$/, '')
-  const suffix = current.MagicDNSSuffix
-  if (full === '') return peer.HostName
-  return suffix !== '' && full.endsWith(`.${suffix}`) ? full.slice(0, -suffix.length - 1) : full
+/** The table, or on a narrow terminal name and address with the path below them. */
+function fitted(rows: readonly string[][], columns: number | undefined): string {
+  const whole = table(rows)
+  if (columns === undefined || whole.split('\n').every((line) => widthOf(line) <= columns)) return whole
+  const short = table(rows.map(([name, address, , , path]) => [name!, address!, path!]))
+  if (short.split('\n').every((line) => widthOf(line) <= columns)) return short
+  return rows.map(([name, address, , , path]) => `${printable(name!)}  ${address!}\n  ${printable(path!)}`).join('\n')
 }

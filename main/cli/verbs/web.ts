@@ -3,17 +3,18 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { openBrowser } from '../../web/open-browser.ts'
-import { WebHost } from '../../web/web-host.ts'
-import { CliError, EXIT, usageError } from '../exit.ts'
+import type { WebHost } from '../../web/web-host.ts'
+import { CliError, EXIT } from '../exit.ts'
 import type { ExitCode } from '../exit.ts'
 import type { FlagSpec } from '../flags.ts'
 import type { Context, Verb } from '../verb.ts'
 import { printJson } from '../verb.ts'
+import { noWords } from '../words-given.ts'
 
 const FLAGS: FlagSpec = {
-  port: { kind: 'number', help: 'TCP port on this computer; 0 = any', initial: '0', value: 'PORT' },
+  port: { kind: 'number', help: 'TCP port on this computer; 0 = any', initial: '0', value: 'PORT', max: 65_535 },
   'no-open': { kind: 'bool', help: 'print the address, open no browser' },
+  readonly: { kind: 'bool', help: 'let the window look and change nothing' },
 }
 
 /** The built window: beside the bundle, or in the project when run from the sources. */
@@ -21,32 +22,41 @@ const PLACES = ['renderer', '../../../dist/renderer'].map((path) => join(import.
 
 export const web: Verb = {
   name: 'web',
+  group: 'Look',
   summary: 'show the window in a browser',
-  usage: '[--port PORT] [--no-open]',
-  help: 'Serves the window on this computer alone and opens it in your browser. The address works once; the browser then keeps a cookie.\nRuns until Ctrl-C. With --json it prints {"url", "port"}.',
+  usage: '[--port PORT] [--no-open] [--readonly]',
+  help: 'Serves the window on this computer alone and opens it in your browser. The address works once; the browser then keeps a cookie. Runs until Ctrl-C.',
+  examples: [['bowline web --readonly', 'for a screen that others see']],
+  json: '{"url", "port"}, once it is served',
   flags: FLAGS,
-  async run({ api, args, json, terminal }: Context): Promise<ExitCode> {
-    if (args.words.length > 0) throw usageError('web takes flags only.')
-    const port = args.number('port')
-    if (port > 65535) throw usageError('--port wants a number up to 65535.')
-    const rendererDir = PLACES.find((path) => existsSync(join(path, 'index.html')))
-    if (rendererDir === undefined) throw new CliError(EXIT.failed, 'not-built', 'The window is not built. Build it with: npm run build')
-    // Says what to do when no engine answers.
-    await api.call('status', { query: { peers: 'false' } })
-    const host = new WebHost({ socketPath: api.socketPath, rendererDir, port })
-    await listen(host, port)
-    try {
-      const url = host.address()
-      if (json) printJson(terminal, { url, port: Number(new URL(url).port) })
-      else terminal.out(`The window is at\n\n    ${url}\n\nThis address works once, within ten minutes. Press Ctrl-C to end.\n`)
-      const opened = !args.bool('no-open') && (await openBrowser(url, terminal.system))
-      if (!json && !opened && !args.bool('no-open')) terminal.out('No browser could be opened here: open the address yourself.\n')
-      await ended(terminal.interrupted)
-      return EXIT.ok
-    } finally {
-      host.stop()
-    }
+  async run(context: Context): Promise<ExitCode> {
+    const { args } = context
+    noWords('web', args)
+    return await serveWindow(context, { port: args.number('port'), open: !args.bool('no-open'), readOnly: args.bool('readonly') })
   },
+}
+
+/** Serves the window until Ctrl-C. */
+export async function serveWindow({ api, json, terminal }: Context, { port, open, readOnly }: { port: number; open: boolean; readOnly: boolean }): Promise<ExitCode> {
+  const rendererDir = PLACES.find((path) => existsSync(join(path, 'index.html')))
+  if (rendererDir === undefined) throw new CliError(EXIT.failed, 'not-built', 'The window is not built. Build it with: npm run build')
+  // Says what to do when no engine answers.
+  await api.call('status', { query: { peers: 'false' } })
+  // The host and what it needs are for this verb alone.
+  const [{ WebHost }, { openBrowser }] = await Promise.all([import('../../web/web-host.ts'), import('../../web/open-browser.ts')])
+  const host = new WebHost({ socketPath: api.socketPath, rendererDir, port, readOnly })
+  await listen(host, port)
+  try {
+    const url = host.address()
+    if (json) printJson(terminal, { url, port: Number(new URL(url).port) })
+    else terminal.out(`The window is at\n\n    ${url}\n\nThis address works once, within ten minutes.${readOnly ? ' It changes nothing.' : ''} Press Ctrl-C to end.\n`)
+    const opened = open && (await openBrowser(url, terminal.system))
+    if (!json && !opened && open) terminal.out('No browser could be opened here: open the address yourself.\n')
+    await ended(terminal.interrupted)
+    return EXIT.ok
+  } finally {
+    host.stop()
+  }
 }
 
 /** Starts the host; a port that is taken gets its own sentence. */
