@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { runOk } from '../support/child.ts'
 import { benchConnect } from './connect.ts'
 import { benchIdle } from './idle.ts'
+import { benchNetmap } from './netmap.ts'
 import type { BenchOptions } from './options.ts'
 import { benchPipe } from './pipe.ts'
 import { benchSocks } from './socks.ts'
@@ -19,6 +20,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   connect: benchConnect,
   idle: benchIdle,
   pipe: benchPipe,
+  netmap: benchNetmap,
 }
 
 /** The fewest pairs that make a row. */

@@ -5,7 +5,7 @@
 import type { Clock, Env } from '../base/env.ts'
 import type { NetMap, NetMapDelta } from '../core/netmap/types.ts'
 import { addressesOf, magicDnsSuffix } from '../core/plan/names.ts'
-import { expiryOf } from '../core/plan/plan.ts'
+import { expiryOf } from '../core/plan/plan-peer.ts'
 import type { Bus } from './bus.ts'
 import { resolveExitNode } from './exit-node.ts'
 import type { Knot } from './knot.ts'

@@ -3,7 +3,7 @@
  * and the server's own messages.
  */
 import type { DisplayMessage } from '../core/tailcfg/types.ts'
-import { expiryOf } from '../core/plan/plan.ts'
+import { expiryOf } from '../core/plan/plan-peer.ts'
 import type { WarnableCode, WarningArgs } from '../health/warnables.ts'
 import type { Model } from './model.ts'
 import { carries } from './state.ts'

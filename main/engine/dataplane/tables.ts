@@ -16,6 +16,7 @@ import { writeU32 } from '../base/bytes.ts'
 import { parseIp } from '../base/ip.ts'
 import { keyBytes } from '../base/keys.ts'
 import type { NodePublicKey } from '../base/keys.ts'
+import { listChanges } from '../core/plan/list-changes.ts'
 import type { DataplaneConfig, DataplanePeer, FilterTable } from '../core/plan/types.ts'
 
 /** Grows as it is written; integers big-endian. */
@@ -99,21 +100,15 @@ export function diffTables(previous: DataplaneConfig | undefined, next: Dataplan
 }
 
 function diffPeers(previous: readonly DataplanePeer[], next: readonly DataplanePeer[]): Pick<TablesDelta, 'removes' | 'upserts'> {
-  if (previous === next) return { removes: [], upserts: [] }
-  // Most changes leave a long common head and tail: only what lies between needs keys looked up.
-  let head = 0
-  while (head < previous.length && head < next.length && previous[head] === next[head]) head++
-  let tail = 0
-  const room = Math.min(previous.length, next.length) - head
-  while (tail < room && previous[previous.length - 1 - tail] === next[next.length - 1 - tail]) tail++
-  const gone = new Map(previous.slice(head, previous.length - tail).map((peer) => [peer.key, peer]))
+  const { gone, come } = listChanges(previous, next)
+  const old = new Map(gone.map((peer) => [peer.key, peer]))
   const upserts: DataplanePeer[] = []
-  for (const peer of next.slice(head, next.length - tail)) {
-    const before = gone.get(peer.key)
-    gone.delete(peer.key)
+  for (const peer of come) {
+    const before = old.get(peer.key)
+    old.delete(peer.key)
     if (!before || !samePeer(before, peer)) upserts.push(peer)
   }
-  return { removes: [...gone.keys()], upserts }
+  return { removes: [...old.keys()], upserts }
 }
 
 function sameTexts(a: readonly string[], b: readonly string[]): boolean {

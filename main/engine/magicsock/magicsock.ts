@@ -340,6 +340,8 @@ export class Magicsock {
 
   /** Runs the peer's machine and does what it wants done. */
   #drive(entry: PeerEntry, handle: (machine: PeerPath, nowMs: number) => void): void {
+    // Its address is fixed: there is nothing to find.
+    if (entry.config.wireGuardOnly === true) return
     const machine = (entry.machine ??= this.#makeMachine(entry))
     handle(machine, this.#env.clock.nowMs())
     for (const event of machine.takeEvents()) {
@@ -476,6 +478,10 @@ export class Magicsock {
   }
 
   #tellFacts(entry: PeerEntry): void {
+    if (entry.config.wireGuardOnly === true && entry.machine) {
+      entry.machine = undefined
+      this.#armed.delete(entry)
+    }
     if (entry.machine) this.#drive(entry, (machine, nowMs) => machine.handleFacts(nowMs, this.#factsOf(entry)))
     else this.#applyPath(entry, this.#restingPath(entry))
   }
@@ -492,6 +498,7 @@ export class Magicsock {
 
   /** The path of a peer that was never used. */
   #restingPath({ config, heardRegion }: PeerEntry): Path {
+    if (config.wireGuardOnly === true) return config.endpoints[0] ? { kind: 'direct', addr: config.endpoints[0] } : { kind: 'none' }
     const region = config.expired ? 0 : config.homeDerp === 0 ? heardRegion : config.homeDerp
     return region === 0 ? { kind: 'none' } : { kind: 'relay', region }
   }
@@ -518,6 +525,7 @@ export class Magicsock {
 
   #why(entry: PeerEntry): string {
     if (entry.config.expired) return 'no path: its key has expired'
+    if (entry.config.wireGuardOnly === true) return 'direct: it speaks WireGuard alone, at the address that the server names'
     if (entry.machine) return entry.machine.why(this.#env.clock.nowMs())
     return entry.path.kind === 'none' ? 'no path: its relay is not known' : 'relayed: no traffic yet, so no direct path was looked for'
   }

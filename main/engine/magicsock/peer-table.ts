@@ -5,6 +5,7 @@
 import type { DiscoPublicKey, NodePublicKey } from '../base/keys.ts'
 import type { PeerPath } from '../core/path/peer-path.ts'
 import type { Path } from '../core/path/types.ts'
+import { listChanges } from '../core/plan/list-changes.ts'
 import type { MagicsockPeer } from '../core/plan/types.ts'
 
 /** Pings whose repetition is noticed, for each sender. */
@@ -30,6 +31,7 @@ export interface PeerChanges {
 export class PeerTable {
   readonly #byKey = new Map<NodePublicKey, PeerEntry>()
   readonly #byDisco = new Map<DiscoPublicKey, PeerEntry[]>()
+  #list: readonly MagicsockPeer[] = []
 
   get size(): number {
     return this.#byKey.size
@@ -50,10 +52,12 @@ export class PeerTable {
 
   /** Takes over the whole list. */
   set(nowMs: number, peers: readonly MagicsockPeer[]): PeerChanges {
+    const { gone, come } = listChanges(this.#list, peers)
+    this.#list = peers
     const added: PeerEntry[] = []
     const changed: PeerEntry[] = []
-    const left = new Set(this.#byKey.keys())
-    for (const config of peers) {
+    const left = new Set(gone.map(({ key }) => key))
+    for (const config of come) {
       left.delete(config.key)
       const known = this.#byKey.get(config.key)
       if (!known) added.push(this.#add(nowMs, config))
@@ -64,10 +68,12 @@ export class PeerTable {
         changed.push(known)
       } else known.config = config
     }
-    const removed = [...left].map((key) => this.#byKey.get(key)!)
-    for (const entry of removed) {
-      this.#byKey.delete(entry.config.key)
+    const removed: PeerEntry[] = []
+    for (const key of left) {
+      const entry = this.#byKey.get(key)!
+      this.#byKey.delete(key)
       this.#unlinkDisco(entry)
+      removed.push(entry)
     }
     return { added, changed, removed }
   }
@@ -111,5 +117,5 @@ function isSame(a: MagicsockPeer, b: MagicsockPeer): boolean {
   const sameEndpoints =
     a.endpoints === b.endpoints ||
     (a.endpoints.length === b.endpoints.length && a.endpoints.every((one, i) => one.ip === b.endpoints[i]!.ip && one.port === b.endpoints[i]!.port))
-  return sameEndpoints && a.disco === b.disco && a.homeDerp === b.homeDerp && a.expired === b.expired && a.name === b.name && a.ip === b.ip && a.id === b.id
+  return sameEndpoints && a.disco === b.disco && a.homeDerp === b.homeDerp && a.expired === b.expired && a.name === b.name && a.ip === b.ip && a.id === b.id && a.wireGuardOnly === b.wireGuardOnly
 }

@@ -7,7 +7,7 @@
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Clock } from '../../../main/engine/base/env.ts'
 import type { MachinePublicKey } from '../../../main/engine/base/keys.ts'
-import type { MapRequest, RegisterRequest } from '../../../main/engine/core/tailcfg/types.ts'
+import type { MapRequest, MapResponse, RegisterRequest } from '../../../main/engine/core/tailcfg/types.ts'
 import type { Faults } from './faults.ts'
 import type { DeltaStyle, MapView } from './map-delta.ts'
 import { MapSession } from './map-session.ts'
@@ -23,6 +23,8 @@ export interface MachineApiOptions {
   readonly offlineAfterMs: number
   /** Every lite update, even one that changes nothing, goes to all peers and back to its sender. */
   readonly echoLiteUpdates: boolean
+  /** Sends in place of every stream's first message. */
+  readonly onStream?: (session: MapSession, first: MapResponse) => void
 }
 
 export interface MachineApiDeps {
@@ -126,6 +128,7 @@ export class MachineApi {
       batchMs: this.#options.batchMs,
       keepAliveMs: this.#options.keepAliveMs,
       view: () => this.#viewOf(node, request),
+      onStart: this.#options.onStream,
     })
     this.#sessions.add(session)
     response.stream.on('close', () => {

@@ -24,6 +24,8 @@ export interface MapSessionOptions {
   readonly keepAliveMs: number
   /** The present view, or undefined when the node is no more. */
   readonly view: () => MapView | undefined
+  /** Sends in place of the first message. */
+  readonly onStart?: ((session: MapSession, first: MapResponse) => void) | undefined
 }
 
 export class MapSession {
@@ -53,7 +55,13 @@ export class MapSession {
     const view = this.#options.view()
     if (!view) return this.close()
     this.#told = view
-    this.send(initialMessage(view))
+    const { onStart } = this.#options
+    if (onStart) onStart(this, dated(initialMessage(view), this.#options.clock))
+    else this.send(initialMessage(view))
+  }
+
+  get zstd(): boolean {
+    return this.#options.zstd
   }
 
   /** Something may have changed: looks after the batching time. */
@@ -83,12 +91,7 @@ export class MapSession {
 
   /** Sends one message as it is, with the server's time; keepalives go bare, as Headscale's do. */
   send(message: MapResponse): void {
-    const dated = message.KeepAlive ? message : { ...message, ControlTime: new Date(this.#options.clock.wallMs()).toISOString() }
-    const json = new TextEncoder().encode(JSON.stringify(dated))
-    const payload = this.#options.zstd ? zstdFrame(json) : json
-    const length = new Uint8Array(4)
-    new DataView(length.buffer).setUint32(0, payload.length, true)
-    this.sendBytes(concat(length, payload))
+    this.sendBytes(mapFrame(message.KeepAlive ? message : dated(message, this.#options.clock), this.#options.zstd))
   }
 
   /** Puts raw bytes on the stream: for frames that no server should send. */
@@ -111,4 +114,17 @@ export class MapSession {
     this.#cancelBatch?.()
     this.#cancelKeepAlive?.()
   }
+}
+
+function dated(message: MapResponse, clock: Clock): MapResponse {
+  return { ...message, ControlTime: new Date(clock.wallMs()).toISOString() }
+}
+
+/** One frame of a stream. */
+export function mapFrame(message: MapResponse, zstd: boolean): Uint8Array {
+  const json = new TextEncoder().encode(JSON.stringify(message))
+  const payload = zstd ? zstdFrame(json) : json
+  const length = new Uint8Array(4)
+  new DataView(length.buffer).setUint32(0, payload.length, true)
+  return concat(length, payload)
 }

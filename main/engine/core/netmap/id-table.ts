@@ -60,6 +60,24 @@ export class IdTable<V> implements ReadonlyMap<number, V> {
     return new IdTable(chunks, chunks.reduce((sum, chunk) => sum + chunk.keys.length, 0))
   }
 
+  /** What leads from another table to this one; what both share by chunk costs nothing. */
+  changesSince(before: IdTable<V>): { set: [number, V][]; removed: number[] } {
+    const shared = new Set(before.#chunks)
+    const mine = this.#chunks.filter((chunk) => !shared.delete(chunk))
+    const old = new Map<number, V>()
+    for (const { keys, values } of shared) for (let i = 0; i < keys.length; i++) old.set(keys[i]!, values[i]!)
+    const set: [number, V][] = []
+    for (const { keys, values } of mine) {
+      for (let i = 0; i < keys.length; i++) {
+        const key = keys[i]!
+        const value = values[i]!
+        if (old.get(key) !== value || !old.has(key)) set.push([key, value])
+        old.delete(key)
+      }
+    }
+    return { set, removed: [...old.keys()] }
+  }
+
   get(key: number): V | undefined {
     const chunk = this.#chunks[this.#chunkOf(key)]
     if (!chunk) return undefined

@@ -54,6 +54,8 @@ export interface MagicsockPeer {
   /** Short host name, for events and texts. */
   readonly name: string
   readonly expired: boolean
+  /** Bare WireGuard at the first of its endpoints: it knows neither disco nor relays. */
+  readonly wireGuardOnly?: boolean
 }
 
 export interface MagicsockConfig {

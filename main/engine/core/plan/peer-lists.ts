@@ -1,0 +1,144 @@
+/**
+ * The peers of a plan as lists in the order of node IDs, kept from one map to the next: a change of a few nodes among
+ * 10,000 costs those few and a copy of the lists' pointers. A list in which nothing changed is the same object.
+ *
+ *   all     every node of the map → its plan
+ *   ids     those in use, ascending: usable and not yet expired; dataplane[i] and magicsock[i] belong to ids[i]
+ */
+import { IdTable } from '../netmap/id-table.ts'
+import type { Node, NodeId } from '../tailcfg/types.ts'
+import { planPeer, sameItems } from './plan-peer.ts'
+import type { PeerContext, PeerPlan } from './plan-peer.ts'
+import { Owners } from './owners.ts'
+import type { DataplanePeer, MagicsockPeer } from './types.ts'
+
+/** From so many changes on building anew is cheaper than putting each in its place. */
+const FEW = 64
+
+export class PeerLists {
+  dataplane: readonly DataplanePeer[] = []
+  magicsock: readonly MagicsockPeer[] = []
+  /** When the next peer in use expires; Infinity = never. */
+  nextExpiryMs = Infinity
+  #table: IdTable<Node> = IdTable.empty()
+  #all = new Map<NodeId, PeerPlan>()
+  #ids: readonly NodeId[] = []
+  readonly #used = new Map<NodeId, PeerPlan>()
+  readonly #routes = new Owners()
+  /** Two nodes with one key cannot be told apart: the first of them counts. */
+  readonly #keys = new Owners()
+  #contextKey = ''
+
+  /** Brings the lists to this map; `nowMs` is the server's time. */
+  update(peers: ReadonlyMap<NodeId, Node>, context: PeerContext, nowMs: number): void {
+    const table = peers instanceof IdTable ? (peers as IdTable<Node>) : IdTable.of(peers)
+    const contextKey = JSON.stringify([context.acceptRoutes, context.exitNodeId, context.selfAddresses, context.suffix])
+    const isNewContext = contextKey !== this.#contextKey
+    this.#contextKey = contextKey
+    const { set, removed } = isNewContext ? wholeChange(table, this.#table) : table.changesSince(this.#table)
+    this.#table = table
+    const touched = new Set<NodeId>()
+    for (const id of removed) this.#all.delete(id)
+    for (const [id, node] of set) this.#all.set(id, planPeer(node, context, this.#all.get(id)))
+    const some = [...removed, ...set.map(([id]) => id)]
+    const changed = nowMs >= this.nextExpiryMs ? [...this.#used.keys(), ...some] : some
+    let expiryMoved = nowMs >= this.nextExpiryMs
+    for (const id of changed) expiryMoved = this.#use(id, nowMs, touched) || expiryMoved
+    if (touched.size > FEW) this.#rebuild()
+    else if (touched.size > 0) this.#mend(touched)
+    if (expiryMoved) this.#findNextExpiry()
+  }
+
+  /** Takes a peer into use or out of it; true when the next expiry has to be looked for. */
+  #use(id: NodeId, nowMs: number, touched: Set<NodeId>): boolean {
+    const plan = this.#all.get(id)
+    const before = this.#used.get(id)
+    const after = plan?.usable === true && plan.expiresAtMs > nowMs ? plan : undefined
+    if (before === after) return false
+    if (after) this.#used.set(id, after)
+    else this.#used.delete(id)
+    if (before?.dataplane !== after?.dataplane || before?.magicsock !== after?.magicsock) touched.add(id)
+    if (before?.dataplane.routes !== after?.dataplane.routes) {
+      if (before) this.#routes.release(id, before.dataplane.routes, touched)
+      if (after) this.#routes.claim(id, after.dataplane.routes, touched)
+    }
+    if (before?.dataplane.key !== after?.dataplane.key) {
+      if (before) this.#keys.release(id, [before.dataplane.key], touched)
+      if (after) this.#keys.claim(id, [after.dataplane.key], touched)
+    }
+    if (after && after.expiresAtMs < this.nextExpiryMs) this.nextExpiryMs = after.expiresAtMs
+    return before !== undefined && before.expiresAtMs === this.nextExpiryMs && before.expiresAtMs !== Infinity
+  }
+
+  #findNextExpiry(): void {
+    let next = Infinity
+    for (const { expiresAtMs } of this.#used.values()) if (expiresAtMs < next) next = expiresAtMs
+    this.nextExpiryMs = next
+  }
+
+  /** A few peers put in their places, in copies of the lists. */
+  #mend(touched: ReadonlySet<NodeId>): void {
+    const ids = [...this.#ids]
+    const dataplane = [...this.dataplane]
+    const magicsock = [...this.magicsock]
+    for (const id of touched) {
+      const at = placeOf(ids, id)
+      const known = ids[at] === id ? 1 : 0
+      const plan = this.#listed(id)
+      if (plan) {
+        const owned = this.#owned(id, plan, known === 1 ? dataplane[at] : undefined)
+        if (known === 1) {
+          dataplane[at] = owned
+          magicsock[at] = plan.magicsock
+          continue
+        }
+        ids.splice(at, 0, id)
+        dataplane.splice(at, 0, owned)
+        magicsock.splice(at, 0, plan.magicsock)
+      } else if (known === 1) for (const list of [ids, dataplane, magicsock]) list.splice(at, 1)
+    }
+    this.#take(ids, dataplane, magicsock)
+  }
+
+  #listed(id: NodeId): PeerPlan | undefined {
+    const plan = this.#used.get(id)
+    return plan && this.#keys.ownedBy(id, [plan.dataplane.key]).length === 1 ? plan : undefined
+  }
+
+  #rebuild(): void {
+    const before = new Map(this.#ids.map((id, i) => [id, this.dataplane[i]!]))
+    const ids = [...this.#used.keys()].filter((id) => this.#listed(id)).sort((a, b) => a - b)
+    const plans = ids.map((id) => this.#used.get(id)!)
+    this.#take(ids, plans.map((plan, i) => this.#owned(ids[i]!, plan, before.get(ids[i]!))), plans.map((plan) => plan.magicsock))
+  }
+
+  #take(ids: readonly NodeId[], dataplane: readonly DataplanePeer[], magicsock: readonly MagicsockPeer[]): void {
+    this.#ids = ids
+    if (!sameItems(dataplane, this.dataplane)) this.dataplane = dataplane
+    if (!sameItems(magicsock, this.magicsock)) this.magicsock = magicsock
+  }
+
+  /** The peer with the routes that are its own; the object of before when that says the same. */
+  #owned(id: NodeId, { dataplane }: PeerPlan, before: DataplanePeer | undefined): DataplanePeer {
+    const routes = this.#routes.ownedBy(id, dataplane.routes)
+    if (routes === dataplane.routes) return dataplane
+    const isSame = before && before.key === dataplane.key && before.jailed === dataplane.jailed && before.allowedSources === dataplane.allowedSources
+    return isSame && sameItems(before.routes, routes) ? before : { ...dataplane, routes }
+  }
+}
+
+function wholeChange(table: IdTable<Node>, before: IdTable<Node>): { set: [NodeId, Node][]; removed: NodeId[] } {
+  return { set: [...table], removed: [...before.keys()].filter((id) => !table.has(id)) }
+}
+
+/** Where `id` is in the ascending list, or belongs. */
+function placeOf(ids: readonly NodeId[], id: NodeId): number {
+  let low = 0
+  let high = ids.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (ids[middle]! < id) low = middle + 1
+    else high = middle
+  }
+  return low
+}

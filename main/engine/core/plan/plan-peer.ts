@@ -1,0 +1,132 @@
+/**
+ * One node of the map → what the data plane and path finding hold of it.
+ *
+ *   allowedSources  what a peer may send from: its addresses; its routes while routes are accepted; /0 as chosen exit node
+ *
+ * A prefix that is not a Tailscale address is a route even when it is a single one; the service addresses 100.100.100.100
+ * and fd7a:115c:a1e0::53, and routes that would cover our own addresses whole, go to no peer. A node with neither disco key
+ * nor home relay cannot be reached and has no place, unless it speaks bare WireGuard at a fixed address. A node for which we
+ * would have to take another address (masquerading) has none either: our packets would carry the wrong one.
+ *
+ * Source: control facts §9.2 and §4.9, dataplane facts §9.1.
+ */
+import { formatIp, isTailscaleIp, parseAddrPort, parseIp, parsePrefix } from '../../base/ip.ts'
+import type { AddrPort } from '../../base/ip.ts'
+import { isZeroKey, parseDiscoKey, parseNodeKey } from '../../base/keys.ts'
+import { ZERO_TIME } from '../tailcfg/types.ts'
+import type { Node } from '../tailcfg/types.ts'
+import { addressesOf, shortName } from './names.ts'
+import type { DataplanePeer, MagicsockPeer } from './types.ts'
+
+/** All beside the node that its plan depends on. */
+export interface PeerContext {
+  readonly acceptRoutes: boolean
+  /** Stable ID, "" = none. */
+  readonly exitNodeId: string
+  readonly selfAddresses: readonly string[]
+  /** Of the network's names. */
+  readonly suffix: string
+}
+
+export interface PeerPlan {
+  /** `routes` before it is settled who owns a prefix that several claim. */
+  readonly dataplane: DataplanePeer
+  readonly magicsock: MagicsockPeer
+  readonly usable: boolean
+  /** Wall time; Infinity = never. */
+  readonly expiresAtMs: number
+}
+
+const SERVICE_ADDRESSES: ReadonlySet<string> = new Set(['100.100.100.100/32', 'fd7a:115c:a1e0::53/128'])
+
+/** The plan of a node; its parts are those of `before` where they are equal. */
+export function planPeer(node: Node, context: PeerContext, before: PeerPlan | undefined): PeerPlan {
+  const key = parseNodeKey(node.Key)
+  const disco = node.DiscoKey !== undefined && !isZeroKey(node.DiscoKey) ? parseDiscoKey(node.DiscoKey) : undefined
+  const homeDerp = node.HomeDERP ?? 0
+  const endpoints = (node.Endpoints ?? []).map(parseAddrPort).filter((at): at is AddrPort => at !== undefined)
+  const isBare = node.IsWireGuardOnly === true
+  const isReachable = isBare ? endpoints.length > 0 : disco !== undefined || homeDerp !== 0
+  const sources = key === undefined ? [] : sourcesOf(node, context)
+  const dataplane: DataplanePeer = { key: key!, allowedSources: sources, routes: sources, jailed: node.IsJailed === true }
+  const magicsock: MagicsockPeer = {
+    id: node.ID, key: key!, disco: isBare ? undefined : disco, endpoints, homeDerp: isBare ? 0 : homeDerp, ip: addressesOf(node)[0] ?? '',
+    name: shortName(node, context.suffix), expired: false,
+    ...(isBare ? { wireGuardOnly: true } : {}),
+  }
+  return {
+    usable: key !== undefined && !isZeroKey(key) && node.Expired !== true && isReachable && !isMasqueraded(node),
+    expiresAtMs: expiryOf(node),
+    dataplane: before && sameDataplane(before.dataplane, dataplane) ? before.dataplane : dataplane,
+    magicsock: before && sameMagicsock(before.magicsock, magicsock) ? before.magicsock : magicsock,
+  }
+}
+
+/** Whether the node knows us by another address than our own. */
+export function isMasqueraded(node: Node): boolean {
+  return Boolean(node.SelfNodeV4MasqAddrForThisPeer) || Boolean(node.SelfNodeV6MasqAddrForThisPeer)
+}
+
+/** Wall time at which a node's key ends; Infinity when it never does. */
+export function expiryOf(node: Node): number {
+  if (node.KeyExpiry === undefined || node.KeyExpiry === ZERO_TIME) return Infinity
+  const at = Date.parse(node.KeyExpiry)
+  return Number.isNaN(at) ? Infinity : at
+}
+
+function sourcesOf(node: Node, { acceptRoutes, exitNodeId, selfAddresses }: PeerContext): readonly string[] {
+  const own: string[] = []
+  const asSent = new Set<string>()
+  for (const address of node.Addresses ?? []) {
+    const prefix = canonical(address)
+    if (prefix === undefined || !isOwnAddress(prefix) || coversOwn(prefix, selfAddresses) || own.includes(prefix)) continue
+    own.push(prefix)
+    asSent.add(address)
+  }
+  const routes = new Set<string>()
+  const isExitNode = exitNodeId !== '' && node.StableID === exitNodeId
+  for (const text of node.UnsignedPeerAPIOnly === true ? [] : (node.AllowedIPs ?? [])) {
+    // Most nodes repeat their addresses here, letter by letter.
+    if (asSent.has(text)) continue
+    const prefix = canonical(text)
+    if (prefix === undefined || own.includes(prefix) || SERVICE_ADDRESSES.has(prefix)) continue
+    const isDefault = prefix === '0.0.0.0/0' || prefix === '::/0'
+    if (isDefault ? isExitNode : acceptRoutes && !coversOwn(prefix, selfAddresses)) routes.add(prefix)
+  }
+  return [...own.sort(), ...[...routes].sort()]
+}
+
+/** A single address of the network's own range; anything else a node has is a route. */
+function isOwnAddress(prefix: string): boolean {
+  const slash = prefix.indexOf('/')
+  const ip = prefix.slice(0, slash)
+  const bits = Number(prefix.slice(slash + 1))
+  return bits === (ip.includes(':') ? 128 : 32) && isTailscaleIp(ip) && !SERVICE_ADDRESSES.has(prefix)
+}
+
+/** "ip/bits" in canonical text; undefined when it is none or has host bits. */
+export function canonical(text: string): string | undefined {
+  const prefix = parsePrefix(text)
+  if (!prefix) return undefined
+  const bytes = parseIp(prefix.ip)!
+  for (let bit = prefix.bits; bit < bytes.length * 8; bit++) if ((bytes[bit >> 3]! & (128 >> (bit & 7))) !== 0) return undefined
+  return `${formatIp(bytes)}/${prefix.bits}`
+}
+
+function coversOwn(prefix: string, selfAddresses: readonly string[]): boolean {
+  return selfAddresses.some((ip) => prefix === `${ip}/${ip.includes(':') ? 128 : 32}`)
+}
+
+function sameDataplane(a: DataplanePeer, b: DataplanePeer): boolean {
+  return a.key === b.key && a.jailed === b.jailed && sameItems(a.allowedSources, b.allowedSources) && sameItems(a.routes, b.routes)
+}
+
+function sameMagicsock(a: MagicsockPeer, b: MagicsockPeer): boolean {
+  return a.id === b.id && a.key === b.key && a.disco === b.disco && a.homeDerp === b.homeDerp && a.ip === b.ip && a.name === b.name
+    && a.expired === b.expired && a.wireGuardOnly === b.wireGuardOnly
+    && a.endpoints.length === b.endpoints.length && a.endpoints.every((at, i) => at.ip === b.endpoints[i]!.ip && at.port === b.endpoints[i]!.port)
+}
+
+export function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a === b || (a.length === b.length && a.every((item, i) => item === b[i]))
+}
