@@ -301,7 +301,7 @@ export class Magicsock {
     this.#cancelTimer()
     this.#cancelRestun?.()
     this.#netchecker.stop()
-    this.#sent.drop(undefined, new EngineError('aborted', 'the engine is stopping'))
+    this.#sent.drop(undefined, () => new EngineError('aborted', 'the engine is stopping'))
     this.#armed.clear()
     this.#active.clear()
   }
@@ -534,7 +534,7 @@ export class Magicsock {
     this.#active.delete(entry)
     this.#armed.delete(entry)
     this.#callsWaiting.delete(entry)
-    this.#sent.drop(entry, new EngineError('no-such-peer', 'the peer left the network map'))
+    this.#sent.drop(entry, () => new EngineError('no-such-peer', 'the peer left the network map'))
     this.#restunWhileActive()
   }
 

@@ -89,12 +89,12 @@ export class SentPings {
   }
 
   /** Ends the asks for a peer that is gone, or all. */
-  drop(entry: PeerEntry | undefined, error: EngineError): void {
+  drop(entry: PeerEntry | undefined, error: () => EngineError): void {
     for (const ask of this.#asks) {
       if (entry && ask.entry !== entry) continue
       this.#asks.delete(ask)
       ask.cancelTimer()
-      ask.reject(error)
+      ask.reject(error())
     }
   }
 }

@@ -1,6 +1,7 @@
 /**
- * What went from one ordered list of shared objects to the next, found by identity: one pass of pointer comparisons while
- * changes are single insertions, removals and replacements, however many and wherever they are.
+ * What went from one ordered list of shared objects to the next, by identity. Whoever makes a list out of another may note
+ * the difference with it (`noteChanges`); otherwise it is found in one pass of pointer comparisons, while changes are single
+ * insertions, removals and replacements, however many and wherever they are.
  *
  * Neither list holds the same object twice. Objects that only moved are in neither answer.
  */
@@ -13,8 +14,23 @@ export interface ListChanges<T> {
 
 const NONE: ListChanges<never> = { gone: [], come: [] }
 
-export function listChanges<T>(before: readonly T[], after: readonly T[]): ListChanges<T> {
+interface Note {
+  /** Weak, or each list would keep all lists before it. */
+  readonly before: WeakRef<readonly object[]>
+  readonly changes: ListChanges<object>
+}
+
+const notes = new WeakMap<readonly object[], Note>()
+
+/** Remembers with a list how it differs from the one that it was made of. */
+export function noteChanges<T extends object>(before: readonly T[], after: readonly T[], changes: ListChanges<T>): void {
+  notes.set(after, { before: new WeakRef(before), changes })
+}
+
+export function listChanges<T extends object>(before: readonly T[], after: readonly T[]): ListChanges<T> {
   if (before === after) return NONE
+  const note = notes.get(after)
+  if (note?.before.deref() === before) return note.changes as ListChanges<T>
   const gone: T[] = []
   const come: T[] = []
   let i = 0

@@ -6,6 +6,7 @@
  *   ids     those in use, ascending: usable and not yet expired; dataplane[i] and magicsock[i] belong to ids[i]
  */
 import { IdTable } from '../netmap/id-table.ts'
+import { noteChanges } from './list-changes.ts'
 import type { Node, NodeId } from '../tailcfg/types.ts'
 import { planPeer, sameItems } from './plan-peer.ts'
 import type { PeerContext, PeerPlan } from './plan-peer.ts'
@@ -22,7 +23,7 @@ export class PeerLists {
   nextExpiryMs = Infinity
   #table: IdTable<Node> = IdTable.empty()
   #all = new Map<NodeId, PeerPlan>()
-  #ids: readonly NodeId[] = []
+  #ids: NodeId[] = []
   readonly #used = new Map<NodeId, PeerPlan>()
   readonly #routes = new Owners()
   /** Two nodes with one key cannot be told apart: the first of them counts. */
@@ -76,28 +77,26 @@ export class PeerLists {
     this.nextExpiryMs = next
   }
 
-  /** A few peers put in their places, in copies of the lists. */
+  /** A few peers put in their places, in copies of the lists that change. */
   #mend(touched: ReadonlySet<NodeId>): void {
-    const ids = [...this.#ids]
-    const dataplane = [...this.dataplane]
-    const magicsock = [...this.magicsock]
+    const dataplane = new Edit(this.dataplane)
+    const magicsock = new Edit(this.magicsock)
     for (const id of touched) {
-      const at = placeOf(ids, id)
-      const known = ids[at] === id ? 1 : 0
+      const at = placeOf(this.#ids, id)
+      const isListed = this.#ids[at] === id
       const plan = this.#listed(id)
       if (plan) {
-        const owned = this.#owned(id, plan, known === 1 ? dataplane[at] : undefined)
-        if (known === 1) {
-          dataplane[at] = owned
-          magicsock[at] = plan.magicsock
-          continue
-        }
-        ids.splice(at, 0, id)
-        dataplane.splice(at, 0, owned)
-        magicsock.splice(at, 0, plan.magicsock)
-      } else if (known === 1) for (const list of [ids, dataplane, magicsock]) list.splice(at, 1)
+        dataplane.put(at, isListed, this.#owned(id, plan, isListed ? dataplane.at(at) : undefined))
+        magicsock.put(at, isListed, plan.magicsock)
+        if (!isListed) this.#ids.splice(at, 0, id)
+      } else if (isListed) {
+        dataplane.remove(at)
+        magicsock.remove(at)
+        this.#ids.splice(at, 1)
+      }
     }
-    this.#take(ids, dataplane, magicsock)
+    this.dataplane = dataplane.done()
+    this.magicsock = magicsock.done()
   }
 
   #listed(id: NodeId): PeerPlan | undefined {
@@ -107,13 +106,10 @@ export class PeerLists {
 
   #rebuild(): void {
     const before = new Map(this.#ids.map((id, i) => [id, this.dataplane[i]!]))
-    const ids = [...this.#used.keys()].filter((id) => this.#listed(id)).sort((a, b) => a - b)
-    const plans = ids.map((id) => this.#used.get(id)!)
-    this.#take(ids, plans.map((plan, i) => this.#owned(ids[i]!, plan, before.get(ids[i]!))), plans.map((plan) => plan.magicsock))
-  }
-
-  #take(ids: readonly NodeId[], dataplane: readonly DataplanePeer[], magicsock: readonly MagicsockPeer[]): void {
-    this.#ids = ids
+    this.#ids = [...this.#used.keys()].filter((id) => this.#listed(id)).sort((a, b) => a - b)
+    const plans = this.#ids.map((id) => this.#used.get(id)!)
+    const dataplane = plans.map((plan, i) => this.#owned(this.#ids[i]!, plan, before.get(this.#ids[i]!)))
+    const magicsock = plans.map((plan) => plan.magicsock)
     if (!sameItems(dataplane, this.dataplane)) this.dataplane = dataplane
     if (!sameItems(magicsock, this.magicsock)) this.magicsock = magicsock
   }
@@ -124,6 +120,48 @@ export class PeerLists {
     if (routes === dataplane.routes) return dataplane
     const isSame = before && before.key === dataplane.key && before.jailed === dataplane.jailed && before.allowedSources === dataplane.allowedSources
     return isSame && sameItems(before.routes, routes) ? before : { ...dataplane, routes }
+  }
+}
+
+/** The next of a list: copied at the first change, with a note of what changed. */
+class Edit<T extends object> {
+  readonly #before: readonly T[]
+  #after: T[] | undefined
+  readonly #gone = new Set<T>()
+  readonly #come = new Set<T>()
+
+  constructor(before: readonly T[]) {
+    this.#before = before
+  }
+
+  at(index: number): T | undefined {
+    return (this.#after ?? this.#before)[index]
+  }
+
+  put(index: number, replaces: boolean, item: T): void {
+    if (replaces && this.at(index) === item) return
+    if (replaces) this.#lose(this.at(index)!)
+    if (!this.#gone.delete(item)) this.#come.add(item)
+    this.#copy().splice(index, replaces ? 1 : 0, item)
+  }
+
+  remove(index: number): void {
+    this.#lose(this.at(index)!)
+    this.#copy().splice(index, 1)
+  }
+
+  done(): readonly T[] {
+    if (!this.#after) return this.#before
+    noteChanges(this.#before, this.#after, { gone: [...this.#gone], come: [...this.#come] })
+    return this.#after
+  }
+
+  #lose(item: T): void {
+    if (!this.#come.delete(item)) this.#gone.add(item)
+  }
+
+  #copy(): T[] {
+    return (this.#after ??= this.#before.slice())
   }
 }
 
