@@ -26,7 +26,7 @@ export function fromHex(text: string): Uint8Array | undefined {
 }
 
 /** Value of one hex digit's character code, or -1. */
-function hexDigit(code: number): number {
+export function hexDigit(code: number): number {
   if (code >= 48 && code <= 57) return code - 48
   const lower = code | 32
   return lower >= 97 && lower <= 102 ? lower - 87 : -1

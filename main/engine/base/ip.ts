@@ -7,6 +7,7 @@
  *
  * Zones ("%eth0") are refused: a zone has no meaning on another machine. IPv4-mapped IPv6 stays IPv6 unless unmapped.
  */
+import { hexDigit } from './bytes.ts'
 
 export interface AddrPort {
   /** Canonical address text without brackets. */
@@ -26,74 +27,98 @@ export function parseIp(text: string): Uint8Array | undefined {
   return text.includes(':') ? parseIp6(text) : parseIp4(text)
 }
 
+const ZERO = 48
+const DOT = 46
+const COLON = 58
+
 function parseIp4(text: string): Uint8Array | undefined {
-  const parts = text.split('.')
-  if (parts.length !== 4) return undefined
   const out = new Uint8Array(4)
-  for (let i = 0; i < 4; i++) {
-    const part = parts[i]!
-    if (!/^(0|[1-9]\d{0,2})$/.test(part)) return undefined
-    const value = Number(part)
-    if (value > 255) return undefined
-    out[i] = value
-  }
-  return out
+  return readIp4(text, 0, out, 0) ? out : undefined
 }
 
-function parseIp6(text: string): Uint8Array | undefined {
-  if (text.length > 45) return undefined
-  let tail: Uint8Array | undefined
-  let body = text
-  const lastColon = text.lastIndexOf(':')
-  if (text.includes('.')) {
-    tail = parseIp4(text.slice(lastColon + 1))
-    if (!tail) return undefined
-    body = text.slice(0, lastColon) + ':0:0'
-  }
-  const halves = body.split('::')
-  if (halves.length > 2) return undefined
-  const groups = (half: string): number[] | undefined => {
-    if (half === '') return []
-    const out: number[] = []
-    for (const group of half.split(':')) {
-      if (!/^[0-9a-fA-F]{1,4}$/.test(group)) return undefined
-      out.push(Number.parseInt(group, 16))
+/** Reads dotted decimal from `from` to the end of the text into four bytes at `at`. */
+function readIp4(text: string, from: number, out: Uint8Array, at: number): boolean {
+  let i = from
+  for (let part = 0; part < 4; part++) {
+    const start = i
+    let value = 0
+    for (; i < text.length; i++) {
+      const digit = text.charCodeAt(i) - ZERO
+      if (digit < 0 || digit > 9) break
+      value = value * 10 + digit
+      if (i - start > 2) return false
     }
-    return out
+    const digits = i - start
+    if (digits === 0 || value > 255 || (digits > 1 && text.charCodeAt(start) === ZERO)) return false
+    out[at + part] = value
+    if (part < 3 && text.charCodeAt(i++) !== DOT) return false
   }
-  const head = groups(halves[0]!)
-  const rest = halves.length === 2 ? groups(halves[1]!) : []
-  if (!head || !rest) return undefined
-  const missing = 8 - head.length - rest.length
-  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined
-  const all = [...head, ...Array.from({ length: Math.max(0, missing) }, () => 0), ...rest]
+  return i === text.length
+}
+
+/** Groups of hex digits, at most one "::" that stands for at least one group, the last two perhaps dotted. */
+function parseIp6(text: string): Uint8Array | undefined {
+  const { length } = text
+  if (length > 45) return undefined
   const out = new Uint8Array(16)
-  all.forEach((group, i) => {
-    out[2 * i] = group >> 8
-    out[2 * i + 1] = group & 255
-  })
-  if (tail) out.set(tail, 12)
-  return out
+  let at = 0
+  let gap = -1
+  let i = 0
+  if (text.charCodeAt(0) === COLON) {
+    if (text.charCodeAt(1) !== COLON) return undefined
+    gap = 0
+    i = 2
+  }
+  while (i < length) {
+    const start = i
+    let value = 0
+    for (let digit; i < length && (digit = hexDigit(text.charCodeAt(i))) >= 0; i++) value = value * 16 + digit
+    if (text.charCodeAt(i) === DOT) {
+      if (at > 12 || !readIp4(text, start, out, at)) return undefined
+      at += 4
+      break
+    }
+    if (i === start || i - start > 4 || at > 14) return undefined
+    out[at++] = value >> 8
+    out[at++] = value & 255
+    if (i === length) break
+    if (text.charCodeAt(i++) !== COLON || i === length) return undefined
+    if (text.charCodeAt(i) !== COLON) continue
+    if (gap >= 0) return undefined
+    gap = at
+    i++
+  }
+  if (gap < 0) return at === 16 ? out : undefined
+  if (at > 14) return undefined
+  out.copyWithin(16 - (at - gap), gap, at)
+  return out.fill(0, gap, 16 - (at - gap))
 }
 
 /** Canonical text of 4 or 16 address bytes. */
 export function formatIp(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join('.')
-  const groups: number[] = []
-  for (let i = 0; i < 16; i += 2) groups.push((bytes[i]! << 8) | bytes[i + 1]!)
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`
   let start = -1
-  let length = 1
+  let longest = 1
   for (let i = 0; i < 8; i++) {
     let j = i
-    while (j < 8 && groups[j] === 0) j++
-    if (j - i > length) {
+    while (j < 8 && bytes[2 * j] === 0 && bytes[2 * j + 1] === 0) j++
+    if (j - i > longest) {
       start = i
-      length = j - i
+      longest = j - i
     }
+    if (j > i) i = j
   }
-  const hex = (part: number[]): string => part.map((group) => group.toString(16)).join(':')
-  if (start < 0) return hex(groups)
-  return `${hex(groups.slice(0, start))}::${hex(groups.slice(start + length))}`
+  let text = ''
+  for (let i = 0; i < 8; i++) {
+    if (i === start) {
+      text += '::'
+      i += longest - 1
+      continue
+    }
+    if (i > 0 && i !== start + longest) text += ':'
+    text += ((bytes[2 * i]! << 8) | bytes[2 * i + 1]!).toString(16)
+  }
+  return text
 }
 
 /** The same address in canonical text, or undefined when it is none. */
@@ -151,16 +176,23 @@ export function parsePrefix(text: string): Prefix | undefined {
 export function prefixContains(prefix: Prefix, ip: string): boolean {
   const net = parseIp(prefix.ip)
   const host = parseIp(ip)
-  if (!net || !host || net.length !== host.length) return false
-  const whole = prefix.bits >> 3
+  return net !== undefined && host !== undefined && bytesInside(net, prefix.bits, host)
+}
+
+function bytesInside(net: Uint8Array, bits: number, host: Uint8Array): boolean {
+  if (net.length !== host.length) return false
+  const whole = bits >> 3
   for (let i = 0; i < whole; i++) if (net[i] !== host[i]) return false
-  const rest = prefix.bits & 7
+  const rest = bits & 7
   return rest === 0 || ((net[whole]! ^ host[whole]!) & (0xff << (8 - rest)) & 0xff) === 0
 }
 
 const within = (texts: readonly string[]): ((ip: string) => boolean) => {
-  const prefixes = texts.map((text) => parsePrefix(text)!)
-  return (ip) => prefixes.some((prefix) => prefixContains(prefix, ip))
+  const nets = texts.map((text) => parsePrefix(text)!).map(({ ip, bits }) => ({ bytes: parseIp(ip)!, bits }))
+  return (ip) => {
+    const host = parseIp(ip)
+    return host !== undefined && nets.some((net) => bytesInside(net.bytes, net.bits, host))
+  }
 }
 
 /** 100.64.0.0/10 without ChromeOS's VM range, and fd7a:115c:a1e0::/48. */

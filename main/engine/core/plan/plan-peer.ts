@@ -10,7 +10,7 @@
  *
  * Source: control facts §9.2 and §4.9, dataplane facts §9.1.
  */
-import { formatIp, isTailscaleIp, parseAddrPort, parseIp, parsePrefix } from '../../base/ip.ts'
+import { isTailscaleIp, parseAddrPort, parseIp, parsePrefix } from '../../base/ip.ts'
 import type { AddrPort } from '../../base/ip.ts'
 import { isZeroKey, parseDiscoKey, parseNodeKey } from '../../base/keys.ts'
 import { ZERO_TIME } from '../tailcfg/types.ts'
@@ -104,13 +104,17 @@ function isOwnAddress(prefix: string): boolean {
   return bits === (ip.includes(':') ? 128 : 32) && isTailscaleIp(ip) && !SERVICE_ADDRESSES.has(prefix)
 }
 
-/** "ip/bits" in canonical text; undefined when it is none or has host bits. */
+/** "ip/bits" in canonical text; undefined when it is none or has host bits. The same text where it is canonical. */
 export function canonical(text: string): string | undefined {
   const prefix = parsePrefix(text)
-  if (!prefix) return undefined
-  const bytes = parseIp(prefix.ip)!
-  for (let bit = prefix.bits; bit < bytes.length * 8; bit++) if ((bytes[bit >> 3]! & (128 >> (bit & 7))) !== 0) return undefined
-  return `${formatIp(bytes)}/${prefix.bits}`
+  if (!prefix || hasHostBits(parseIp(prefix.ip)!, prefix.bits)) return undefined
+  const said = `${prefix.ip}/${prefix.bits}`
+  return said === text ? text : said
+}
+
+function hasHostBits(bytes: Uint8Array, bits: number): boolean {
+  for (let bit = bits; bit < bytes.length * 8; bit++) if ((bytes[bit >> 3]! & (128 >> (bit & 7))) !== 0) return true
+  return false
 }
 
 function coversOwn(prefix: string, selfAddresses: readonly string[]): boolean {
