@@ -6,6 +6,7 @@ import type { Clock, Env } from '../base/env.ts'
 import type { NetMap, NetMapDelta } from '../core/netmap/types.ts'
 import { addressesOf, magicDnsSuffix } from '../core/plan/names.ts'
 import { expiryOf } from '../core/plan/plan-peer.ts'
+import { WATCH } from '../../localapi/watch-mask.ts'
 import type { Bus } from './bus.ts'
 import { resolveExitNode } from './exit-node.ts'
 import type { Knot } from './knot.ts'
@@ -59,7 +60,9 @@ export class MapFlow {
     this.#keepIdentity(delta.netMap)
     saveMap(store, delta.netMap, this.#owner(owner), env.clock.wallMs())
     if (bus.size > 0) {
-      const { whole, patched } = changesOf(delta, before)
+      // Thousands of nodes are put into JSON only for somebody who wants to read them.
+      const listening = bus.wants(WATCH.peerChanges | WATCH.peerPatches)
+      const { whole, patched } = changesOf(listening ? delta : { ...delta, upserted: [], removed: [] }, before)
       bus.emit(whole, patched)
     }
     this.#take('control')
