@@ -1,17 +1,24 @@
 /**
- * Dials TCP and TLS: looks the name up, tries its addresses in turn without waiting for the slow ones (happy eyeballs,
- * RFC 8305: families alternate, 250 ms apart), then starts TLS when asked. The first connection wins, the others are
- * closed. Everything ends at the timeout or the abort.
+ * Dials TCP and TLS: through a proxy where one is set for the connection, else straight to the first address that answers.
+ * Everything ends at the timeout or the abort.
  *
- * Rejects with EngineError: 'timeout', 'aborted', 'io' (its cause is Node's error with the system's code).
+ * What a proxy refuses stays refused: it speaks for the network. A proxy that cannot be reached at all is gone around, as on
+ * a laptop that has left the office; when that fails too, the proxy is what is told.
+ *
+ * Rejects with EngineError: 'timeout', 'aborted', 'io' (its cause is Node's error with the system's code), CertificateError,
+ * 'dns-…', 'proxy-…'.
  */
-import { lookup } from 'node:dns/promises'
-import { connect, isIP, type Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import { EngineError, errorText } from '../base/errors.ts'
+import { AddressRace } from './address-race.ts'
+import { connectThrough } from './proxy-connect.ts'
+import type { Proxy, ProxyTarget } from './proxy-rules.ts'
+import { Resolver } from './resolve.ts'
+import type { Roots } from './roots.ts'
 import { startTls, type TlsOptions } from './tls.ts'
 
-const ATTEMPT_DELAY_MS = 250
-const MAX_ADDRESSES = 8
+/** How long a proxy may take to be reached before it counts as dead. */
+const PROXY_CONNECT_MS = 5000
 
 export interface DialOptions {
   /** Name or address, without brackets. */
@@ -22,11 +29,36 @@ export interface DialOptions {
   readonly timeoutMs: number
   /** Addresses to use in place of a lookup. */
   readonly addresses?: readonly string[]
+  /** Only this family, when the host is asked of DNS. */
+  readonly family?: 4 | 6
   readonly signal?: AbortSignal
 }
 
+/** What dialling goes by beside its options. */
+export interface DialWorld {
+  readonly resolver: Resolver
+  /** Whom to trust for TLS; absent = the machine's roots. */
+  readonly roots?: Roots
+  /** Throws EngineError('proxy-bad-setting'). */
+  readonly proxyFor?: (target: ProxyTarget) => Proxy | undefined
+  /** A connection goes by a proxy, or around one that is dead. */
+  readonly onProxy?: (proxy: Proxy, host: string, how: 'used' | 'gone-around', why: string) => void
+  /** A host has proved who it is, by its certificate, at this address. */
+  readonly onReached?: (host: string, address: string) => void
+}
+
+const BARE_WORLD: DialWorld = { resolver: new Resolver() }
+
+/** Sockets whose other end is a proxy: their address is not the host's. */
+const proxied = new WeakSet<object>()
+
+/** The address of the host at the other end of a dialled stream; undefined when a proxy stands between. */
+export function addressOf(stream: object): string | undefined {
+  return proxied.has(stream) ? undefined : (stream as { remoteAddress?: string }).remoteAddress
+}
+
 /** A connected socket (a TLSSocket with `tls`), which the caller owns. */
-export async function dial(options: DialOptions): Promise<Socket> {
+export async function dial(options: DialOptions, world: DialWorld = BARE_WORLD): Promise<Socket> {
   const limit = new AbortController()
   const late = (): void => limit.abort(new EngineError('timeout', `${options.host}:${options.port} did not answer in time`))
   const timer = setTimeout(late, options.timeoutMs)
@@ -34,103 +66,107 @@ export async function dial(options: DialOptions): Promise<Socket> {
   if (options.signal?.aborted === true) abort()
   options.signal?.addEventListener('abort', abort, { once: true })
   try {
-    return await dialWithin(options, limit.signal)
+    const socket = await dialWithin(options, world, limit.signal)
+    const address = addressOf(socket)
+    if (options.tls?.rejectUnauthorized === true && address !== undefined) world.onReached?.(options.host, address)
+    return socket
   } finally {
     clearTimeout(timer)
     options.signal?.removeEventListener('abort', abort)
   }
 }
 
-async function dialWithin(options: DialOptions, signal: AbortSignal): Promise<Socket> {
-  const addresses = await untilAborted(resolveAddresses(options), signal)
-  const socket = await race(addresses.slice(0, MAX_ADDRESSES), options.port, signal)
-  socket.setNoDelay(true)
-  if (!options.tls) return socket
+async function dialWithin(options: DialOptions, world: DialWorld, signal: AbortSignal): Promise<Socket> {
+  const { host, port, tls } = options
+  const proxy = world.proxyFor?.({ host, port, tls: tls !== undefined })
+  const plain = proxy ? await byProxy(proxy, options, world, signal) : await straight(options, world, signal)
+  const socket = tls ? await secured(plain, tls, options, world, signal) : plain
+  if (proxied.has(plain)) proxied.add(socket)
+  return socket
+}
+
+async function straight(options: DialOptions, world: DialWorld, signal: AbortSignal): Promise<Socket> {
+  const { host, port, addresses, family } = options
+  const race = new AddressRace(port, signal)
+  const done = new AbortController()
+  if (addresses && addresses.length > 0) {
+    race.add(addresses)
+    race.end()
+  } else {
+    const find = { signal: done.signal, ...(family === undefined ? {} : { family }) }
+    world.resolver.find(host, find, (found) => race.add(found)).then(() => race.end(), (error: unknown) => race.end(error))
+  }
+  try {
+    const socket = await race.winner
+    socket.setNoDelay(true)
+    return socket
+  } catch (error) {
+    throw wrap(error, options)
+  } finally {
+    done.abort()
+  }
+}
+
+async function secured(socket: Socket, tls: TlsOptions, at: { host: string; port: number }, world: DialWorld, signal: AbortSignal): Promise<Socket> {
   const giveUp = (): void => void socket.destroy()
   signal.addEventListener('abort', giveUp, { once: true })
+  if (signal.aborted) giveUp()
   try {
-    return await startTls(socket, options.tls)
+    return await startTls(socket, tls, world.roots)
   } catch (error) {
-    throw signal.aborted ? signal.reason : wrap(error, options)
+    throw signal.aborted ? signal.reason : wrap(error, at)
   } finally {
     signal.removeEventListener('abort', giveUp)
   }
 }
 
-async function resolveAddresses(options: DialOptions): Promise<readonly string[]> {
-  if (options.addresses && options.addresses.length > 0) return options.addresses
-  if (isIP(options.host) !== 0) return [options.host]
+async function byProxy(proxy: Proxy, options: DialOptions, world: DialWorld, signal: AbortSignal): Promise<Socket> {
+  let socket: Socket
   try {
-    return alternate((await lookup(options.host, { all: true, verbatim: true })).map((found) => found.address))
+    socket = await toProxy(proxy, options.timeoutMs, world, signal)
   } catch (error) {
-    throw wrap(error, options)
+    if (signal.aborted) throw error
+    const fault = new EngineError('proxy-unreachable', `the proxy ${proxy.name} cannot be reached (${reason(error)}). Check the proxy setting, or whether the proxy runs`, { cause: error })
+    try {
+      const around = await straight(options, world, signal)
+      world.onProxy?.(proxy, options.host, 'gone-around', fault.message)
+      return around
+    } catch {
+      throw fault
+    }
+  }
+  try {
+    await connectThrough(socket, proxy, { host: options.host, port: options.port, tls: options.tls !== undefined }, signal)
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
+  proxied.add(socket)
+  world.onProxy?.(proxy, options.host, 'used', 'the environment names it for this connection')
+  return socket
+}
+
+/** A connection to the proxy itself, over TLS when it wants it. */
+async function toProxy(proxy: Proxy, timeoutMs: number, world: DialWorld, parent: AbortSignal): Promise<Socket> {
+  const limit = new AbortController()
+  const timer = setTimeout(() => limit.abort(new EngineError('timeout', 'it does not answer')), Math.min(PROXY_CONNECT_MS, timeoutMs / 2))
+  const signal = AbortSignal.any([limit.signal, parent])
+  const at = { host: proxy.host, port: proxy.port }
+  try {
+    const socket = await straight({ ...at, timeoutMs }, world, signal)
+    return proxy.kind === 'https' ? await secured(socket, { servername: proxy.host, rejectUnauthorized: true }, at, world, signal) : socket
+  } finally {
+    clearTimeout(timer)
   }
 }
 
-/** The addresses with families taking turns, the first one's family first. */
-function alternate(addresses: readonly string[]): string[] {
-  const first = addresses[0] === undefined ? 0 : isIP(addresses[0])
-  const ours = addresses.filter((address) => isIP(address) === first)
-  const others = addresses.filter((address) => isIP(address) !== first)
-  const out: string[] = []
-  for (let i = 0; i < Math.max(ours.length, others.length); i++) {
-    for (const list of [ours, others]) if (list[i] !== undefined) out.push(list[i]!)
-  }
-  return out
-}
-
-/** Connects to the addresses 250 ms apart, at once after a failure; the first connection wins. */
-function race(addresses: readonly string[], port: number, signal: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const open = new Set<Socket>()
-    let next = 0
-    let timer: NodeJS.Timeout | undefined
-    let lastError: unknown = new Error('no address')
-    const finish = (winner: Socket | undefined): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', onAbort)
-      for (const socket of open) if (socket !== winner) socket.destroy()
-      if (winner) resolve(winner)
-      else reject(signal.aborted ? signal.reason : wrap(lastError, { host: addresses[0] ?? '', port }))
-    }
-    const onAbort = (): void => finish(undefined)
-    const attempt = (): void => {
-      clearTimeout(timer)
-      const host = addresses[next++]
-      if (host === undefined) {
-        if (open.size === 0) finish(undefined)
-        return
-      }
-      const socket = connect({ host, port })
-      open.add(socket)
-      const onError = (error: Error): void => {
-        lastError = error
-        if (open.delete(socket)) attempt()
-      }
-      socket.on('error', onError)
-      socket.once('connect', () => {
-        if (!open.has(socket)) return
-        socket.off('error', onError)
-        finish(socket)
-      })
-      timer = setTimeout(attempt, ATTEMPT_DELAY_MS)
-    }
-    if (signal.aborted) return onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    attempt()
-  })
-}
-
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error)
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
+function reason(error: unknown): string {
+  const cause = error instanceof EngineError && error.code === 'io' ? error.cause : error
+  return errorText(cause)
 }
 
 function wrap(error: unknown, at: { host: string; port: number }): EngineError {
   if (error instanceof EngineError) return error
-  return new EngineError('io', `${at.host}:${at.port}: ${errorText(error)}`, { cause: error })
+  const host = isIP(at.host) === 6 ? `[${at.host}]` : at.host
+  return new EngineError('io', `${host}:${at.port}: ${errorText(error)}`, { cause: error })
 }

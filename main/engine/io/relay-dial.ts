@@ -1,10 +1,8 @@
 /**
- * Dials a relay: io/dial with the ways that relays' certificates are checked, and one address family when asked for.
+ * Dials a relay: io/dial with the ways that relays' certificates are checked.
  */
-import { lookup } from 'node:dns/promises'
-import { isIP, type Socket } from 'node:net'
-import { EngineError, errorText } from '../base/errors.ts'
-import { dial } from './dial.ts'
+import type { Socket } from 'node:net'
+import { dial, type DialWorld } from './dial.ts'
 
 export interface RelayDialOptions {
   readonly tls: boolean
@@ -17,24 +15,17 @@ export interface RelayDialOptions {
 }
 
 /** A connected socket, TLS done when asked. Rejects with EngineError. */
-export async function dialRelay(host: string, port: number, options: RelayDialOptions): Promise<Socket> {
-  const { tls, timeoutMs, verify = 'roots' } = options
-  const addresses = options.addresses ?? (options.family === undefined || isIP(host) !== 0 ? undefined : await lookupFamily(host, options.family))
-  return dial({
+export function dialRelay(host: string, port: number, options: RelayDialOptions, world?: DialWorld): Promise<Socket> {
+  const { tls, timeoutMs, addresses, family, verify = 'roots' } = options
+  const how = {
     host,
     port,
     timeoutMs,
     ...(addresses ? { addresses } : {}),
+    ...(family === undefined ? {} : { family }),
     ...(tls
       ? { tls: { servername: options.servername ?? host, rejectUnauthorized: verify !== 'caller', ...(typeof verify === 'object' ? { verifyName: verify.name } : {}) } }
       : {}),
-  })
-}
-
-async function lookupFamily(host: string, family: 4 | 6): Promise<readonly string[]> {
-  try {
-    return (await lookup(host, { all: true, family })).map((found) => found.address)
-  } catch (error) {
-    throw new EngineError('io', `${host}: ${errorText(error)}`, { cause: error })
   }
+  return world ? dial(how, world) : dial(how)
 }

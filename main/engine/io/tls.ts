@@ -1,22 +1,18 @@
 /**
- * TLS over a connected socket, and the roots that we trust: Node's own, the system's, and extra ones of an administrator.
+ * TLS over a connected socket. A certificate that is refused becomes an error that names who issued it and what to do.
  *
- * Node bundles Mozilla's roots and ignores the system's store, where a private authority of a company or a home lab is
- * installed; Go programs and browsers honour it, so must we. Node 22.15 can read the store by itself; before that the
- * usual bundle files of Linux are read.
+ * Node is told to accept every certificate and its verdict is judged here, because a connection that Node refuses by itself
+ * no longer shows what the server sent. Nothing is written to the socket before that.
  */
-import { readFileSync } from 'node:fs'
 import { isIP, type Socket } from 'node:net'
 import * as tls from 'node:tls'
 import { EngineError } from '../base/errors.ts'
+import { certificateFault, vouchedBy, type SeenCertificate } from '../core/trust/certificate-fault.ts'
+import { SystemRoots, type Roots } from './roots.ts'
 
-/** One PEM file with all roots: Debian, Fedora, SUSE, Alpine. */
-const BUNDLES = [
-  '/etc/ssl/certs/ca-certificates.crt',
-  '/etc/pki/tls/certs/ca-bundle.crt',
-  '/etc/ssl/ca-bundle.pem',
-  '/etc/ssl/cert.pem',
-]
+const MAX_CHAIN = 10
+/** The roots of a caller that has no others. */
+const systemRoots = new SystemRoots()
 
 export interface TlsOptions {
   /** Name or address to verify; a name is sent as SNI. */
@@ -24,58 +20,23 @@ export interface TlsOptions {
   readonly rejectUnauthorized: boolean
   /** Name that the certificate must carry in place of `servername`. */
   readonly verifyName?: string
-  /** Roots in PEM; without them `trustedRoots()`. */
+  /** Roots in PEM, in place of the machine's. */
   readonly ca?: readonly string[]
   /** Judges the peer's certificate in addition; its text refuses the connection. */
   readonly checkCert?: (certificate: tls.PeerCertificate) => string | undefined
 }
 
-let roots: readonly string[] | undefined
-
-/** All roots that this machine trusts, in PEM; read once. */
-export function trustedRoots(extra: readonly string[] = []): readonly string[] {
-  roots ??= [...new Set([...tls.rootCertificates, ...systemRoots()])]
-  return extra.length === 0 ? roots : [...roots, ...extra]
-}
-
-function systemRoots(): readonly string[] {
-  const read = (tls as { getCACertificates?: (type: 'system' | 'extra') => string[] }).getCACertificates
-  if (read) return [...attempt(() => read('system')), ...attempt(() => read('extra'))]
-  const files = process.platform === 'linux' ? [process.env['SSL_CERT_FILE'] ?? '', ...BUNDLES] : []
-  for (const file of files) {
-    const text = file === '' ? '' : attempt(() => [readFileSync(file, 'utf8')])[0]
-    const found = text?.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
-    if (found) return found
-  }
-  return []
-}
-
-function attempt(read: () => string[]): string[] {
-  try {
-    return read()
-  } catch {
-    return []
-  }
-}
-
-let context: tls.SecureContext | undefined
-
-/** Parsing some 140 roots takes tens of milliseconds, so the common context is made once. */
-function commonContext(): tls.SecureContext {
-  context ??= tls.createSecureContext({ ca: [...trustedRoots()], minVersion: 'TLSv1.2' })
-  return context
-}
-
-/** Starts TLS on the socket, which it owns from here on. Rejects with Node's own error, or EngineError('io') of checkCert. */
-export function startTls(socket: Socket, options: TlsOptions): Promise<tls.TLSSocket> {
+/** Starts TLS on the socket, which it owns from here on. Rejects with CertificateError, Node's own error, or EngineError('io') of checkCert. */
+export function startTls(socket: Socket, options: TlsOptions, roots: Roots = systemRoots): Promise<tls.TLSSocket> {
+  const { servername, verifyName = servername, ca } = options
   return new Promise((resolve, reject) => {
     const secure = tls.connect({
       socket,
-      host: options.servername,
-      ...(isIP(options.servername) === 0 ? { servername: options.servername } : {}),
-      rejectUnauthorized: options.rejectUnauthorized,
-      ...(options.verifyName === undefined ? {} : { checkServerIdentity: (_host: string, certificate: tls.PeerCertificate) => tls.checkServerIdentity(options.verifyName!, certificate) }),
-      secureContext: options.ca ? tls.createSecureContext({ ca: [...options.ca], minVersion: 'TLSv1.2' }) : commonContext(),
+      host: servername,
+      ...(isIP(servername) === 0 ? { servername } : {}),
+      rejectUnauthorized: false,
+      checkServerIdentity: (_host: string, certificate: tls.PeerCertificate) => tls.checkServerIdentity(verifyName, certificate),
+      secureContext: ca ? tls.createSecureContext({ ca: [...ca], minVersion: 'TLSv1.2' }) : roots.context(),
     })
     const fail = (error: Error): void => {
       secure.destroy()
@@ -87,9 +48,69 @@ export function startTls(socket: Socket, options: TlsOptions): Promise<tls.TLSSo
     secure.once('secureConnect', () => {
       secure.off('close', onClose)
       secure.off('error', fail)
-      const refusal = options.checkCert?.(secure.getPeerCertificate(true))
-      if (refusal === undefined) resolve(secure)
-      else fail(new EngineError('io', refusal))
+      const refusal = judge(secure, verifyName, options, roots)
+      if (refusal === undefined) return resolve(secure)
+      // Whoever was refused may still send rubbish.
+      secure.on('error', () => {})
+      fail(refusal)
     })
   })
+}
+
+/** Why the connection is refused; undefined when it is not. */
+function judge(secure: tls.TLSSocket, host: string, options: TlsOptions, roots: Roots): Error | undefined {
+  if (options.rejectUnauthorized) {
+    const chain = chainOf(secure.getPeerCertificate(true))
+    if (!secure.authorized) {
+      const verdict = verdictOf(secure.authorizationError)
+      roots.noteRefused()
+      return certificateFault({
+        host, verdict, chain, wallMs: Date.now(), vouchedBefore: roots.vouchedBefore(host), knownOrganisations: roots.organisations(),
+      })
+    }
+    roots.noteVouched(host, vouchedBy(chain))
+  }
+  const refusal = options.checkCert?.(secure.getPeerCertificate(true))
+  return refusal === undefined ? undefined : new EngineError('io', refusal)
+}
+
+/** Node gives the verdict as a text or as an error, depending on its version and on what is wrong. */
+function verdictOf(error: unknown): string {
+  if (typeof error === 'string') return error
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
+  return typeof code === 'string' ? code : typeof message === 'string' ? message : 'it was not verified'
+}
+
+/** What the server showed, its own certificate first. */
+function chainOf(leaf: tls.DetailedPeerCertificate): SeenCertificate[] {
+  const chain: SeenCertificate[] = []
+  const seen = new Set<string>()
+  for (let at: tls.DetailedPeerCertificate | undefined = leaf; at?.fingerprint256 !== undefined && chain.length < MAX_CHAIN; at = at.issuerCertificate) {
+    if (seen.has(at.fingerprint256)) break
+    seen.add(at.fingerprint256)
+    chain.push(seenCertificate(at))
+  }
+  return chain
+}
+
+function seenCertificate(certificate: tls.PeerCertificate): SeenCertificate {
+  const { subject, issuer, subjectaltname = '' } = certificate
+  return {
+    subject: nameOf(subject),
+    issuer: nameOf(issuer),
+    issuerOrganisation: first(issuer?.O),
+    names: [...subjectaltname.matchAll(/(?:DNS|IP Address):([^,]+)/g)].map((match) => match[1]!.trim()),
+    validFromMs: Date.parse(certificate.valid_from),
+    validToMs: Date.parse(certificate.valid_to),
+  }
+}
+
+function nameOf(name: tls.Certificate | undefined): string {
+  return first(name?.CN) || first(name?.O) || first(name?.OU)
+}
+
+/** A field that stands several times is an array, whatever its type says. */
+function first(field: unknown): string {
+  const text: unknown = Array.isArray(field) ? field[0] : field
+  return typeof text === 'string' ? text : ''
 }

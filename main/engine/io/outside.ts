@@ -1,0 +1,82 @@
+/**
+ * The engine's way out to servers and relays, in one object: whom to trust, which proxy to take, where hosts were found
+ * before. Everything that connects by TCP goes through it.
+ */
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Env } from '../base/env.ts'
+import type { AddrPort } from '../base/ip.ts'
+import { addressOf, dial, type DialOptions, type DialWorld } from './dial.ts'
+import { makeHttpFetch } from './http-fetch.ts'
+import { KnownHosts, type KnownHostsStore } from './known-hosts.ts'
+import { ProxyRules, type Proxy } from './proxy-rules.ts'
+import { dialRelay, type RelayDialOptions } from './relay-dial.ts'
+import { Resolver } from './resolve.ts'
+import { SystemRoots } from './roots.ts'
+import { ServerTrust, type TrustStore } from './server-trust.ts'
+
+export interface OutsideOptions {
+  readonly env: Env
+  readonly store: TrustStore & KnownHostsStore
+  /** Environment variables by name: proxies, places of roots. */
+  readonly variables: Readonly<Record<string, string | undefined>>
+  /** URL of the control server in use. */
+  readonly server: () => string
+}
+
+export class Outside {
+  readonly trust: ServerTrust
+  readonly #env: Env
+  readonly #known: KnownHosts
+  readonly #proxies: ProxyRules
+  readonly #resolver: Resolver
+  readonly #world: DialWorld
+  readonly #fetch: ReturnType<typeof makeHttpFetch>
+  /** What was told of proxies, so that each is told once. */
+  readonly #told = new Set<string>()
+
+  constructor({ env, store, variables, server }: OutsideOptions) {
+    this.#env = { ...env, log: env.log.part('dial') }
+    this.#known = new KnownHosts(store, () => env.clock.wallMs())
+    this.#proxies = new ProxyRules(variables)
+    this.#resolver = new Resolver({ remembered: (host) => this.#known.addressesOf(host) })
+    this.trust = new ServerTrust({ roots: new SystemRoots({ env: variables }), known: this.#known, store, journal: env.journal, server })
+    this.#world = {
+      resolver: this.#resolver,
+      roots: this.trust,
+      proxyFor: (target) => this.#proxies.proxyFor(target),
+      onProxy: (proxy, host, how, why) => this.#tellProxy(proxy, host, how, why),
+      onReached: (host, address) => this.#known.noteAddress(host, address),
+    }
+    this.#fetch = makeHttpFetch(this.dial)
+  }
+
+  /** Proxies that the engine itself serves: they are no way to the server. */
+  setOwnProxies(own: readonly AddrPort[]): void {
+    this.#proxies.setOwn(own)
+  }
+
+  readonly dial = (options: DialOptions): Promise<Socket> => dial(options, this.#world)
+
+  readonly dialRelay = (host: string, port: number, options: RelayDialOptions): Promise<Socket> => dialRelay(host, port, options, this.#world)
+
+  readonly fetch: ReturnType<typeof makeHttpFetch> = (request) => this.#fetch(request)
+
+  /** Addresses of a name, remembered ones when DNS is broken. Rejects when there are none. */
+  readonly resolve = (host: string): Promise<readonly string[]> => this.#resolver.addresses(host)
+
+  /** A host has proved who it is by other means than a certificate, at the end of a stream that was dialled here. */
+  readonly noteReached = (host: string, stream: Duplex): void => {
+    const address = addressOf(stream)
+    if (address !== undefined) this.#known.noteAddress(host, address)
+  }
+
+  #tellProxy(proxy: Proxy, host: string, how: 'used' | 'gone-around', why: string): void {
+    const mark = `${how} ${proxy.name} ${host}`
+    if (this.#told.has(mark) || this.#told.size > 1000) return
+    this.#told.add(mark)
+    this.#env.journal.add({ part: 'dial', kind: `proxy-${how}`, why, proxy: proxy.name, host })
+    if (how === 'used') this.#env.log.info(`direct → by the proxy ${proxy.name} (${why})`)
+    else this.#env.log.warn(`by the proxy → direct (${why})`)
+  }
+}
