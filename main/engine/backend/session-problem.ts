@@ -12,20 +12,43 @@ const NEW_KEY: SessionAction = { Kind: 'new-auth-key', Label: 'Use another auth 
 const CHECK: SessionAction = { Kind: 'check-server', Label: 'Check the server address' }
 const ASK: SessionAction = { Kind: 'ask-admin', Label: 'Ask whoever runs the server' }
 const WAIT: SessionAction = { Kind: 'wait', Label: 'Wait, it is tried again by itself' }
-const TRUST: SessionAction = { Kind: 'trust-certificate', Label: 'Look at the certificate' }
+const TRUST: SessionAction = { Kind: 'trust-certificate', Label: 'Trust its certificate' }
+const CLOCK: SessionAction = { Kind: 'fix-clock', Label: 'Set the clock' }
+const NETWORK: SessionAction = { Kind: 'wait', Label: 'Check the network; it is tried again by itself' }
+const PROXY: SessionAction = { Kind: 'wait', Label: 'Check the proxy setting' }
 
 const ACTIONS: Partial<Readonly<Record<ErrorCode, SessionAction>>> = {
   'auth-key-invalid': NEW_KEY,
   'bad-argument': CHECK,
+  'captive-portal': { Kind: 'wait', Label: "Open this network's sign-in page" },
+  'cert-expired': ASK,
+  'cert-incomplete': ASK,
+  'cert-intercepted': { Kind: 'ask-admin', Label: 'Use another network, or ask whoever runs this one' },
+  'cert-not-yet-valid': CLOCK,
+  'cert-self-signed': TRUST,
+  'cert-unknown-issuer': TRUST,
+  'cert-untrusted': ASK,
+  'cert-wrong-name': CHECK,
+  'clock-wrong': CLOCK,
+  'connection-refused': CHECK,
   'control-bad-response': CHECK,
   'control-key-mismatch': ASK,
+  'control-needs-tls': CHECK,
+  'control-no-tls': CHECK,
   'control-not-found': SIGN_IN,
   'control-rate-limited': WAIT,
   'control-refused': ASK,
-  'control-tls': TRUST,
+  'control-tls': ASK,
   'control-unreachable': WAIT,
   'control-version': ASK,
+  'control-wrong-server': CHECK,
+  'dns-failed': NETWORK,
+  'dns-no-such-name': CHECK,
   'login-elsewhere': CHECK,
+  'proxy-bad-setting': PROXY,
+  'proxy-refused': PROXY,
+  'proxy-sign-in': PROXY,
+  'proxy-unreachable': PROXY,
   timeout: WAIT,
 }
 

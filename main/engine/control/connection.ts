@@ -55,6 +55,7 @@ export class ControlConnection {
     const stream = await dialTs2021({
       env: this.#env,
       dial: this.#deps.dial,
+      noteReached: this.#deps.noteReached,
       url: this.url,
       machineKey: this.#machineKey.bytes(),
       serverKey: this.#serverKey,

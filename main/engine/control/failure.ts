@@ -1,50 +1,60 @@
 /**
  * Turns whatever went wrong into a code and a sentence that a person can act on.
  */
+import { printable } from '../base/printable.ts'
 import { EngineError, errorText, type ErrorCode } from '../base/errors.ts'
 import type { Failure } from '../core/session/types.ts'
 
-const UNREACHABLE: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there (connection refused)',
-  ENOTFOUND: 'its name is not known to DNS',
-  EAI_AGAIN: 'DNS does not answer',
-  EAI_NODATA: 'its name has no address',
-  ENETUNREACH: 'no network',
-  EHOSTUNREACH: 'no way to that host',
-  ECONNRESET: 'the connection was reset',
-  ETIMEDOUT: 'it did not answer in time',
-  EPIPE: 'the connection was closed',
+interface Told {
+  readonly code: ErrorCode
+  readonly text: (host: string) => string
 }
 
-const CERTIFICATE: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: 'its certificate has expired',
-  CERT_NOT_YET_VALID: 'its certificate is not valid yet, or this clock is wrong',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed and not trusted by this machine',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate comes from an authority that this machine does not trust',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate chain is incomplete',
-  UNABLE_TO_GET_ISSUER_CERT: 'its certificate chain is incomplete',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate comes from an authority that this machine does not trust',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+const unreachable = (why: string, next = "Check this computer's network"): Told => ({ code: 'control-unreachable', text: (host) => `cannot reach the control server ${host}: ${why}. ${next}` })
+
+/** What the system's words mean for a person. */
+const SYSTEM: Readonly<Record<string, Told>> = {
+  ECONNREFUSED: {
+    code: 'connection-refused',
+    text: (host) => `cannot reach the control server ${host}: nothing listens there (connection refused). Check the address and its port, or whether the server runs`,
+  },
+  ENETUNREACH: unreachable('no network'),
+  EHOSTUNREACH: unreachable('no way to that host'),
+  EADDRNOTAVAIL: unreachable('no network of that kind (IPv4 or IPv6)'),
+  EACCES: unreachable('this computer does not allow it', 'Check its firewall'),
+  EPERM: unreachable('this computer does not allow it', 'Check its firewall'),
+  ECONNRESET: unreachable('the connection was reset', 'Check the address and its port; something on the way may block it'),
+  EPIPE: unreachable('the connection was closed', 'Check the address and its port; something on the way may block it'),
+  ETIMEDOUT: unreachable('it did not answer in time', "Check the address and this computer's network"),
 }
+
+const noTls: Told = {
+  code: 'control-no-tls',
+  text: (host) => `${host} does not speak TLS. If the server has no certificate, begin its address with http://; else check the port`,
+}
+
+const otherTls = (code: string): Told => ({
+  code: 'control-tls',
+  text: (host) => `no TLS connection with ${host} could be made (${code}). Ask whoever runs the server, or try another network`,
+})
 
 /** What is to be told and kept of an error of an exchange with `host`. */
 export function failureOf(error: unknown, host: string): Failure {
   if (error instanceof ControlAnswer) return error.failure
+  if (error instanceof EngineError && error.code === 'timeout') {
+    return { code: 'timeout', message: `the control server ${host} did not answer in time. Check the address and this computer's network` }
+  }
+  if (error instanceof EngineError && error.code !== 'io') return { code: error.code, message: error.message }
   const system = systemCode(error)
-  if (system !== undefined && /^ERR_(STREAM|HTTP2)/.test(system)) {
-    return { code: 'control-unreachable', message: `the control server ${host} closed the connection (${system})` }
-  }
-  if (system !== undefined) {
-    const otherTls = /^(ERR_(SSL|TLS)|CERT_|EPROTO)/.test(system) ? 'it does not speak TLS as expected' : undefined
-    const why = CERTIFICATE[system] ?? otherTls
-    if (why !== undefined) return { code: 'control-tls', message: `cannot trust the control server ${host}: ${why} (${system})` }
-    return { code: 'control-unreachable', message: `cannot reach the control server ${host}: ${UNREACHABLE[system] ?? system}` }
-  }
-  if (error instanceof EngineError) {
-    if (error.code === 'timeout') return { code: 'timeout', message: `the control server ${host} did not answer in time` }
-    if (error.code !== 'io') return { code: error.code, message: error.message }
-  }
-  return { code: 'control-unreachable', message: `lost the control server ${host}: ${errorText(error)}` }
+  if (system === undefined) return { code: 'control-unreachable', message: `lost the control server ${host}: ${errorText(error)}` }
+  if (/^ERR_(STREAM|HTTP2)/.test(system)) return { code: 'control-unreachable', message: `the control server ${host} closed the connection (${system})` }
+  const isTls = /^(ERR_(SSL|TLS)|EPROTO)/.test(system)
+  const isPlain = /^ERR_SSL_(WRONG_VERSION_NUMBER|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE)$/.test(system)
+  // The parser of HTTP met the alert of a TLS server.
+  const isNoHttp = system.startsWith('HPE_')
+  const isTlsServer = isNoHttp && rawBytes(error)?.[0] === 0x15
+  const told = isTlsServer ? needsTls : (SYSTEM[system] ?? (isNoHttp ? wrongServer : isPlain ? noTls : isTls ? otherTls(system) : unreachable(system)))
+  return { code: told.code, message: told.text(host) }
 }
 
 /** The system's or TLS's own code, wherever in the chain of causes it stands. */
@@ -52,6 +62,25 @@ function systemCode(error: unknown): string | undefined {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
     const code = (at as { code?: unknown }).code
     if (!(at instanceof EngineError) && typeof code === 'string') return code
+  }
+  return undefined
+}
+
+const needsTls: Told = {
+  code: 'control-needs-tls',
+  text: (host) => `${host} speaks TLS and was asked without. Begin the server's address with https://`,
+}
+
+const wrongServer: Told = {
+  code: 'control-wrong-server',
+  text: (host) => `${host} is no control server: it does not speak HTTP. Check the address and its port`,
+}
+
+/** What the parser of HTTP could not read. */
+function rawBytes(error: unknown): Uint8Array | undefined {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    const { rawPacket } = at as { rawPacket?: unknown }
+    if (rawPacket instanceof Uint8Array) return rawPacket
   }
   return undefined
 }
@@ -92,13 +121,4 @@ function parseRetryAfter(text: string | undefined, wallMs: number): number | und
   if (text === undefined) return undefined
   const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - wallMs
   return Number.isNaN(ms) ? undefined : Math.min(3_600_000, Math.max(0, ms))
-}
-
-const MAX_TEXT = 300
-
-/** The first line of a server's text without control characters, for a message. */
-export function printable(text: string): string {
-  const line = text.trim().split('\n')[0] ?? ''
-  // eslint-disable-next-line no-control-regex
-  return line.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '').slice(0, MAX_TEXT)
 }

@@ -67,6 +67,8 @@ export interface ControlDeps {
   readonly dial: Dial
   readonly http: HttpFetch
   readonly http2: Http2Connect
+  /** A host has proved by its key to be the server, at the other end of a dialled stream. */
+  readonly noteReached?: (host: string, stream: Duplex) => void
   /** Absent where the platform has none: maps are then asked for in plain JSON. */
   readonly zstd?: ZstdDecompress | undefined
 }

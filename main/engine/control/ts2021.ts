@@ -12,12 +12,13 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import type { Env } from '../base/env.ts'
 import { EngineError } from '../base/errors.ts'
+import { printable } from '../base/printable.ts'
 import { Initiator } from '../core/noise/initiator.ts'
 import { TransportCodec } from '../core/noise/transport.ts'
 import { CAPABILITY_VERSION, type ControlDialPlan } from '../core/tailcfg/types.ts'
 import { controlCandidates, hostOf, planCandidates, type Candidate } from './candidates.ts'
 import { deadline } from './deadline.ts'
-import { ControlAnswer, failureOf, printable, statusFailure } from './failure.ts'
+import { ControlAnswer, failureOf, statusFailure } from './failure.ts'
 import { NoiseStream } from './noise-stream.ts'
 import type { Dial } from './ports.ts'
 
@@ -27,6 +28,7 @@ const MAX_REFUSAL_BYTES = 4096
 export interface Ts2021Options {
   readonly env: Env
   readonly dial: Dial
+  readonly noteReached?: ((host: string, stream: Duplex) => void) | undefined
   readonly url: URL
   /** 32 B private key, borrowed. */
   readonly machineKey: Uint8Array
@@ -123,7 +125,9 @@ async function connect(candidate: Candidate, options: Ts2021Options, signal: Abo
   limit.signal.addEventListener('abort', giveUp, { once: true })
   if (limit.signal.aborted) giveUp()
   try {
-    return await handshake(socket, options)
+    const stream = await handshake(socket, options)
+    options.noteReached?.(host, socket)
+    return stream
   } catch (error) {
     socket.destroy()
     throw error

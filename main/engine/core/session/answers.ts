@@ -53,7 +53,9 @@ export function isLasting({ code, status }: Failure): boolean {
 }
 
 const LASTING: ReadonlySet<ErrorCode> = new Set([
-  'control-bad-response', 'control-key-mismatch', 'control-not-found', 'control-refused', 'control-tls', 'control-version',
+  'cert-expired', 'cert-incomplete', 'cert-intercepted', 'cert-not-yet-valid', 'cert-self-signed', 'cert-unknown-issuer', 'cert-untrusted', 'cert-wrong-name',
+  'clock-wrong', 'control-bad-response', 'control-key-mismatch', 'control-needs-tls', 'control-no-tls', 'control-not-found', 'control-refused', 'control-tls',
+  'control-version', 'control-wrong-server', 'proxy-bad-setting', 'proxy-refused', 'proxy-sign-in',
 ])
 
 /** The person or tag behind a login. */
