@@ -18,6 +18,7 @@ import { REFUSED } from './verbs/refused.ts'
 import { set } from './verbs/set.ts'
 import { status } from './verbs/status.ts'
 import { switchTo } from './verbs/switch.ts'
+import { trust } from './verbs/trust.ts'
 import { login, up } from './verbs/up.ts'
 import { version } from './verbs/version.ts'
 import { wait } from './verbs/wait.ts'
@@ -26,7 +27,7 @@ import { whoami, whois } from './verbs/whois.ts'
 
 /** In the order of help. */
 export const VERBS: readonly Verb[] = [
-  up, down, set, get, login, logout, switchTo, wait,
+  up, down, set, get, login, logout, switchTo, trust, wait,
   status, ip, whois, whoami, web,
   exitNode, file,
   ping, netcheck, dns, bugreport, metrics, debug,

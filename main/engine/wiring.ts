@@ -16,15 +16,13 @@ import { Dataplane } from './dataplane/dataplane.ts'
 import { DerpRegions } from './derp/derp-regions.ts'
 import { Health } from './health/health.ts'
 import { SystemClock } from './io/clock.ts'
-import { dial } from './io/dial.ts'
 import { readHostinfo, systemName } from './io/hostinfo.ts'
 import { Http2Connection } from './io/http2.ts'
-import { makeHttpFetch } from './io/http-fetch.ts'
 import { JournalFile } from './io/journal-file.ts'
 import { MemoryStore } from './io/memory-store.ts'
 import { loadNative } from './io/native.ts'
+import { Outside } from './io/outside.ts'
 import { systemRandom } from './io/random.ts'
-import { dialRelay } from './io/relay-dial.ts'
 import { resolveHost } from './io/resolve.ts'
 import { lockStateDir } from './io/state-lock.ts'
 import { Store } from './io/store.ts'
@@ -83,19 +81,21 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const health = new Health({ clock })
   stops.push(() => health.stop())
   const dataplane = new Dataplane({ env, native })
-  const derp = new DerpRegions({ env, dial: dialRelay })
-  const magicsock = new Magicsock({ env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: resolveHost })
+  // Which server is in use is the backend's to say, and nothing is dialled before it stands.
+  const outside = new Outside({ env, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL })
+  const derp = new DerpRegions({ env, dial: outside.dialRelay })
+  const magicsock = new Magicsock({ env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: outside.resolve })
   const control = new Control({
-    env, dial, http: makeHttpFetch(), http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
+    env, dial: outside.dial, http: outside.fetch, noteReached: outside.noteReached, http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
   })
   const netmon = new Netmon({ env, interfaces, links: native.watchLinks ? { start: native.watchLinks } : undefined })
-  const backend = new Backend({
+  const backend: Backend = new Backend({
     env, store, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     resolve: resolveHost, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })
   const server = new LocalApiServer({
-    env, backend, journal, peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
+    env, backend, journal, trust: outside.trust, peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
   })
 
   let fail: (why: string) => void = () => {}
@@ -130,6 +130,11 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   magicsock.start(up.magicsock)
   stops.push(() => magicsock.stop())
   const { socks5, httpProxy } = openProxies(options, dataplane)
+  outside.setOwnProxies([socks5, httpProxy].flatMap((own) => own ?? []))
+  outside.trust.onChange(() => {
+    control.reconnect('the certificates to trust were changed')
+    derp.handleNetworkChange('the certificates to trust were changed')
+  })
   control.start(up.control)
   stops.push(() => control.stop())
   netmon.start({

@@ -22,6 +22,9 @@ import type {
   SessionPage,
   StartOptions,
   Status,
+  TrustAddition,
+  TrustedCertificate,
+  TrustPage,
   WarningText,
   WhoIsResponse,
 } from './types.ts'
@@ -149,6 +152,9 @@ export const METHODS = {
   paths: row<void, PathsPage>('bowline/paths', ['GET'], 'read'),
   netMap: row<void, unknown>('bowline/netmap', ['GET'], 'read'),
   session: row<void, SessionPage>('bowline/session', ['GET'], 'read'),
+  trust: row<void, TrustPage>('bowline/trust', ['GET'], 'read'),
+  addTrust: row<TrustAddition, TrustPage>('bowline/trust', ['PUT'], 'write'),
+  removeTrust: row<void, TrustedCertificate>('bowline/trust', ['DELETE'], 'write'),
 } as const
 
 export type MethodName = keyof typeof METHODS

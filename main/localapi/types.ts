@@ -338,3 +338,28 @@ export interface SessionPage {
   readonly KeyExpired?: boolean
   readonly AuthURL?: string
 }
+
+/** A certificate that a person added for one control server. */
+export interface TrustedCertificate {
+  readonly Subject: string
+  readonly Issuer: string
+  /** SHA-256 in upper-case hex with colons. */
+  readonly Fingerprint: string
+  readonly NotBefore: string
+  readonly NotAfter: string
+  /** It may vouch for others. */
+  readonly IsAuthority: boolean
+  readonly PEM: string
+}
+
+/** bowline/trust: what was added for a server; after a PUT only what is new. */
+export interface TrustPage {
+  readonly Server: string
+  readonly Certificates: readonly TrustedCertificate[]
+}
+
+/** bowline/trust, PUT. */
+export interface TrustAddition {
+  /** One certificate or several. */
+  readonly PEM: string
+}

@@ -16,11 +16,14 @@ import { profiles } from './profiles.ts'
 import { empty, json, jsonIndented, text } from './reply.ts'
 import type { Reply } from './reply.ts'
 import { sessionPage } from './session-page.ts'
+import { addTrust, listTrust, removeTrust } from './trust.ts'
+import type { Trust } from './trust.ts'
 import { watchBus } from './watch-bus.ts'
 
 export interface Call {
   readonly backend: Backend
   readonly journal: JournalReader
+  readonly trust: Trust
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly query: URLSearchParams
@@ -114,6 +117,9 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
     return map ? jsonIndented(map) : noMap()
   },
   session: sessionPage,
+  trust: listTrust,
+  addTrust,
+  removeTrust,
 }
 
 /** A Map would be an empty object in JSON. */

@@ -22,6 +22,7 @@ import { DIAL_PATH, refuseUpgrade, serveDial, type TunnelDial } from './dial.ts'
 import { HANDLERS } from './handlers.ts'
 import type { JournalReader } from './journal-page.ts'
 import { lackingReply, UNKNOWN_PATH } from './lacking.ts'
+import type { Trust } from './trust.ts'
 import { errorReply, send, setCommonHeaders, text } from './reply.ts'
 import type { Reply } from './reply.ts'
 import { BodyReader, formValues } from './request-body.ts'
@@ -38,6 +39,7 @@ export interface ServerDeps {
   readonly env: Env
   readonly backend: Backend
   readonly journal: JournalReader
+  readonly trust: Trust
   /** undefined: the system cannot tell who calls. */
   readonly peerCredentials: PeerCredentials | undefined
   /** TCP through the tunnel; undefined where there is none. */
@@ -149,14 +151,14 @@ export class LocalApiServer {
   }
 
   async #answer(name: ServedName, rest: string, query: string, request: IncomingMessage, response: ServerResponse, writes: boolean): Promise<Reply> {
-    const { backend, journal, env } = this.#deps
+    const { backend, journal, trust, env } = this.#deps
     const raw = name === 'bugReport'
     const body = raw ? ({ kind: 'body', text: '', json: undefined } as const) : await this.#bodies.read(request, writes)
     if (body.kind === 'refused') return body.reply
     const reason = reasonOf(request)
     if (reason !== undefined) env.journal.add({ part: 'server', kind: 'reason', why: reason, path: METHODS[name].path })
     try {
-      return await HANDLERS[name]({ backend, journal, request, response, query: formValues(query, request, body.text), rest, body: body.json })
+      return await HANDLERS[name]({ backend, journal, trust, request, response, query: formValues(query, request, body.text), rest, body: body.json })
     } catch (error) {
       if (!(error instanceof EngineError)) env.log.error('a LocalAPI call failed', { method: METHODS[name].path, error: errorText(error) })
       return errorReply(error)

@@ -5,6 +5,10 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { LocalApiServer } from '../../../main/engine/server/localapi-server.ts'
 import type { PeerCredentials } from '../../../main/engine/server/caller.ts'
+import { KnownHosts } from '../../../main/engine/io/known-hosts.ts'
+import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
+import { SystemRoots } from '../../../main/engine/io/roots.ts'
+import { ServerTrust } from '../../../main/engine/io/server-trust.ts'
 import { makeTempDir, removeTempDir } from '../../support/temp.ts'
 import { makeRig } from '../backend/rig.ts'
 import type { Rig } from '../backend/rig.ts'
@@ -30,7 +34,7 @@ export async function serve(options: { peerCredentials?: PeerCredentials } = {})
   const socketPath = join(dir, 'sub', 'x.sock')
   const rig = makeRig()
   rig.backend.start()
-  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, journal: { tail: () => [{ seq: 1, atMs: 0, part: 'test', kind: 'k', why: 'w' }] }, peerCredentials: options.peerCredentials })
+  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, trust: makeTrust(rig), journal: { tail: () => [{ seq: 1, atMs: 0, part: 'test', kind: 'k', why: 'w' }] }, peerCredentials: options.peerCredentials })
   await server.listen(socketPath)
   return {
     rig, server, socketPath,
@@ -45,6 +49,12 @@ export async function serve(options: { peerCredentials?: PeerCredentials } = {})
       removeTempDir(dir)
     },
   }
+}
+
+/** The real one, with nothing on disk. */
+export function makeTrust({ env, backend }: Pick<Rig, 'env' | 'backend'>): ServerTrust {
+  const store = new MemoryStore()
+  return new ServerTrust({ roots: new SystemRoots(), known: new KnownHosts(store, () => 0), store, journal: env.journal, server: () => backend.views.prefs().ControlURL })
 }
 
 export async function exchange(socketPath: string, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
