@@ -50,17 +50,21 @@ export function problemIn(notify: Notify): Problem | undefined {
 /** A failure of the server as two sentences. `code` is the engine's. */
 export function serverProblem(code: string, error: string): Problem {
   // The system's own code in brackets at the end is for tickets.
-  const plain = safeText(error, 300).replace(/ \([A-Z][A-Z0-9_]+\)$/, '').replace(/\bthe control server /, '')
-  const what = `${plain.charAt(0).toUpperCase()}${plain.slice(1)}${/[.!?…]$/.test(plain) ? '' : '.'}`
-  return { what, next: nextStep(code, plain) }
+  const plain = safeText(error, 500).replace(/ \([A-Z][A-Z0-9_]+\)$/, '').replace(/\bthe control server /, '')
+  // Where the engine knows what to do, it says so in its last sentence.
+  const said = /^(.+?\.) ([A-Z].+)$/.exec(plain)
+  if (said && !/ tried again by itself/.test(plain)) return { what: sentence(said[1]!), next: sentence(said[2]!) }
+  return { what: sentence(plain), next: nextStep(code) }
 }
 
-function nextStep(code: string, text: string): string {
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? '' : '.'}`
+}
+
+function nextStep(code: string): string {
   switch (code) {
     case 'auth-key-invalid':
       return 'Ask your admin for a new auth key, or sign in with the browser.'
-    case 'control-tls':
-      return /speak TLS/.test(text) ? 'If the server has no certificate, write http:// before its address.' : 'Check the address, or ask whoever runs the server.'
     case 'control-version':
       return 'Update Bowline.'
     case 'control-unreachable':

@@ -34,8 +34,8 @@ describe('the sign-in page', () => {
 
 describe('what is wrong with a server', () => {
   it('is one sentence without the system code, and one next step', () => {
-    expect(serverProblem('control-tls', 'cannot trust the control server hs.example: its certificate is self-signed and not trusted by this machine (DEPTH_ZERO_SELF_SIGNED_CERT)')).toEqual({
-      what: 'Cannot trust hs.example: its certificate is self-signed and not trusted by this machine.', next: 'Check the address, or ask whoever runs the server.',
+    expect(serverProblem('cert-unknown-issuer', 'the certificate of hs.example was issued by "Lab", an authority that this computer does not know. If it is your server\'s own, add it: bowline trust add FILE')).toEqual({
+      what: 'The certificate of hs.example was issued by "Lab", an authority that this computer does not know.', next: "If it is your server's own, add it: bowline trust add FILE.",
     })
     expect(serverProblem('control-unreachable', 'cannot reach the control server hs.example: nothing listens there (connection refused)').what).toBe('Cannot reach hs.example: nothing listens there (connection refused).')
     expect(serverProblem('auth-key-invalid', 'the key is spent').next).toMatch(/new auth key/)
