@@ -6,6 +6,7 @@
  */
 import { Socket } from 'node:net'
 import { EngineError, errorText } from './base/errors.ts'
+import { limitYoungGeneration } from './io/memory.ts'
 import { startEngine, type RunningEngine } from './wiring.ts'
 import type { DaemonOptions } from '../localapi/daemon-options.ts'
 
@@ -19,6 +20,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     process.stderr.write(`error: broken invariant: ${errorText(error)}\n${error instanceof Error ? (error.stack ?? '') : ''}\n`)
     process.exit(70)
   })
+  limitYoungGeneration()
   let engine: RunningEngine
   const told = untilTold()
   try {

@@ -25,6 +25,7 @@ import { Outside } from './io/outside.ts'
 import { systemRandom } from './io/random.ts'
 import { resolveHost } from './io/resolve.ts'
 import { lockStateDir } from './io/state-lock.ts'
+import { keepMemorySmall } from './io/memory.ts'
 import { Store } from './io/store.ts'
 import { zstdDecompress } from './io/zstd.ts'
 import { Magicsock } from './magicsock/magicsock.ts'
@@ -148,6 +149,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   stops.push(() => server.close())
   backend.start()
   stops.push(() => backend.stop())
+  stops.push(keepMemorySmall(clock, () => log.debug('memory given back', { bytes: native.giveBackMemory() })))
   log.info(`ready: serving ${options.socketPath}, UDP port ${port}`, {
     socks5: socks5 && formatAddrPort(socks5), http: httpProxy && formatAddrPort(httpProxy),
   })

@@ -63,6 +63,8 @@ export interface NativeBinding {
   startPlane(options: PlaneOptions, wake: () => void): NativePlane
   /** Who is at the other end of a connected Unix socket; undefined when that cannot be told. */
   readonly peerCredentials: (fd: number) => Credentials | undefined
+  /** Lets go of memory that only the start needed; gives the bytes of program pages that were resident. */
+  readonly giveBackMemory: () => number
   /** Calls on changes of links, addresses or routes; gives the way to stop. Absent where the system has no such events. */
   readonly watchLinks: ((changed: () => void) => () => void) | undefined
 }
@@ -72,6 +74,7 @@ interface RawAddon {
   LinkMonitor: new (tell: (bits: number) => void) => { stop(): void }
   linkMonitorSupported(): boolean
   peerCredentials(fd: number): Credentials | null
+  giveBackMemory(): number
 }
 
 const FILE = `bowline.${process.platform}-${process.arch}.node`
@@ -105,6 +108,7 @@ export function loadNative(): NativeBinding {
   return {
     startPlane: (options, wake) => wrapPlane(attempt(() => new raw.Plane(options, wake))),
     peerCredentials: (fd) => attempt(() => raw.peerCredentials(fd)) ?? undefined,
+    giveBackMemory: () => attempt(() => raw.giveBackMemory()),
     watchLinks: raw.linkMonitorSupported()
       ? (changed) => {
           const monitor = attempt(() => new raw.LinkMonitor(() => changed()))

@@ -8,5 +8,6 @@
 
 mod guard;
 mod links;
+mod memory;
 mod peercred;
 mod plane;

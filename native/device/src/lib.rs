@@ -1,7 +1,8 @@
-//! What touches the system: UDP sockets with segmentation offload, peer credentials of a local socket, link events.
+//! What touches the system: UDP sockets with segmentation offload, peer credentials of a local socket, link events, memory.
 
 pub mod batch;
 pub mod links;
+pub mod memory;
 pub mod peercred;
 mod socket;
 pub mod udp;
