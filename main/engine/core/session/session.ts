@@ -27,6 +27,8 @@ import type { ControlState, Failure, Login, LoginStep, Outcome, SessionAction, S
 export const STREAM_SILENCE_MS = 120_000
 /** How long each step's answer may take. */
 const TIMEOUT_MS = { fetch: 20_000, connect: 70_000, register: 45_000, stream: STREAM_SILENCE_MS } as const
+/** How long one wait for a person's approval lasts before it is taken up anew: an answer may be lost on a living connection. */
+const POLL_MS = 60_000
 /** How long somebody who was just let in waits for the first bytes of a map; twice as long at each further try. */
 const FIRST_MAP_MS = 30_000
 /** A stream that lasted this long was a good one: its end is no failure. */
@@ -70,7 +72,7 @@ interface ActPhase {
   readonly step: Step
   readonly id: number
   readonly sinceMs: number
-  readonly deadlineMs: number | undefined
+  readonly deadlineMs: number
   /** A stream whose first map has come. */
   readonly running: boolean
 }
@@ -102,6 +104,8 @@ export class Session {
   #lateMaps = 0
   #links = 0
   #toldLogin = false
+  /** The link of the state told last. */
+  #toldLink: string | undefined
   #nextId = 1
   #why = ''
   #actions: SessionAction[] = []
@@ -196,8 +200,9 @@ export class Session {
   handleTimeout(nowMs: number): void {
     const phase = this.#phase
     if (phase.kind === 'pause' && phase.untilMs <= nowMs) return this.#advance(nowMs)
-    if (phase.kind !== 'act' || phase.deadlineMs === undefined || phase.deadlineMs > nowMs) return
+    if (phase.kind !== 'act' || phase.deadlineMs > nowMs) return
     this.#actions.push({ kind: 'cancel', id: phase.id })
+    if (phase.step === 'register' && this.#goal?.kind === 'register' && this.#goal.link) return this.#act(nowMs, 'register')
     if (phase.step !== 'fetch') this.#actions.push({ kind: 'disconnect', why: 'the server is silent' })
     const noMap = phase.step === 'stream' && !phase.running && this.#toldLogin
     if (noMap) this.#lateMaps++
@@ -210,7 +215,7 @@ export class Session {
   nextTimeout(): { atMs: number; why: string } | undefined {
     const phase = this.#phase
     if (phase.kind === 'pause') return { atMs: phase.untilMs, why: 'try again' }
-    if (phase.kind === 'act' && phase.deadlineMs !== undefined) return { atMs: phase.deadlineMs, why: `no answer to ${phase.step}` }
+    if (phase.kind === 'act') return { atMs: phase.deadlineMs, why: `no answer to ${phase.step}` }
     return undefined
   }
 
@@ -230,11 +235,14 @@ export class Session {
     const goal = this.#goal!
     const id = this.#nextId++
     const link = goal.kind === 'register' ? goal.link : undefined
-    const deadlineMs = link && step === 'register' ? undefined : nowMs + this.#timeoutMs(step)
+    const deadlineMs = nowMs + (link && step === 'register' ? POLL_MS : this.#timeoutMs(step))
     this.#phase = { kind: 'act', step, id, sinceMs: nowMs, deadlineMs, running: false }
     // A person who waits for approval keeps the link on screen while the connection is mended.
     if (!link) this.#working(nowMs, LOGIN_STEP[step])
-    else if (step === 'register') this.#state({ kind: 'waiting', authUrl: link.url, sinceMs: link.sinceMs, why: link.why })
+    else if (step === 'register' && this.#toldLink !== link.url) {
+      this.#state({ kind: 'waiting', authUrl: link.url, sinceMs: link.sinceMs, why: link.why })
+      this.#toldLink = link.url
+    }
     this.#actions.push(this.#actionOf(step, id, goal))
   }
 
@@ -452,6 +460,7 @@ export class Session {
   }
 
   #state(state: ControlState): void {
+    this.#toldLink = undefined
     this.#events.push({ kind: 'state', state })
   }
 }
