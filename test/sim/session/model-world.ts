@@ -109,9 +109,7 @@ export class ModelWorld {
   }
 
   #newKey(): PrivateKey {
-    const bytes = new Uint8Array(32).fill(7)
-    new DataView(bytes.buffer).setUint32(4, ++this.#keys)
-    return PrivateKey.fromRandom(bytes)
+    return numberedKey(this.#keys++)
   }
 
   #begin(sameServer: boolean): void {
@@ -352,7 +350,15 @@ export class ModelWorld {
   }
 }
 
-/** Keys are numbered: a public key would cost more than all the rest. */
+/** All worlds have the same keys: making one costs more than a day of the rest. */
+const KEYS: PrivateKey[] = []
+
+function numberedKey(n: number): PrivateKey {
+  const bytes = new Uint8Array(32).fill(7)
+  new DataView(bytes.buffer).setUint32(4, n)
+  return (KEYS[n] ??= PrivateKey.fromRandom(bytes))
+}
+
 function nameOf(key: PrivateKey): string {
   return Buffer.from(key.bytes().subarray(4, 8)).toString('hex')
 }

@@ -7,7 +7,7 @@ import { ModelWorld } from './model-world.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-const SEEDS = Number(process.env['BOWLINE_SEEDS'] ?? 1000)
+const SEEDS = Number(process.env['BOWLINE_SEEDS'] ?? 300)
 /** A device may ask once in 10 s on the average, whatever happens. */
 const MOST_IN_AN_HOUR = 500
 
