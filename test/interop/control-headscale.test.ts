@@ -162,14 +162,14 @@ test('a link is offered, waits for approval, and logs in when the administrator 
   expect(one.netMap?.self.Name).toBe('by-link.lab.internal.')
 })
 
-test('a sign-in that the administrator rejects ends there and says so', async () => {
+test('a link that the administrator rejects is replaced by a new one, with the reason', async () => {
   const one = client('rejected')
   one.control.begin({ controlUrl: headscale.url, machineKey: one.machineKey, nodeKey: undefined, interactive: true })
   const url = await waitFor('the link', () => one.links[0], { withinMs: 10_000 })
   await headscale.cli('auth', 'reject', '--auth-id', url.slice(url.lastIndexOf('/') + 1))
-  const state = await waitFor('the refusal', () => (one.state.kind === 'needs-login' ? one.state : undefined), { withinMs: 15_000 })
-  expect(state).toMatchObject({ code: 'login-refused' })
-  expect(one.links).toHaveLength(1)
+  const second = await waitFor('the new link', () => one.links[1], { withinMs: 15_000 })
+  expect(second).not.toBe(url)
+  expect(one.state).toMatchObject({ kind: 'waiting', authUrl: second, problem: { code: 'login-refused' } })
 })
 
 test('a device that the administrator deleted needs a login after its next connection', async () => {

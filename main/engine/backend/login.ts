@@ -137,6 +137,7 @@ export class LoginFlow {
       knot.emit({ BrowseToURL: state.authUrl })
     }
     if (state.kind === 'running') this.#pending = undefined
+    if (state.kind === 'running' || state.kind === 'needs-login' || state.kind === 'failed') model.authUrl = ''
     const refused = state.kind === 'failed' ? state.message : state.kind === 'needs-login' && state.code !== undefined ? state.why : undefined
     if (refused !== undefined && this.#pending !== undefined) {
       this.#pending = undefined

@@ -20,13 +20,19 @@ export interface Endpoint {
 
 export type LoginStep = 'fetch-server-key' | 'connect' | 'register' | 'wait-for-approval' | 'authorised' | 'wait-for-map'
 
+/** What a person should know although the session goes on. */
+export interface Problem {
+  readonly code: ErrorCode
+  readonly message: string
+}
+
 export type ControlState =
   | { readonly kind: 'idle' }
   | { readonly kind: 'working'; readonly step: LoginStep; readonly sinceMs: number; readonly why: string }
   | { readonly kind: 'needs-login'; readonly why: string; readonly code?: ErrorCode }
-  /** `why`: why there is this link, and what became of the one before. */
-  | { readonly kind: 'waiting'; readonly authUrl: string; readonly sinceMs: number; readonly why?: string }
-  | { readonly kind: 'running'; readonly sinceMs: number; readonly problem?: { readonly code: ErrorCode; readonly message: string } }
+  /** `why`: why there is this link, and what became of the one before; `problem`: that one was perhaps refused. */
+  | { readonly kind: 'waiting'; readonly authUrl: string; readonly sinceMs: number; readonly why?: string; readonly problem?: Problem }
+  | { readonly kind: 'running'; readonly sinceMs: number; readonly problem?: Problem }
   | { readonly kind: 'lost'; readonly code: ErrorCode; readonly message: string; readonly retryInMs: number }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
 

@@ -70,6 +70,9 @@ export function problemOf(model: Model, wallMs: number): SessionProblem | undefi
       ...(retryAtMs === undefined ? {} : { RetryAt: new Date(retryAtMs).toISOString() }),
     }
   }
+  if (control.kind === 'waiting' && control.problem) {
+    return { Code: control.problem.code, Text: sentence(control.problem.message), Action: ASK }
+  }
   if (control.kind === 'running' && control.problem) {
     const { code, message } = control.problem
     return { Code: code, Text: `${sentence(message)} The sign-in before is still good.`, Action: ACTIONS[code] ?? SIGN_IN }

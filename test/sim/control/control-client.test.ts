@@ -164,15 +164,20 @@ test('an interactive sign-in shows a link, waits, and is in once somebody confir
   await ada.running()
 })
 
-test('a refused sign-in ends there and says so', async () => {
+test('a refused sign-in gives a new link and says so, and ends when it is refused again and again', async () => {
   const lab = new Lab()
   const ada = lab.client('ada')
   ada.begin({ interactive: true })
   await lab.until('a follow-up', () => lab.server.counts.has('/machine/register followup'))
   lab.server.registration.reject(lab.server.pendingSignIns()[0]!.id)
-  await lab.until('the refusal', () => ada.state.kind === 'needs-login')
+  await lab.until('a second link', () => ada.links.length === 2)
+  expect(ada.state).toMatchObject({ kind: 'waiting', problem: { code: 'login-refused' } })
+  await lab.until('the end', () => {
+    for (const { id } of lab.server.pendingSignIns()) lab.server.registration.reject(id)
+    return ada.state.kind === 'needs-login'
+  })
   expect(ada.state).toMatchObject({ code: 'login-refused' })
-  expect(ada.links).toHaveLength(1)
+  expect(ada.links).toHaveLength(4)
 })
 
 for (const deltaStyle of ['patch', 'headscale'] as const) {

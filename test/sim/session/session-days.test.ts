@@ -34,7 +34,7 @@ for (const person of [true, false]) {
     }
     // The world is worth its name only while it brings all of this about.
     const expected = person
-      ? ['waiting', 'running', 'needs-login login-refused', 'needs-login login-unapproved', 'needs-login control-not-found', 'lost control-rate-limited', 'lost timeout']
+      ? ['waiting', 'running', 'needs-login login-unapproved', 'needs-login control-not-found', 'lost control-rate-limited', 'lost timeout']
       : ['running', 'lost control-unreachable', 'lost control-key-mismatch', 'lost timeout']
     for (const what of expected) expect(seen.get(what) ?? 0, what).toBeGreaterThan(0)
     expect(most).toBeGreaterThan(0)

@@ -21,7 +21,7 @@ import type { PrivateKey } from '../../base/keys.ts'
 import type { RegisterResponse, UserProfile } from '../tailcfg/types.ts'
 import { endOfLink, isForgottenLink, isLasting, linkFault, profileOf, refusalOf, withoutSecret } from './answers.ts'
 import { backoffMs } from './backoff.ts'
-import type { ControlState, Failure, Login, LoginStep, Outcome, SessionAction, SessionEvent } from './types.ts'
+import type { ControlState, Failure, Login, LoginStep, Outcome, Problem, SessionAction, SessionEvent } from './types.ts'
 
 /** Control sends a keep-alive at least every 60 s. */
 export const STREAM_SILENCE_MS = 120_000
@@ -39,8 +39,11 @@ const LASTING_TIMES = 5
 /** Links are replaced so long and so often before nobody is waited for any more. */
 const LINKS_MS = 2 * 3_600_000
 const MAX_LINKS = 50
+/** So many links may end before their time: somebody refuses this device, or the server keeps links but shortly. */
+const MAX_EARLY_ENDS = 3
 /** What a device that the server does not know any more is told. */
 const REMOVED = 'this device was removed from the network by whoever runs the server: log in again, with a page or with a new auth key'
+const REFUSED = 'the sign-in was refused at the server again and again, or ran out there: ask whoever runs the server, then log in again'
 const REINSTALLED = 'the server has another key than before and does not know this device: it was set up anew, log in again'
 
 /** A link to the sign-in page, since when there is it, and why it is there. */
@@ -50,6 +53,7 @@ interface Link {
   readonly why: string
   /** The connection broke while it was waited for. */
   readonly broke: boolean
+  readonly problem?: Problem
 }
 
 interface RegisterGoal {
@@ -103,6 +107,7 @@ export class Session {
   /** First maps that did not come, in a row. */
   #lateMaps = 0
   #links = 0
+  #earlyEnds = 0
   #toldLogin = false
   /** The link of the state told last. */
   #toldLink: string | undefined
@@ -125,7 +130,7 @@ export class Session {
     this.#awaited = isAsked(login)
     this.#good = sameServer && this.#awaited ? good : undefined
     this.#beganMs = nowMs
-    this.#failures = this.#links = this.#lateMaps = 0
+    this.#failures = this.#links = this.#earlyEnds = this.#lateMaps = 0
     this.#lasting = { times: 0, sinceMs: nowMs }
     this.#toldLogin = false
     this.#reinstalled &&= sameServer
@@ -240,7 +245,7 @@ export class Session {
     // A person who waits for approval keeps the link on screen while the connection is mended.
     if (!link) this.#working(nowMs, LOGIN_STEP[step])
     else if (step === 'register' && this.#toldLink !== link.url) {
-      this.#state({ kind: 'waiting', authUrl: link.url, sinceMs: link.sinceMs, why: link.why })
+      this.#state({ kind: 'waiting', authUrl: link.url, sinceMs: link.sinceMs, why: link.why, ...(link.problem ? { problem: link.problem } : {}) })
       this.#toldLink = link.url
     }
     this.#actions.push(this.#actionOf(step, id, goal))
@@ -325,18 +330,17 @@ export class Session {
       return this.#pause(nowMs, backoffMs(++this.#failures, this.#unit()))
     }
     const ended = before && endOfLink(before, nowMs)
-    if (ended === 'refused') {
-      return this.#needsLogin(nowMs, 'the sign-in was refused at the server, or ended there before anybody approved it: ask whoever runs the server, then log in again', 'login-refused')
-    }
+    if (ended === 'refused' && ++this.#earlyEnds > MAX_EARLY_ENDS) return this.#needsLogin(nowMs, REFUSED, 'login-refused')
     this.#links++
     if (this.#links > MAX_LINKS || (before && nowMs - this.#beganMs >= LINKS_MS)) {
       return this.#needsLogin(nowMs, 'nobody approved the sign-in in time: log in again for a new link', 'login-unapproved')
     }
-    const why = ended === 'ran-out' ? `nobody approved the link before within ${Math.round((nowMs - before!.sinceMs) / 60_000)} minutes, so the server made a new one`
+    const why = ended === 'refused' ? `the link before ended after ${Math.round((nowMs - before!.sinceMs) / 1000)} s: it was refused at the server, or ran out, and the server made a new one`
+      : ended === 'ran-out' ? `nobody approved the link before within ${Math.round((nowMs - before!.sinceMs) / 60_000)} minutes, so the server made a new one`
       : ended === 'forgotten' || this.#links > 1 ? 'the server no longer knew the link before (was it restarted?) and made a new one'
       : 'the server wants a person to approve this device'
     this.#failures = 0
-    this.#goal = { ...goal, link: { url, sinceMs: nowMs, why, broke: false } }
+    this.#goal = { ...goal, link: { url, sinceMs: nowMs, why, broke: false, ...(ended === 'refused' ? { problem: { code: 'login-refused', message: why } } : {}) } }
     this.#act(nowMs, 'register')
   }
 

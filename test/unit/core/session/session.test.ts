@@ -131,8 +131,13 @@ describe('links', () => {
     expect(bench.last).toMatchObject({ followup: 'https://c.example/register/2' })
   })
 
-  test('a link that ended before its time was refused: the login ends', () => {
-    const bench = waiting().wait(60_000).reply('register', another)
+  test('a link that ended before its time was perhaps refused: there is another, with the reason, but not for ever', () => {
+    const bench = waiting()
+    for (let n = 2; n <= 4; n++) {
+      bench.wait(50_000).reply('register', answer({ AuthURL: `https://c.example/register/${n}` }))
+      expect(bench.state).toMatchObject({ kind: 'waiting', problem: { code: 'login-refused', message: expect.stringContaining('after 50 s') } })
+    }
+    bench.wait(50_000).reply('register', answer({ AuthURL: 'https://c.example/register/5' }))
     expect(bench.state).toMatchObject({ kind: 'needs-login', code: 'login-refused' })
     expect(bench.session.nextTimeout()).toBeUndefined()
   })
@@ -414,7 +419,7 @@ describe('changes of mind', () => {
   })
 
   test.each([
-    ['is refused', answer({ AuthURL: 'https://c.example/2' })],
+    ['is refused in words', answer({ Error: 'different machine' })],
     ['leads elsewhere', answer({ AuthURL: 'https://evil.example/' })],
   ])('a renewal that %s gives the session before back, stream and all', (_, outcome) => {
     const bench = running()
@@ -422,7 +427,7 @@ describe('changes of mind', () => {
     bench.begin({ nodeKey: saved, interactive: true }, true).connect().reply('register', answer({ AuthURL: 'https://c.example/1' })).reply('register', outcome)
     expect(bench.steps.slice(-2)[1]).toBe('running')
     expect(['failed', 'needs-login']).toContain(bench.steps.at(-2))
-    expect(bench.state).toMatchObject({ kind: 'running', problem: { code: expect.stringMatching(/^login-/) } })
+    expect(bench.state).toMatchObject({ kind: 'running', problem: { code: expect.stringMatching(/^(login|device)-/) } })
     expect(bench.actions).not.toContainEqual({ kind: 'cancel', id: old })
     bench.do((session) => session.handleOutcome(bench.nowMs, old, { kind: 'stream-ended', why: 'x' })).wait(1000).connect()
     expect(bench.last).toMatchObject({ kind: 'open-stream', nodeKey: saved })
@@ -433,7 +438,7 @@ describe('changes of mind', () => {
     const old = (bench.last as { id: number }).id
     bench.begin({ nodeKey: saved, interactive: true }, true).connect().reply('register', answer({ AuthURL: 'https://c.example/1' }))
     bench.do((session) => session.handleOutcome(bench.nowMs, old, { kind: 'stream-ended', why: 'x' }))
-    bench.reply('register', answer({ AuthURL: 'https://c.example/2' })).connect()
+    bench.reply('register', answer({ AuthURL: 'https://evil.example/2' })).connect()
     expect(bench.last).toMatchObject({ kind: 'open-stream', nodeKey: saved })
     bench.frame()
     expect(bench.state.kind).toBe('running')
