@@ -30,11 +30,14 @@ export function initiationOf(header: string | string[] | undefined): Uint8Array 
 export class NoiseChannel extends Duplex {
   readonly #below: Duplex
   readonly #noise: Responded
+  readonly #mangle: (plain: Uint8Array) => Uint8Array
 
-  constructor(below: Duplex, noise: Responded) {
+  /** `mangle` may change what goes to the client, before it is sealed. */
+  constructor(below: Duplex, noise: Responded, mangle: (plain: Uint8Array) => Uint8Array = (plain) => plain) {
     super({ allowHalfOpen: false })
     this.#below = below
     this.#noise = noise
+    this.#mangle = mangle
     below.on('data', (chunk: Buffer) => this.#handleBytes(chunk))
     below.on('end', () => this.push(null))
     below.on('close', () => this.destroy())
@@ -60,7 +63,7 @@ export class NoiseChannel extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#below.write(this.#noise.seal.seal(chunk), done)
+    this.#below.write(this.#noise.seal.seal(this.#mangle(chunk)), done)
   }
 
   override _final(done: (error?: Error | null) => void): void {

@@ -46,6 +46,8 @@ export class SimControl {
   readonly counts = new Map<string, number>()
   /** What becomes of a handshake: answered, cut off after the 101, or refused with an error frame. */
   handshake: 'answer' | 'cut' | 'refuse' = 'answer'
+  /** Changes the HTTP/2 bytes for the client, inside Noise; for servers that speak it wrongly. */
+  mangle: (plain: Uint8Array) => Uint8Array = (plain) => plain
   readonly #machine: MachineApi
   readonly #pages: OuterPages
   readonly #random: Random
@@ -202,7 +204,7 @@ export class SimControl {
     // A version that is too old looks like Headscale's: silence after the 101.
     if (this.handshake === 'cut' || isDecodeError(noise) || initiationVersion(initiation) < this.#minVersion) return void stream.end()
     stream.write(concat(noise.response, noise.seal.seal(earlyPayload(toHex(this.#random.bytes(32))))))
-    const channel = new NoiseChannel(stream, noise)
+    const channel = new NoiseChannel(stream, noise, (plain) => this.mangle(plain))
     channel.on('error', () => {})
     this.#inner.once('session', (session) => {
       this.#machineOf.set(session, noise.machineKey)

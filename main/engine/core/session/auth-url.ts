@@ -7,12 +7,15 @@
 import { isLoopbackIp } from '../../base/ip.ts'
 
 const MAX_LENGTH = 8192
+/** What is not seen, or makes the rest be seen differently: controls, joiners, directions. */
+// eslint-disable-next-line no-control-regex
+const UNSEEN = /[\u0000-\u0020\u007f-\u00a0\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]/
 /** Services whose sign-in page is on another host than control. */
 const FAMILIES: readonly string[] = ['tailscale.com']
 
 /** Whether the link may be shown and opened. */
 export function isOpenableUrl(url: string, controlUrl: string): boolean {
-  if (url.length > MAX_LENGTH || !/^https?:\/\/[^\s/\\]+(?:[/?#][\x21-\x7e]*)?$/i.test(url)) return false
+  if (url.length > MAX_LENGTH || UNSEEN.test(url) || !/^https?:\/\/[^\s/\\]+(?:[/?#][\x21-\x7e]*)?$/i.test(url)) return false
   return /^https:/i.test(url) || /^http:/i.test(controlUrl)
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { hostOf, isOwnPage } from '../../../../main/engine/core/session/auth-url.ts'
+import { hostOf, isOpenableUrl, isOwnPage } from '../../../../main/engine/core/session/auth-url.ts'
 
 test.each([
   ['https://hs.example/register/x', 'https://hs.example', true],
@@ -26,3 +26,9 @@ test('the host of an address is read as a browser reads it', () => {
     expect(hostOf(url)).toBe(new URL(url).hostname.replace(/\.$/, ''))
   }
 })
+
+test.each(['https://a.hs.example/\u001b[2J', 'https://\u001b]0;x\u0007.hs.example/', 'https://hs\u202eelpmaxe/', 'https://a\u200b.hs.example/', 'https://hs.example/\n', 'javascript:alert(1)', 'file:///etc/passwd', 'data:text/html,x', '\\\\host\\share', '//hs.example/', '--help', 'https:hs.example', 'https:///hs.example', 'https://hs.example\\@evil.example/', ' https://hs.example/', 'https://'])(
+  '%j is never shown as a link to open', (url) => {
+    expect(isOpenableUrl(url, 'http://hs.example')).toBe(false)
+  },
+)
