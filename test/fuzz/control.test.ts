@@ -126,6 +126,7 @@ fuzz('what the server answers to a registration or for its key is read, or refus
   if (key instanceof Uint8Array) return expect(key).toHaveLength(32)
   expect(key).toBeInstanceOf(EngineError)
   const { message, code } = key as EngineError
+  // eslint-disable-next-line no-control-regex
   expect([code, message]).toEqual([expect.stringMatching(/^control-/), expect.stringMatching(/^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]{10,800}$/)])
 })
 
