@@ -35,7 +35,7 @@ export function overview(verbs: readonly Verb[], columns?: number): string {
 /** `bowline VERB --help`. */
 export function verbHelp(verb: Verb, path: string, columns?: number): string {
   const parts = [
-    `${verb.summary[0]!.toUpperCase()}${verb.summary.slice(1)}.`,
+    paragraph(`${verb.summary[0]!.toUpperCase()}${verb.summary.slice(1)}.`, columns),
     `Usage: bowline ${path}${verb.usage === '' ? '' : ` ${verb.usage}`}`,
     ...(verb.help === '' ? [] : [verb.help.split('\n').map((line) => paragraph(line, columns)).join('\n')]),
   ]
@@ -76,7 +76,7 @@ export function flagLines(spec: FlagSpec, columns?: number): string {
     .filter(([, flag]) => flag.sameAs === undefined && flag.hidden !== true)
     .map(([name, flag]) => {
       const value = flag.kind === 'bool' ? '' : `=${valueOf(flag)}`
-      const initial = flag.initial !== undefined && flag.initial !== '' && flag.initial !== 'false' ? ` (${flag.initial})` : ''
+      const initial = flag.initial === undefined || flag.initial === '' || flag.initial === 'false' ? '' : flag.kind === 'bool' ? ' (on)' : ` (${flag.initial})`
       return [`${flag.short !== undefined ? `-${flag.short}, ` : ''}--${name}${value}`, `${flag.help}${initial}`] as const
     })
   const width = Math.min(32, Math.max(0, ...rows.map(([left]) => left.length)))

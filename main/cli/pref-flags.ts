@@ -147,7 +147,7 @@ export const PREF_FLAGS: Readonly<Record<string, PrefFlag>> = {
 /** The flags for a verb; `set` has no first values. */
 export function prefFlagSpec(verb: 'up' | 'set'): FlagSpec {
   const rows = Object.entries(PREF_FLAGS).filter(([, row]) => row.only === undefined || row.only === verb)
-  return { ...Object.fromEntries(rows.map(([name, row]) => [name, row.flag])), 'accept-risk': { kind: 'text', help: '', hidden: true } }
+  return { ...Object.fromEntries(rows.map(([name, row]) => [name, row.inert === undefined ? row.flag : { ...row.flag, help: `${row.flag.help} (kept; no effect yet)` }])), 'accept-risk': { kind: 'text', help: '', hidden: true } }
 }
 
 /** The prefs that the given flags change, later ones seeing what earlier ones did. Throws a usage error. */
