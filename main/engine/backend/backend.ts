@@ -72,7 +72,7 @@ export class Backend {
     this.#map = new MapFlow(shared)
     this.#login = new LoginFlow({ ...shared, map: this.#map })
     this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, begin: () => this.#begin() })
-    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy, knot, onControlState: (state) => this.#onControlState(state) })
+    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy, knot, views: this.views, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
   }
 
@@ -174,7 +174,7 @@ export class Backend {
   }
 
   ping(ip: string, type: PingType, sizeBytes: number): Promise<PingResult> {
-    return ping({ model: this.#model, dataplane: this.#deps.dataplane, magicsock: this.#deps.magicsock }, ip, type, sizeBytes)
+    return ping({ clock: this.#deps.env.clock, model: this.#model, dataplane: this.#deps.dataplane, magicsock: this.#deps.magicsock }, ip, type, sizeBytes)
   }
 
   netcheck(): Promise<unknown> {

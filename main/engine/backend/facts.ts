@@ -3,12 +3,15 @@
  */
 import type { NodePublicKey } from '../base/keys.ts'
 import type { Bus } from './bus.ts'
+import { answerC2n } from './c2n.ts'
 import type { Knot } from './knot.ts'
 import type { LoginFlow } from './login.ts'
 import type { MapFlow } from './map-flow.ts'
 import type { Model } from './model.ts'
+import { ping } from './ping.ts'
 import type { BackendDeps, BackendFacts, ControlState } from './ports.ts'
 import type { ProxyDoor } from './proxy.ts'
+import type { Views } from './views.ts'
 
 export interface FactsDeps {
   readonly deps: BackendDeps
@@ -18,10 +21,11 @@ export interface FactsDeps {
   readonly login: LoginFlow
   readonly proxy: ProxyDoor
   readonly knot: Knot
+  readonly views: Views
   readonly onControlState: (state: ControlState) => void
 }
 
-export function makeFacts({ deps, model, bus, map, login, proxy, knot, onControlState }: FactsDeps): BackendFacts {
+export function makeFacts({ deps, model, bus, map, login, proxy, knot, views, onControlState }: FactsDeps): BackendFacts {
   const { env } = deps
   return {
     control: {
@@ -30,6 +34,10 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, onControl
       onNetMap: (delta) => map.handleNetMap(delta),
       // A sign-in page was told with the state already.
       onPopBrowser: (url) => void (url === model.authUrl || bus.emit({ BrowseToURL: url })),
+      asked: {
+        ping: (ip, type) => ping({ clock: env.clock, model, dataplane: deps.dataplane, magicsock: deps.magicsock }, ip, type, 0),
+        answerC2n: (request) => answerC2n(request, views, env.clock.wallMs()),
+      },
     },
     magicsock: {
       onEndpoints: (all) => {

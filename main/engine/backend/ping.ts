@@ -1,9 +1,11 @@
 /**
  * `ping` of the LocalAPI: finds the peer behind an address and asks the part that speaks that kind of ping.
  *
- *   disco  magicsock: which way packets go      TSMP  through the tunnel, answered by the peer's engine
- *   ICMP   through the tunnel, answered by its network stack, its filter permitting
+ *   disco    magicsock: which way  packets go      TSMP  through the tunnel, answered by the peer's engine
+ *   ICMP     through the tunnel, answered by its network stack, its filter permitting
+ *   peerapi  through the tunnel, answered by its PeerAPI
  */
+import type { Clock } from '../base/env.ts'
 import { errorText } from '../base/errors.ts'
 import { formatAddrPort, parsePrefix, prefixContains } from '../base/ip.ts'
 import type { NodePublicKey } from '../base/keys.ts'
@@ -12,14 +14,15 @@ import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
 import type { PingResult, PingType } from '../../localapi/types.ts'
 import type { Model } from './model.ts'
 import type { DataplanePort, MagicsockPort } from './ports.ts'
-import { regionCode } from './status.ts'
+import { pingPeerApi } from './peer-api-ping.ts'
+import { peerApiUrls, regionCode } from './status.ts'
 import { nodeByIp, nodeByKey } from './whois.ts'
 
 /** The official command gives up after 5 s itself. */
 const PING_TIMEOUT_MS = 10_000
 
 export async function ping(
-  deps: { model: Model; dataplane: DataplanePort; magicsock: MagicsockPort },
+  deps: { clock: Clock; model: Model; dataplane: DataplanePort; magicsock: MagicsockPort },
   ip: string,
   type: PingType,
   sizeBytes: number,
@@ -52,8 +55,11 @@ export async function ping(
         const port = type === 'TSMP' && pong.peerApiPort !== undefined && pong.peerApiPort !== 0 ? { PeerAPIPort: pong.peerApiPort } : {}
         return { ...found, LatencySeconds: pong.latencyMs / 1000, ...port }
       }
-      case 'peerapi':
-        return { ...found, Err: 'pings of the kind peerapi are not served yet' }
+      case 'peerapi': {
+        const url = peerApiUrls(node, netMap.self)?.[0]
+        if (url === undefined) return { ...found, Err: 'that device serves no PeerAPI' }
+        return { ...found, LatencySeconds: (await pingPeerApi(deps, url, PING_TIMEOUT_MS)) / 1000, PeerAPIURL: url }
+      }
     }
   } catch (error) {
     return { ...found, Err: errorText(error) }

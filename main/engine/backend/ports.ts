@@ -2,6 +2,7 @@
  * What the backend needs of the parts below it, in its own words. Control, Magicsock, DerpRegions, Dataplane, Store and
  * Health fit these shapes without importing them; the engine's entry hands them in.
  */
+import type { Duplex } from 'node:stream'
 import type { AddrPort } from '../base/ip.ts'
 import type { DiscoPublicKey, NodePublicKey, PrivateKey } from '../base/keys.ts'
 import type { ErrorCode } from '../base/errors.ts'
@@ -11,7 +12,8 @@ import type { NetMapDelta } from '../core/netmap/types.ts'
 import type { DataplaneConfig, MagicsockConfig } from '../core/plan/types.ts'
 import type { PathView } from '../core/path/types.ts'
 import type { WarnableCode, WarningArgs } from '../health/warnables.ts'
-import type { HealthState } from '../../localapi/types.ts'
+import type { C2nAnswer, C2nRequest } from '../control/c2n-http.ts'
+import type { HealthState, PingResult, PingType } from '../../localapi/types.ts'
 
 export interface Endpoint {
   readonly addr: string
@@ -66,6 +68,10 @@ export interface ControlFacts {
   onLoggedIn(result: LoggedIn): void
   onNetMap(delta: NetMapDelta): void
   onPopBrowser(url: string): void
+  readonly asked: {
+    ping(ip: string, type: PingType): Promise<PingResult>
+    answerC2n(request: C2nRequest): C2nAnswer
+  }
 }
 
 export interface DiscoPong {
@@ -128,6 +134,8 @@ export interface DataplanePort {
   ping(kind: 'tsmp' | 'icmp', ip: string, sizeBytes: number, timeoutMs: number): Promise<{ latencyMs: number; peerApiPort?: number }>
   stats(): ReadonlyMap<NodePublicKey, PeerStats>
   counters(): Readonly<Record<string, number>>
+  /** TCP through the tunnel; rejects with EngineError. */
+  dial(ip: string, port: number, timeoutMs: number): Promise<Duplex>
   flowOwner(proto: 'tcp' | 'udp', local: AddrPort): AddrPort | undefined
 }
 

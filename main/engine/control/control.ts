@@ -71,6 +71,7 @@ export class Control {
 
   start(facts: ControlFacts): void {
     this.#facts = facts
+    this.#pings.setAsked(facts.asked)
   }
 
   get state(): ControlState {

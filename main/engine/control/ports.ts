@@ -8,6 +8,7 @@ import type { DiscoPublicKey, PrivateKey } from '../base/keys.ts'
 import type { NetMapDelta } from '../core/netmap/types.ts'
 import type { ControlState } from '../core/session/types.ts'
 import type { EndpointType, Hostinfo, UserProfile } from '../core/tailcfg/types.ts'
+import type { C2nAnswer, C2nRequest } from './c2n-http.ts'
 
 /** Connects TCP, and TLS when asked. Rejects with EngineError whose cause is the system's error. */
 export type Dial = (options: {
@@ -102,4 +103,15 @@ export interface ControlFacts {
   onNetMap(delta: NetMapDelta): void
   /** A checked link that control wants a person to open: a login link, or any other. */
   onPopBrowser(url: string): void
+  /** Absent: only whether this node is alive is answered. */
+  readonly asked?: Asked
+}
+
+export type PeerPingType = 'disco' | 'TSMP' | 'ICMP' | 'peerapi'
+
+/** What control may ask through the map stream. */
+export interface Asked {
+  /** Pings a peer; `Err` says why there is no answer. Fields are those of control's PingResponse. */
+  ping(ip: string, type: PeerPingType): Promise<{ readonly Err: string }>
+  answerC2n(request: C2nRequest): C2nAnswer | Promise<C2nAnswer>
 }

@@ -33,9 +33,13 @@ export interface MachineApiDeps {
   readonly registration: Registration
   readonly faults: Faults
   count(what: string): void
+  onAnswer(url: string, answer: { method: string; overNoise: boolean; body: string }): void
 }
 
 const MAX_BODY_BYTES = 1 << 20 // Headscale's limit
+
+/** Where nodes answer pings, over Noise and outside it. */
+export const PING_ANSWER_PATH = '/machine/ping-response'
 
 export class MachineApi {
   readonly #deps: MachineApiDeps
@@ -68,6 +72,10 @@ export class MachineApi {
     if (body === undefined) return reply(response, 413, 'request too large')
     if (await this.#fails(path, response)) return
     if (path === '/machine/register') return this.#register(machineKey, body, response)
+    if (path === PING_ANSWER_PATH) {
+      this.#deps.onAnswer(request.url, { method: request.method, overNoise: true, body })
+      return reply(response, 200, '')
+    }
     if (path === '/machine/map') return this.#map(machineKey, body, response)
     reply(response, 501, 'Not implemented yet')
   }

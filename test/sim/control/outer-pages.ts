@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { MachinePublicKey } from '../../../main/engine/base/keys.ts'
 import type { Faults } from './faults.ts'
+import { PING_ANSWER_PATH } from './machine-api.ts'
 import type { Registration } from './registration.ts'
 import { donePage, formPage, problem, readForm } from './sign-in-page.ts'
 import type { PageReply } from './sign-in-page.ts'
@@ -16,6 +17,7 @@ export interface PagesOwner {
   readonly tailnet: Tailnet
   readonly registration: Registration
   readonly faults: Faults
+  takeAnswer(url: string, answer: { method: string; overNoise: boolean; body: string }): void
 }
 
 const MAX_BODY_BYTES = 16 * 1024
@@ -42,6 +44,10 @@ export class OuterPages {
     if (path === '/key') return send(response, this.#key(request))
     if (path === '/health') return send(response, json({ status: 'pass' }))
     if (path === '/verify' && request.method === 'POST') return send(response, await this.#verify(request))
+    if (path === PING_ANSWER_PATH) {
+      this.#owner.takeAnswer(request.url ?? '', { method: request.method ?? '', overNoise: false, body: (await readBody(request)) ?? '' })
+      return send(response, { status: 200, headers: {}, body: '' })
+    }
     if (path === '/ts2021') return send(response, { status: 500, headers: {}, body: 'Internal error' })
     const id = /^\/register\/([\w-]+)$/.exec(path)?.[1]
     if (id !== undefined) return send(response, await this.#signIn(id, request))

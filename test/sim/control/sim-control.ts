@@ -15,12 +15,12 @@ import type { Clock, Random } from '../../../main/engine/base/env.ts'
 import { isDecodeError } from '../../../main/engine/base/errors.ts'
 import { PrivateKey, machineKey } from '../../../main/engine/base/keys.ts'
 import type { MachinePublicKey } from '../../../main/engine/base/keys.ts'
-import type { MapResponse } from '../../../main/engine/core/tailcfg/types.ts'
+import type { MapResponse, PingRequest } from '../../../main/engine/core/tailcfg/types.ts'
 import { errorFrame, initiationVersion, respond } from '../noise-responder.ts'
 import { systemClock, systemRandom } from '../clock.ts'
 import { memoryPair } from '../net/memory-pair.ts'
 import { Faults } from './faults.ts'
-import { MachineApi } from './machine-api.ts'
+import { MachineApi, PING_ANSWER_PATH } from './machine-api.ts'
 import type { MachineApiOptions } from './machine-api.ts'
 import { NoiseChannel, earlyPayload, initiationOf } from './noise-channel.ts'
 import { OuterPages } from './outer-pages.ts'
@@ -36,6 +36,13 @@ export interface SimControlOptions extends TailnetOptions, Partial<MachineApiOpt
   readonly networkName?: string
   /** Least capability version let in; Headscale 0.29's by default. */
   readonly minVersion?: number
+}
+
+/** What came back for a ping. */
+export interface PingAnswer {
+  readonly method: string
+  readonly overNoise: boolean
+  readonly body: string
 }
 
 export class SimControl {
@@ -60,6 +67,8 @@ export class SimControl {
   readonly #streams = new Set<Duplex>()
   readonly #machineOf = new WeakMap<object, MachinePublicKey>()
   #watchers = new Set<() => void>()
+  readonly #answers = new Map<string, PingAnswer>()
+  #lastPing = 0
 
   constructor(options: SimControlOptions = {}) {
     const clock = options.clock ?? systemClock
@@ -73,7 +82,7 @@ export class SimControl {
       this.#tell()
     }
     const api = { deltaStyle: 'patch', batchMs: 20, keepAliveMs: 50_000, offlineAfterMs: 500, echoLiteUpdates: false, ...options } as const
-    this.#machine = new MachineApi({ clock, tailnet: this.tailnet, registration: this.registration, faults: this.faults, count }, api)
+    this.#machine = new MachineApi({ clock, tailnet: this.tailnet, registration: this.registration, faults: this.faults, count, onAnswer: (url, answer) => this.takeAnswer(url, answer) }, api)
     this.#pages = new OuterPages(this, options.networkName ?? this.tailnet.domain, count)
     this.tailnet.onChange = () => {
       this.#machine.changed()
@@ -144,6 +153,25 @@ export class SimControl {
   /** Puts raw bytes on every stream of a node. */
   sendBytesTo(node: SimNode, bytes: Uint8Array): void {
     for (const session of this.#machine.sessionsOf(node)) session.sendBytes(bytes)
+  }
+
+  /** Asks a node through its stream, at a URL of its own; resolves with what comes back. */
+  async ask(node: SimNode, ping: Partial<PingRequest>, timeoutMs?: number): Promise<PingAnswer> {
+    const id = String(++this.#lastPing)
+    this.sendTo(node, { PingRequest: { URL: `${this.#url}${PING_ANSWER_PATH}?id=${id}`, ...ping } })
+    return await this.until(() => this.#answers.get(id), `the answer to a ping (${ping.Types ?? 'alive'})`, timeoutMs)
+  }
+
+  /** A raw HTTP request inside a ping, and its raw answer. */
+  async askNode(node: SimNode, request: string): Promise<string> {
+    const answer = await this.ask(node, { Types: 'c2n', URLIsNoise: true, Payload: Buffer.from(request).toString('base64') })
+    return answer.body
+  }
+
+  /** Takes a node's answer, however it came. */
+  takeAnswer(url: string, answer: PingAnswer): void {
+    this.#answers.set(new URL(url, 'http://sim').searchParams.get('id') ?? '', answer)
+    this.#tell()
   }
 
   createAuthKey(options: Parameters<Tailnet['createAuthKey']>[0]): string {

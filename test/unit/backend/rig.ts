@@ -1,6 +1,7 @@
 /**
  * A backend with parts that only remember what they were told; the test plays control and the network by hand.
  */
+import { duplexPair, type Duplex } from 'node:stream'
 import { readFileSync } from 'node:fs'
 import { HandClock, seededRandom } from '../../sim/clock.ts'
 import type { Env, JournalEntry } from '../../../main/engine/base/env.ts'
@@ -92,6 +93,12 @@ class FakeDataplane implements DataplanePort {
   }
   counters(): Record<string, number> {
     return { 'filter.drop': 3 }
+  }
+  /** Answers every dial as a PeerAPI does. */
+  async dial(): Promise<Duplex> {
+    const [near, far] = duplexPair()
+    far.once('data', () => far.end('HTTP/1.1 200 OK\r\n\r\n'))
+    return near
   }
   flowOwner(proto: 'tcp' | 'udp', local: { ip: string; port: number }): { ip: string; port: number } | undefined {
     return this.owners.get(`${proto} ${local.ip}:${local.port}`)

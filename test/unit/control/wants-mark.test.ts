@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
 import type { DiscoPublicKey } from '../../../main/engine/base/keys.ts'
-import { answerC2n } from '../../../main/engine/control/ping-request.ts'
 import type { ControlWants } from '../../../main/engine/control/ports.ts'
 import { wantsMark } from '../../../main/engine/control/wants-mark.ts'
 
@@ -27,11 +26,4 @@ test('everything else makes a difference', () => {
     { hostinfo: { ...hostinfo, Services: [{ Proto: 'peerapi4', Port: 1 }] } },
   ]
   for (const other of others) expect(wantsMark({ ...wants, ...other })).not.toBe(wantsMark(wants))
-})
-
-test('a control-to-node request gets its echo, or is refused', () => {
-  const ask = (text: string): string => Buffer.from(answerC2n(Buffer.from(text))).toString()
-  expect(ask('POST /echo HTTP/1.1\r\nHost: x\r\n\r\nhello')).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nhello$/)
-  expect(ask('GET /debug/goroutines HTTP/1.1\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /)
-  expect(ask('rubbish')).toMatch(/^HTTP\/1\.1 400 /)
 })
