@@ -18,7 +18,7 @@ export function processTerminal(): Terminal {
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
-    system: { platform: process.platform, uid: process.getuid?.(), home: homedir(), user: userName(), env },
+    system: { platform: process.platform, uid: process.getuid?.(), home: homeFolder(), user: userName(), env },
     get interrupted() {
       if (process.listenerCount('SIGINT') === 0) process.once('SIGINT', () => interrupted.abort())
       return interrupted.signal
@@ -53,6 +53,15 @@ export function gated(terminal: Terminal): Terminal {
       line(rendered(text.slice(0, Math.max((columns ?? 80) - 1, 10)), err))
     } } : {}),
     ...(page ? { page: (text: string) => page(rendered(text, out)) } : {}),
+  }
+}
+
+/** "/" for a user who has none (a container), as other programs take it: what cannot be written there says so itself. */
+function homeFolder(): string {
+  try {
+    return homedir()
+  } catch {
+    return '/'
   }
 }
 

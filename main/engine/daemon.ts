@@ -1,7 +1,7 @@
 /**
  * The engine as a process: environment, signals, and the end of whoever started it.
  *
- * Ends with 0 on SIGTERM or SIGINT, 1 when it cannot start or its packet thread died. Broken invariants end the process
+ * Ends with 0 on SIGTERM, SIGINT or SIGHUP, 1 when it cannot start or its packet thread died. Broken invariants end the process
  * at once: whoever started it starts it again.
  */
 import { Socket } from 'node:net'
@@ -20,6 +20,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     process.stderr.write(`error: broken invariant: ${errorText(error)}\n${error instanceof Error ? (error.stack ?? '') : ''}\n`)
     process.exit(70)
   })
+  goOnUnheard()
   limitYoungGeneration()
   let engine: RunningEngine
   const told = untilTold()
@@ -37,11 +38,15 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   return why === undefined ? 0 : 1
 }
 
-/** Resolves on SIGTERM, SIGINT, or the end of the process that holds the other end of TS_PARENT_DEATH_FD. */
+/** Whoever reads the log may go: the engine stays. A command line's own way with broken streams does not hold for it. */
+function goOnUnheard(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error').on('error', () => {})
+}
+
+/** Resolves on SIGTERM, SIGINT, SIGHUP (its terminal went), or the end of the process that holds the other end of TS_PARENT_DEATH_FD. */
 function untilTold(): Promise<void> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve())
-    process.once('SIGINT', () => resolve())
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve())
     const fd = Number(process.env['TS_PARENT_DEATH_FD'] ?? Number.NaN)
     if (!Number.isInteger(fd) || fd < 3) return
     const parent = new Socket({ fd, readable: true, writable: false })

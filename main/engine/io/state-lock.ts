@@ -47,9 +47,9 @@ export function lockStateDir(dir: string, { socketPath, wallMs }: LockOptions): 
     }
   } catch (error) {
     if (error instanceof EngineError) throw error
-    throw new EngineError('io', `The state directory ${dir} cannot be locked: ${errorText(error)}`, { cause: error })
+    throw new EngineError('io', `The state directory ${dir} cannot be locked: ${errorText(error)}. Check who may write there, or choose another with --statedir.`, { cause: error })
   } finally {
-    rmSync(mine, { force: true })
+    forget(mine)
   }
   throw new EngineError('already-running', `The lock of ${dir} keeps changing hands; another engine is starting there.`)
 }
@@ -88,6 +88,15 @@ function takeAway(path: string, seen: string): void {
   }
   if (read(aside) !== seen) place(aside, path)
   rmSync(aside, { force: true })
+}
+
+/** Nothing of ours stays, and what went wrong before is not hidden by this. */
+function forget(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // A directory that may not be entered holds nothing of ours either.
+  }
 }
 
 function release(path: string, text: string): void {
