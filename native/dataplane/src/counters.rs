@@ -1,5 +1,7 @@
 //! Counts of everything that is dropped or noteworthy, by name; read whole, never reset.
 
+use std::net::SocketAddr;
+
 macro_rules! counters {
     ($($name:ident),* $(,)?) => {
         /// Counts since start.
@@ -41,4 +43,42 @@ counters! {
     out_relay_dropped,
     out_self,
     rejects_sent,
+    in_direct4_packets,
+    in_direct4_bytes,
+    in_direct6_packets,
+    in_direct6_bytes,
+    in_relayed_packets,
+    in_relayed_bytes,
+    out_direct4_packets,
+    out_direct4_bytes,
+    out_direct6_packets,
+    out_direct6_bytes,
+    out_relayed_packets,
+    out_relayed_bytes,
+}
+
+impl Counters {
+    /// Counts a WireGuard message that came; `from` is none for one that a relay brought.
+    #[inline]
+    pub(crate) fn came(&mut self, from: Option<SocketAddr>, len: usize) {
+        let (packets, bytes) = match from {
+            Some(SocketAddr::V4(_)) => (&mut self.in_direct4_packets, &mut self.in_direct4_bytes),
+            Some(SocketAddr::V6(_)) => (&mut self.in_direct6_packets, &mut self.in_direct6_bytes),
+            None => (&mut self.in_relayed_packets, &mut self.in_relayed_bytes),
+        };
+        *packets += 1;
+        *bytes += len as u64;
+    }
+
+    /// Counts a WireGuard message that went out; `to` is none for one that a relay takes.
+    #[inline]
+    pub(crate) fn went(&mut self, to: Option<SocketAddr>, len: usize) {
+        let (packets, bytes) = match to {
+            Some(SocketAddr::V4(_)) => (&mut self.out_direct4_packets, &mut self.out_direct4_bytes),
+            Some(SocketAddr::V6(_)) => (&mut self.out_direct6_packets, &mut self.out_direct6_bytes),
+            None => (&mut self.out_relayed_packets, &mut self.out_relayed_bytes),
+        };
+        *packets += 1;
+        *bytes += len as u64;
+    }
 }

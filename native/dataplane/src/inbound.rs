@@ -33,7 +33,14 @@ impl Pipeline {
     ) {
         self.counters.in_datagrams += 1;
         match classify(&datagram) {
-            Kind::WireGuard => self.handle_wireguard(now, via, datagram, sink),
+            Kind::WireGuard => {
+                let from = match via {
+                    Via::Direct(from) => Some(from),
+                    Via::Relay { .. } => None,
+                };
+                self.counters.came(from, datagram.len());
+                self.handle_wireguard(now, via, datagram, sink);
+            }
             Kind::Stun | Kind::Disco | Kind::GeneveDisco => match via {
                 Via::Direct(from) => sink.unclaimed(from, &datagram),
                 Via::Relay { .. } => self.counters.in_other += 1,

@@ -186,12 +186,15 @@ impl Pipeline {
         peer.stats.tx_packets += 1;
         for to in [direct, back].into_iter().flatten() {
             sink.udp(to, message);
+            self.counters.went(Some(to), message.len());
         }
-        if let Some(region) = relay
-            && !sink.relay(region, &peer.key, message)
-        {
-            peer.stats.dropped_relay += 1;
-            self.counters.out_relay_dropped += 1;
+        if let Some(region) = relay {
+            if sink.relay(region, &peer.key, message) {
+                self.counters.went(None, message.len());
+            } else {
+                peer.stats.dropped_relay += 1;
+                self.counters.out_relay_dropped += 1;
+            }
         }
     }
 
