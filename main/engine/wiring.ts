@@ -16,6 +16,7 @@ import { Dataplane } from './dataplane/dataplane.ts'
 import { DerpRegions } from './derp/derp-regions.ts'
 import { Health } from './health/health.ts'
 import { SystemClock } from './io/clock.ts'
+import { askResolver, systemResolvers } from './io/dns-ask.ts'
 import { readHostinfo, systemName } from './io/hostinfo.ts'
 import { Http2Connection } from './io/http2.ts'
 import { JournalFile } from './io/journal-file.ts'
@@ -93,6 +94,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const backend: Backend = new Backend({
     env, store, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
+    dns: { systemResolvers, ask: askResolver },
     resolve: resolveHost, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })
   const server = new LocalApiServer({

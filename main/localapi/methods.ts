@@ -28,7 +28,7 @@ import type {
   WarningText,
   WhoIsResponse,
 } from './types.ts'
-import type { ClientVersion, DerpMap, DnsConfig, FilterRule, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
+import type { ClientVersion, DerpMap, DnsConfig, DnsResolver, FilterRule, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
 
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
 export type Permission = 'read' | 'write' | 'open'
@@ -84,6 +84,7 @@ export const METHODS = {
   derpMap: row<void, DerpMap>('derpmap', ['GET'], 'open', { instead: [400, 'want GET'] }),
   dnsConfig: row<void, DnsConfig>('dns-config', ANY, 'read', { denied: 'dns-config access denied' }),
   dnsOsConfig: row<void, void>('dns-osconfig', ['GET'], 'write', { denied: 'dns-osconfig dump access denied' }),
+  dnsQuery: row<void, { readonly Bytes: string; readonly Resolvers: readonly DnsResolver[] }>('dns-query', ['GET'], 'write', { denied: 'dns-query access denied' }),
   certDomains: row<void, readonly string[] | null>('cert-domains', ANY, 'read', { denied: 'cert-domains access denied' }),
   metrics: row<void, string>('metrics', ANY, 'write', { denied: 'metric access denied' }),
   userMetrics: row<void, string>('usermetrics', ANY, 'open'),
@@ -122,7 +123,6 @@ export const METHODS = {
   setExpirySooner: lacking('set-expiry-sooner', ['POST'], 'write', 'expiry'),
   goroutines: lacking('goroutines', ANY, 'write', 'stacks'),
   idToken: lacking('id-token', ANY, 'write', 'id-token'),
-  dnsQuery: lacking('dns-query', ['GET'], 'write', 'absent'),
   setDns: lacking('set-dns', ['POST'], 'write', 'absent'),
   fileTargets: lacking('file-targets', ['GET'], 'read', 'absent'),
   filePut: lacking('file-put/', ['PUT', 'POST'], 'write', 'absent'),

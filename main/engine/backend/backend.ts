@@ -17,6 +17,8 @@ import { BugReports } from './bug-report.ts'
 import { Bus } from './bus.ts'
 import type { Watcher, WatchSink } from './bus.ts'
 import { checkPrefs } from './check-prefs.ts'
+import { DnsQueries } from './dns-query.ts'
+import type { DnsResult } from './dns-query.ts'
 import { exitNodeMask } from './exit-node.ts'
 import { makeFacts } from './facts.ts'
 import type { Knot } from './knot.ts'
@@ -25,7 +27,7 @@ import { MapFlow, serverNowMs } from './map-flow.ts'
 import { newModel, publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
 import { ping } from './ping.ts'
-import type { BackendDeps, BackendFacts, ControlState } from './ports.ts'
+import type { BackendDeps, BackendFacts, ControlState, ProxyAnswer } from './ports.ts'
 import { applyMask, changedFields, parsePrefs } from './prefs.ts'
 import { ProxyDoor } from './proxy.ts'
 import { Profiles } from './profiles.ts'
@@ -55,6 +57,8 @@ export class Backend {
   readonly #login: LoginFlow
   readonly #map: MapFlow
   readonly #bugReports: BugReports
+  readonly #dns: DnsQueries
+  readonly #proxy: ProxyDoor
   #engineTimer: (() => void) | undefined
 
   constructor(deps: BackendDeps) {
@@ -63,16 +67,17 @@ export class Backend {
     this.views = new Views(deps, this.#model)
     this.session = new SessionPages(deps.env, this.#model)
     this.#bugReports = new BugReports(deps.env, this.#model, deps.health)
+    this.#dns = new DnsQueries({ env: deps.env, model: this.#model, dns: deps.dns })
     this.#applier = new Applier(deps)
     this.#bus = new Bus(deps.env, deps.version)
-    const proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, resolve: deps.resolve })
+    this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, resolve: deps.resolve })
     const knot = this.#knot()
     this.profiles = new Profiles({ ...deps, model: this.#model, onSaveAgain: () => this.#refreshWarnings() })
     const shared = { ...deps, model: this.#model, bus: this.#bus, knot, profiles: this.profiles, session: this.session }
     this.#map = new MapFlow(shared)
     this.#login = new LoginFlow({ ...shared, map: this.#map })
     this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, begin: () => this.#begin() })
-    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy, knot, views: this.views, onControlState: (state) => this.#onControlState(state) })
+    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, knot, views: this.views, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
   }
 
@@ -161,6 +166,16 @@ export class Backend {
   useExitNode(enabled: boolean): Prefs {
     const mask = exitNodeMask(this.#model.saved.prefs, enabled)
     return mask ? this.editPrefs(mask) : this.#model.saved.prefs
+  }
+
+  /** Where a connection to a host goes: into the tunnel, past it, or nowhere. */
+  dialPlan(host: string, port: number): Promise<ProxyAnswer> {
+    return this.#proxy.plan(host, port)
+  }
+
+  /** Answers a DNS question as MagicDNS would; rejects with EngineError('io') for what is no name. */
+  dnsQuery(name: string, type: number): Promise<DnsResult> {
+    return this.#dns.ask(name, type)
   }
 
   /** Writes a marker with what matters now into the journal and answers it. */

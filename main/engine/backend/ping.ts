@@ -58,7 +58,7 @@ export async function ping(
       case 'peerapi': {
         const url = peerApiUrls(node, netMap.self)?.[0]
         if (url === undefined) return { ...found, Err: 'that device serves no PeerAPI' }
-        return { ...found, LatencySeconds: (await pingPeerApi(deps, url, PING_TIMEOUT_MS)) / 1000, PeerAPIURL: url }
+        return { ...found, NodeName: node.Name, LatencySeconds: (await pingPeerApi(deps, url, PING_TIMEOUT_MS)) / 1000, PeerAPIURL: url }
       }
     }
   } catch (error) {

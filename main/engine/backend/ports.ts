@@ -184,6 +184,14 @@ export interface HealthPort {
   onChange(call: () => void): void
 }
 
+/** Resolvers outside the tunnel. */
+export interface DnsPort {
+  /** The system's own, as "ip" or "ip:port". */
+  systemResolvers(): readonly string[]
+  /** The resolver's whole answer; rejects when there is none in time. */
+  ask(resolver: AddrPort, query: Uint8Array, timeoutMs: number): Promise<Uint8Array>
+}
+
 export interface BackendDeps {
   readonly env: Env
   readonly store: StorePort
@@ -196,6 +204,7 @@ export interface BackendDeps {
   readonly hostinfo: () => Hostinfo
   /** Addresses of a name as the system resolves it; rejects when there is none. */
   readonly resolve: (host: string) => Promise<readonly string[]>
+  readonly dns?: DnsPort
   /** Ours, as `tailscale status` shows it. */
   readonly version: string
   readonly os: 'linux' | 'windows' | 'macOS'

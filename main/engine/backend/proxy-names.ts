@@ -24,7 +24,7 @@ export interface NameContext {
 }
 
 /** The answer for a request, or that the system's resolver is to be asked. */
-export function decideProxy(request: ProxyRequest, context: NameContext): NameDecision {
+export function decideProxy(request: Pick<ProxyRequest, 'host' | 'port'>, context: NameContext): NameDecision {
   const host = trimDot(request.host.replace(/^\[(.*)\]$/, '$1')).toLowerCase()
   const ip = canonicalIp(host)
   if (ip !== undefined) return decideAddresses([ip], request.port, context)

@@ -33,6 +33,15 @@ export class ProxyDoor {
       .catch((error: unknown) => this.#deps.env.log.warn('a proxy request could not be answered', { error: String(error) }))
   }
 
+  /** Where a connection to a host goes that somebody wants to open by hand; never rejects. */
+  async plan(host: string, port: number): Promise<ProxyAnswer> {
+    const decision = decideProxy({ host, port }, this.#context())
+    if (decision.kind !== 'ask-system') return decision
+    const addresses = await this.#deps.resolve(host).catch(() => [])
+    if (addresses.length === 0) return { kind: 'refuse', code: 'no-such-host', message: `${host} has no address` }
+    return decideAddresses(addresses, port, this.#context())
+  }
+
   #context(): { netMap: Model['netMap']; peers: Model['plan']['dataplane']['peers'] } {
     return { netMap: this.#deps.model.netMap, peers: this.#deps.model.plan.dataplane.peers }
   }

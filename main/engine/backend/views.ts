@@ -7,6 +7,7 @@ import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
 import { ZERO_TIME } from '../core/tailcfg/types.ts'
 import type { EngineStatus, ExitNodeSuggestion, HealthState, NetMapJson, PathsPage, Prefs, Status, WhoIsResponse } from '../../localapi/types.ts'
 import { suggestExitNode } from './exit-node.ts'
+import { engineMetrics, userMetrics } from './metrics.ts'
 import { publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
 import { netMapJson, nodeJson } from './node-json.ts'
@@ -171,27 +172,15 @@ export class Views {
     return { RBytes: rx, WBytes: tx, NumLive: Object.keys(live).length, LiveDERPs: relays, LivePeers: live }
   }
 
-  /** Prometheus text: a few of the stock daemon's names, and our counters. */
+  /** Prometheus text with the stock daemon's names. */
+  userMetrics(): string {
+    const { netMap, homeRegion, saved } = this.#model
+    return userMetrics({ counters: this.#deps.dataplane.counters(), prefs: saved.prefs, netMap, homeRegion, healthMessages: this.#deps.health.texts().length })
+  }
+
+  /** Prometheus text with every counter of this engine. */
   metrics(): string {
-    const engine = this.engineStatus()
-    const { prefs } = this.#model.saved
-    const lines = [
-      '# TYPE tailscaled_inbound_bytes_total counter',
-      `tailscaled_inbound_bytes_total ${engine.RBytes}`,
-      '# TYPE tailscaled_outbound_bytes_total counter',
-      `tailscaled_outbound_bytes_total ${engine.WBytes}`,
-      '# TYPE tailscaled_home_derp_region_id gauge',
-      `tailscaled_home_derp_region_id ${this.#model.homeRegion}`,
-      '# TYPE tailscaled_advertised_routes gauge',
-      `tailscaled_advertised_routes ${prefs.AdvertiseRoutes?.length ?? 0}`,
-      '# TYPE tailscaled_health_messages gauge',
-      `tailscaled_health_messages{type="warning"} ${this.#deps.health.texts().length}`,
-    ]
-    for (const [name, value] of Object.entries(this.#deps.dataplane.counters()).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-      const metric = `bowline_${name.replace(/[^A-Za-z0-9_]/g, '_')}_total`
-      lines.push(`# TYPE ${metric} counter`, `${metric} ${value}`)
-    }
-    return `${lines.join('\n')}\n`
+    return engineMetrics(this.#deps.dataplane.counters())
   }
 
   #hostinfo(): Hostinfo {

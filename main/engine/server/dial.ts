@@ -1,15 +1,18 @@
 /**
  * LocalAPI's dial: an upgraded request becomes a raw TCP connection through the tunnel.
  *
- *   POST /localapi/v0/dial   Connection: upgrade   Upgrade: ts-dial   Dial-Host: ADDRESS   Dial-Port: N   Dial-Network: tcp
+ *   POST /localapi/v0/dial   Connection: upgrade   Upgrade: ts-dial   Dial-Host: NAME or ADDRESS   Dial-Port: N   Dial-Network: tcp
  *   → 101, then bytes both ways
+ *   → 200 Dial-Self: true, Dial-Addr: ADDRESS:N   when it lies outside the network: the caller dials it by itself
  *
- * Source: dataplane facts §10.2 (dial). Names are not taken: callers know addresses from status.
+ * Source: dataplane facts §10.2 (dial); tailscale ipn/localapi (serveDial).
  */
+import { STATUS_CODES } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { EngineError, errorText } from '../base/errors.ts'
-import { canonicalIp } from '../base/ip.ts'
+import { errorText } from '../base/errors.ts'
+import { formatAddrPort } from '../base/ip.ts'
+import type { ProxyAnswer } from '../backend/ports.ts'
 
 export const DIAL_PATH = '/localapi/v0/dial'
 const DIAL_MS = 10_000
@@ -17,18 +20,33 @@ const DIAL_MS = 10_000
 /** Opens TCP through the tunnel. Rejects with EngineError. */
 export type TunnelDial = (ip: string, port: number, timeoutMs: number) => Promise<Duplex>
 
-/** Answers an upgrade request whose caller was checked, and joins the two streams. */
-export async function serveDial(request: IncomingMessage, socket: Duplex, head: Buffer, dial: TunnelDial): Promise<void> {
+export interface DialDoor {
+  /** Where a host is; never rejects. */
+  readonly plan: (host: string, port: number) => Promise<ProxyAnswer>
+  readonly dial: TunnelDial
+}
+
+/** Answers an upgrade request whose caller was checked, and joins the two streams. Never rejects. */
+export async function serveDial(request: IncomingMessage, socket: Duplex, head: Buffer, door: DialDoor): Promise<void> {
   socket.on('error', () => socket.destroy())
-  const ip = canonicalIp(String(request.headers['dial-host'] ?? ''))
-  const port = Number(request.headers['dial-port'])
-  const network = request.headers['dial-network'] ?? 'tcp'
-  if (ip === undefined || !Number.isInteger(port) || port < 1 || port > 65_535 || network !== 'tcp') return refuseUpgrade(socket, 400, 'dial takes an address, a port and network tcp')
+  const host = String(request.headers['dial-host'] ?? '')
+  const portText = String(request.headers['dial-port'] ?? '')
+  if (host === '' || portText === '') return refuseUpgrade(socket, 400, 'missing Dial-Host or Dial-Port header')
+  const port = /^\d{1,5}$/.test(portText) ? Number(portText) : 0
+  if (port < 1 || port > 65_535 || (request.headers['dial-network'] ?? 'tcp') !== 'tcp') return refuseUpgrade(socket, 400, 'dial takes a port of 1 to 65535 and network tcp')
+  const plan = await door.plan(host, port)
+  if (plan.kind === 'refuse') return refuseUpgrade(socket, 502, `resolve failure: ${plan.message}`)
+  const ip = plan.addresses[0]!
+  if (plan.kind === 'system') return void socket.end(`HTTP/1.1 200 OK\r\nConnection: close\r\nDial-Self: true\r\nDial-Addr: ${formatAddrPort({ ip, port })}\r\nContent-Length: 0\r\n\r\n`)
+  await join(socket, head, () => door.dial(ip, port, DIAL_MS))
+}
+
+async function join(socket: Duplex, head: Buffer, open: () => Promise<Duplex>): Promise<void> {
   let tunnel: Duplex
   try {
-    tunnel = await dial(ip, port, DIAL_MS)
+    tunnel = await open()
   } catch (error) {
-    return refuseUpgrade(socket, error instanceof EngineError && error.code === 'timeout' ? 504 : 502, errorText(error))
+    return refuseUpgrade(socket, 502, `dial failure: ${errorText(error)}`)
   }
   if (socket.destroyed) return void tunnel.destroy()
   tunnel.on('error', () => tunnel.destroy())
@@ -43,5 +61,5 @@ export async function serveDial(request: IncomingMessage, socket: Duplex, head: 
 /** Ends an upgrade request with a plain answer. */
 export function refuseUpgrade(socket: Duplex, status: number, message: string): void {
   const body = `${message}\n`
-  socket.end(`HTTP/1.1 ${status} ${status === 403 ? 'Forbidden' : 'Error'}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }

@@ -10,6 +10,7 @@ import type { ServedName } from '../../localapi/methods.ts'
 import type { PingType, StartOptions } from '../../localapi/types.ts'
 import { bugReport } from './bug-report.ts'
 import { debug } from './debug.ts'
+import { dnsQuery } from './dns-query.ts'
 import { journalPage } from './journal-page.ts'
 import type { JournalReader } from './journal-page.ts'
 import { profiles } from './profiles.ts'
@@ -74,9 +75,10 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
     return config ? jsonIndented(config) : noMap()
   },
   dnsOsConfig: () => text(500, 'getting OS base config is not supported'),
+  dnsQuery,
   certDomains: ({ backend }) => json(backend.views.dnsConfig()?.CertDomains?.toSorted() ?? null),
   metrics: ({ backend }) => text(200, backend.views.metrics()),
-  userMetrics: ({ backend }) => text(200, backend.views.metrics()),
+  userMetrics: ({ backend }) => text(200, backend.views.userMetrics()),
   uploadClientMetrics: ({ body }) => (Array.isArray(body) ? json({}) : text(400, 'invalid JSON body')),
   bugReport,
   services: ({ backend }) => (backend.views.derpMap() ? json({}) : noMap()),

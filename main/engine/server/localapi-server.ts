@@ -170,7 +170,7 @@ export class LocalApiServer {
     const allowed = isLocalRequest(request) && this.#mayWrite(this.#peer(request.socket))
     if (!allowed) return refuseUpgrade(socket, 403, 'dial access denied')
     if (!dial || request.url !== DIAL_PATH || request.method !== 'POST' || request.headers.upgrade !== 'ts-dial') return refuseUpgrade(socket, 400, 'no such upgrade')
-    void serveDial(request, socket, head, dial)
+    void serveDial(request, socket, head, { dial, plan: (host, port) => this.#deps.backend.dialPlan(host, port) })
   }
 
   #refused(socket: Socket, method: Method<unknown, unknown>): Reply {

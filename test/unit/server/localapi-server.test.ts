@@ -162,7 +162,8 @@ describe('the local socket', () => {
     expect((await api.call('GET', 'bowline/paths')).json()).toEqual({ paths: [] })
     expect((await api.call('GET', 'bowline/netcheck')).json()).toEqual({ PreferredDERP: 999 })
     expect((await api.call('GET', 'bowline/netmap')).json()).toMatchObject({ Peers: [{ ID: 2 }] })
-    expect((await api.call('GET', 'usermetrics')).text).toContain('bowline_filter_drop_total 3\n')
+    expect((await api.call('GET', 'metrics')).text).toContain('bowline_filter_drop_total 3\n')
+    expect((await api.call('GET', 'usermetrics')).text).toContain('tailscaled_inbound_packets_total{path="derp"} 0\n')
   })
 
   test('profiles: list, switch, make and forget, with the stock answers', async () => {

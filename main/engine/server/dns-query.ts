@@ -1,0 +1,15 @@
+/**
+ * dns-query: a name and a type in, the DNS message and who would be asked for it out.
+ */
+import { TYPE } from '../core/dns/message.ts'
+import type { Call } from './handlers.ts'
+import { json, text } from './reply.ts'
+import type { Reply } from './reply.ts'
+
+export async function dnsQuery({ backend, query }: Call): Promise<Reply> {
+  const asked = (query.get('type') ?? '').trim().toUpperCase()
+  const type = asked === '' ? TYPE.A : Object.hasOwn(TYPE, asked) ? TYPE[asked as keyof typeof TYPE] : undefined
+  if (type === undefined) return text(400, `unknown DNS message type: ${asked.slice(0, 64)}`)
+  const { bytes, resolvers } = await backend.dnsQuery(query.get('name') ?? '', type)
+  return json({ Bytes: Buffer.from(bytes).toString('base64'), Resolvers: resolvers })
+}
