@@ -12,8 +12,6 @@ import { carries } from './state.ts'
 export const SAVED_MAP_GRACE_MS = 3_000
 /** A sign-in that ends within this time is mentioned. */
 export const EXPIRY_NOTICE_MS = 7 * 86_400_000
-/** A clock that differs by less harms nothing. */
-const CLOCK_WRONG_MS = 600_000
 
 export type Warnings = Partial<Record<WarnableCode, WarningArgs>>
 
@@ -27,7 +25,6 @@ export function warningsOf(model: Model, nowMs: number, wallMs: number): Warning
   if (life.keyExpired) out['key-expired'] = {}
   aboutControl(model, nowMs, out)
   const skewMs = netMap?.clockSkewMs ?? 0
-  if (Math.abs(skewMs) >= CLOCK_WRONG_MS) out['clock-wrong'] = { duration: durationWords(Math.abs(skewMs)) }
   const expiryMs = netMap ? expiryOf(netMap.self) : Infinity
   const leftMs = expiryMs - (wallMs + skewMs)
   if (life.map === 'control' && leftMs > 0 && leftMs <= EXPIRY_NOTICE_MS) out['key-expires-soon'] = { expiry: new Date(expiryMs).toISOString() }
@@ -43,12 +40,6 @@ function aboutControl(model: Model, nowMs: number, out: Warnings): void {
   if (life.map === 'saved' && model.mapSavedAtMs !== undefined && carries(life) && since !== undefined && (loss !== undefined || nowMs - since >= SAVED_MAP_GRACE_MS)) {
     out['saved-map'] = { 'saved-at': new Date(model.mapSavedAtMs).toISOString() }
   }
-}
-
-function durationWords(ms: number): string {
-  const minutes = Math.round(ms / 60_000)
-  if (minutes < 120) return `${minutes} minutes`
-  return minutes < 2 * 1440 ? `${Math.round(minutes / 60)} hours` : `${Math.round(minutes / 1440)} days`
 }
 
 const NO_MESSAGES: ReadonlyMap<string, DisplayMessage> = new Map()

@@ -56,7 +56,7 @@ export const WARNABLES = {
   },
   'clock-wrong': {
     severity: 'medium', title: 'Clock is wrong',
-    text: (args) => `The clock of this computer differs from the server's by ${args['duration'] ?? 'a lot'}. Set it right: certificates and sign-ins may be refused.`,
+    text: (args) => `This computer's clock is ${args['skew'] ?? 'wrong'}. Set it: certificates and sign-ins may be refused until then.`,
   },
   'tls-connection-failed': {
     severity: 'medium', title: 'Encrypted connection failed', dependsOn: ['network-status', 'blockblame-mitm-detected'],

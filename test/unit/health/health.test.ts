@@ -33,7 +33,7 @@ describe('health', () => {
 
   test('an owner sets its codes whole and disturbs no other, and the gravest is said first', () => {
     const { health, told } = rig()
-    health.setGroup('a', { 'wantrunning-false': {}, 'clock-wrong': { duration: '3 hours' } })
+    health.setGroup('a', { 'wantrunning-false': {}, 'clock-wrong': { skew: '3 hours behind' } })
     health.set('packet-thread', { error: 'x' })
     expect(codes(health)).toEqual(['packet-thread', 'clock-wrong', 'wantrunning-false'])
     expect(told()).toBe(2)
