@@ -14,6 +14,7 @@ import { makeLog, type LogLevel } from './base/log.ts'
 import { Control } from './control/control.ts'
 import { Dataplane } from './dataplane/dataplane.ts'
 import { DerpRegions } from './derp/derp-regions.ts'
+import { ClockWatch } from './health/clock-watch.ts'
 import { Health } from './health/health.ts'
 import { SystemClock } from './io/clock.ts'
 import { askResolver, systemResolvers } from './io/dns-ask.ts'
@@ -81,14 +82,16 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const interfaces = options.interfaces ?? systemInterfaces
 
   const health = new Health({ clock })
-  stops.push(() => health.stop())
+  const clockWatch = new ClockWatch({ env, warnings: health })
+  stops.push(() => health.stop(), () => clockWatch.stop())
   const dataplane = new Dataplane({ env, native })
   // Which server is in use is the backend's to say, and nothing is dialled before it stands.
   const outside = new Outside({ env, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL })
   const derp = new DerpRegions({ env, dial: outside.dialRelay })
   const magicsock = new Magicsock({ env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: outside.resolve })
   const control = new Control({
-    env, dial: outside.dial, http: outside.fetch, noteReached: outside.noteReached, http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
+    env, dial: outside.dial, http: outside.fetch, noteReached: outside.noteReached, peekDate: outside.peekDate, keptKeys: outside.keptKeys,
+    noteServerTime: clockWatch.noteServerTime, http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
   })
   const netmon = new Netmon({ env, interfaces, links: native.watchLinks ? { start: native.watchLinks } : undefined })
   const backend: Backend = new Backend({

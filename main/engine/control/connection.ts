@@ -4,10 +4,10 @@
  */
 import type { Env } from '../base/env.ts'
 import { equal } from '../base/bytes.ts'
-import { EngineError } from '../base/errors.ts'
+import { EngineError, errorText } from '../base/errors.ts'
 import type { PrivateKey } from '../base/keys.ts'
 import type { ControlDialPlan } from '../core/tailcfg/types.ts'
-import { fetchServerKey } from './server-key.ts'
+import { fetchServerKey, isOutOfDate } from './server-key.ts'
 import type { ControlDeps, Http2, Http2Response } from './ports.ts'
 import { dialTs2021 } from './ts2021.ts'
 
@@ -39,9 +39,27 @@ export class ControlConnection {
   /** Asks the server for its key and answers whether it is another one than before. Rejects with EngineError. */
   async fetchServerKey(signal: AbortSignal): Promise<boolean> {
     const before = this.#serverKey
-    const key = await fetchServerKey(this.#deps.http, this.url, this.#env.clock.wallMs(), signal)
+    const key = await this.#freshOrKeptKey(signal)
     this.#serverKey = key
     return before !== undefined && !equal(before, key)
+  }
+
+  /** A certificate that is out of date, or a clock that is wrong, takes nothing from a key that was vouched for before. */
+  async #freshOrKeptKey(signal: AbortSignal): Promise<Uint8Array> {
+    const { keptKeys } = this.#deps
+    const origin = this.url.protocol === 'https:' ? this.url.origin : undefined
+    try {
+      const key = await fetchServerKey(this.#deps, this.url, signal)
+      if (origin !== undefined) keptKeys?.keep(origin, key)
+      return key
+    } catch (error) {
+      const kept = origin !== undefined && isOutOfDate(error) ? keptKeys?.load(origin) : undefined
+      if (!kept) throw error
+      const why = `the server's key from before is used: ${errorText(error)}`
+      this.#env.journal.add({ part: 'control', kind: 'kept-key', why, host: this.url.host })
+      this.#env.log.warn(why)
+      return kept
+    }
   }
 
   /** Makes sure that there is a usable connection. Rejects with EngineError. */

@@ -317,6 +317,7 @@ export class Control {
   #handleMessage(message: MapResponse, stream: OpenStream): void {
     const { connection, popUrls } = stream
     if (message.PingRequest) this.#pings.handle(message.PingRequest, connection, stream.signal)
+    if (typeof message.ControlTime === 'string') this.#deps.noteServerTime?.(Date.parse(message.ControlTime))
     if (message.ControlDialPlan) connection.dialPlan = message.ControlDialPlan
     const url = message.PopBrowserURL ?? ''
     if (url !== '' && !popUrls.has(url) && popUrls.size < MAX_POP_URLS) {

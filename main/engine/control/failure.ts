@@ -50,10 +50,8 @@ export function failureOf(error: unknown, host: string): Failure {
   if (/^ERR_(STREAM|HTTP2)/.test(system)) return { code: 'control-unreachable', message: `the control server ${host} closed the connection (${system})` }
   const isTls = /^(ERR_(SSL|TLS)|EPROTO)/.test(system)
   const isPlain = /^ERR_SSL_(WRONG_VERSION_NUMBER|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE)$/.test(system)
-  // The parser of HTTP met the alert of a TLS server.
   const isNoHttp = system.startsWith('HPE_')
-  const isTlsServer = isNoHttp && rawBytes(error)?.[0] === 0x15
-  const told = isTlsServer ? needsTls : (SYSTEM[system] ?? (isNoHttp ? wrongServer : isPlain ? noTls : isTls ? otherTls(system) : unreachable(system)))
+  const told = SYSTEM[system] ?? (isNoHttp ? wrongServer : isPlain ? noTls : isTls ? otherTls(system) : unreachable(system))
   return { code: told.code, message: told.text(host) }
 }
 
@@ -66,23 +64,9 @@ function systemCode(error: unknown): string | undefined {
   return undefined
 }
 
-const needsTls: Told = {
-  code: 'control-needs-tls',
-  text: (host) => `${host} speaks TLS and was asked without. Begin the server's address with https://`,
-}
-
 const wrongServer: Told = {
   code: 'control-wrong-server',
   text: (host) => `${host} is no control server: it does not speak HTTP. Check the address and its port`,
-}
-
-/** What the parser of HTTP could not read. */
-function rawBytes(error: unknown): Uint8Array | undefined {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
-    const { rawPacket } = at as { rawPacket?: unknown }
-    if (rawPacket instanceof Uint8Array) return rawPacket
-  }
-  return undefined
 }
 
 /** The control server answered, but not what was asked for. */

@@ -70,6 +70,12 @@ export interface ControlDeps {
   readonly http2: Http2Connect
   /** A host has proved by its key to be the server, at the other end of a dialled stream. */
   readonly noteReached?: (host: string, stream: Duplex) => void
+  /** It is so late at the server. */
+  readonly noteServerTime?: (serverMs: number) => void
+  /** What time a server says it is, its certificate unverified. */
+  readonly peekDate?: (url: string, timeoutMs: number, signal: AbortSignal) => Promise<number | undefined>
+  /** Keys that servers had when their certificate was good, by origin. */
+  readonly keptKeys?: { load(origin: string): Uint8Array | undefined; keep(origin: string, key: Uint8Array): void }
   /** Absent where the platform has none: maps are then asked for in plain JSON. */
   readonly zstd?: ZstdDecompress | undefined
 }

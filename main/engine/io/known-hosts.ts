@@ -1,6 +1,6 @@
 /**
  * What is remembered of hosts that were reached and had proved who they are: their addresses, for the day when DNS is slow
- * or broken, and who vouched for their certificate, so that a box in between is told from a server with a private authority.
+ * or broken, and who vouched for their certificate, so that a box in between is told from a server with a private authority; of control servers their key.
  *
  *   known-hosts.json   { "version": 1, "hosts": { "hs.example.com": { "addresses": ["192.0.2.1"], "by": "ISRG Root X1", "atMs": … } } }
  */
@@ -21,6 +21,8 @@ interface KnownHost {
   /** The last that worked first. */
   readonly addresses: readonly string[]
   readonly by?: string
+  /** Of a control server: its key when its certificate was good, hex. Its name is then an origin. */
+  readonly key?: string
   readonly atMs: number
 }
 
@@ -43,6 +45,17 @@ export class KnownHosts {
   /** Who vouched for the host's certificate when it was last reached. */
   vouchedBy(host: string): string | undefined {
     return this.#hosts.get(host.toLowerCase())?.by
+  }
+
+  /** The key that a control server had, by its origin; 32 B. */
+  serverKey(origin: string): Uint8Array | undefined {
+    const key = this.#hosts.get(origin.toLowerCase())?.key
+    return key === undefined ? undefined : new Uint8Array(Buffer.from(key, 'hex'))
+  }
+
+  noteServerKey(origin: string, key: Uint8Array): void {
+    const hex = Buffer.from(key).toString('hex')
+    if (this.#hosts.get(origin.toLowerCase())?.key !== hex) this.#set(origin, { key: hex })
   }
 
   noteAddress(host: string, address: string): void {
@@ -79,6 +92,7 @@ function parse(text: string): Map<string, KnownHost> | undefined {
     hosts.set(name.toLowerCase().slice(0, MAX_TEXT), {
       addresses: addresses.slice(0, MAX_ADDRESSES),
       ...(typeof entry?.by === 'string' ? { by: entry.by.slice(0, MAX_TEXT) } : {}),
+      ...(typeof entry?.key === 'string' && /^[0-9a-f]{64}$/.test(entry.key) ? { key: entry.key } : {}),
       atMs: typeof entry?.atMs === 'number' ? entry.atMs : 0,
     })
   }

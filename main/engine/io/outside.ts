@@ -12,6 +12,7 @@ import { KnownHosts, type KnownHostsStore } from './known-hosts.ts'
 import { ProxyRules, type Proxy } from './proxy-rules.ts'
 import { dialRelay, type RelayDialOptions } from './relay-dial.ts'
 import { Resolver } from './resolve.ts'
+import { peekDate } from './server-date.ts'
 import { SystemRoots } from './roots.ts'
 import { ServerTrust, type TrustStore } from './server-trust.ts'
 
@@ -69,6 +70,14 @@ export class Outside {
   readonly noteReached = (host: string, stream: Duplex): void => {
     const address = addressOf(stream)
     if (address !== undefined) this.#known.noteAddress(host, address)
+  }
+
+  readonly peekDate = (url: string, timeoutMs: number, signal: AbortSignal): Promise<number | undefined> => peekDate(this.dial, url, timeoutMs, signal)
+
+  /** Keys that control servers had when their certificate was good. */
+  readonly keptKeys = {
+    load: (origin: string): Uint8Array | undefined => this.#known.serverKey(origin),
+    keep: (origin: string, key: Uint8Array): void => this.#known.noteServerKey(origin, key),
   }
 
   #tellProxy(proxy: Proxy, host: string, how: 'used' | 'gone-around', why: string): void {
