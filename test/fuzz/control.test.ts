@@ -8,8 +8,8 @@ import { EngineError, isDecodeError } from '../../main/engine/base/errors.ts'
 import { PrivateKey, discoKey } from '../../main/engine/base/keys.ts'
 import { silentLog } from '../../main/engine/base/log.ts'
 import { Control } from '../../main/engine/control/control.ts'
+import { readKeyAnswer } from '../../main/engine/control/key-answer.ts'
 import type { HttpFetch } from '../../main/engine/control/ports.ts'
-import { fetchServerKey } from '../../main/engine/control/server-key.ts'
 import { checkRegisterResponse } from '../../main/engine/core/tailcfg/check-register.ts'
 import type { ControlState } from '../../main/engine/core/session/types.ts'
 import { Http2Connection } from '../../main/engine/io/http2.ts'
@@ -121,13 +121,18 @@ fuzz('what the server answers to a registration or for its key is read, or refus
   }
   const status = chance.pick([200, 301, 400, 404, 429, 500, 599])
   const body = chance.is(0.5) ? chance.text() : JSON.stringify(chance.damageJson(KEY_ANSWER))
-  const http: HttpFetch = () => Promise.resolve({ status, headers: { 'retry-after': chance.text() }, body: Buffer.from(body) })
-  const key = await fetchServerKey(http, new URL('https://control.sim'), 0, new AbortController().signal).catch((error: unknown) => error)
+  const url = new URL(chance.pick(['https://control.sim/key', 'http://control.sim/key']))
+  let key: unknown
+  try {
+    key = readKeyAnswer({ status, headers: { 'retry-after': chance.text(), location: chance.text() }, body: Buffer.from(body) }, url, 0)
+  } catch (error) {
+    key = error
+  }
   if (key instanceof Uint8Array) return expect(key).toHaveLength(32)
   expect(key).toBeInstanceOf(EngineError)
   const { message, code } = key as EngineError
   // eslint-disable-next-line no-control-regex
-  expect([code, message]).toEqual([expect.stringMatching(/^control-/), expect.stringMatching(/^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]{10,800}$/)])
+  expect([code, message]).toEqual([expect.stringMatching(/^(control-|captive-portal)/), expect.stringMatching(/^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]{10,800}$/)])
 })
 
 const KEY_ANSWER = { legacyPublicKey: `mkey:${'0'.repeat(64)}`, publicKey: `mkey:${'a'.repeat(64)}` }
