@@ -25,7 +25,7 @@ fn setup(rtt_ms: i64, loss: f64, control: CongestionControl, seed: u64) -> Setup
 }
 
 /// Reference in Mb/s by RTT and controller, for losses of 0, 0.01, 0.1, 1 and 3 %; the floor is 80 % of it. Of an earlier trial of the
-/// same design. Reno at 80 ms and 0.01 % is not reached yet: 27.6 of the 28 that the floor asks, so the full run fails there.
+/// same design.
 const LOSSES: [f64; 5] = [0.0, 0.0001, 0.001, 0.01, 0.03];
 const REFERENCE: [(i64, CongestionControl, [f64; 5]); 4] = [
     (20, CongestionControl::Cubic, [989.0, 92.0, 24.4, 6.8, 3.5]),
@@ -44,10 +44,11 @@ fn loss_costs_no_more_than_it_must() {
             if !full() && loss < 0.001 {
                 continue;
             }
-            // A run at 80 ms sees few rare losses: more of them for a median that means something.
+            // A run at 80 ms sees a handful of rare losses, and the first decides: medians of five lie anywhere between 21 and 38
+            // Mb/s, so that it takes many for one that means something.
             let seeds = match (rtt, loss) {
                 (_, 0.0) => 1,
-                (80, 0.0001) => 3 * seeds,
+                (80, 0.0001) => 12 * seeds,
                 _ => seeds,
             };
             let rates: Vec<f64> = (0..seeds)
