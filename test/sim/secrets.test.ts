@@ -51,7 +51,7 @@ beforeAll(async () => {
   await collect('signed out')
   await daemon.stop()
   said.set('log', daemon.output)
-  for (const [name, text] of files(dir)) if (!/\.key$/.test(name)) said.set(name, text)
+  for (const [name, text] of files(dir)) if (!name.endsWith('.key')) said.set(name, text)
 }, 120_000)
 
 afterAll(async () => {
