@@ -69,7 +69,7 @@ export function netMapJson(netMap: NetMap, cached: boolean): NetMapJson {
     TKAEnabled: false,
     TKAHead: NO_TKA_HEAD,
     Domain: netMap.domain,
-    DomainAuditLogID: '',
+    DomainAuditLogID: netMap.auditLogId,
     UserProfiles: userProfilesJson(netMap),
   }
 }

@@ -23,6 +23,7 @@ export function warningsOf(model: Model, nowMs: number, wallMs: number): Warning
   if (model.storeProblems.length > 0) out['state-recovered'] = { error: model.storeProblems.join(' ') }
   if (life.name === 'Stopped') out['wantrunning-false'] = { State: life.name }
   if (life.keyExpired) out['key-expired'] = {}
+  if (model.plan.filterRefused) out['invalid-packet-filter'] = {}
   aboutControl(model, nowMs, out)
   const skewMs = netMap?.clockSkewMs ?? 0
   const expiryMs = netMap ? expiryOf(netMap.self) : Infinity

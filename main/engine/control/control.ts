@@ -324,8 +324,9 @@ export class Control {
       popUrls.add(url)
       if (isOpenableUrl(url, connection.url.href)) this.#facts?.onPopBrowser(url)
     }
-    if (message.KeepAlive === true) return
-    const delta = applyMapResponse(this.#netMap, message, this.#deps.env.clock.wallMs(), stream.fresh)
+    const told = message.KeepAlive === true ? keptOf(message) : message
+    if (!told || (message.KeepAlive === true && stream.fresh)) return
+    const delta = applyMapResponse(this.#netMap, told, this.#deps.env.clock.wallMs(), stream.fresh)
     if (isDecodeError(delta)) throw new EngineError('control-bad-response', delta.detail ?? delta.reason)
     const previous = this.#netMap
     const isFirst = stream.fresh
@@ -372,6 +373,11 @@ export class Control {
       },
     ).catch((error: unknown) => this.#broken(error))
   }
+}
+
+/** What of a keepalive belongs into the map. */
+function keptOf({ ControlTime, ClientVersion }: MapResponse): MapResponse | undefined {
+  return ControlTime || ClientVersion ? { ...(ControlTime ? { ControlTime } : {}), ...(ClientVersion ? { ClientVersion } : {}) } : undefined
 }
 
 function controlUrl(text: string): URL {

@@ -86,12 +86,6 @@ export const WARNABLES = {
     severity: 'high', title: 'Rules refused', dependsOn: ['wantrunning-false'],
     text: () => 'The server sent rules that would let in devices it has not vouched for. They were refused, and nothing may come in.',
   },
-  'security-update-available': {
-    severity: 'medium', title: 'Security update', text: (args) => `A security update from ${args['current-version'] ?? 'this version'} to ${args['available-version'] ?? 'a newer one'} is available.`,
-  },
-  'update-available': {
-    severity: 'low', title: 'Update available', text: (args) => `An update from ${args['current-version'] ?? 'this version'} to ${args['available-version'] ?? 'a newer one'} is available.`,
-  },
   'packet-thread': {
     severity: 'high', title: 'Engine stopped', impactsConnectivity: true,
     text: (args) => `The part that moves packets has stopped${because(args['error'])}. Start the engine again.`,

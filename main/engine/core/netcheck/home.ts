@@ -33,7 +33,7 @@ export interface HomeChoice {
 /** The home region by the evidence, and why. */
 export function chooseHome(e: HomeEvidence): HomeChoice {
   const score = (region: number): number => (e.recent.get(region) ?? e.current.get(region) ?? 0) * (e.map.HomeParams?.RegionScore?.[String(region)] ?? 1)
-  const eligible = [...e.current.keys()].filter((region) => mayBeHome(e.map, region))
+  const eligible = preferred(e.map, [...e.current.keys()].filter((region) => mayBeHome(e.map, region)))
   const best = eligible.reduce<number | undefined>((least, one) => (least === undefined || score(one) < score(least) ? one : least), undefined)
   const oldIsInMap = e.oldHome !== 0 && e.map.Regions[String(e.oldHome)] !== undefined
   if (best === undefined) {
@@ -56,12 +56,16 @@ function mayBeHome(map: DerpMap, region: number): boolean {
   return one !== undefined && one.NoMeasureNoHome !== true && (one.Nodes ?? []).some((node) => node.STUNOnly !== true)
 }
 
+/** Those that the server does not want avoided, while there are any. */
+function preferred(map: DerpMap, regions: readonly number[]): readonly number[] {
+  const wanted = regions.filter((region) => map.Regions[String(region)]?.Avoid !== true)
+  return wanted.length > 0 ? wanted : regions
+}
+
 /** The same region for the same node each time, so that peers find it where it was. */
 function pickUnmeasured(e: HomeEvidence): HomeChoice {
-  const regions = Object.values(e.map.Regions)
-    .filter((region) => mayBeHome(e.map, region.RegionID))
-    .map((region) => region.RegionID)
-    .toSorted((a, b) => a - b)
+  const all = Object.values(e.map.Regions).map((region) => region.RegionID)
+  const regions = preferred(e.map, all.filter((region) => mayBeHome(e.map, region))).toSorted((a, b) => a - b)
   let hash = 0x811c9dc5
   for (let i = 0; i < e.nodeSeed.length; i++) hash = Math.imul(hash ^ e.nodeSeed.charCodeAt(i), 0x01000193) >>> 0
   return { region: regions[hash % regions.length] ?? 0, why: 'no relay answered a probe, so one is picked by this node\'s key' }

@@ -21,6 +21,7 @@ const NOTHING: Omit<NetMap, 'self'> = Object.freeze({
   peers: IdTable.empty<Node>(),
   userProfiles: IdTable.empty<UserProfile>(),
   domain: '',
+  auditLogId: '',
   derpMap: NO_DERP_MAP,
   dns: NO_DNS,
   packetFilters: new Map(),
@@ -51,6 +52,7 @@ export function applyMapResponse(
     peers: fresh || hasAllPeers(message) ? keepTable(last.peers, merged) : merged,
     userProfiles: fresh ? keepTable(last.userProfiles, profiles) : profiles,
     domain: message.Domain === undefined || message.Domain === '' ? base.domain : message.Domain,
+    auditLogId: message.DomainDataPlaneAuditLogID || base.auditLogId,
     derpMap: keep(last.derpMap, mergeDerpMap(base.derpMap, message.DERPMap)),
     dns: message.DNSConfig ? keep(last.dns, message.DNSConfig) : base.dns,
     packetFilters: keepFilters(last.packetFilters, mergeFilters(base.packetFilters, message)),
@@ -67,7 +69,9 @@ export function applyMapResponse(
 /** Whether the delta says anything at all: many messages hold only the server's time. */
 export function isEmptyDelta(delta: NetMapDelta, previous: NetMap | undefined): boolean {
   if (!previous || delta.upserted.length > 0 || delta.removed.length > 0) return false
-  const { clockSkewMs: _, ...next } = delta.netMap
+  const { clockSkewMs, ...next } = delta.netMap
+  // A clock that was set says so: what expires when is judged by it.
+  if (Math.abs((clockSkewMs ?? 0) - (previous.clockSkewMs ?? 0)) >= MIN_SKEW_MS) return false
   const before = previous as unknown as Record<string, unknown>
   return Object.entries(next).every(([field, value]) => before[field] === value)
 }

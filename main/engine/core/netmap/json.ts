@@ -20,6 +20,7 @@ export function toJson(netMap: NetMap): unknown {
     Peers: [...netMap.peers.values()],
     UserProfiles: [...netMap.userProfiles.values()],
     Domain: netMap.domain,
+    ...(netMap.auditLogId === '' ? {} : { DomainDataPlaneAuditLogID: netMap.auditLogId }),
     DERPMap: netMap.derpMap,
     DNSConfig: netMap.dns,
     PacketFilters: filters,

@@ -39,6 +39,7 @@ export function mergeFilters(previous: Filters, message: MapResponse): Filters {
   if (base) filters.set('base', base)
   if (named && Object.hasOwn(named, '*') && named['*'] === null) filters.clear()
   for (const [name, rules] of Object.entries(named ?? {})) {
+    if (name === '*') continue
     if (rules) filters.set(name, rules)
     else filters.delete(name)
   }
@@ -54,10 +55,12 @@ export function mergeDisplayMessages(previous: Messages, change: MapResponse['Di
   const messages = new Map(previous)
   if (Object.hasOwn(change, '*') && change['*'] === null) messages.clear()
   for (const [id, message] of Object.entries(change)) {
-    if (message) messages.set(id, message)
+    if (id === '*') continue
+    if (message) messages.set(id, keep(previous.get(id) ?? message, message))
     else messages.delete(id)
   }
-  return messages.size === 0 && previous.size === 0 ? previous : messages
+  const same = messages.size === previous.size && [...messages].every(([id, message]) => previous.get(id) === message)
+  return same ? previous : messages
 }
 
 /** Profiles are set by ID and never removed while a stream lasts. */

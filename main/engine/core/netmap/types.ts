@@ -10,6 +10,8 @@ export interface NetMap {
   readonly peers: ReadonlyMap<NodeId, Node>
   readonly userProfiles: ReadonlyMap<UserId, UserProfile>
   readonly domain: string
+  /** "" = none: we keep no such log, and show that the server names one. */
+  readonly auditLogId: string
   readonly derpMap: DerpMap
   readonly dns: DnsConfig
   /** Named filters; the effective rules are their concatenation in sorted name order. No names: nothing may come in. */

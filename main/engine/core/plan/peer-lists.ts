@@ -21,6 +21,8 @@ export class PeerLists {
   magicsock: readonly MagicsockPeer[] = []
   /** When the next peer in use expires; Infinity = never. */
   nextExpiryMs = Infinity
+  /** Nodes that nobody has signed for; another object when it changes. */
+  unsigned: ReadonlyMap<NodeId, Node> = new Map()
   #table: IdTable<Node> = IdTable.empty()
   #all = new Map<NodeId, PeerPlan>()
   #ids: NodeId[] = []
@@ -41,6 +43,7 @@ export class PeerLists {
     const touched = new Set<NodeId>()
     for (const id of removed) this.#all.delete(id)
     for (const [id, node] of set) this.#all.set(id, planPeer(node, context, this.#all.get(id)))
+    this.#noteUnsigned(set, removed)
     const some = [...removed, ...set.map(([id]) => id)]
     const changed = nowMs >= this.nextExpiryMs ? [...this.#used.keys(), ...some] : some
     let expiryMoved = nowMs >= this.nextExpiryMs
@@ -48,6 +51,16 @@ export class PeerLists {
     if (touched.size > FEW) this.#rebuild()
     else if (touched.size > 0) this.#mend(touched)
     if (expiryMoved) this.#findNextExpiry()
+  }
+
+  #noteUnsigned(set: readonly (readonly [NodeId, Node])[], removed: readonly NodeId[]): void {
+    const come = set.filter(([, node]) => node.UnsignedPeerAPIOnly === true)
+    const gone = [...removed, ...set.map(([id]) => id)].filter((id) => this.unsigned.has(id))
+    if (come.length === 0 && gone.length === 0) return
+    const next = new Map(this.unsigned)
+    for (const id of gone) next.delete(id)
+    for (const [id, node] of come) next.set(id, node)
+    this.unsigned = next
   }
 
   /** Takes a peer into use or out of it; true when the next expiry has to be looked for. */

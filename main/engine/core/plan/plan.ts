@@ -5,6 +5,7 @@
  *   plan-peer.ts    one node              peer-lists.ts   all of them, kept from map to map
  *   owners.ts       which peer gets a prefix that several claim: the lowest node ID
  */
+import { parsePrefix, prefixContains } from '../../base/ip.ts'
 import type { FilterRule, Node } from '../tailcfg/types.ts'
 import type { NetMap } from '../netmap/types.ts'
 import { compileFilter } from '../filter/compile.ts'
@@ -27,6 +28,8 @@ export interface Plan {
   readonly dataplane: DataplaneConfig
   readonly magicsock: MagicsockConfig
   readonly problems: readonly string[]
+  /** The server's rules cannot be trusted: nothing may come in. */
+  readonly filterRefused: boolean
   /** When the next peer's key ends, by the server's clock; Infinity = never. Then it is time for a new plan. */
   readonly nextExpiryMs: number
 }
@@ -36,8 +39,11 @@ export const EMPTY_PLAN: Plan = {
   dataplane: { selfAddresses: [], peers: [], filter: { matches: [], localNets: [], shieldsUp: false } },
   magicsock: { peers: [], derpMap: { Regions: {} } },
   problems: [],
+  filterRefused: false,
   nextExpiryMs: Infinity,
 }
+
+const REFUSED: CompiledFilter = { matches: [], problems: ['the rules would let in a device that nobody has signed for: all of them are refused and nothing may come in'] }
 
 /** Makes plans and keeps what it worked out for peers and rules that stayed the same (`===`). */
 export class Planner {
@@ -46,18 +52,25 @@ export class Planner {
   #filterKey: readonly (readonly FilterRule[])[] = []
   #filterPeers: ReadonlyMap<number, Node> | undefined
   #filter: CompiledFilter = { matches: [], problems: [] }
+  #usesCaps = false
+  #judged: CompiledFilter | undefined
+  #judgedUnsigned: ReadonlyMap<number, Node> | undefined
+  #isRefused = false
 
   /** The plan for a map; `nowMs` is wall time corrected by the server's clock. What is equal to last time is the same object. */
   plan(netMap: NetMap, prefs: PlanPrefs, nowMs: number): Plan {
     const selfAddresses = addressesOf(netMap.self)
     const { acceptRoutes, exitNodeId } = prefs
     this.#peers.update(netMap.peers, { acceptRoutes, exitNodeId, selfAddresses, suffix: magicDnsSuffix(netMap.self) }, nowMs)
-    const filter = this.#compile(netMap)
+    const compiled = this.#compile(netMap)
+    const filterRefused = this.#letsInUnsigned(compiled)
+    const filter = filterRefused ? REFUSED : compiled
     const last = this.#last
     const plan: Plan = {
       dataplane: keep(last.dataplane, { selfAddresses: keepTexts(last.dataplane.selfAddresses, selfAddresses), peers: this.#peers.dataplane, filter: filterTable(filter, netMap, prefs, last.dataplane.filter) }),
       magicsock: keep(last.magicsock, { peers: this.#peers.magicsock, derpMap: netMap.derpMap, lastHome: netMap.self.HomeDERP ?? 0 }),
       problems: filter.problems,
+      filterRefused,
       nextExpiryMs: this.#peers.nextExpiryMs,
     }
     this.#last = plan
@@ -67,13 +80,25 @@ export class Planner {
   #compile(netMap: NetMap): CompiledFilter {
     const names = [...netMap.packetFilters.keys()].toSorted()
     const lists = names.map((name) => netMap.packetFilters.get(name)!)
-    const usesCaps = lists.some((rules) => rules.some((rule) => (rule.SrcIPs ?? []).some((src) => src.startsWith('cap:'))))
     const same = lists.length === this.#filterKey.length && lists.every((rules, i) => rules === this.#filterKey[i])
-    if (same && (!usesCaps || this.#filterPeers === netMap.peers)) return this.#filter
+    if (same && (!this.#usesCaps || this.#filterPeers === netMap.peers)) return this.#filter
+    if (!same) this.#usesCaps = lists.some((rules) => rules.some((rule) => (rule.SrcIPs ?? []).some((src) => src.startsWith('cap:'))))
     this.#filterKey = lists
     this.#filterPeers = netMap.peers
-    this.#filter = compileFilter(lists.flat(), netMap.peers.values())
+    const compiled = compileFilter(lists.flat(), netMap.peers.values())
+    if (!same || JSON.stringify(compiled) !== JSON.stringify(this.#filter)) this.#filter = compiled
     return this.#filter
+  }
+
+  /** Whether the rules would let in a node that nobody has signed for: then none of them can be trusted. */
+  #letsInUnsigned(filter: CompiledFilter): boolean {
+    const { unsigned } = this.#peers
+    if (filter !== this.#judged || unsigned !== this.#judgedUnsigned) {
+      this.#judged = filter
+      this.#judgedUnsigned = unsigned
+      this.#isRefused = [...unsigned.values()].flatMap(addressesOf).some((ip) => filter.matches.some(({ srcs }) => srcs.some((src) => prefixContains(parsePrefix(src)!, ip))))
+    }
+    return this.#isRefused
   }
 }
 

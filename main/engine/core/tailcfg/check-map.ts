@@ -106,7 +106,7 @@ const messageShape = shape<MapResponse>('MapResponse', {
   PeersRemoved: list<NodeId>('PeersRemoved', id, MAX_PEERS),
   PeersChangedPatch: list<PeerChange>('PeersChangedPatch', peerChange, MAX_PEERS),
   PeerSeenChange: dict('PeerSeenChange', bool, MAX_PEERS, decimalKey), OnlineChange: dict('OnlineChange', bool, MAX_PEERS, decimalKey),
-  DNSConfig: dnsConfig, Domain: text(NAME), PacketFilter: filterRules, PacketFilters: namedFilters,
+  DNSConfig: dnsConfig, Domain: text(NAME), DomainDataPlaneAuditLogID: text(NAME), PacketFilter: filterRules, PacketFilters: namedFilters,
   UserProfiles: list('UserProfiles', userProfile, MAX_PEERS), Health: list('Health', text(4096), 256),
   DisplayMessages: dict('DisplayMessages', orNull(displayMessage), 256),
   SSHPolicy: shape<SshPolicy>('SSHPolicy', { rules: list('rules', anyJson(24), 100_000) }, { defaults: { rules: null } }),

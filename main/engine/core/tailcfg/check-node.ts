@@ -3,7 +3,8 @@
  *
  * A node without ID, key or name is refused. What would open something by vanishing (IsJailed, Expired,
  * UnsignedPeerAPIOnly) counts as true when it is ill-typed. Normalised here, once: HomeDERP from the legacy DERP
- * text, AllowedIPs null = Addresses, zero times and zero keys absent.
+ * text, AllowedIPs null or of an unsigned node = Addresses,
+ * zero times and zero keys absent.
  */
 import { parseIp } from '../../base/ip.ts'
 import { isZeroKey, parseDiscoKey, parseMachineKey, parseNodeKey } from '../../base/keys.ts'
@@ -68,6 +69,7 @@ const nodeShape = shape<Node & { DERP?: string }>('Node', {
   MachineAuthorized: bool, Capabilities: texts('Capabilities'), CapMap: capMap, Expired: bool,
   SelfNodeV4MasqAddrForThisPeer: ipText, SelfNodeV6MasqAddrForThisPeer: ipText, IsWireGuardOnly: bool, IsJailed: bool,
   ExitNodeDNSResolvers: list('ExitNodeDNSResolvers', dnsResolver, 64), UnsignedPeerAPIOnly: bool,
+  DataPlaneAuditLogID: text(NAME),
 }, {
   required: ['ID', 'Key'],
   defaults: { StableID: '', Name: '', User: 0, Addresses: Object.freeze([]) },
@@ -81,7 +83,8 @@ export const checkNode: Check<Node> = (value, drops) => {
   const home = node.HomeDERP === undefined || node.HomeDERP === 0 ? legacyHome(node.DERP) : undefined
   const zeroDisco = node.DiscoKey !== undefined && isZeroKey(node.DiscoKey)
   const zeroExpiry = node.KeyExpiry?.startsWith('0001-') === true
-  const needsAllowed = node.AllowedIPs === undefined || node.AllowedIPs === null
+  // A node that nobody has signed for gets no routes.
+  const needsAllowed = node.AllowedIPs === undefined || node.AllowedIPs === null || node.UnsignedPeerAPIOnly === true
   if (home === undefined && !zeroDisco && !zeroExpiry && !needsAllowed && node.DERP === undefined) return node
   const { DERP: _, DiscoKey: disco, KeyExpiry: expiry, ...rest } = node
   return Object.freeze({

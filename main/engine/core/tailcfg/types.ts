@@ -115,6 +115,7 @@ export interface Node {
   readonly IsJailed?: boolean
   readonly ExitNodeDNSResolvers?: readonly DnsResolver[] | null
   readonly UnsignedPeerAPIOnly?: boolean
+  readonly DataPlaneAuditLogID?: string
 }
 
 export interface UserProfile {
@@ -260,6 +261,7 @@ export interface MapResponse {
   readonly OnlineChange?: Readonly<Record<string, boolean>> | null
   readonly DNSConfig?: DnsConfig | null
   readonly Domain?: string
+  readonly DomainDataPlaneAuditLogID?: string
   readonly PacketFilter?: readonly FilterRule[] | null
   readonly PacketFilters?: Readonly<Record<string, readonly FilterRule[] | null>> | null
   readonly UserProfiles?: readonly UserProfile[] | null

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isDecodeError } from '../../../../main/engine/base/errors.ts'
-import { applyMapResponse } from '../../../../main/engine/core/netmap/apply.ts'
+import { applyMapResponse, isEmptyDelta } from '../../../../main/engine/core/netmap/apply.ts'
 import { IdTable } from '../../../../main/engine/core/netmap/id-table.ts'
 import { fromJson, toJson } from '../../../../main/engine/core/netmap/json.ts'
 import type { NetMap, NetMapDelta } from '../../../../main/engine/core/netmap/types.ts'
@@ -90,6 +90,9 @@ describe('other fields', () => {
     expect(after(base, { PacketFilters: { base: null } }).packetFilters.has('base')).toBe(false)
     expect(after(base, { PacketFilter: null }).packetFilters).toBe(base.packetFilters)
     expect(apply(base, { PacketFilters: { base: rules, extra: rules } }).filterChanged).toBe(false)
+    expect(after(base, { PacketFilters: { '*': rules } }).packetFilters).toBe(base.packetFilters)
+    expect([...after(base, { PacketFilter: rules, PacketFilters: { '*': null } }).packetFilters.keys()]).toEqual([])
+    expect(after(base, { PacketFilters: {} }).packetFilters).toBe(base.packetFilters)
   })
 
   test('a DERP map is merged by its own rules', () => {
@@ -119,6 +122,36 @@ describe('other fields', () => {
     const base = start({ DisplayMessages: { a: { Title: 'A' }, b: { Title: 'B' } } })
     expect([...after(base, { DisplayMessages: { a: null } }).displayMessages.keys()]).toEqual(['b'])
     expect([...after(base, { DisplayMessages: { '*': null, c: { Title: 'C' } } }).displayMessages.keys()]).toEqual(['c'])
+  })
+
+  test('a display message keeps its identity while it says the same, and a star is never one', () => {
+    const base = start({ DisplayMessages: { a: { Title: 'A' } } })
+    expect(after(base, { DisplayMessages: { a: { Title: 'A' } } }).displayMessages).toBe(base.displayMessages)
+    expect(after(base, { DisplayMessages: { '*': { Title: 'all' } } }).displayMessages).toBe(base.displayMessages)
+    expect(after(base, { DisplayMessages: {} }).displayMessages).toBe(base.displayMessages)
+  })
+
+  test('a node that nobody has signed for has no routes', () => {
+    expect(start({ Peers: [peer(1, { UnsignedPeerAPIOnly: true, AllowedIPs: ['10.0.0.0/8'] })] }).peers.get(1)?.AllowedIPs).toEqual(['100.64.1.1/32'])
+  })
+
+  test('the log name stays until another comes; orders that are not ours to take are read and change nothing', () => {
+    const base = start({ DomainDataPlaneAuditLogID: 'log' })
+    expect(after(base, { DomainDataPlaneAuditLogID: '' }).auditLogId).toBe('log')
+    const odd = apply(base, { Debug: { DisableLogTail: true, Exit: 3 }, TKAInfo: { Head: '', Disabled: true }, DefaultAutoUpdate: true, MapSessionHandle: 'h', Seq: 9, DeprecatedDefaultAutoUpdate: 'x' })
+    expect(isEmptyDelta(odd, base)).toBe(true)
+  })
+
+  test('a client version is kept until another comes', () => {
+    const base = start({ ClientVersion: { LatestVersion: '2', Notify: true } })
+    expect(after(base, {}).clientVersion).toBe(base.clientVersion)
+    expect(after(base, { ClientVersion: { RunningLatest: true } }).clientVersion).toEqual({ RunningLatest: true })
+  })
+
+  test('a clock that was set is news, a few seconds are none', () => {
+    const base = start({ ControlTime: '2026-11-22T03:00:00Z' })
+    expect(isEmptyDelta(apply(base, { ControlTime: '2026-11-22T00:00:01Z' }), base)).toBe(false)
+    expect(isEmptyDelta(apply(base, { ControlTime: '2026-11-22T03:00:09Z' }), base)).toBe(true)
   })
 
   test('profiles are set and never removed within a stream, and forgotten with it', () => {

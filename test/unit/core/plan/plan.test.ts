@@ -103,6 +103,16 @@ describe('a plan of peers that disagree', () => {
     expect(peers[0]!.routes).not.toContain('10.0.0.0/8')
   })
 
+  test('rules that would let in a node that nobody has signed for are refused whole', () => {
+    const unsigned = withPeers(map, { UnsignedPeerAPIOnly: true })
+    expect(plan(unsigned)).toMatchObject({ filterRefused: true, dataplane: { filter: { matches: [] } } })
+    const rules = [{ SrcIPs: ['100.64.0.77'], DstPorts: [{ IP: '*', Ports: { First: 0, Last: 65535 } }] }]
+    const planner = new Planner()
+    expect(planner.plan({ ...unsigned, packetFilters: new Map([['base', rules]]) }, PREFS, NOW)).toMatchObject({ filterRefused: false })
+    expect(planner.plan({ ...withPeers(map, { UnsignedPeerAPIOnly: true, Addresses: ['100.64.0.77/32'] }), packetFilters: new Map([['base', rules]]) }, PREFS, NOW).filterRefused).toBe(true)
+    expect(planner.plan(map, PREFS, NOW)).toMatchObject({ filterRefused: false })
+  })
+
   test('our advertised subnets are ours to receive for, a default route is not yet', () => {
     expect(plan(map, { advertiseRoutes: ['10.9.0.0/24', '0.0.0.0/0', '::/0'] }).dataplane.filter.localNets).toEqual(['100.64.0.1/32', 'fd7a:115c:a1e0::1/128', '10.9.0.0/24'])
   })
