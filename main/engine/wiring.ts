@@ -98,6 +98,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     env, store, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns: { systemResolvers, ask: askResolver },
+    hasNetwork: () => interfaces().some((address) => !address.internal),
     resolve: resolveHost, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })
   const server = new LocalApiServer({
@@ -111,7 +112,11 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     onDisco: (region, from, bytes) => magicsock.handleRelayed(region, from, bytes),
     onFrames: (region, frames) => dataplane.injectRelayFrames(region, frames),
     onPeerGone: (region, peer) => magicsock.handlePeerGone(region, peer),
-    onState: (region, state) => magicsock.handleRelayState(region, state),
+    onState: (region, state) => {
+      magicsock.handleRelayState(region, state)
+      up.onRelayChange()
+    },
+    onHealth: () => up.onRelayChange(),
   })
   stops.push(() => derp.stop())
   const { port } = dataplane.start({ port: options.port }, {

@@ -26,6 +26,7 @@ import { LoginFlow } from './login.ts'
 import { MapFlow, serverNowMs } from './map-flow.ts'
 import { newModel, publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
+import { networkWarnings } from './network-warnings.ts'
 import { ping } from './ping.ts'
 import type { BackendDeps, BackendFacts, ControlState, ProxyAnswer } from './ports.ts'
 import { applyMask, changedFields, parsePrefs } from './prefs.ts'
@@ -313,7 +314,10 @@ export class Backend {
 
   #refreshWarnings(): void {
     const { clock } = this.#deps.env
-    this.#deps.health.setGroup('backend', warningsOf(this.#model, clock.nowMs(), clock.wallMs()))
+    this.#deps.health.setGroup('backend', {
+      ...warningsOf(this.#model, clock.nowMs(), clock.wallMs()),
+      ...networkWarnings(this.#model, this.#deps.derp, this.#deps.hasNetwork),
+    })
     this.#deps.health.setMessages(messagesOf(this.#model))
     this.session.refresh()
   }

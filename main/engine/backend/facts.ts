@@ -28,6 +28,7 @@ export interface FactsDeps {
 export function makeFacts({ deps, model, bus, map, login, proxy, knot, views, onControlState }: FactsDeps): BackendFacts {
   const { env } = deps
   return {
+    onRelayChange: () => knot.refreshWarnings(),
     control: {
       onState: onControlState,
       onLoggedIn: (result) => login.handleLoggedIn(result),
@@ -51,6 +52,7 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, views, on
       onPath: () => {},
       onHome: (region) => {
         model.homeRegion = region
+        knot.refreshWarnings()
       },
     },
     dataplane: {

@@ -103,6 +103,8 @@ export interface DerpPort {
   setPrivateKey(key: PrivateKey | undefined): void
   setHome(region: number): void
   states(): ReadonlyMap<number, string>
+  /** What relays say is wrong with our connection, by region. */
+  health(): ReadonlyMap<number, string>
 }
 
 export interface ProxyRequest {
@@ -202,6 +204,8 @@ export interface BackendDeps {
   readonly dataplane: DataplanePort
   /** What this machine is: system, version, distribution, host name; asked anew at each login. */
   readonly hostinfo: () => Hostinfo
+  /** Whether this machine has an address that could carry traffic. */
+  readonly hasNetwork: () => boolean
   /** Addresses of a name as the system resolves it; rejects when there is none. */
   readonly resolve: (host: string) => Promise<readonly string[]>
   readonly dns?: DnsPort
@@ -219,5 +223,7 @@ export interface BackendFacts {
   readonly control: ControlFacts
   readonly magicsock: MagicsockFacts
   readonly dataplane: DataplaneFacts
+  /** A relay's connection or its health changed. */
+  onRelayChange(): void
 }
 

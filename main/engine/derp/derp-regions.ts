@@ -176,6 +176,7 @@ export class DerpRegions {
         if (text === '') this.#health.delete(id)
         else this.#health.set(id, text)
         this.#env.journal.add({ part: 'derp', kind: 'health', why: text === '' ? 'well again' : text, region: id })
+        this.#facts?.onHealth?.(id)
       },
       onState: (state, why) => {
         if (state === 'lost') {

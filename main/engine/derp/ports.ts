@@ -34,4 +34,6 @@ export interface DerpFacts {
   /** reason 0 = left the relay, 1 = was not there. */
   onPeerGone(region: number, peer: NodePublicKey, reason: number): void
   onState(region: number, state: RegionState, why: string): void
+  /** What the relay says of our connection changed; see DerpRegions.health. */
+  onHealth?(region: number): void
 }

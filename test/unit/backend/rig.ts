@@ -140,6 +140,11 @@ class FakeMagicsock implements MagicsockPort {
 
 class FakeDerp implements DerpPort {
   readonly calls: string[] = []
+  readonly troubles = new Map<number, string>()
+  readonly regions = new Map([[999, 'connected']])
+  health(): ReadonlyMap<number, string> {
+    return this.troubles
+  }
   plain: boolean | undefined
   setMap(): void {
     this.calls.push('map')
@@ -154,7 +159,7 @@ class FakeDerp implements DerpPort {
     this.calls.push(`home ${region}`)
   }
   states(): ReadonlyMap<number, string> {
-    return new Map([[999, 'connected']])
+    return this.regions
   }
 }
 
@@ -169,6 +174,7 @@ export interface Rig {
   readonly derp: FakeDerp
   readonly health: Health
   readonly backend: Backend
+  hasNetwork: boolean
   /** What a watcher with the mask has heard so far. */
   watch(mask: number): Notify[]
   /** Control says: signed in with this key, then this map. */
@@ -195,6 +201,7 @@ export function makeRig(options: { store?: StorePort; resolve?: (host: string) =
     magicsock,
     derp,
     dataplane,
+    hasNetwork: () => rig.hasNetwork,
     hostinfo: () => ({ OS: 'linux', Hostname: 'box', IPNVersion: '0.1.0' }),
     resolve: options.resolve ?? (() => Promise.reject(new Error('no such name'))),
     version: '0.1.0',
@@ -203,7 +210,7 @@ export function makeRig(options: { store?: StorePort; resolve?: (host: string) =
   })
   let netMap: NetMap | undefined
   const rig: Rig = {
-    clock, env, journal, store, control, dataplane, magicsock, derp, health, backend,
+    clock, env, journal, store, control, dataplane, magicsock, derp, health, backend, hasNetwork: true,
     watch(mask) {
       const heard: Notify[] = []
       backend.watch(mask, { write: (notify) => heard.push(notify) > 0, end: () => {} })
