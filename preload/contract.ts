@@ -5,9 +5,11 @@
  * tell them apart. Every answer is a value: `{ok}` or `{code, message}`, since a thrown error loses its code on the way.
  * Secrets never cross here: prefs come with keys zeroed by the engine.
  */
-import type { MaskedPrefs, Notify, PathsPage, PingResult, PingType, Prefs, StartOptions, Status } from '../main/localapi/types.ts'
+import type { LoginProfile, MaskedPrefs, Notify, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status } from '../main/localapi/types.ts'
 
-export type { MaskedPrefs, Notify, PathsPage, PeerStatus, PingResult, PingType, Prefs, StartOptions, Status, Warning } from '../main/localapi/types.ts'
+export type {
+  LoginProfile, MaskedPrefs, Notify, PathsPage, PeerStatus, PingResult, PingType, Prefs, SessionPage, SessionProblem, StartOptions, Status, Warning,
+} from '../main/localapi/types.ts'
 
 /** Requests the window may make, each with what it sends and what comes back. */
 export interface Requests {
@@ -19,17 +21,32 @@ export interface Requests {
   logout: { send: Record<string, never>; receive: null }
   ping: { send: { ip: string; type: PingType }; receive: PingResult }
   paths: { send: Record<string, never>; receive: PathsPage }
+  /** Signing in, step by step. With the version that the window has: answered when there is another, after 30 s in any case. */
+  session: { send: { after?: number }; receive: SessionPage }
+  /** The accounts of this computer; `current` has an empty ID while nobody is signed in with it. */
+  profiles: { send: Record<string, never>; receive: ProfilesPage }
+  /** Puts the present account to rest and begins a new one. */
+  addProfile: { send: Record<string, never>; receive: null }
+  switchProfile: { send: { id: string }; receive: null }
+  /** Forgets an account on this computer; its server is not told. */
+  removeProfile: { send: { id: string }; receive: null }
   /** Opens a web page of the sign-in or of a device in the person's browser; other schemes are refused. */
   openExternal: { send: { url: string }; receive: null }
   /** Opens a device's web page in the person's browser, through a loopback door that the host makes for that device. */
   openPeerPage: { send: { ip: string; port: number }; receive: { url: string } }
 }
 
+export interface ProfilesPage {
+  readonly all: readonly LoginProfile[]
+  readonly current: LoginProfile
+}
+
 export type RequestName = keyof Requests
 
 /** Every request by name, for hosts that check what they are asked. */
 export const REQUEST_NAMES: readonly RequestName[] = [
-  'status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'openExternal', 'openPeerPage',
+  'status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'session', 'profiles', 'addProfile', 'switchProfile',
+  'removeProfile', 'openExternal', 'openPeerPage',
 ]
 
 export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly code: string; readonly message: string }

@@ -15,7 +15,7 @@ export interface HostActions {
 
 const PREF_TYPES: Readonly<Record<string, 'string' | 'boolean'>> = {
   ControlURL: 'string', Hostname: 'string', WantRunning: 'boolean', RouteAll: 'boolean', ShieldsUp: 'boolean', CorpDNS: 'boolean',
-  ExitNodeID: 'string', ExitNodeAllowLANAccess: 'boolean',
+  ExitNodeID: 'string', ExitNodeAllowLANAccess: 'boolean', ProfileName: 'string',
 }
 const PING_TYPES: readonly unknown[] = ['disco', 'TSMP', 'ICMP', 'peerapi']
 const TEXT_LIMIT = 2048
@@ -26,6 +26,13 @@ const isRecord = (value: unknown): value is Record<string, unknown> => typeof va
 const text = (value: unknown, name: string): string => {
   if (typeof value !== 'string' || value.length > TEXT_LIMIT) throw new Refused(`${name} must be a text of at most ${TEXT_LIMIT} characters`)
   return value
+}
+
+/** The engine gives profiles short names of its own making; nothing else becomes part of a path. */
+const profilePath = (send: Record<string, unknown>): string => {
+  const id = text(send['id'], 'id')
+  if (!/^[0-9a-z-]{1,64}$/i.test(id) || id === 'current') throw new Refused('id must be that of a profile')
+  return `${METHODS.profiles.path}${id}`
 }
 
 /** Only known settings, each marked as set, each of its type. */
@@ -68,6 +75,18 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
     if (!PING_TYPES.includes(send['type'])) throw new Refused('no such kind of ping')
     return client.json({ method: 'POST', path: `${METHODS.ping.path}?ip=${encodeURIComponent(ip)}&type=${String(send['type'])}` })
   },
+  session: (client, _host, send) => {
+    const after = send['after']
+    if (after !== undefined && (typeof after !== 'number' || !Number.isSafeInteger(after))) throw new Refused('after must be a version')
+    return client.json({ method: 'GET', path: `${METHODS.session.path}${after === undefined ? '' : `?after=${after}`}` })
+  },
+  profiles: async (client) => {
+    const [all, current] = await Promise.all(['', 'current'].map((name) => client.json({ method: 'GET', path: `${METHODS.profiles.path}${name}` })))
+    return { all, current }
+  },
+  addProfile: (client) => client.json({ method: 'PUT', path: METHODS.profiles.path }),
+  switchProfile: (client, _host, send) => client.json({ method: 'POST', path: profilePath(send) }),
+  removeProfile: (client, _host, send) => client.json({ method: 'DELETE', path: profilePath(send) }),
   openExternal: async (_client, host, send) => {
     await host.openExternal(text(send['url'], 'url'))
     return null

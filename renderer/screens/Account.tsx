@@ -1,47 +1,42 @@
 /**
- * Whose network this is, with its menu: sign out, behind a sentence that says what is lost.
+ * Whose network this is, with its menu: the accounts of this computer to switch between, and what can be done with this one.
  */
-import { ChevronsUpDown, LogOut } from 'lucide-react'
-import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
+import { Check, ChevronsUpDown, LogOut, Pencil, Plus, UserMinus } from 'lucide-react'
+import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode, type RefObject } from 'react'
 import { useShallow } from 'zustand/react/shallow'
+import { accountRows } from '../state/accounts.ts'
 import { safeText } from '../state/format.ts'
 import { useSnapshot } from '../state/store.ts'
 import { networkName } from '../state/words.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { RemoveAccounts, RenameAccount, SignOut } from './AccountDialogs.tsx'
+import { initial } from './SignIn.tsx'
+
+type Dialog = 'none' | 'sign-out' | 'rename' | 'remove'
 
 export function Account(): ReactNode {
-  const [status, running] = useSnapshot(useShallow((s) => [s.status, s.app.engine === 'running'] as const))
+  const [status, running, prefs] = useSnapshot(useShallow((s) => [s.status, s.app.engine === 'running', s.prefs] as const))
   const [open, setOpen] = useState(false)
-  const [leaving, setLeaving] = useState(false)
+  const [dialog, setDialog] = useState<Dialog>('none')
   const box = useRef<HTMLDivElement>(null)
   const button = useRef<HTMLButtonElement>(null)
   const user = status ? status.User?.[String(status.Self.UserID)] : undefined
-  const network = networkName(status) || 'No network yet'
+  const network = safeText(prefs?.ProfileName ?? '', 60) || networkName(status) || 'No network yet'
   const login = safeText(user?.LoginName ?? '')
   const signedIn = status?.HaveNodeKey === true
-
-  useEffect(() => {
-    if (!open) return
-    const away = (event: PointerEvent): void => {
-      if (!box.current?.contains(event.target as Node)) setOpen(false)
-    }
-    window.addEventListener('pointerdown', away)
-    box.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus()
-    return () => window.removeEventListener('pointerdown', away)
-  }, [open])
+  useMenu(box, open, () => setOpen(false))
   const close = (): void => {
     setOpen(false)
     button.current?.focus()
   }
-  const onKey = (event: KeyboardEvent): void => {
-    if (!open || (event.key !== 'Escape' && event.key !== 'Tab')) return
-    if (event.key === 'Escape') event.preventDefault()
+  const choose = (next: Dialog): void => {
     close()
+    setDialog(next)
   }
   return (
-    <div className="account-box" ref={box} onKeyDown={onKey}>
-      <button type="button" ref={button} className="account" aria-haspopup="menu" aria-expanded={open}  title={network} disabled={!signedIn || !running} onClick={() => setOpen(!open)}>
-        <span className="account-square" aria-hidden="true">{String.fromCodePoint(network.codePointAt(0) ?? 0x42).toUpperCase()}</span>
+    <div className="account-box" ref={box} onKeyDown={(event) => onMenuKey(event, open, close)}>
+      <button type="button" ref={button} className="account" aria-haspopup="menu" aria-expanded={open} title={network} disabled={!signedIn || !running} onClick={() => setOpen(!open)}>
+        <span className="account-square" aria-hidden="true">{initial(network)}</span>
         <span className="sr-only">Account: </span>
         <span className="grow cut-box">
           <span className="cut strong-2"><bdi>{network}</bdi></span>
@@ -49,45 +44,64 @@ export function Account(): ReactNode {
         </span>
         {signedIn && <ChevronsUpDown className="t3 account-more" size={16} strokeWidth={1.9} aria-hidden="true" />}
       </button>
-      {open && (
-        <div className="menu" role="menu" aria-label="Account">
-          <button type="button" role="menuitem" className="menu-item" onClick={() => { close(); setLeaving(true) }}><LogOut size={16} strokeWidth={1.9} aria-hidden="true" />Sign out…</button>
-        </div>
-      )}
-      {leaving && <SignOut network={network} login={login} onClose={() => setLeaving(false)} />}
+      {open && <AccountMenu close={close} choose={choose} />}
+      {dialog === 'sign-out' && <SignOut network={network} login={login} onClose={() => setDialog('none')} />}
+      {dialog === 'rename' && <RenameAccount onClose={() => setDialog('none')} />}
+      {dialog === 'remove' && <RemoveAccounts onClose={() => setDialog('none')} />}
     </div>
   )
 }
 
-function SignOut({ network, login, onClose }: { network: string; login: string; onClose: () => void }): ReactNode {
+function AccountMenu({ close, choose }: { close: () => void; choose: (dialog: Dialog) => void }): ReactNode {
   const api = useApi()
-  const self = useSnapshot((s) => s.status?.Self)
-  const dialog = useRef<HTMLDialogElement>(null)
-  const [waiting, setWaiting] = useState(false)
-  const [problem, setProblem] = useState('')
-  useEffect(() => {
-    const element = dialog.current
-    if (element && !element.open) element.showModal()
-  }, [])
-  const leave = async (): Promise<void> => {
-    setWaiting(true)
-    const answer = await api.call('logout', {})
-    setWaiting(false)
-    if (answer.ok) dialog.current?.close()
-    else setProblem(answer.message)
+  const profiles = useSnapshot((s) => s.profiles)
+  const rows = accountRows(profiles)
+  const switchTo = (id: string, current: boolean): void => {
+    close()
+    if (!current) void api.call('switchProfile', { id })
   }
-  const device = safeText(self?.DNSName.split('.')[0] || self?.HostName || 'this device')
-  const account = login === '' ? 'your account' : `the account ${login}`
   return (
-    <dialog ref={dialog} className="dialog" aria-labelledby="sign-out-title" aria-describedby="sign-out-text" onClose={onClose}>
-      <h2 id="sign-out-title">Sign out of <bdi>{network}</bdi>?</h2>
-      <p id="sign-out-text">This removes <bdi>{device}</bdi> from {account}. It loses its address {self?.TailscaleIPs?.[0] ?? ''}, its connections end, and coming back takes a new sign-in.</p>
-      <p className="t2">To stop for a while, use the switch instead: disconnected, this device stays on the network.</p>
-      {problem !== '' && <p role="alert" className="error-line">{safeText(problem, 300)}</p>}
-      <div className="buttons end">
-        <button type="button" className="button lg" onClick={() => dialog.current?.close()}>Stay signed in</button>
-        <button type="button" className="button ink lg" disabled={waiting} aria-busy={waiting} onClick={() => void leave()}>Sign out</button>
-      </div>
-    </dialog>
+    <div className="menu" role="menu" aria-label="Account">
+      {rows.map((row) => (
+        <button key={row.id} type="button" role="menuitemradio" aria-checked={row.current} tabIndex={-1} className="menu-item" onClick={() => switchTo(row.id, row.current)}>
+          <span className="menu-check" aria-hidden="true">{row.current && <Check size={16} strokeWidth={1.9} />}</span>
+          <span className="cut-box grow"><span className="cut"><bdi>{row.name}</bdi></span><span className="cut small t2"><bdi>{row.where}</bdi></span></span>
+        </button>
+      ))}
+      {rows.length > 0 && <div className="menu-line" role="separator" />}
+      <button type="button" role="menuitem" tabIndex={-1} className="menu-item" onClick={() => { close(); void api.call('addProfile', {}) }}><Plus size={16} strokeWidth={1.9} aria-hidden="true" />Add account…</button>
+      <button type="button" role="menuitem" tabIndex={-1} className="menu-item" onClick={() => choose('rename')}><Pencil size={16} strokeWidth={1.9} aria-hidden="true" />Nickname…</button>
+      {rows.length > 1 && <button type="button" role="menuitem" tabIndex={-1} className="menu-item" onClick={() => choose('remove')}><UserMinus size={16} strokeWidth={1.9} aria-hidden="true" />Remove an account…</button>}
+      <button type="button" role="menuitem" tabIndex={-1} className="menu-item" onClick={() => choose('sign-out')}><LogOut size={16} strokeWidth={1.9} aria-hidden="true" />Sign out…</button>
+    </div>
   )
+}
+
+const itemsOf = (box: Element | null): HTMLElement[] => [...(box?.querySelectorAll<HTMLElement>('[role^=menuitem]') ?? [])]
+
+/** Gives the first item the focus when the menu opens, and closes it at a click elsewhere. */
+function useMenu(box: RefObject<HTMLDivElement | null>, open: boolean, close: () => void): void {
+  useEffect(() => {
+    if (!open) return
+    const away = (event: PointerEvent): void => {
+      if (!box.current?.contains(event.target as Node)) close()
+    }
+    window.addEventListener('pointerdown', away)
+    itemsOf(box.current)[0]?.focus()
+    return () => window.removeEventListener('pointerdown', away)
+  }, [open])
+}
+
+function onMenuKey(event: KeyboardEvent<HTMLDivElement>, open: boolean, close: () => void): void {
+  if (!open) return
+  if (event.key === 'Escape' || event.key === 'Tab') {
+    if (event.key === 'Escape') event.preventDefault()
+    return close()
+  }
+  const items = itemsOf(event.currentTarget)
+  const at = items.indexOf(document.activeElement as HTMLElement)
+  const to = event.key === 'ArrowDown' ? at + 1 : event.key === 'ArrowUp' ? at - 1 : event.key === 'Home' ? 0 : event.key === 'End' ? -1 : undefined
+  if (to === undefined || items.length === 0) return
+  event.preventDefault()
+  items.at(to % items.length)!.focus()
 }

@@ -9,7 +9,7 @@ import { useSnapshot } from '../state/store.ts'
 import { Devices } from './Devices.tsx'
 import { Sidebar } from './Sidebar.tsx'
 import { SignIn } from './SignIn.tsx'
-import { EngineNotice } from './EngineNotice.tsx'
+import { Notices } from './Notices.tsx'
 
 export function App(): ReactNode {
   const [app, status] = useSnapshot(useShallow((s) => [s.app, s.status] as const))
@@ -26,7 +26,7 @@ export function App(): ReactNode {
         <div className="window">
           <Sidebar head={head} />
           <main className="place">
-            <EngineNotice head={head} />
+            <Notices head={head} />
             <Devices />
           </main>
         </div>

@@ -39,7 +39,7 @@ export function Sidebar({ head }: { head: Headline }): ReactNode {
 
 /** What is known of the server: the stream of changes is open, or since when it is not. */
 function ServerWords(): ReactNode {
-  const [running, state, unreachable] = useSnapshot(useShallow((s) => [s.app.engine === 'running', s.status?.BackendState, s.unreachable] as const))
+  const [running, state, unreachable] = useSnapshot(useShallow((s) => [s.app.engine === 'running', s.status?.BackendState, s.warnings?.['not-in-map-poll']] as const))
   if (running && unreachable) {
     const sinceMs = Date.parse(unreachable.BrokenSince ?? '')
     return <span title={safeText(unreachable.Text, 300)}>not reachable{Number.isNaN(sinceMs) ? '' : ` since ${clockTime(sinceMs)}`}</span>

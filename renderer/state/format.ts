@@ -49,6 +49,11 @@ export function clockTime(atMs: number, locale?: string): string {
   return new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hour12: false }).format(atMs)
 }
 
+/** "14:02:11", in the reader's own zone. */
+export function clockTimeSec(atMs: number, locale?: string): string {
+  return new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false }).format(atMs)
+}
+
 /**
  * A name from the network as it may stand on screen: control characters and those that turn the reading direction are
  * replaced, because they could make one device look like another.

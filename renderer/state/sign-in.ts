@@ -1,17 +1,23 @@
 /**
- * Which page of the sign-in is shown, and what went wrong with the server in one sentence with one next step. Pure.
+ * Which page of the sign-in is shown, and what went wrong in one sentence with one thing to do. Pure.
  *
- * The engine tries an unreachable server again and again, and its state goes up and down with each try. The person sees
- * one steady page: what was wrong last stays until they try anew, a link arrives, or they are in.
+ * All of it comes from the engine's session page, which stays steady while the engine tries a lost server again and again:
+ * the person sees one page until a link arrives, they are in, or they try anew.
  */
-import type { Notify, Status } from '../../preload/contract.ts'
+import type { SessionPage, SessionProblem, Status } from '../../preload/contract.ts'
 import { safeText } from './format.ts'
+
+export type ActionKind = SessionProblem['Action']['Kind']
 
 export interface Problem {
   /** What happened. */
   readonly what: string
   /** What to do now. */
   readonly next: string
+  readonly action: ActionKind
+  readonly code: string
+  /** Wall time in ms at which the engine tries again by itself. */
+  readonly retryAtMs: number | undefined
 }
 
 export type SignInView =
@@ -19,10 +25,6 @@ export type SignInView =
   | { readonly kind: 'form'; readonly busyMs: number | undefined; readonly problem: Problem | undefined }
   | { readonly kind: 'browser'; readonly url: string }
   | { readonly kind: 'approval' }
-
-export interface Attempt {
-  readonly sinceMs: number
-}
 
 /** Whether the window is all sign-in: nobody is signed in, and no list of devices is there to be shown. */
 export function needsSignIn(status: Status | undefined): boolean {
@@ -32,27 +34,28 @@ export function needsSignIn(status: Status | undefined): boolean {
 }
 
 /** The page to show while `needsSignIn`. */
-export function signInView(status: Status, attempt: Attempt | undefined, problem: Problem | undefined, nowMs: number): SignInView {
+export function signInView(status: Status, session: SessionPage | undefined, nowMs: number): SignInView {
   if (status.BackendState === 'NeedsMachineAuth') return { kind: 'approval' }
-  if (status.AuthURL !== '') return { kind: 'browser', url: status.AuthURL }
-  const busy = problem === undefined && (attempt !== undefined || status.BackendState === 'Starting')
-  return { kind: 'form', busyMs: busy ? Math.max(0, nowMs - (attempt?.sinceMs ?? nowMs)) : undefined, problem }
+  const url = session?.AuthURL ?? ''
+  if (url !== '') return { kind: 'browser', url }
+  const busy = session?.Kind === 'working' || session?.Kind === 'running'
+  return { kind: 'form', busyMs: busy ? Math.max(0, nowMs - Date.parse(session.Since)) : undefined, problem: problemOf(session) }
 }
 
-/** What a message of the bus says went wrong; undefined = nothing new. */
-export function problemIn(notify: Notify): Problem | undefined {
-  const warnings = notify.Health?.Warnings
-  const warning = warnings?.['login-state'] ?? warnings?.['not-in-map-poll']
-  if (warning?.Args?.['error'] !== undefined) return serverProblem(warning.Args['code'] ?? '', warning.Args['error'])
-  return notify.ErrMessage ? serverProblem('', notify.ErrMessage) : undefined
+/** What stands in the way, as the engine tells it; undefined = nothing does. */
+export function problemOf(session: SessionPage | undefined): Problem | undefined {
+  const problem = session?.Problem
+  if (!problem) return undefined
+  const retryAtMs = problem.RetryAt === undefined ? NaN : Date.parse(problem.RetryAt)
+  return { ...sentences(problem.Code, problem.Text), action: problem.Action.Kind, code: problem.Code, retryAtMs: Number.isNaN(retryAtMs) ? undefined : retryAtMs }
 }
 
-/** A failure of the server as two sentences. `code` is the engine's. */
-export function serverProblem(code: string, error: string): Problem {
+/** The engine's words as what happened and what to do. */
+function sentences(code: string, text: string): { what: string; next: string } {
   // The system's own code in brackets at the end is for tickets.
-  const plain = safeText(error, 500).replace(/ \([A-Z][A-Z0-9_]+\)$/, '').replace(/\bthe control server /, '')
-  // Where the engine knows what to do, it says so in its last sentence.
-  const said = /^(.+?\.) ([A-Z].+)$/.exec(plain)
+  const plain = safeText(text, 500).replace(/ \([A-Z][A-Z0-9_]+\)(?=\.?$)/, '').replace(/\bthe control server /, '')
+  // Where the engine knows what to do, it says so behind its first sentence.
+  const said = /^(.+?[.?!]) ([A-Z].+)$/.exec(plain)
   if (said && !/ tried again by itself/.test(plain)) return { what: sentence(said[1]!), next: sentence(said[2]!) }
   return { what: sentence(plain), next: nextStep(code) }
 }
@@ -72,7 +75,22 @@ function nextStep(code: string): string {
       return 'Check the address. Bowline tries it again by itself.'
     case 'control-rate-limited':
       return 'Bowline tries it again by itself.'
+    case 'control-not-found':
+    case 'login-expired':
+    case 'login-refused':
+    case 'login-unapproved':
+    case 'signed-out':
+    case 'key-expired':
+      return ''
     default:
       return 'Check the address.'
   }
+}
+
+/** What an admin needs to help: no secret is in it. */
+export function reportFor(problem: Problem, server: string, device: string, nowMs: number): string {
+  return [
+    `Bowline cannot sign in: ${problem.what}`, `Server: ${safeText(server, 200)}`, `Device: ${safeText(device)}`, `Code: ${safeText(problem.code, 60)}`,
+    `Time: ${new Date(nowMs).toISOString()}`,
+  ].join('\n')
 }

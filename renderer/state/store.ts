@@ -5,8 +5,8 @@
  * visible; the page changes when they do, never before: there are no optimistic copies.
  */
 import { create } from 'zustand'
-import type { AppState, BowlineApi, Notify, PathsPage, Prefs, Status, Warning } from '../../preload/contract.ts'
-import { problemIn, type Attempt, type Problem } from './sign-in.ts'
+import type { AppState, BowlineApi, Notify, PathsPage, Prefs, ProfilesPage, SessionPage, Status } from '../../preload/contract.ts'
+import type { HealthState } from '../../main/localapi/types.ts'
 
 export interface Snapshot {
   readonly app: AppState
@@ -15,12 +15,12 @@ export interface Snapshot {
   readonly prefs: Prefs | undefined
   /** The server used last; signing out makes the engine forget it, and people come back to it. */
   readonly lastServer: string
-  /** Since when the server cannot be reached. */
-  readonly unreachable: Warning | undefined
-  /** A sign-in that the person began here. */
-  readonly attempt: Attempt | undefined
-  /** What went wrong with it; stays while the engine tries again. */
-  readonly problem: Problem | undefined
+  /** All that is wrong, by code. */
+  readonly warnings: HealthState['Warnings']
+  readonly session: SessionPage | undefined
+  readonly profiles: ProfilesPage | undefined
+  /** How often the person has asked here for a page to sign in; each time it opens by itself once. */
+  readonly asked: number
   /** Wall time of the last word from the engine, in ms. */
   readonly heardMs: number
   /** The clock that ages are counted from; moves once a second while the window is visible. */
@@ -33,9 +33,10 @@ export const useSnapshot = create<Snapshot>(() => ({
   paths: undefined,
   prefs: undefined,
   lastServer: '',
-  unreachable: undefined,
-  attempt: undefined,
-  problem: undefined,
+  warnings: null,
+  session: undefined,
+  profiles: undefined,
+  asked: 0,
   heardMs: 0,
   nowMs: Date.now(),
 }))
@@ -47,6 +48,8 @@ const STATUS_EVERY_MS_LARGE = 15_000
 const LARGE_NETWORK = 500
 /** Bursts of bus messages make one look at the status. */
 const SETTLE_MS = 60
+/** After a session page that could not be had. */
+const SESSION_RETRY_MS = 500
 
 /** Connects the store to a host; returns the way out. */
 export function follow(api: BowlineApi): () => void {
@@ -69,24 +72,36 @@ export function follow(api: BowlineApi): () => void {
     const answer = await api.call('paths', {})
     if (!stopped && answer.ok) set({ paths: answer.value, heardMs: Date.now() })
   }
+  const lookAtProfiles = async (): Promise<void> => {
+    const answer = await api.call('profiles', {})
+    if (!stopped && answer.ok) set({ profiles: answer.value })
+  }
   const unNotify = api.onNotify((notify: Notify) => {
-    const problem = problemIn(notify)
     set({
       heardMs: Date.now(),
       ...(notify.Prefs ? { prefs: notify.Prefs } : {}),
       ...(notify.Prefs?.ControlURL ? { lastServer: notify.Prefs.ControlURL } : {}),
       ...(notify.InitialStatus ? { status: notify.InitialStatus } : {}),
-      ...(notify.Health ? { unreachable: notify.Health.Warnings?.['not-in-map-poll'] } : {}),
-      ...(problem ? { problem } : {}),
-      ...(notify.BrowseToURL || notify.LoginFinished ? { problem: undefined } : {}),
-      ...(notify.LoginFinished ? { attempt: undefined } : {}),
+      ...(notify.Health ? { warnings: notify.Health.Warnings } : {}),
     })
     soon()
+    if (notify.Prefs || notify.LoginFinished || notify.SelfChange) void lookAtProfiles()
   })
   const unState = api.onAppState((app) => {
     set(app.engine === 'running' ? { app } : { app, paths: undefined })
-    if (app.engine === 'running') soon()
+    if (app.engine !== 'running') return
+    soon()
+    void lookAtProfiles()
   })
+  const followSession = async (): Promise<void> => {
+    while (!stopped) {
+      const after = useSnapshot.getState().session?.Version
+      const answer = useSnapshot.getState().app.engine === 'running' ? await api.call('session', after === undefined ? {} : { after }) : undefined
+      if (answer?.ok) set({ session: answer.value })
+      else await new Promise((resolve) => setTimeout(resolve, SESSION_RETRY_MS))
+    }
+  }
+  void followSession()
   const tick = setInterval(() => {
     if (!document.hidden) set({ nowMs: Date.now() })
   }, 1000)
@@ -108,7 +123,7 @@ export function follow(api: BowlineApi): () => void {
   }
 }
 
-/** A new try to sign in begins: what was wrong before no longer counts. `undefined` = the person gave up. */
-export function setAttempt(attempt: Attempt | undefined): void {
-  useSnapshot.setState({ attempt, problem: undefined })
+/** The person asks for a page to sign in: it opens by itself when its link is there. */
+export function noteAsked(): void {
+  useSnapshot.setState({ asked: useSnapshot.getState().asked + 1 })
 }

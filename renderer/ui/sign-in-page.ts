@@ -1,7 +1,9 @@
 /**
- * Opens the server's sign-in page once by itself for each link, and again when asked to.
+ * Opens the server's sign-in page once by itself for each time that somebody asked for one, and again when asked to. A link
+ * that takes the place of another meanwhile is shown and not opened: pages that pop up by themselves frighten people.
  */
 import { useEffect, useRef, useState } from 'react'
+import { useSnapshot } from '../state/store.ts'
 import { useApi } from './ApiContext.tsx'
 
 export interface SignInPage {
@@ -13,18 +15,19 @@ export interface SignInPage {
 
 export function useSignInPage(url: string): SignInPage {
   const api = useApi()
-  const [opened, setOpened] = useState(false)
+  const asked = useSnapshot((s) => s.asked)
+  const [opened, setOpened] = useState('')
   const [problem, setProblem] = useState('')
-  const tried = useRef('')
+  const done = useRef(-1)
   const open = async (): Promise<void> => {
     const answer = await api.call('openExternal', { url })
-    setOpened(answer.ok)
+    if (answer.ok) setOpened(url)
     setProblem(answer.ok || answer.code === 'needs-click' ? '' : answer.message)
   }
   useEffect(() => {
-    if (url === '' || tried.current === url) return
-    tried.current = url
+    if (url === '' || done.current === asked) return
+    done.current = asked
     void open()
   })
-  return { opened, problem, open }
+  return { opened: opened === url && url !== '', problem, open }
 }

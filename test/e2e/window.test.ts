@@ -70,7 +70,7 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
       const servers: readonly [string, RegExp, RegExp][] = [
         ['http://127.0.0.1:1', /^Cannot reach 127\.0\.0\.1:1: nothing listens there/, /^Check the address/],
         [`http://127.0.0.1:${portOf(plain)}`, /no control server/, /^Check the address/],
-        [`https://localhost:${portOf(tls)}`, /^Cannot trust .*certificate/, /ask whoever runs the server/],
+        [`https://localhost:${portOf(tls)}`, /^The certificate of localhost is self-signed/, /add it/],
         [`https://127.0.0.1:${portOf(plain)}`, /does not speak TLS/, /http:\/\//],
       ]
       for (const [url, what, next] of servers) {
@@ -260,6 +260,7 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
     await page.keyboard.press('Escape')
     await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
     await page.getByRole('button', { name: /^Account/ }).click()
+    await page.keyboard.press('End')
     await page.keyboard.press('Enter')
     await page.getByRole('button', { name: 'Sign out', exact: true }).click()
     await page.getByRole('heading', { name: 'Join your network' }).waitFor({ timeout: 10_000 })

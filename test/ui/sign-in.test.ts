@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import type { Notify, Status } from '../../preload/contract.ts'
+import type { SessionPage, SessionProblem, Status } from '../../preload/contract.ts'
 import { serverUrl } from '../../renderer/state/server-url.ts'
-import { needsSignIn, problemIn, serverProblem, signInView } from '../../renderer/state/sign-in.ts'
+import { needsSignIn, problemOf, reportFor, signInView } from '../../renderer/state/sign-in.ts'
 import { openerFor } from '../../main/web/open-browser.ts'
 
 const status = (over: object): Status => ({ BackendState: 'NeedsLogin', AuthURL: '', Self: { ID: '' }, ...over }) as Status
-const notify = (over: object): Notify => ({ ErrMessage: null, ...over }) as Notify
+const session = (over: Partial<SessionPage>): SessionPage => ({ Version: 1, Kind: 'idle', Since: '2026-11-23T10:00:00Z', Server: 'https://hs.example', Steps: [], ...over })
+const problem = (Code: string, Text: string, Kind: SessionProblem['Action']['Kind'] = 'check-server'): SessionProblem => ({ Code, Text, Action: { Kind, Label: '' } })
+const AT = Date.parse('2026-11-23T10:00:00Z')
 
 describe('the sign-in page', () => {
   it('is shown to who was never in, whatever the engine is doing about it, and to nobody else', () => {
@@ -18,35 +20,37 @@ describe('the sign-in page', () => {
   })
 
   it('stays on the form with what was wrong while the engine tries again and again', () => {
-    const problem = { what: 'Cannot reach it.', next: 'Check the address.' }
-    for (const BackendState of ['Starting', 'NeedsLogin']) {
-      expect(signInView(status({ BackendState }), { sinceMs: 0 }, problem, 9000)).toEqual({ kind: 'form', busyMs: undefined, problem })
-    }
-    expect(signInView(status({ BackendState: 'Starting' }), { sinceMs: 1000 }, undefined, 9000)).toEqual({ kind: 'form', busyMs: 8000, problem: undefined })
-    expect(signInView(status({}), undefined, undefined, 9000)).toEqual({ kind: 'form', busyMs: undefined, problem: undefined })
+    const lost = session({ Kind: 'lost', Problem: problem('timeout', 'Cannot reach it.', 'wait') })
+    expect(signInView(status({}), lost, AT)).toMatchObject({ kind: 'form', busyMs: undefined, problem: { what: 'Cannot reach it.', action: 'wait' } })
+    expect(signInView(status({}), session({ Kind: 'working' }), AT + 8000)).toEqual({ kind: 'form', busyMs: 8000, problem: undefined })
+    for (const page of [session({}), undefined]) expect(signInView(status({}), page, AT)).toEqual({ kind: 'form', busyMs: undefined, problem: undefined })
   })
 
   it('goes on to the browser with the link, and to the wait for an admin', () => {
-    expect(signInView(status({ AuthURL: 'https://x/register/1' }), { sinceMs: 0 }, undefined, 1)).toEqual({ kind: 'browser', url: 'https://x/register/1' })
-    expect(signInView(status({ BackendState: 'NeedsMachineAuth' }), undefined, undefined, 1)).toEqual({ kind: 'approval' })
+    expect(signInView(status({}), session({ Kind: 'waiting', AuthURL: 'https://x/register/1' }), AT)).toEqual({ kind: 'browser', url: 'https://x/register/1' })
+    expect(signInView(status({ BackendState: 'NeedsMachineAuth' }), undefined, AT)).toEqual({ kind: 'approval' })
   })
 })
 
 describe('what is wrong with a server', () => {
+  const told = (...words: Parameters<typeof problem>): ReturnType<typeof problemOf> => problemOf(session({ Problem: problem(...words) }))
+
   it('is one sentence without the system code, and one next step', () => {
-    expect(serverProblem('cert-unknown-issuer', 'the certificate of hs.example was issued by "Lab", an authority that this computer does not know. If it is your server\'s own, add it: bowline trust add FILE')).toEqual({
+    expect(told('cert-unknown-issuer', 'The certificate of hs.example was issued by "Lab", an authority that this computer does not know. If it is your server\'s own, add it: bowline trust add FILE.')).toMatchObject({
       what: 'The certificate of hs.example was issued by "Lab", an authority that this computer does not know.', next: "If it is your server's own, add it: bowline trust add FILE.",
     })
-    expect(serverProblem('control-unreachable', 'cannot reach the control server hs.example: nothing listens there (connection refused)').what).toBe('Cannot reach hs.example: nothing listens there (connection refused).')
-    expect(serverProblem('auth-key-invalid', 'the key is spent').next).toMatch(/new auth key/)
+    expect(told('connection-refused', 'Cannot reach the control server hs.example: nothing listens there (ECONNREFUSED).')?.what).toBe('Cannot reach hs.example: nothing listens there.')
+    expect(told('auth-key-invalid', 'The key is spent.')?.next).toMatch(/new auth key/)
+    expect(told('login-refused', 'The sign-in was refused.')?.next).toBe('')
+    expect(problemOf(session({}))).toBeUndefined()
   })
 
-  it('is taken from warnings that carry it and from errors, and from nothing else', () => {
-    const Args = { code: 'timeout', error: 'the control server x did not answer in time' }
-    expect(problemIn(notify({ Health: { Warnings: { 'not-in-map-poll': { Args } } } }))?.what).toBe('X did not answer in time.')
-    expect(problemIn(notify({ Health: { Warnings: { 'login-state': { Text: 'You are signed out' } } } }))).toBeUndefined()
-    expect(problemIn(notify({ Health: { Warnings: null } }))).toBeUndefined()
-    expect(problemIn(notify({ ErrMessage: 'no such key' }))?.what).toBe('No such key.')
+  it('is handed on without secrets or anything that turns the reading direction', () => {
+    const report = reportFor(told('x\u202ey', 'It is \u202ewrong.')!, 'https://hs.example', 'lap\u0007top', AT)
+    expect(report).toContain('Server: https://hs.example')
+    expect(report).toContain('2026-11-23T10:00:00.000Z')
+    // oxlint-disable-next-line no-control-regex
+    expect(report).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
   })
 })
 

@@ -124,6 +124,8 @@ export class LoginFlow {
       ...(ephemeral === true ? { ephemeral: true } : {}),
     }
     model.authUrl = ''
+    // Somebody asks anew, perhaps for another server: what was lost before no longer counts.
+    if (login.interactive || login.authKey !== undefined) model.loss = undefined
     knot.pushWants()
     session.handleBegin(login.authKey !== undefined ? 'auth-key' : login.interactive ? 'link' : 'saved-key')
     control.begin(whole)

@@ -1,0 +1,52 @@
+/**
+ * What is wrong, one line each, gravest first: since when, and the page that helps where the server names one.
+ */
+import { CircleAlert, ExternalLink, Info, TriangleAlert } from 'lucide-react'
+import { useState, type ReactNode } from 'react'
+import { useShallow } from 'zustand/react/shallow'
+import { clockTime, safeText } from '../state/format.ts'
+import { healthRows, type HealthRow } from '../state/health.ts'
+import { useSnapshot } from '../state/store.ts'
+import { useApi } from '../ui/ApiContext.tsx'
+
+/** More than these are folded. */
+const SHOWN = 2
+
+const ICONS = { high: TriangleAlert, medium: CircleAlert, low: Info } as const
+const SPOKEN = { high: 'Serious: ', medium: 'Warning: ', low: 'Note: ' } as const
+
+export function HealthList(): ReactNode {
+  const [warnings, nowMs] = useSnapshot(useShallow((s) => [s.warnings, s.nowMs] as const))
+  const [open, setOpen] = useState(false)
+  const rows = healthRows(warnings, nowMs)
+  if (rows.length === 0) return null
+  const shown = open ? rows : rows.slice(0, SHOWN)
+  const folded = rows.length - SHOWN
+  return (
+    <section className="health" aria-label="What is wrong">
+      <ul className="plain">{shown.map((row) => <Row key={row.code} row={row} />)}</ul>
+      {folded > 0 && <button type="button" className="link small" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? 'Show fewer' : `Show ${folded} more`}</button>}
+    </section>
+  )
+}
+
+function Row({ row }: { row: HealthRow }): ReactNode {
+  const api = useApi()
+  const [problem, setProblem] = useState('')
+  const Icon = ICONS[row.severity]
+  const open = async (url: string): Promise<void> => {
+    const answer = await api.call('openExternal', { url })
+    setProblem(answer.ok || answer.code === 'needs-click' ? '' : answer.message)
+  }
+  return (
+    <li className={`notice health-row ${row.severity === 'high' ? 'bad' : row.severity === 'medium' ? 'warn' : ''}`}>
+      <Icon size={16} strokeWidth={1.9} aria-hidden="true" />
+      <div className="grow">
+        <p><span className="sr-only">{SPOKEN[row.severity]}</span><span className="strong-2">{row.title}.</span> <span className="t2 selectable">{row.text}</span></p>
+        {problem !== '' && <p className="t2" role="alert">{safeText(problem, 200)}</p>}
+      </div>
+      {row.sinceMs !== undefined && <span className="small t2 num since">since {clockTime(row.sinceMs)}</span>}
+      {row.page && <button type="button" className="button" title={row.page.url} onClick={() => void open(row.page!.url)}><ExternalLink size={16} aria-hidden="true" />{row.page.label}</button>}
+    </li>
+  )
+}

@@ -1,0 +1,39 @@
+/**
+ * What stands above the place: an engine that stopped, else the sign-in when it needs a person, else the list of warnings.
+ */
+import { TriangleAlert } from 'lucide-react'
+import type { ReactNode } from 'react'
+import { useShallow } from 'zustand/react/shallow'
+import { clockTime, safeText } from '../state/format.ts'
+import { useSnapshot } from '../state/store.ts'
+import { networkName, type Headline } from '../state/words.ts'
+import { HealthList } from './HealthList.tsx'
+import { SignInNotice } from './SignInNotice.tsx'
+
+export function Notices({ head }: { head: Headline }): ReactNode {
+  const status = useSnapshot((s) => s.status)
+  if (head.tone === 'error') return <EngineNotice head={head} />
+  if (!status || status.BackendState === 'Stopped') return null
+  return (
+    <>
+      <SignInNotice status={status} />
+      <HealthList />
+    </>
+  )
+}
+
+function EngineNotice({ head }: { head: Headline }): ReactNode {
+  const [app, status] = useSnapshot(useShallow((s) => [s.app, s.status] as const))
+  const network = networkName(status)
+  return (
+    <div className="notice bad" role="alert">
+      <TriangleAlert size={20} strokeWidth={1.7} aria-hidden="true" />
+      <div className="grow">
+        <p className="strong-3">{app.engine === 'running' ? `${head.words}.` : `${head.words === 'Engine stopped' ? 'The engine stopped' : head.words}, so you are not connected.`}</p>
+        <p className="t2">Nothing reaches <bdi>{network || 'your network'}</bdi> until it runs again. You stay signed in.</p>
+        <p className="t2">{safeText(head.more ?? '', 300)}{app.restarts > 0 ? ` Started again ${app.restarts} ${app.restarts === 1 ? 'time' : 'times'} so far.` : ''}</p>
+      </div>
+      <span className="small t2 num">since {clockTime(app.sinceMs)}</span>
+    </div>
+  )
+}

@@ -1,0 +1,29 @@
+/**
+ * How long the sign-in still lasts, once the engine says that it ends soon. Pure.
+ */
+import type { HealthState } from '../../main/localapi/types.ts'
+
+export interface Expiry {
+  readonly atMs: number
+  readonly leftMs: number
+}
+
+/** undefined = it does not end soon, or has ended. */
+export function expiryOf(warnings: HealthState['Warnings'], nowMs: number): Expiry | undefined {
+  const atMs = Date.parse(warnings?.['key-expires-soon']?.Args?.['expiry'] ?? '')
+  return Number.isNaN(atMs) || atMs <= nowMs ? undefined : { atMs, leftMs: atMs - nowMs }
+}
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+/** "2 days", "5 hours", "12 minutes", "less than a minute": rounded down, so that nobody is late. */
+export function leftWords(ms: number): string {
+  const units = [[DAY, 'day'], [HOUR, 'hour'], [MINUTE, 'minute']] as const
+  for (const [unitMs, name] of units) {
+    const count = Math.floor(ms / unitMs)
+    if (count >= 1) return `${count} ${name}${count === 1 ? '' : 's'}`
+  }
+  return 'less than a minute'
+}
