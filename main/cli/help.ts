@@ -4,7 +4,7 @@
 import { EXIT, EXIT_WORDS } from './exit.ts'
 import { valueOf } from './flags.ts'
 import type { FlagSpec } from './flags.ts'
-import { table, wrap } from './text.ts'
+import { wrap } from './text.ts'
 import { GROUPS } from './verb.ts'
 import type { Verb } from './verb.ts'
 
@@ -90,8 +90,8 @@ export const TOPICS: Readonly<Record<string, string>> = {
   socket: 'How a command finds the engine.',
 }
 
-const BODIES: Readonly<Record<string, () => string>> = {
-  'exit-codes': () => table((Object.keys(EXIT) as (keyof typeof EXIT)[]).map((name) => [`  ${String(EXIT[name]).padStart(3)}`, EXIT_WORDS[name]])),
+const BODIES: Readonly<Record<string, (columns: number | undefined) => string>> = {
+  'exit-codes': (columns) => (Object.keys(EXIT) as (keyof typeof EXIT)[]).map((name) => row(String(EXIT[name]).padStart(3), 3, EXIT_WORDS[name], columns)).join('\n'),
   json: () =>
     'With --json a command prints JSON alone on standard output. Where the official tailscale command has a shape for it (status, ip, whois, ping, prefs, dns, the bus) it is that shape, with the same names; the others say theirs in --help.\n' +
     'Commands that go on (status --watch, debug watch-ipn, netcheck --every) print one object a line; up and login print one object for a link that somebody has to open, and one at the end.\n' +
@@ -104,6 +104,6 @@ const BODIES: Readonly<Record<string, () => string>> = {
 }
 
 export function topic(name: string, columns?: number): string {
-  const body = BODIES[name]!().split('\n').map((line) => paragraph(line, columns)).join('\n')
+  const body = BODIES[name]!(columns).split('\n').map((line) => paragraph(line, columns)).join('\n')
   return `${TOPICS[name]!}\n\n${body}\n`
 }

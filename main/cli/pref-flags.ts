@@ -95,7 +95,7 @@ export const PREF_FLAGS: Readonly<Record<string, PrefFlag>> = {
     read: (text) => ({ ProfileName: text }),
     show: (prefs) => prefs.ProfileName ?? '',
   },
-  ssh: bool('RunSSH', 'run an SSH server', { inert: 'an SSH server is not there yet' }),
+  ssh: bool('RunSSH', 'run an SSH server (refused: not there yet)'),
   'report-posture': bool('PostureChecking', 'let the server ask about this computer', { inert: 'nothing about this computer is ever reported' }),
   'snat-subnet-routes': inverse('NoSNAT', 'hide senders behind this device for networks it offers', { fresh: 'true', inert: NO_TUN }),
   'stateful-filtering': inverse('NoStatefulFiltering', 'filter what is forwarded by its connections', { inert: NO_TUN }),
@@ -193,7 +193,7 @@ function hostName(text: string): string {
 function routes(text: string): string[] {
   return list(text).map((route) => {
     const prefix = route.includes('/') ? parsePrefix(route) : undefined
-    const example = isIp4(route) ? `${route}/32` : parseIp(route) !== undefined ? `${route}/128` : '192.168.1.0/24'
+    const example = parseIp(route) === undefined ? '192.168.1.0/24' : isIp4(route) ? `${route}/32` : `${route}/128`
     if (prefix === undefined) throw usageError(`--advertise-routes wants networks such as ${example}, not ${quoted(route)}.`)
     if (prefix.bits === 0) throw usageError(`--advertise-routes does not take ${route}; to offer the internet use --advertise-exit-node.`)
     const whole = networkOf(prefix)

@@ -102,9 +102,11 @@ export class SignIn {
       return
     }
     // A saved key needs no steps: it is there at once, or there is a problem.
-    if (page.Steps.length > 2) this.#lines.take(page)
+    const steps = page.Steps.length > 2
+    if (steps) this.#lines.finished(page)
     if (page.AuthURL !== undefined) this.#sayLink(page.AuthURL)
     if (page.Problem && page.Kind !== 'failed') this.#say(problemText(page.Problem, page))
+    if (steps) this.#lines.running(page)
   }
 
   #take(notify: Notify): boolean {

@@ -33,26 +33,19 @@ export class StepLines {
     this.#terminal = terminal
   }
 
-  /** Shows what is new on this page. */
-  take(page: SessionPage): void {
+  /** Says which steps are over since the last page. */
+  finished(page: SessionPage): void {
     for (const step of page.Steps) {
       const key = `${step.Step} ${step.State} ${step.State === 'failed' ? step.Why : ''}`
       if (step.State === 'pending' || step.State === 'running' || this.#said.has(key)) continue
       this.#said.add(key)
-      this.#terminal.err(`${finished(step)}\n`)
+      this.#terminal.err(`${overLine(step)}\n`)
     }
+  }
+
+  /** Shows the step that is under way, with its age, until another page or `stop`. */
+  running(page: SessionPage): void {
     const step = page.Steps.find((one) => one.State === 'running')
-    this.#follow(step)
-  }
-
-  /** Takes the line of the running step away, before anything else is said. */
-  stop(): void {
-    clearInterval(this.#timer)
-    this.#running = undefined
-    this.#terminal.line?.('')
-  }
-
-  #follow(step: Step | undefined): void {
     if (step?.Step === this.#running?.step.Step) return
     this.stop()
     if (step === undefined) return
@@ -61,6 +54,13 @@ export class StepLines {
     this.#timer.unref()
     if (this.#terminal.line) this.#tick()
     else if (step.Step === 'waiting-for-approval') this.#terminal.err(`  … ${WORDS[step.Step][0]}\n`)
+  }
+
+  /** Takes the line of the running step away, before anything else is said. */
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#running = undefined
+    this.#terminal.line?.('')
   }
 
   #tick(): void {
@@ -72,7 +72,7 @@ export class StepLines {
   }
 }
 
-function finished(step: Step): string {
+function overLine(step: Step): string {
   const words = WORDS[step.Step]
   if (step.State === 'failed') return `  ${styled('warning', '✗')} ${words?.[0] ?? printable(step.Step)}: ${printable(step.Why)}`
   const done = words?.[1] ?? printable(step.Step)

@@ -15,7 +15,7 @@ const status: Verb = {
   usage: '[--all]',
   help: '',
   json: '{"UseNames", "MagicDNS": {"Enabled", "Suffix", "Self"}, "Config": the server\'s DNS configuration or null}',
-  flags: { all: { kind: 'bool', help: 'show certificate names and extra records too' } },
+  flags: { all: { kind: 'bool', help: 'show addresses looked up backwards, certificate names and extra records too' } },
   async run({ api, args, json, terminal }: Context) {
     noWords('dns status', args)
     const [prefs, current] = await Promise.all([api.call('prefs'), api.call('status', { query: { peers: 'false' } })])
@@ -32,8 +32,7 @@ const status: Verb = {
     }
     const facts = [
       ['Network names', prefs.CorpDNS ? 'in use' : 'not in use (bowline set --accept-dns)'],
-      ['MagicDNS', enabled ? `on, names end in ${current.MagicDNSSuffix}` : 'off at the server'],
-      ['This device', self || '-'],
+      ...(config ? [['MagicDNS', enabled ? `on, names end in ${current.MagicDNSSuffix}` : 'off at the server'], ['This device', self || '-']] : []),
       ["System's names", 'untouched: names of the network work in the proxies and for bowline itself'],
     ]
     terminal.out(`${table([...facts, ...configFacts(config, args.bool('all'))])}\n`)
@@ -45,10 +44,11 @@ const status: Verb = {
 function configFacts(config: DnsConfig | null, all: boolean): string[][] {
   if (!config) return []
   const addresses = (resolvers: readonly { readonly Addr?: string }[] | null | undefined): string => (resolvers ?? []).map((each) => each.Addr ?? '').join(', ')
+  const routes = Object.entries(config.Routes ?? {})
   const rows = [
     ['Resolvers', addresses(config.Resolvers) || "the system's own"],
     ['Search', (config.Domains ?? []).join(', ') || '-'],
-    ...Object.entries(config.Routes ?? {}).map(([suffix, resolvers]) => [`Names in ${suffix}`, addresses(resolvers) || 'answered here']),
+    ...routes.filter(([suffix]) => all || !suffix.endsWith('.arpa')).map(([suffix, resolvers]) => [`Names in ${suffix}`, addresses(resolvers) || 'answered here']),
   ]
   if (!all) return rows
   return [

@@ -20,9 +20,10 @@ export const down: Verb = {
   flags: TAKEN,
   async run({ api, args, json, terminal }: Context) {
     noWords('down', args)
+    const before = await api.call('status', { query: { peers: 'false' } })
     const prefs = await api.call('editPrefs', { body: { WantRunning: false, WantRunningSet: true } })
     if (json) printJson(terminal, { WantRunning: prefs.WantRunning })
-    else terminal.out('Disconnected. Connect again with: bowline up\n')
+    else terminal.out(before.HaveNodeKey === true ? 'Disconnected. Connect again with: bowline up\n' : 'Nobody is signed in. Nothing is tried any more.\n')
     return EXIT.ok
   },
 }

@@ -5,7 +5,7 @@
  * and --reset puts the rest back. `up` signs in when it must; `login` always does, as another account where one is signed in.
  */
 import { readFileSync } from 'node:fs'
-import type { Prefs, Status } from '../../localapi/types.ts'
+import type { MaskedPrefs, Prefs, Status } from '../../localapi/types.ts'
 import { CliError, EXIT, usageError } from '../exit.ts'
 import type { ExitCode } from '../exit.ts'
 import type { FlagSpec, Parsed } from '../flags.ts'
@@ -19,7 +19,7 @@ import type { Context, Verb } from '../verb.ts'
 import { printJson } from '../verb.ts'
 import { noWords } from '../words-given.ts'
 import { nameOf } from './find-device.ts'
-import { statusFor } from './set.ts'
+import { maskOf, statusFor } from './set.ts'
 
 const FLAGS: FlagSpec = {
   'login-server': { kind: 'text', help: 'address of the server, such as https://headscale.example.com', value: 'URL' },
@@ -117,7 +117,7 @@ async function signIn(context: Context, { before, current, wanted, authKey, asLo
   const limit = AbortSignal.any([terminal.interrupted, ...(timeoutMs > 0 ? [AbortSignal.timeout(timeoutMs)] : [])])
   const how = await following.run(limit, async () => {
     if (signedIn && authKey === '' && !again && !asLogin) {
-      await api.call('editPrefs', { body: maskAll(wanted, current) })
+      await api.call('editPrefs', { body: editTo(wanted, current) })
       // Nothing may have had to change: then no news comes either.
       return (await api.call('status', { query: { peers: 'false' } })).BackendState === 'Running' ? 'done' : 'wait'
     }
@@ -133,10 +133,11 @@ async function lateFailure({ api, terminal, args }: Context, how: Exclude<Outcom
   if (how === 'closed') return new CliError(EXIT.noEngine, 'no-engine', 'The engine ended meanwhile. Start it again with: bowline daemon')
   const goesOn = 'The engine goes on trying: bowline status shows how far it is, bowline down ends it.'
   if (terminal.interrupted.aborted) return new CliError(EXIT.interrupted, 'interrupted', `Stopped waiting. ${goesOn}`)
-  const now = await api.call('status', { query: { peers: 'false' } })
   const { page } = following
-  const why = page?.Problem ? ` ${problemText(page.Problem, page)}` : now.AuthURL !== '' ? ` The page to sign in was not visited: ${now.AuthURL}` : now.Health[0] === undefined ? '' : ` ${now.Health[0]}`
-  return new CliError(EXIT.timeout, 'timeout', `Not connected within ${args.text('timeout')}.${why} ${goesOn}`)
+  const problem = page?.Problem ? problemText(page.Problem, page) : undefined
+  const now = await api.call('status', { query: { peers: 'false' } })
+  const why = problem ?? (now.AuthURL !== '' ? 'Nobody has opened the page to sign in yet.' : (now.Health[0] ?? ''))
+  return new CliError(EXIT.timeout, 'timeout', `Not connected within ${args.text('timeout')}. ${why === '' ? '' : `${why} `}${goesOn}`)
 }
 
 async function report({ api, json, terminal }: Context, following: SignIn): Promise<ExitCode> {
@@ -188,9 +189,9 @@ export function prefsOf(args: Parsed, now: Present): Partial<Prefs> & Pick<Prefs
   return { ...base, ...changed, ControlURL: args.has('login-server') ? args.text('login-server').replace(/\/+$/, '') : ControlURL, WantRunning: true, LoggedOut: false }
 }
 
-/** The same prefs as an edit of every field: what they lack becomes empty. */
-function maskAll(prefs: Partial<Prefs>, current: Prefs): Record<string, unknown> {
-  const mask: Record<string, unknown> = { ...prefs }
-  for (const field of Object.keys({ ...current, ...prefs })) mask[`${field}Set`] = field === 'AutoUpdate' ? { CheckSet: true, ApplySet: true } : true
-  return mask
+/** What has to change from `current` to `prefs`, as an edit: what `prefs` lack becomes empty. */
+function editTo(prefs: Partial<Prefs>, current: Prefs): MaskedPrefs {
+  const fields = [...new Set(Object.keys({ ...current, ...prefs }))].filter((field) => field !== 'Config') as (keyof Prefs)[]
+  const differ = fields.filter((field) => field === 'WantRunning' || JSON.stringify(prefs[field] ?? null) !== JSON.stringify(current[field] ?? null))
+  return maskOf(Object.fromEntries(differ.map((field) => [field, prefs[field]])))
 }
