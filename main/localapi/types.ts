@@ -210,6 +210,12 @@ export interface PeerPatch {
   readonly LastSeen?: string
 }
 
+/** The WireGuard session with a peer, and since when it is so. */
+export interface PeerSession {
+  readonly PeerWireGuardState: 'none' | 'handshake' | 'established' | 'expired'
+  readonly PeerWireGuardStateAt: string
+}
+
 /** One line of watch-ipn-bus. A null field has not changed. */
 export interface Notify {
   readonly Version: string
@@ -225,7 +231,8 @@ export interface Notify {
   readonly PeersChanged?: readonly Node[]
   readonly PeersRemoved?: readonly number[]
   readonly UserProfiles?: Readonly<Record<string, UserProfile>>
-  readonly PeerState?: Readonly<Record<string, string>>
+  /** By stable ID. */
+  readonly PeerState?: Readonly<Record<string, PeerSession>>
   readonly Engine: EngineStatus | null
   readonly BrowseToURL: string | null
   readonly FilesWaiting?: Readonly<Record<string, never>>
@@ -233,6 +240,7 @@ export interface Notify {
   readonly ClientVersion?: ClientVersion
   readonly Health?: HealthState
   readonly SuggestedExitNode?: string
+  readonly Policy?: { readonly Summary: { readonly Scope: string } }
 }
 
 export interface PingResult {

@@ -36,13 +36,26 @@ export const WATCH_INITIAL =
   WATCH.sysPolicyChanges |
   WATCH.peerWireGuardState
 
-/** Streams of deltas that merging would break. */
-const NOT_WITH_RATE_LIMIT = WATCH.peerChanges | WATCH.noNetMap | WATCH.initialStatus | WATCH.peerPatches
+/** Streams of deltas that merging would break, with the stock daemon's names. */
+const NOT_WITH_RATE_LIMIT: readonly (readonly [bit: number, name: string])[] = [
+  [WATCH.peerChanges, 'ipn.NotifyPeerChanges'],
+  [WATCH.noNetMap, 'ipn.NotifyNoNetMap'],
+  [WATCH.initialStatus, 'ipn.NotifyInitialStatus'],
+  [WATCH.peerPatches, 'ipn.NotifyPeerPatches'],
+]
 
-/** Why a mask is refused, or undefined when it is good. */
+/** The mask of a query's text, unknown bits left away; undefined when it is no 64-bit number. Empty is 0. */
+export function parseWatchMask(text: string): number | undefined {
+  if (text === '') return 0
+  if (!/^\d{1,20}$/.test(text)) return undefined
+  const whole = BigInt(text)
+  return whole >> 64n === 0n ? Number(whole & 0x7fff_ffffn) : undefined
+}
+
+/** Why a mask is refused, in the stock daemon's words, or undefined when it is good. */
 export function checkWatchMask(mask: number): string | undefined {
-  if (!Number.isSafeInteger(mask) || mask < 0) return 'bad mask'
-  if ((mask & WATCH.inProcess) !== 0) return 'this bit is only for watchers inside the engine'
-  if ((mask & WATCH.rateLimit) !== 0 && (mask & NOT_WITH_RATE_LIMIT) !== 0) return 'rate limit does not go with streams of peer changes'
-  return undefined
+  if ((mask & WATCH.inProcess) !== 0) return 'NotifyInProcessNoDisconnect is only valid for in-process IPN bus subscribers'
+  const bad = (mask & WATCH.rateLimit) === 0 ? [] : NOT_WITH_RATE_LIMIT.filter(([bit]) => (mask & bit) !== 0).map(([, name]) => name)
+  if (bad.length === 0) return undefined
+  return `NotifyRateLimit is incompatible with new-style IPN bus subscription bits ${bad.length === 1 ? bad[0]! : `(${bad.join(' | ')})`}`
 }

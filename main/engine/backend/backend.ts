@@ -11,7 +11,6 @@ import { EngineError } from '../base/errors.ts'
 import { EMPTY_PLAN, Planner } from '../core/plan/plan.ts'
 import { STATE_NUMBER } from '../../localapi/types.ts'
 import type { Notify, PingResult, PingType, Prefs, StartOptions } from '../../localapi/types.ts'
-import { WATCH, WATCH_INITIAL } from '../../localapi/watch-mask.ts'
 import { Applier, relaysArePlain } from './apply.ts'
 import { BugReports } from './bug-report.ts'
 import { Bus } from './bus.ts'
@@ -27,6 +26,7 @@ import { MapFlow, serverNowMs } from './map-flow.ts'
 import { newModel, publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
 import { networkWarnings } from './network-warnings.ts'
+import { PeerSessions } from './peer-sessions.ts'
 import { ping } from './ping.ts'
 import type { BackendDeps, BackendFacts, ControlState, ProxyAnswer } from './ports.ts'
 import { applyMask, changedFields, parsePrefs } from './prefs.ts'
@@ -39,9 +39,9 @@ import { carries, next } from './state.ts'
 import type { LifecycleEvent } from './state.ts'
 import { Views } from './views.ts'
 import { hostinfoOf } from './wants.ts'
+import { Watching } from './watching.ts'
 import { messagesOf, warningsOf } from './warnings.ts'
 
-const ENGINE_STATUS_MS = 2_000
 
 export class Backend {
   readonly facts: BackendFacts
@@ -60,7 +60,8 @@ export class Backend {
   readonly #bugReports: BugReports
   readonly #dns: DnsQueries
   readonly #proxy: ProxyDoor
-  #engineTimer: (() => void) | undefined
+  readonly #sessions: PeerSessions
+  readonly #watching: Watching
 
   constructor(deps: BackendDeps) {
     this.#deps = deps
@@ -71,6 +72,8 @@ export class Backend {
     this.#dns = new DnsQueries({ env: deps.env, model: this.#model, dns: deps.dns })
     this.#applier = new Applier(deps)
     this.#bus = new Bus(deps.env, deps.version)
+    this.#sessions = new PeerSessions(deps.env, (part) => this.#bus.emit(part))
+    this.#watching = new Watching({ clock: deps.env.clock, bus: this.#bus, model: this.#model, views: this.views, sessions: this.#sessions })
     this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, resolve: deps.resolve })
     const knot = this.#knot()
     this.profiles = new Profiles({ ...deps, model: this.#model, onSaveAgain: () => this.#refreshWarnings() })
@@ -78,7 +81,7 @@ export class Backend {
     this.#map = new MapFlow(shared)
     this.#login = new LoginFlow({ ...shared, map: this.#map })
     this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, begin: () => this.#begin() })
-    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, knot, views: this.views, onControlState: (state) => this.#onControlState(state) })
+    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, knot, sessions: this.#sessions, views: this.views, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
   }
 
@@ -106,9 +109,8 @@ export class Backend {
   stop(): void {
     this.#map.stop()
     this.profiles.stop()
-    this.#engineTimer?.()
     this.session.stop()
-    this.#bus.close()
+    this.#watching.stop()
   }
 
   checkPrefs(value: unknown): string | undefined {
@@ -199,9 +201,7 @@ export class Backend {
 
   /** Adds a watcher; its first message, if the mask asks for one, is written before this returns. */
   watch(mask: number, sink: WatchSink): Watcher {
-    const watcher = this.#bus.watch(mask, sink, (sessionId) => ((mask & WATCH_INITIAL) === 0 ? undefined : this.#initial(mask, sessionId)))
-    if ((mask & WATCH.engineUpdates) !== 0) this.#armEngineStatus()
-    return watcher
+    return this.#watching.watch(mask, sink)
   }
 
   /** Tells control what this device is; does nothing when it knows. */
@@ -209,19 +209,6 @@ export class Backend {
     const { control, magicsock, hostinfo } = this.#deps
     magicsock.setDiscoKey(this.#model.saved.discoKey)
     control.set({ hostinfo: hostinfoOf(hostinfo(), this.#model), endpoints: this.#model.endpoints, discoKey: magicsock.discoKey })
-  }
-
-  #initial(mask: number, sessionId: string): Partial<Notify> {
-    const { life, authUrl, saved } = this.#model
-    const map = (mask & WATCH.initialNetMap) !== 0 ? this.views.netMap() : undefined
-    return {
-      ...((mask & WATCH.initialState) !== 0 ? { SessionID: sessionId, State: STATE_NUMBER[life.name] } : {}),
-      ...((mask & WATCH.initialState) !== 0 && life.name === 'NeedsLogin' && authUrl !== '' ? { BrowseToURL: authUrl } : {}),
-      ...((mask & WATCH.initialPrefs) !== 0 ? { Prefs: saved.prefs } : {}),
-      ...(map ? { SelfChange: map.SelfNode, NetMap: map } : {}),
-      ...((mask & WATCH.initialStatus) !== 0 ? { InitialStatus: this.views.status(true) } : {}),
-      ...((mask & WATCH.initialHealth) !== 0 ? { Health: this.views.health() } : {}),
-    }
   }
 
   /** What signing in and the map may do to the rest. */
@@ -303,15 +290,6 @@ export class Backend {
     return { acceptRoutes: prefs.RouteAll, exitNodeId: prefs.ExitNodeID, shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [] }
   }
 
-  #armEngineStatus(): void {
-    this.#engineTimer ??= this.#deps.env.clock.after(ENGINE_STATUS_MS, () => {
-      this.#engineTimer = undefined
-      if (!this.#bus.wants(WATCH.engineUpdates)) return
-      this.#bus.emit({ Engine: this.views.engineStatus() })
-      this.#armEngineStatus()
-    })
-  }
-
   #refreshWarnings(): void {
     const { clock } = this.#deps.env
     this.#deps.health.setGroup('backend', {
@@ -320,5 +298,6 @@ export class Backend {
     })
     this.#deps.health.setMessages(messagesOf(this.#model))
     this.session.refresh()
+    this.#watching.refresh()
   }
 }

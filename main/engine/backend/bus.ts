@@ -37,6 +37,8 @@ interface Session {
   held: Notify | undefined
   takeBack: (() => void) | undefined
   lastSentMs: number
+  /** User profiles that it knows by now. */
+  users: Map<string, unknown>
 }
 
 export class Bus {
@@ -52,7 +54,7 @@ export class Bus {
   /** Adds a watcher; `initial` makes its first message out of its session ID. */
   watch(mask: number, sink: WatchSink, initial: (sessionId: string) => Partial<Notify> | undefined): Watcher {
     const sessionId = toHex(this.#env.random.bytes(8))
-    const session: Session = { mask, sink, queue: [], blocked: false, held: undefined, takeBack: undefined, lastSentMs: -RATE_LIMIT_MS }
+    const session: Session = { mask, sink, queue: [], blocked: false, held: undefined, takeBack: undefined, lastSentMs: -RATE_LIMIT_MS, users: new Map() }
     this.#sessions.add(session)
     const first = initial(sessionId)
     if (first) this.#send(session, shapedFor(mask, this.#whole(first), true))
@@ -74,7 +76,7 @@ export class Bus {
     const whole = this.#whole(part)
     const narrow = patched ? this.#whole(patched) : whole
     for (const session of this.#sessions) {
-      const shaped = shapedFor(session.mask, (session.mask & WATCH.peerPatches) !== 0 ? narrow : whole, false)
+      const shaped = newUsersOnly(session, shapedFor(session.mask, (session.mask & WATCH.peerPatches) !== 0 ? narrow : whole, false))
       if (!saysSomething(shaped)) continue
       if ((session.mask & WATCH.rateLimit) !== 0 && isBoring(shaped)) this.#hold(session, shaped)
       else this.#flushThen(session, shaped)
@@ -147,7 +149,7 @@ export class Bus {
 
 /** A Notify with every field that is always there, in the usual order. */
 export function wholeNotify(version: string, part: Partial<Notify>): Notify {
-  const { SessionID, ErrMessage, LoginFinished, State, Prefs, SelfChange, InitialStatus, NetMap, Engine, BrowseToURL, ...rest } = part
+  const { SessionID, ErrMessage, LoginFinished, State, Prefs, SelfChange, InitialStatus, NetMap, Engine, BrowseToURL, ClientVersion, Health, SuggestedExitNode, Policy, ...peers } = part
   return {
     Version: version,
     ...(SessionID !== undefined ? { SessionID } : {}),
@@ -158,10 +160,14 @@ export function wholeNotify(version: string, part: Partial<Notify>): Notify {
     ...(SelfChange !== undefined ? { SelfChange } : {}),
     ...(InitialStatus !== undefined ? { InitialStatus } : {}),
     NetMap: NetMap ?? null,
+    ...peers,
     Engine: Engine ?? null,
     BrowseToURL: BrowseToURL ?? null,
     DriveShares: null,
-    ...rest,
+    ...(ClientVersion !== undefined ? { ClientVersion } : {}),
+    ...(Health !== undefined ? { Health } : {}),
+    ...(SuggestedExitNode !== undefined ? { SuggestedExitNode } : {}),
+    ...(Policy !== undefined ? { Policy } : {}),
   }
 }
 
@@ -176,6 +182,15 @@ function shapedFor(mask: number, notify: Notify, first: boolean): Notify {
   if (!first) out['NetMap'] = null
   if (notify.Health && (mask & WATCH.healthActions) === 0) out['Health'] = withActionsInText(notify.Health)
   return out as unknown as Notify
+}
+
+/** Leaves away the profiles that this watcher has had as they are. */
+function newUsersOnly({ users }: Session, notify: Notify): Notify {
+  if (!notify.UserProfiles) return notify
+  const fresh = Object.entries(notify.UserProfiles).filter(([id, user]) => users.get(id) !== user)
+  for (const [id, user] of fresh) users.set(id, user)
+  const { UserProfiles: _, ...rest } = notify
+  return fresh.length === 0 ? rest : { ...notify, UserProfiles: Object.fromEntries(fresh) }
 }
 
 function withActionsInText(health: HealthState): HealthState {

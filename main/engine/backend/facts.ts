@@ -1,13 +1,13 @@
 /**
  * The callbacks that the backend gives to the parts below it: where their news goes.
  */
-import type { NodePublicKey } from '../base/keys.ts'
 import type { Bus } from './bus.ts'
 import { answerC2n } from './c2n.ts'
 import type { Knot } from './knot.ts'
 import type { LoginFlow } from './login.ts'
 import type { MapFlow } from './map-flow.ts'
 import type { Model } from './model.ts'
+import type { PeerSessions } from './peer-sessions.ts'
 import { ping } from './ping.ts'
 import type { BackendDeps, BackendFacts, ControlState } from './ports.ts'
 import type { ProxyDoor } from './proxy.ts'
@@ -21,11 +21,12 @@ export interface FactsDeps {
   readonly login: LoginFlow
   readonly proxy: ProxyDoor
   readonly knot: Knot
+  readonly sessions: PeerSessions
   readonly views: Views
   readonly onControlState: (state: ControlState) => void
 }
 
-export function makeFacts({ deps, model, bus, map, login, proxy, knot, views, onControlState }: FactsDeps): BackendFacts {
+export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions, views, onControlState }: FactsDeps): BackendFacts {
   const { env } = deps
   return {
     onRelayChange: () => knot.refreshWarnings(),
@@ -56,8 +57,12 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, views, on
       },
     },
     dataplane: {
-      onHandshake: (peer) => bus.emit({ PeerState: { [stableIdOf(model, peer)]: 'established' } }),
-      onPeerActivity: (peer, kind) => void (kind === 'idle' ? model.active.delete(peer) : model.active.add(peer)),
+      onHandshake: (peer) => sessions.handleHandshake(peer, model.netMap),
+      onPeerActivity: (peer, kind) => {
+        if (kind === 'idle') model.active.delete(peer)
+        else model.active.add(peer)
+        if (kind === 'sending') sessions.handleSending(peer, model.netMap)
+      },
       onUnknownPeer: (key) => env.journal.add({ part: 'dataplane', kind: 'unknown-peer', why: 'a device that is not on the list knocked', peer: key }),
       onProxyRequest: (request) => proxy.handle(request),
       onRejected: (reject) => env.journal.add({ part: 'dataplane', kind: 'rejected', reject }),
@@ -68,9 +73,4 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, views, on
       },
     },
   }
-}
-
-function stableIdOf(model: Model, peer: NodePublicKey): string {
-  for (const node of model.netMap?.peers.values() ?? []) if (node.Key === peer) return node.StableID
-  return peer
 }

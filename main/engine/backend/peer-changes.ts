@@ -15,24 +15,24 @@ export function changesOf(delta: NetMapDelta, before: NetMap | undefined): { who
   const users: Record<string, unknown> = {}
   for (const node of delta.upserted) {
     const user = netMap.userProfiles.get(node.User)
-    if (user && user !== before?.userProfiles.get(node.User)) users[String(node.User)] = user
+    if (user) users[String(node.User)] = user
   }
-  const shared: Partial<Notify> = {
-    ...(delta.selfChanged || !before ? { SelfChange: nodeJson(netMap.self, suffix) } : {}),
+  const self: Partial<Notify> = delta.selfChanged || !before ? { SelfChange: nodeJson(netMap.self, suffix) } : {}
+  const rest: Partial<Notify> = {
     ...(delta.removed.length > 0 ? { PeersRemoved: delta.removed.map((node) => node.ID) } : {}),
     ...(Object.keys(users).length > 0 ? { UserProfiles: users as NonNullable<Notify['UserProfiles']> } : {}),
   }
   const patches: PeerPatch[] = []
-  const rest: Node[] = []
+  const others: Node[] = []
   for (const node of delta.upserted) {
     const patch = patchOf(before?.peers.get(node.ID), node)
     if (patch) patches.push(patch)
-    else rest.push(node)
+    else others.push(node)
   }
   const nodes = (list: readonly Node[]): Partial<Notify> => (list.length > 0 ? { PeersChanged: list.map((node) => nodeJson(node, suffix)) } : {})
   return {
-    whole: { ...shared, ...nodes(delta.upserted) },
-    patched: patches.length > 0 ? { ...shared, ...nodes(rest), PeerChangedPatch: patches } : undefined,
+    whole: { ...self, ...nodes(delta.upserted), ...rest },
+    patched: patches.length > 0 ? { ...self, PeerChangedPatch: patches, ...nodes(others), ...rest } : undefined,
   }
 }
 

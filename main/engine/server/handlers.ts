@@ -3,6 +3,7 @@
  * into a call of the backend and its answer into a reply; it decides nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../base/env.ts'
 import { EngineError } from '../base/errors.ts'
 import { canonicalIp } from '../base/ip.ts'
 import type { Backend } from '../backend/backend.ts'
@@ -25,6 +26,7 @@ export interface Call {
   readonly backend: Backend
   readonly journal: JournalReader
   readonly trust: Trust
+  readonly clock: Clock
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly query: URLSearchParams

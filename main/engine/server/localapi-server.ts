@@ -158,7 +158,7 @@ export class LocalApiServer {
     const reason = reasonOf(request)
     if (reason !== undefined) env.journal.add({ part: 'server', kind: 'reason', why: reason, path: METHODS[name].path })
     try {
-      return await HANDLERS[name]({ backend, journal, trust, request, response, query: formValues(query, request, body.text), rest, body: body.json })
+      return await HANDLERS[name]({ backend, journal, clock: env.clock, trust, request, response, query: formValues(query, request, body.text), rest, body: body.json })
     } catch (error) {
       if (!(error instanceof EngineError)) env.log.error('a LocalAPI call failed', { method: METHODS[name].path, error: errorText(error) })
       return errorReply(error)

@@ -1,27 +1,35 @@
 /**
  * watch-ipn-bus: one JSON object a line for as long as the watcher stays. Back-pressure goes to the bus, which lets a
- * watcher go that reads too slowly.
+ * watcher go that reads too slowly; one that then does not even read its last line is cut off.
  */
-import { checkWatchMask } from '../../localapi/watch-mask.ts'
+import { checkWatchMask, parseWatchMask } from '../../localapi/watch-mask.ts'
 import type { Watcher } from '../backend/bus.ts'
 import type { Call } from './handlers.ts'
 import { text } from './reply.ts'
 import type { Reply } from './reply.ts'
 
-export function watchBus({ backend, query, response }: Call): Reply {
-  const maskText = query.get('mask') ?? '0'
-  const mask = /^\d{1,10}$/.test(maskText) ? Number(maskText) : -1
+/** For reading the last line. */
+const FAREWELL_MS = 5_000
+
+export function watchBus({ backend, clock, query, response }: Call): Reply {
+  const mask = parseWatchMask(query.get('mask') ?? '')
+  if (mask === undefined) return text(400, 'bad mask')
   const reason = checkWatchMask(mask)
   if (reason !== undefined) return text(400, reason)
   response.writeHead(200, { 'Content-Type': 'application/json' })
   response.flushHeaders()
   let watcher: Watcher | undefined
+  let stopWaiting = (): void => {}
   watcher = backend.watch(mask, {
     write: (notify) => response.write(`${JSON.stringify(notify)}\n`),
-    end: () => response.end(),
+    end: () => {
+      response.end()
+      stopWaiting = clock.after(FAREWELL_MS, () => response.destroy())
+    },
   })
   response.on('drain', () => watcher?.drained())
   response.on('close', () => {
+    stopWaiting()
     watcher?.close()
     watcher = undefined
   })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { findMethod, METHODS } from '../../../main/localapi/methods.ts'
-import { checkWatchMask, WATCH } from '../../../main/localapi/watch-mask.ts'
+import { checkWatchMask, parseWatchMask, WATCH } from '../../../main/localapi/watch-mask.ts'
 
 describe('the method table', () => {
   test('no two rows answer the same request', () => {
@@ -27,14 +27,27 @@ describe('the method table', () => {
   })
 })
 
-test.each([
-  [0, true],
-  [4238, true],
-  [WATCH.rateLimit | WATCH.initialState, true],
-  [WATCH.rateLimit | WATCH.peerChanges, false],
-  [WATCH.inProcess, false],
-  [-1, false],
-  [Number.NaN, false],
-])('a watch mask of %d is good: %s', (mask, good) => {
-  expect(checkWatchMask(mask) === undefined).toBe(good)
+test.each<[string, number | undefined]>([
+  ['', 0],
+  ['4238', 4238],
+  ['4294967298', 2],
+  ['18446744073709551615', 0x7fff_ffff],
+  ['18446744073709551616', undefined],
+  ['-1', undefined],
+  ['0x2', undefined],
+  ['1e3', undefined],
+  ['NaN', undefined],
+])('the mask text %j is %s', (text, mask) => {
+  expect(parseWatchMask(text)).toBe(mask)
+})
+
+test.each<[number, string | undefined]>([
+  [0, undefined],
+  [4238, undefined],
+  [WATCH.rateLimit | WATCH.initialState, undefined],
+  [WATCH.rateLimit | WATCH.peerChanges, 'NotifyRateLimit is incompatible with new-style IPN bus subscription bits ipn.NotifyPeerChanges'],
+  [WATCH.rateLimit | WATCH.noNetMap | WATCH.peerPatches, 'NotifyRateLimit is incompatible with new-style IPN bus subscription bits (ipn.NotifyNoNetMap | ipn.NotifyPeerPatches)'],
+  [WATCH.inProcess, 'NotifyInProcessNoDisconnect is only valid for in-process IPN bus subscribers'],
+])('a watch mask of %d is answered with %s', (mask, reason) => {
+  expect(checkWatchMask(mask)).toBe(reason)
 })
