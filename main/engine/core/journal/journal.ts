@@ -18,6 +18,11 @@ const MAX_TEXT = 400
 const MAX_ITEMS = 16
 const MAX_DEPTH = 3
 const MAX_FIELDS = 24
+const MAX_NAME = 80
+/** Characters of a whole event, before JSON makes up to six of one: a line is never too long to be read back. */
+const MAX_EVENT = 9_000
+/** What a value costs beside its text. */
+const VALUE_COST = 8
 
 /** Ring of the newest events. */
 export class JournalRing {
@@ -32,7 +37,7 @@ export class JournalRing {
 
   /** Takes an entry in and answers the event made of it. */
   add(atMs: number, entry: JournalEntry): JournalEvent {
-    const event = { ...(bounded(entry, 0) as JournalEntry), seq: ++this.#seq, atMs }
+    const event = { ...(bounded(entry, 0, { left: MAX_EVENT }) as JournalEntry), seq: ++this.#seq, atMs }
     if (this.#events.length < this.#capacity) this.#events.push(event)
     else {
       this.#events[this.#start] = event
@@ -73,18 +78,24 @@ export function decodeEvent(line: string): JournalEvent | undefined {
   return ok ? (value as JournalEvent) : undefined
 }
 
-function bounded(value: unknown, depth: number): unknown {
+/** Characters that are left for an event. */
+interface Room {
+  left: number
+}
+
+function bounded(value: unknown, depth: number, room: Room): unknown {
+  room.left -= VALUE_COST
   switch (typeof value) {
     case 'string':
-      return value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value
+      return boundedText(value, MAX_TEXT, room)
     case 'number':
       return Number.isFinite(value) ? value : String(value)
     case 'boolean':
       return value
     case 'bigint':
-      return value.toString()
+      return boundedText(value.toString(), MAX_TEXT, room)
     case 'object':
-      return value === null ? null : boundedObject(value, depth)
+      return value === null ? null : boundedObject(value, depth, room)
     case 'undefined':
     case 'symbol':
     case 'function':
@@ -92,16 +103,23 @@ function bounded(value: unknown, depth: number): unknown {
   }
 }
 
-function boundedObject(value: object, depth: number): unknown {
-  if (value instanceof Error) return bounded(value.message, depth)
+function boundedText(text: string, most: number, room: Room): string {
+  const length = Math.max(0, Math.min(most, room.left))
+  room.left -= Math.min(text.length, length)
+  return text.length > length ? `${text.slice(0, length)}…` : text
+}
+
+function boundedObject(value: object, depth: number, room: Room): unknown {
+  if (value instanceof Error) return bounded(value.message, depth, room)
   if (ArrayBuffer.isView(value)) return `${value.byteLength} B`
-  if (depth >= MAX_DEPTH) return '…'
-  if (Array.isArray(value)) return value.slice(0, MAX_ITEMS).map((item) => bounded(item, depth + 1))
-  if ('toJSON' in value && typeof value.toJSON === 'function') return bounded((value as { toJSON(): unknown }).toJSON(), depth + 1)
+  if (depth >= MAX_DEPTH || room.left <= 0) return '…'
+  if (Array.isArray(value)) return value.slice(0, MAX_ITEMS).map((item) => bounded(item, depth + 1, room))
+  if ('toJSON' in value && typeof value.toJSON === 'function') return bounded((value as { toJSON(): unknown }).toJSON(), depth + 1, room)
   const out: Record<string, unknown> = {}
   for (const [key, item] of Object.entries(value).slice(0, MAX_FIELDS)) {
-    const cut = bounded(item, depth + 1)
-    if (cut !== undefined) out[key] = cut
+    if (room.left <= 0) break
+    const cut = bounded(item, depth + 1, room)
+    if (cut !== undefined && key !== '__proto__') out[boundedText(key, MAX_NAME, room)] = cut
   }
   return out
 }
