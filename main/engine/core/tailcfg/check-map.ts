@@ -23,8 +23,11 @@ const MAX_PEERS = 1_000_000
 const MAX_RULES = 100_000
 const MAX_RULE_ENTRIES = 1_000_000
 
+/** A name or an address and nothing else: it goes into requests to the relay and into questions to DNS. */
+const hostName = textOf(253, (value) => /^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?$|^[0-9A-Fa-f:.]+$/.test(value))
+
 const derpNode = shape<DerpNode>('DERPNode', {
-  Name: text(NAME), RegionID: id, HostName: text(NAME), CertName: text(NAME), IPv4: text(64), IPv6: text(64),
+  Name: text(NAME), RegionID: id, HostName: hostName, CertName: text(NAME), IPv4: text(64), IPv6: text(64),
   STUNPort: int(-65535, 65535), STUNOnly: bool, DERPPort: int(0, 65535), InsecureForTests: bool, STUNTestIP: text(64), CanPort80: bool,
 }, { required: ['HostName'], defaults: { Name: '', RegionID: 0 } })
 
