@@ -8,6 +8,9 @@ import type { Hostinfo } from '../core/tailcfg/types.ts'
 /** Go's names of the processors that Node names otherwise. */
 const GO_ARCH: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', arm64: 'arm64', arm: 'arm', riscv64: 'riscv64', ppc64: 'ppc64', s390x: 's390x', loong64: 'loong64' }
 
+/** Longest word of the system about itself, characters. */
+const MAX_WORD = 100
+
 /** Control's name of this system. */
 export function systemName(): 'linux' | 'windows' | 'macOS' {
   return platform() === 'win32' ? 'windows' : platform() === 'darwin' ? 'macOS' : 'linux'
@@ -48,10 +51,10 @@ export function distribution(read: (path: string) => string | undefined = readTe
   const fields = new Map<string, string>()
   for (const line of text.split('\n')) {
     const match = /^([A-Z_]+)=(?:"([^"]*)"|'([^']*)'|(\S*))\s*$/.exec(line)
-    if (match) fields.set(match[1]!, match[2] ?? match[3] ?? match[4] ?? '')
+    if (match) fields.set(match[1]!, (match[2] ?? match[3] ?? match[4] ?? '').slice(0, MAX_WORD))
   }
   const id = fields.get('ID')
-  const exact = id === 'debian' ? read('/etc/debian_version')?.trim() : undefined
+  const exact = id === 'debian' ? read('/etc/debian_version')?.trim().slice(0, MAX_WORD) : undefined
   const version = exact !== undefined && /^\d/.test(exact) ? exact : fields.get('VERSION_ID')
   const codeName = fields.get('VERSION_CODENAME')
   return {
