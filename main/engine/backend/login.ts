@@ -162,7 +162,7 @@ export class LoginFlow {
     const { saved } = model
     const changed = saved.nodeKey === undefined || saved.nodeKey.secretText() !== result.nodeKey.secretText()
     const prefs: Prefs = { ...saved.prefs, LoggedOut: false, WantRunning: saved.prefs.WantRunning || this.#pending === 'interactive', Config: publicConfig(result.user, saved.nodeId) }
-    const identity = changed ? { nodeKey: result.nodeKey, nodeKeyUrl: saved.prefs.ControlURL } : {}
+    const identity = changed ? { nodeKey: result.nodeKey, nodeKeyUrl: saved.prefs.ControlURL, nodeKeyAtMs: env.clock.wallMs() } : {}
     knot.save({ ...saved, ...identity, user: result.user, prefs: { ...saved.prefs, Config: prefs.Config } })
     model.authUrl = ''
     env.log.info('signed in', { newKey: changed })

@@ -20,7 +20,7 @@ import type { Profiles } from './profiles.ts'
 import { forgetMap, loadMap, saveMap } from './saved-map.ts'
 import type { MapOwner } from './saved-map.ts'
 import { carries } from './state.ts'
-import { SAVED_MAP_GRACE_MS } from './warnings.ts'
+import { expiryNoticeMs, SAVED_MAP_GRACE_MS } from './warnings.ts'
 
 /** Longest single wait for a key to end; re-armed until then. */
 const MAX_WAIT_MS = 3_600_000
@@ -145,7 +145,7 @@ export class MapFlow {
     knot.save(merged, merged !== known)
   }
 
-  /** Wakes when the next key of the map ends, ours or a peer's. */
+  /** Wakes when the next key of the map ends, ours or a peer's, and when the end of ours is near. */
   #armExpiry(): void {
     const { env, model, knot } = this.#deps
     this.#expiryTimer?.()
@@ -153,12 +153,14 @@ export class MapFlow {
     if (!model.netMap) return
     const now = serverNowMs(env.clock, model)
     const ownMs = expiryOf(model.netMap.self)
-    const at = Math.min(ownMs > now ? ownMs : Infinity, model.plan.nextExpiryMs)
+    const noticeMs = ownMs - expiryNoticeMs(model.saved.nodeKeyAtMs, ownMs)
+    const at = Math.min(noticeMs > now ? noticeMs : ownMs > now ? ownMs : Infinity, model.plan.nextExpiryMs)
     if (at === Infinity) return
     this.#expiryTimer = env.clock.after(Math.min(Math.max(0, at - now) + 1, MAX_WAIT_MS), () => {
       const over = serverNowMs(env.clock, model)
       if (ownMs <= over) knot.advance({ kind: 'key-expired' })
       else if (model.plan.nextExpiryMs <= over && carries(model.life)) knot.applyAgain()
+      else knot.refreshWarnings()
       this.#armExpiry()
     })
   }

@@ -1,7 +1,7 @@
 /**
  * What the engine keeps between lives: the machine key of this installation, and its profiles. One JSON file, version 2.
  *
- *   { version: 2, machineKey, current, profiles: [{ id, created, nodeKey | null, nodeKeyUrl, discoKey, prefs, user | null,
+ *   { version: 2, machineKey, current, profiles: [{ id, created, nodeKey | null, nodeKeyUrl, nodeKeyAtMs?, discoKey, prefs, user | null,
  *     nodeId, network }] }          current = the id of the profile in use; it is always among them
  *
  * Version 1 held one profile, its fields beside the machine key, and the disco key in a file of its own.
@@ -25,6 +25,8 @@ export interface SavedProfile {
   readonly nodeKey: PrivateKey | undefined
   /** Server with which the node key was registered; "" without one. */
   readonly nodeKeyUrl: string
+  /** Wall time of the sign-in that made it; undefined = not known. */
+  readonly nodeKeyAtMs?: number
   readonly discoKey: PrivateKey
   readonly prefs: Prefs
   readonly profile: { readonly id: string; readonly created: string }
@@ -77,11 +79,12 @@ export function stateText({ current, others }: SavedProfiles): string {
   return JSON.stringify(file, null, 2)
 }
 
-function profileJson({ nodeKey, nodeKeyUrl, discoKey, prefs, profile, user, nodeId, network }: SavedProfile): unknown {
+function profileJson({ nodeKey, nodeKeyUrl, nodeKeyAtMs, discoKey, prefs, profile, user, nodeId, network }: SavedProfile): unknown {
   return {
     ...profile,
     nodeKey: nodeKey?.secretText() ?? null,
     nodeKeyUrl,
+    nodeKeyAtMs,
     discoKey: discoKey.secretText(),
     prefs: { ...prefs, Config: null },
     user: user ?? null,
@@ -152,9 +155,11 @@ function parseProfile(raw: Readonly<Record<string, unknown>>, { os, newDiscoKey 
   const user = userProfile(raw['user'], new Drops())
   const network = isRecord(raw['network']) ? raw['network'] : {}
   const nodeId = textOf(raw['nodeId'])
+  const nodeKeyAtMs = raw['nodeKeyAtMs']
   return {
     nodeKey,
     nodeKeyUrl,
+    ...(typeof nodeKeyAtMs === 'number' ? { nodeKeyAtMs } : {}),
     discoKey,
     prefs: { ...prefs, Config: user && nodeKey ? publicConfig(user, nodeId) : null },
     profile: { id, created },

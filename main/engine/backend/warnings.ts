@@ -10,8 +10,10 @@ import { carries } from './state.ts'
 
 /** A saved map in use is mentioned only when the server lets wait this long. */
 export const SAVED_MAP_GRACE_MS = 3_000
-/** A sign-in that ends within this time is mentioned. */
-export const EXPIRY_NOTICE_MS = 7 * 86_400_000
+/** The end of a sign-in is mentioned at most so long before. */
+const EXPIRY_NOTICE_MS = 7 * 86_400_000
+/** The end of one that lasts long enough is mentioned at least so long before. */
+const EXPIRY_LAST_CALL_MS = 600_000
 
 export type Warnings = Partial<Record<WarnableCode, WarningArgs>>
 
@@ -28,8 +30,14 @@ export function warningsOf(model: Model, nowMs: number, wallMs: number): Warning
   const skewMs = netMap?.clockSkewMs ?? 0
   const expiryMs = netMap ? expiryOf(netMap.self) : Infinity
   const leftMs = expiryMs - (wallMs + skewMs)
-  if (life.map === 'control' && leftMs > 0 && leftMs <= EXPIRY_NOTICE_MS) out['key-expires-soon'] = { expiry: new Date(expiryMs).toISOString() }
+  if (life.map === 'control' && leftMs > 0 && leftMs <= expiryNoticeMs(model.saved.nodeKeyAtMs, expiryMs)) out['key-expires-soon'] = { expiry: new Date(expiryMs).toISOString() }
   return out
+}
+
+/** How long before its end a sign-in is said to end soon: its last tenth, so that nobody is asked right after a renewal. */
+export function expiryNoticeMs(madeAtMs: number | undefined, expiryMs: number): number {
+  const wholeMs = madeAtMs === undefined ? Infinity : expiryMs - madeAtMs
+  return Math.min(EXPIRY_NOTICE_MS, Math.max(wholeMs / 10, Math.min(EXPIRY_LAST_CALL_MS, wholeMs / 2)))
 }
 
 function aboutControl(model: Model, nowMs: number, out: Warnings): void {
