@@ -33,6 +33,7 @@ import { zstdDecompress } from './io/zstd.ts'
 import { Magicsock } from './magicsock/magicsock.ts'
 import { Netmon } from './netmon/netmon.ts'
 import type { InterfaceAddress } from './netmon/ports.ts'
+import { uidOf } from './server/caller.ts'
 import { LocalApiServer } from './server/localapi-server.ts'
 import type { DaemonOptions } from '../localapi/daemon-options.ts'
 import { VERSION } from '../localapi/version.ts'
@@ -99,7 +100,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns: { systemResolvers, ask: askResolver },
     hasNetwork: () => interfaces().some((address) => !address.internal),
-    resolve: resolveHost, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
+    resolve: resolveHost, knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })
   const server = new LocalApiServer({
     env, backend, journal, trust: outside.trust, peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),

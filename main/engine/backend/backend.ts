@@ -16,6 +16,7 @@ import { BugReports } from './bug-report.ts'
 import { Bus } from './bus.ts'
 import type { Watcher, WatchSink } from './bus.ts'
 import { checkPrefs } from './check-prefs.ts'
+import type { PrefsContext } from './check-prefs.ts'
 import { DnsQueries } from './dns-query.ts'
 import type { DnsResult } from './dns-query.ts'
 import { exitNodeMask } from './exit-node.ts'
@@ -115,13 +116,13 @@ export class Backend {
 
   checkPrefs(value: unknown): string | undefined {
     const prefs = parsePrefs(value, this.#model.saved.prefs, true)
-    return typeof prefs === 'string' ? prefs : checkPrefs(prefs, this.#model.netMap?.self)
+    return typeof prefs === 'string' ? prefs : checkPrefs(prefs, this.#prefsContext())
   }
 
   /** Changes the marked fields; throws EngineError('bad-prefs') and changes nothing when one is refused. */
   editPrefs(mask: unknown): Prefs {
     const prefs = applyMask(this.#model.saved.prefs, mask)
-    const reason = typeof prefs === 'string' ? prefs : checkPrefs(prefs, this.#model.netMap?.self)
+    const reason = typeof prefs === 'string' ? prefs : checkPrefs(prefs, this.#prefsContext(), this.#model.saved.prefs)
     if (typeof prefs === 'string' || reason !== undefined) throw new EngineError('bad-prefs', reason ?? 'bad prefs')
     const before = this.#model.saved.prefs
     this.#takePrefs(prefs)
@@ -223,6 +224,10 @@ export class Backend {
       refreshWarnings: () => this.#refreshWarnings(),
       noteStoreProblems: () => this.#noteStoreProblems(),
     }
+  }
+
+  #prefsContext(): PrefsContext {
+    return { self: this.#model.netMap?.self, knowsUser: this.#deps.knowsUser }
   }
 
   #onControlState(state: ControlState): void {

@@ -14,10 +14,29 @@ const MAX_ITEMS = 10_000
 const MAX_URL = 2048
 const NETFILTER_KINDS: readonly string[] = ['', 'auto', 'iptables', 'nftables']
 
-/** Why prefs cannot be taken, in words for a person, or undefined. `self` is this device, once the server has told it. */
-export function checkPrefs(prefs: Prefs, self?: Node): string | undefined {
-  return checkSizes(prefs) ?? checkExitNode(prefs, self) ?? checkRoutes(prefs.AdvertiseRoutes ?? []) ?? checkTags(prefs.AdvertiseTags ?? [])
-    ?? checkChoices(prefs) ?? checkHostname(prefs.Hostname) ?? checkServerAddress(prefs.ControlURL)
+/** What the settings are checked against. */
+export interface PrefsContext {
+  /** This device, once the server has told it. */
+  readonly self?: Node | undefined
+  /** Whether the computer has a user of this name; absent where that cannot be told. */
+  readonly knowsUser?: ((name: string) => boolean) | undefined
+}
+
+/**
+ * Why prefs cannot be taken, in words for a person, or undefined. What `before` had already is no reason: an old fault must
+ * not stand in the way of every other change.
+ */
+export function checkPrefs(prefs: Prefs, context: PrefsContext = {}, before?: Prefs): string | undefined {
+  const known = before ? faultsOf(before, context) : []
+  return faultsOf(prefs, context).find((fault) => !known.includes(fault))
+}
+
+function faultsOf(prefs: Prefs, { self, knowsUser }: PrefsContext): string[] {
+  const all = [
+    checkSizes(prefs), checkExitNode(prefs, self), checkRoutes(prefs.AdvertiseRoutes ?? []), checkTags(prefs.AdvertiseTags ?? []), checkChoices(prefs),
+    checkHostname(prefs.Hostname), checkOperator(prefs.OperatorUser ?? '', knowsUser), checkServerAddress(prefs.ControlURL),
+  ]
+  return all.filter((fault) => fault !== undefined)
 }
 
 /** Why a text cannot be the address of a server, or undefined; "" stands for none. */
@@ -88,6 +107,7 @@ function checkChoices(prefs: Prefs): string | undefined {
   if (prefs.RunSSH) return 'This engine has no SSH server yet; leave --ssh off.'
   if (![0, 1, 2].includes(prefs.NetfilterMode)) return `NetfilterMode ${prefs.NetfilterMode} is unknown. Give 0 (off), 1 (nodivert) or 2 (on).`
   if (!NETFILTER_KINDS.includes(prefs.NetfilterKind)) return `NetfilterKind ${quoted(prefs.NetfilterKind)} is unknown. Give auto, iptables or nftables.`
+  if (!['', 'any'].includes(prefs.AutoExitNode ?? '')) return `AutoExitNode ${quoted(prefs.AutoExitNode!)} is unknown. Give any, or nothing.`
   const port: unknown = prefs.RelayServerPort ?? 0
   return Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535 ? undefined : 'RelayServerPort must be a port, 0 to 65535.'
 }
@@ -95,6 +115,11 @@ function checkChoices(prefs: Prefs): string | undefined {
 function checkHostname(name: string): string | undefined {
   if (name.length <= 63 && /^[A-Za-z0-9._-]*$/.test(name)) return undefined
   return `The host name ${quoted(name)} cannot be used: at most 63 letters, digits, dots and hyphens.`
+}
+
+function checkOperator(name: string, knowsUser: PrefsContext['knowsUser']): string | undefined {
+  if (name === '' || !knowsUser || knowsUser(name)) return undefined
+  return `This computer has no user ${quoted(name)} to be the operator. Give the name of one in /etc/passwd.`
 }
 
 /** Somebody else's text inside a sentence. */

@@ -14,6 +14,7 @@ import { PrivateKey } from '../base/keys.ts'
 import type { Env } from '../base/env.ts'
 import type { Prefs, StartOptions } from '../../localapi/types.ts'
 import { checkPrefs } from './check-prefs.ts'
+import type { PrefsContext } from './check-prefs.ts'
 import type { Knot } from './knot.ts'
 import type { MapFlow } from './map-flow.ts'
 import type { Model } from './model.ts'
@@ -33,6 +34,7 @@ export interface LoginDeps {
   readonly map: MapFlow
   readonly profiles: Profiles
   readonly session: SessionPages
+  readonly knowsUser?: PrefsContext['knowsUser']
   readonly ephemeral?: boolean
 }
 
@@ -94,7 +96,7 @@ export class LoginFlow {
     const { saved, netMap } = this.#deps.model
     if (options.UpdatePrefs === undefined || options.UpdatePrefs === null) return saved.prefs
     const prefs = parsePrefs(options.UpdatePrefs, saved.prefs, true)
-    const reason = typeof prefs === 'string' ? prefs : checkPrefs(prefs, netMap?.self)
+    const reason = typeof prefs === 'string' ? prefs : checkPrefs(prefs, { self: netMap?.self, knowsUser: this.#deps.knowsUser }, saved.prefs)
     if (typeof prefs === 'string' || reason !== undefined) throw new EngineError('bad-prefs', reason ?? 'bad prefs')
     return prefs
   }

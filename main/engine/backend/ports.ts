@@ -209,6 +209,8 @@ export interface BackendDeps {
   /** Addresses of a name as the system resolves it; rejects when there is none. */
   readonly resolve: (host: string) => Promise<readonly string[]>
   readonly dns?: DnsPort
+  /** Whether the computer has a user of this name; absent where that cannot be told. */
+  readonly knowsUser?: ((name: string) => boolean) | undefined
   /** Ours, as `tailscale status` shows it. */
   readonly version: string
   readonly os: 'linux' | 'windows' | 'macOS'

@@ -89,6 +89,7 @@ describe('prefs', () => {
     [{ NetfilterMode: 3 }, 'NetfilterMode 3'],
     [{ NetfilterKind: 'pf' }, '"pf"'],
     [{ RelayServerPort: 70_000 }, 'port'],
+    [{ AutoExitNode: 'some' }, '"some"'],
     [{ AdvertiseRoutes: ['10.0.0.0'] }, '10.0.0.0/24'],
     [{ AdvertiseRoutes: ['x'.repeat(4000)] }, '…'],
     [{ OperatorUser: 'x'.repeat(5000) }, 'OperatorUser'],
@@ -108,8 +109,23 @@ describe('prefs', () => {
 
   test.each([{ ExitNodeIP: '100.64.0.1' }, { ExitNodeIP: 'fd7a:115c:a1e0::1' }, { ExitNodeID: 'n1' }])('this device is no exit node for itself: %j', (change) => {
     const self = { ID: 1, StableID: 'n1', Key: `nodekey:${'1'.repeat(64)}`, Name: 'a', User: 1, Addresses: ['100.64.0.1/32', 'fd7a:115c:a1e0::1/128'] }
-    expect(checkPrefs({ ...BASE, ...change }, self)).toContain('own exit node')
-    expect(checkPrefs({ ...BASE, ...change }, { ...self, StableID: 'n2', Addresses: ['100.64.0.9/32'] })).toBeUndefined()
+    expect(checkPrefs({ ...BASE, ...change }, { self })).toContain('own exit node')
+    expect(checkPrefs({ ...BASE, ...change }, { self: { ...self, StableID: 'n2', Addresses: ['100.64.0.9/32'] } })).toBeUndefined()
+  })
+
+  test('an operator must be a user of this computer, where that can be told', () => {
+    const prefs = { ...BASE, OperatorUser: 'ada' }
+    expect(checkPrefs(prefs, { knowsUser: () => false })).toContain('no user "ada"')
+    expect(checkPrefs(prefs, { knowsUser: (name) => name === 'ada' })).toBeUndefined()
+    expect(checkPrefs(prefs)).toBeUndefined()
+  })
+
+  test('a fault that was there before stands in the way of no other change, and hides no new one', () => {
+    const before = { ...BASE, OperatorUser: 'gone', NetfilterMode: 9 }
+    const context = { knowsUser: () => false }
+    expect(checkPrefs({ ...before, ShieldsUp: true }, context, before)).toBeUndefined()
+    expect(checkPrefs({ ...before, ControlURL: 'ftp://x' }, context, before)).toContain('ftp')
+    expect(checkPrefs({ ...before, OperatorUser: 'other' }, context, before)).toContain('other')
   })
 
   test('JSON of unserved features is kept only while it is small', () => {
