@@ -3,6 +3,7 @@
  * sends written down (HEADSCALE_DEBUG_DUMP_MAPRESPONSE_PATH), so that tests know when a message left the server.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Child, run, runOk } from '../../support/child.ts'
 import { freeTcpPort, freeUdpPort } from '../../support/ports.ts'
@@ -32,7 +33,18 @@ export interface HeadscaleOptions {
   linkSec?: number
   /** Address to serve on, for namespaces; the default is loopback with free ports. */
   host?: string
+  /** Another place on this machine, with free ports too. */
+  at?: ServerPlace
   prefix?: readonly string[]
+}
+
+export interface ServerPlace {
+  /** Address to serve on, as a URL writes it: 127.0.0.1, [::1]. */
+  readonly listen: string
+  /** Host that clients are told, where it is another. */
+  readonly name?: string
+  /** Certificate and key, PEM files: the server then speaks TLS alone. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string }
 }
 
 export interface HeadscaleNode {
@@ -63,11 +75,12 @@ export class Headscale {
 
   constructor(options: HeadscaleOptions) {
     this.#options = options
-    this.#host = options.host ?? '127.0.0.1'
+    this.#host = options.host ?? options.at?.listen ?? '127.0.0.1'
   }
 
   get url(): string {
-    return `http://${this.#host}:${this.#port}`
+    const { at } = this.#options
+    return `${at?.tls ? 'https' : 'http'}://${at?.name ?? this.#host}:${this.#port}`
   }
 
   get port(): number {
@@ -105,12 +118,12 @@ export class Headscale {
   }
 
   #configText(ports: { metrics: number; grpc: number; stun: number }): string {
-    const { folder, derpFiles } = this.#options
+    const { folder, derpFiles, at } = this.#options
     const host = this.#host
     return `
 server_url: ${this.url}
-listen_addr: ${host}:${this.#port}
-metrics_listen_addr: 127.0.0.1:${ports.metrics}
+listen_addr: "${host}:${this.#port}"
+${at?.tls ? `tls_cert_path: ${at.tls.certFile}\ntls_key_path: ${at.tls.keyFile}\n` : ''}metrics_listen_addr: 127.0.0.1:${ports.metrics}
 grpc_listen_addr: 127.0.0.1:${ports.grpc}
 grpc_allow_insecure: false
 noise: {private_key_path: ${folder}/noise.key}
@@ -122,10 +135,10 @@ derp:
     region_code: headscale
     region_name: Lab DERP
     verify_clients: true
-    stun_listen_addr: ${host}:${ports.stun}
+    stun_listen_addr: "${host}:${ports.stun}"
     private_key_path: ${folder}/derp.key
     automatically_add_embedded_derp_region: true
-    ipv4: ${host}
+    ${host.startsWith('[') ? `ipv6: "${host.slice(1, -1)}"` : `ipv4: ${host}`}
   urls: []
   paths: ${JSON.stringify(derpFiles)}
   auto_update_enabled: false
@@ -177,6 +190,7 @@ ${this.#oidcText()}${this.#options.linkSec === undefined ? '' : `tuning: {regist
         child.assertRunning()
         if (!existsSync(socket)) return false
         if (this.#options.host !== undefined) return true
+        if (this.#options.at) return listens(this.#host.replace(/^\[|\]$/g, ''), this.#port)
         return (await fetch(`${this.url}/health`)).status === 200
       },
       { withinMs: 20_000 },
@@ -283,4 +297,13 @@ ${this.#oidcText()}${this.#options.linkSec === undefined ? '' : `tuning: {regist
     }
     return messages.sort((a, b) => a.atMs - b.atMs)
   }
+}
+
+/** Whether somebody takes connections there. */
+function listens(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port }, () => resolve(true))
+    socket.on('error', () => resolve(false))
+    socket.on('connect', () => socket.destroy())
+  })
 }

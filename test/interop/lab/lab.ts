@@ -13,7 +13,7 @@ import type { Via } from '../../support/proxy-client.ts'
 import { makeTempDir, removeTempDir } from '../../support/temp.ts'
 import { waitFor } from '../../support/wait.ts'
 import { Derper } from './derper.ts'
-import { ALLOW_ALL, Headscale, type Policy } from './headscale.ts'
+import { ALLOW_ALL, Headscale, type Policy, type ServerPlace } from './headscale.ts'
 import { IdentityProvider, type OidcConfig } from './identity-provider.ts'
 import { MockOidc } from './mock-oidc.ts'
 import { LabNode, type NodeKind } from './node.ts'
@@ -39,10 +39,16 @@ export interface LabOptions {
   signInSec?: number
   /** How long a link to sign in is good, in s. */
   linkSec?: number
+  /** Where the server is, when not plain on 127.0.0.1. */
+  at?: ServerPlace
 }
 
 export interface AddOptions {
   env?: Readonly<Record<string, string>>
+  /** Words before the daemon's command. */
+  prefix?: readonly string[]
+  /** Another Node to run our engine and our command. */
+  nodeProgram?: string
 }
 
 export class Lab {
@@ -69,6 +75,7 @@ export class Lab {
       derpFiles: regions.map((region) => join(this.folder, `r${region}.yaml`)),
       policy: options.policy ?? ALLOW_ALL,
       ...(options.identity === undefined ? {} : { oidc: (redirectUri) => this.#startIdentity(options, redirectUri) }),
+      ...(options.at === undefined ? {} : { at: options.at }),
       ...(options.linkSec === undefined ? {} : { linkSec: options.linkSec }),
     })
   }

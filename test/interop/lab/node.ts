@@ -30,6 +30,8 @@ export interface NodeOptions {
   env?: Readonly<Record<string, string>>
   /** Words before the command, such as `ip netns exec NAME`. */
   prefix?: readonly string[]
+  /** Another Node to run our engine and our command. */
+  nodeProgram?: string
   /** Address of the proxies; the default is 127.0.0.1. */
   proxyHost?: string
 }
@@ -91,7 +93,7 @@ export class LabNode {
       `--port=${this.udpPort}`,
     ]
     if (this.kind === 'tailscaled') return { command: this.#options.tailscaled, args: flags }
-    return { command: nodeProgram, args: [engineSource, 'daemon', ...flags] }
+    return { command: this.#options.nodeProgram ?? nodeProgram, args: [engineSource, 'daemon', ...flags] }
   }
 
   /** Starts the daemon; resolves when its LocalAPI answers. Ports stay the same over restarts. */
@@ -143,7 +145,7 @@ export class LabNode {
 
   /** Our command on this node's socket. */
   bowline(...words: string[]): Promise<RunResult> {
-    return run(nodeProgram, [engineSource, `--socket=${this.api.socketPath}`, ...words], { timeoutMs: 60_000, ...this.#runOptions })
+    return run(this.#options.nodeProgram ?? nodeProgram, [engineSource, `--socket=${this.api.socketPath}`, ...words], { timeoutMs: 60_000, ...this.#runOptions })
   }
 
   /** Our command on this node's socket, left running: for verbs that wait for a person. */
