@@ -144,7 +144,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const { socks5, httpProxy } = openProxies(options, dataplane)
   outside.setOwnProxies([socks5, httpProxy].flatMap((own) => own ?? []))
   outside.trust.onChange(() => {
-    control.reconnect('the certificates to trust were changed')
+    control.reconnect('the certificates to trust were changed', true)
     derp.handleNetworkChange('the certificates to trust were changed')
   })
   control.start(up.control)

@@ -101,9 +101,9 @@ export class Control {
     this.#pump()
   }
 
-  /** Drops the connection and starts it anew, for example after sleep. */
-  reconnect(why: string): void {
-    this.#session.handleReconnect(this.#nowMs(), why)
+  /** Drops the connection and starts it anew, for example after sleep. `doubtsServer`: the server has to prove its key anew. */
+  reconnect(why: string, doubtsServer = false): void {
+    this.#session.handleReconnect(this.#nowMs(), why, doubtsServer)
     this.#pump()
   }
 

@@ -141,9 +141,10 @@ export class Session {
     this.#advance(nowMs)
   }
 
-  /** Drops the connection and starts again at once, for example after sleep or a change of network. */
-  handleReconnect(nowMs: number, why: string): void {
+  /** Drops the connection and starts again at once, for example after sleep or a change of network. `doubtsServer`: its key is asked for anew. */
+  handleReconnect(nowMs: number, why: string, doubtsServer = false): void {
     if (!this.#goal || this.#phase.kind === 'rest') return
+    if (doubtsServer) this.#haveServerKey = false
     this.#leave(false)
     this.#actions.push({ kind: 'disconnect', why })
     this.#failures = 0

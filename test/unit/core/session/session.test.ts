@@ -460,6 +460,11 @@ describe('changes of mind', () => {
     expect(bench.count('register')).toBe(0)
   })
 
+  test('a reconnect that doubts the server asks for its key first', () => {
+    const bench = running().do((session) => session.handleReconnect(5, 'its certificate is trusted no more', true))
+    expect(bench.state).toMatchObject({ kind: 'working', step: 'fetch-server-key' })
+  })
+
   test('stopping leaves nothing behind, and a reconnect then does nothing', () => {
     const bench = running().do((session) => session.handleStop())
     expect(bench.state.kind).toBe('idle')
