@@ -10,6 +10,8 @@ const GO_ARCH: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', a
 
 /** Longest word of the system about itself, characters. */
 const MAX_WORD = 100
+/** Of a DNS name's label. */
+const MAX_LABEL = 63
 
 /** Control's name of this system. */
 export function systemName(): 'linux' | 'windows' | 'macOS' {
@@ -23,11 +25,11 @@ export function readHostinfo(version: string, options: { userspace: boolean; noL
   return {
     IPNVersion: version,
     OS: os,
-    OSVersion: os === 'linux' ? release().replace(/-.*$/, '') : release(),
-    ...(os === 'linux' ? distribution() : {}),
+    OSVersion: os === 'linux' ? release().replace(/-.*$/, '') : os === 'macOS' ? (macVersion() ?? release()) : release(),
+    ...(os === 'linux' ? { ...distribution(), ...deviceModel() } : {}),
     ...(container !== undefined ? { Container: container } : {}),
     Desktop: isDesktop(os),
-    Hostname: shortHostname(),
+    ...hostName(hostname()),
     Machine: machine(),
     GoArch: GO_ARCH[arch()] ?? arch(),
     Package: 'bowline',
@@ -38,10 +40,22 @@ export function readHostinfo(version: string, options: { userspace: boolean; noL
   }
 }
 
-function shortHostname(): string {
-  const name = hostname()
-  const dot = name.indexOf('.')
-  return dot > 0 ? name.slice(0, dot) : name
+/** The first label of the machine's name, without what no name may hold; nothing when none is left: the server then finds one. */
+export function hostName(name: string): Pick<Hostinfo, 'Hostname'> {
+  const label = name.split('.', 1)[0]!.replace(/[^\p{L}\p{N}_-]+/gu, '-').replace(/^-+|-+$/g, '').slice(0, MAX_LABEL)
+  return label === '' ? {} : { Hostname: label }
+}
+
+/** ProductVersion of macOS; Node tells Darwin's alone. */
+export function macVersion(read: (path: string) => string | undefined = readText): string | undefined {
+  const text = read('/System/Library/CoreServices/SystemVersion.plist') ?? ''
+  return /<key>ProductVersion<\/key>\s*<string>([\d.]{1,32})<\/string>/.exec(text)?.[1]
+}
+
+/** What a board calls itself, where its firmware says so. */
+export function deviceModel(read: (path: string) => string | undefined = readText): Pick<Hostinfo, 'DeviceModel'> {
+  const model = (read('/sys/firmware/devicetree/base/model') ?? '').replace(/[^\x20-\x7e]/g, '').trim().slice(0, 200)
+  return model === '' ? {} : { DeviceModel: model }
 }
 
 /** ID, VERSION_ID and VERSION_CODENAME of os-release; Debian's own file is more exact about its version. */

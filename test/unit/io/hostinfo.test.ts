@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { describe, expect, test } from 'vitest'
-import { distribution, readHostinfo } from '../../../main/engine/io/hostinfo.ts'
+import { deviceModel, distribution, hostName, macVersion, readHostinfo } from '../../../main/engine/io/hostinfo.ts'
 
 const from = (files: Record<string, string>): ReturnType<typeof distribution> => distribution((path) => files[path])
 
@@ -15,6 +15,18 @@ describe('what this machine is', () => {
 
   test('a system without the file has none', () => {
     expect(from({})).toEqual({})
+  })
+
+  test.each([['box.lan', 'box'], ['Ada’s Mac book', 'Ada-s-Mac-book'], ['büro-1', 'büro-1'], ['x'.repeat(80), 'x'.repeat(63)], ['a\u0000b\n', 'a-b'], ['', undefined], ['...', undefined]])('the name %j is told as %j', (name, told) => {
+    expect(hostName(name).Hostname).toBe(told)
+  })
+
+  test("macOS tells its own version, and a board what it calls itself", () => {
+    const plist = '<dict><key>ProductName</key><string>macOS</string><key>ProductVersion</key>\n\t<string>15.1.1</string></dict>'
+    expect(macVersion(() => plist)).toBe('15.1.1')
+    expect(macVersion(() => undefined)).toBeUndefined()
+    expect(deviceModel(() => 'Raspberry Pi 5 Model B\u0000')).toEqual({ DeviceModel: 'Raspberry Pi 5 Model B' })
+    expect(deviceModel(() => undefined)).toEqual({})
   })
 
   test('this machine tells its true name and system, and no feature that is not there', () => {
