@@ -8,8 +8,8 @@
  */
 import { EngineError, errorText, isDecodeError } from '../base/errors.ts'
 import { PrivateKey, shortKey, nodeKey } from '../base/keys.ts'
-import { applyMapResponse, isEmptyDelta } from '../core/netmap/apply.ts'
-import type { NetMap } from '../core/netmap/types.ts'
+import { applyMapResponse, deltaOf, isEmptyDelta } from '../core/netmap/apply.ts'
+import type { NetMap, NetMapDelta } from '../core/netmap/types.ts'
 import { isOpenableUrl } from '../core/session/auth-url.ts'
 import { LiteUpdates } from '../core/session/lite-updates.ts'
 import { Session } from '../core/session/session.ts'
@@ -40,6 +40,8 @@ interface OpenStream {
   readonly popUrls: Set<string>
   /** No map has come yet. */
   fresh: boolean
+  /** What has been merged and not told: the map before it; `delta` while one message made all of it. */
+  untold: { readonly before: NetMap | undefined; readonly isFirst: boolean; delta: NetMapDelta | undefined } | undefined
 }
 
 export class Control {
@@ -297,20 +299,29 @@ export class Control {
   async #stream(connection: ControlConnection, id: number, key: PrivateKey, signal: AbortSignal): Promise<Outcome> {
     const { env, zstd } = this.#deps
     const mark = wantsMark(this.#wants!)
-    const stream: OpenStream = { connection, id, mark, signal, popUrls: new Set(), fresh: true }
-    await readMapStream({
-      env,
-      connection,
-      zstd,
-      signal,
-      request: mapRequest(key, this.#wants!, { stream: true, zstd: zstd !== undefined }),
-      onBytes: () => this.#session.handleStreamData(this.#nowMs(), id),
-      onSleep: (sleepMs) => this.#session.handleStreamSleep(this.#nowMs(), id, sleepMs),
-      onMessage: (message) => {
-        this.#handleMessage(message, stream)
-        this.#pump()
-      },
-    })
+    const stream: OpenStream = { connection, id, mark, signal, popUrls: new Set(), fresh: true, untold: undefined }
+    try {
+      await readMapStream({
+        env,
+        connection,
+        zstd,
+        signal,
+        request: mapRequest(key, this.#wants!, { stream: true, zstd: zstd !== undefined }),
+        onBytes: () => this.#session.handleStreamData(this.#nowMs(), id),
+        onSleep: (sleepMs) => this.#session.handleStreamSleep(this.#nowMs(), id, sleepMs),
+        onMessage: (message) => {
+          this.#handleMessage(message, stream)
+          this.#pump()
+        },
+        onBatch: () => {
+          this.#tellMap(stream)
+          this.#pump()
+        },
+      })
+    } finally {
+      // What was merged before a message that cannot be read is good.
+      if (!signal.aborted) this.#tellMap(stream)
+    }
     return { kind: 'stream-ended', why: 'the control server closed the map stream' }
   }
 
@@ -328,12 +339,21 @@ export class Control {
     if (!told || (message.KeepAlive === true && stream.fresh)) return
     const delta = applyMapResponse(this.#netMap, told, this.#deps.env.clock.wallMs(), stream.fresh)
     if (isDecodeError(delta)) throw new EngineError('control-bad-response', delta.detail ?? delta.reason)
-    const previous = this.#netMap
-    const isFirst = stream.fresh
-    stream.fresh = false
+    stream.untold ??= { before: this.#netMap, isFirst: stream.fresh, delta }
+    if (delta !== stream.untold.delta) stream.untold.delta = undefined
     this.#netMap = delta.netMap
-    if (isFirst) this.#handleFirstMap(delta.netMap, stream)
-    if (!isFirst && isEmptyDelta(delta, previous)) return
+    if (!stream.fresh) return
+    stream.fresh = false
+    this.#handleFirstMap(delta.netMap, stream)
+  }
+
+  /** Tells what the messages of one read changed, as one change. */
+  #tellMap(stream: OpenStream): void {
+    const { untold } = stream
+    if (!untold || !this.#netMap) return
+    stream.untold = undefined
+    const delta = untold.delta ?? deltaOf(untold.before, this.#netMap)
+    if (!untold.isFirst && isEmptyDelta(delta, untold.before)) return
     this.#deps.env.journal.add({
       part: 'control', kind: 'netmap', peers: delta.netMap.peers.size, upserted: delta.upserted.length, removed: delta.removed.length,
       self: delta.selfChanged, filter: delta.filterChanged, dns: delta.dnsChanged, derp: delta.derpMapChanged,

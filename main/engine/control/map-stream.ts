@@ -18,6 +18,8 @@ import type { ControlWants, ZstdDecompress } from './ports.ts'
 const MAX_MESSAGE_BYTES = 128 * 1024 * 1024
 const MAX_ERROR_BYTES = 16 * 1024
 const MAX_SLEEP_MS = 300_000
+/** How long messages are read before timers and sockets get a turn. */
+const MAX_TURN_MS = 8
 
 /** The request of a stream or of an update: always with all that control is to know. */
 export function mapRequest(key: PrivateKey, wants: ControlWants, mode: { stream: boolean; zstd: boolean }): MapRequest {
@@ -42,6 +44,8 @@ export interface MapStreamOptions {
   onBytes(): void
   /** Must not throw. May answer how long to read nothing, in ms. */
   onMessage(message: MapResponse): void
+  /** All messages that came together have been told. */
+  onBatch(): void
   onSleep(sleepMs: number): void
 }
 
@@ -54,6 +58,7 @@ export async function readMapStream(options: MapStreamOptions): Promise<void> {
     throw statusFailure('map', response.status, text, response.headers['retry-after'], env.clock.wallMs())
   }
   const frames = new MapFrames()
+  let turnMs = env.clock.nowMs()
   for await (const chunk of response.body) {
     options.onBytes()
     const payloads = frames.handleBytes(chunk)
@@ -61,8 +66,16 @@ export async function readMapStream(options: MapStreamOptions): Promise<void> {
     for (const payload of payloads) {
       if (signal.aborted) return
       const sleepMs = handlePayload(payload, options)
-      if (sleepMs > 0) await pause(sleepMs, options)
+      if (sleepMs === 0) continue
+      options.onBatch()
+      options.onSleep(sleepMs)
+      await pause(sleepMs, options)
     }
+    if (payloads.length > 0) options.onBatch()
+    // A stream that is full all the time must leave turns to everything else.
+    if (env.clock.nowMs() - turnMs < MAX_TURN_MS) continue
+    await new Promise<void>((go) => env.clock.after(0, go))
+    turnMs = env.clock.nowMs()
   }
 }
 
@@ -92,7 +105,6 @@ function decode(payload: Uint8Array, options: MapStreamOptions): unknown {
 }
 
 function pause(sleepMs: number, options: MapStreamOptions): Promise<void> {
-  options.onSleep(sleepMs)
   return new Promise((resolve) => {
     const cancel = options.env.clock.after(sleepMs, resolve)
     options.signal.addEventListener('abort', () => {

@@ -63,7 +63,7 @@ export function applyMapResponse(
     collectServices: message.CollectServices ?? base.collectServices,
     clockSkewMs,
   }
-  return deltaOf(previous, Object.freeze(whole), changedIds(message, fresh))
+  return deltaOf(previous, Object.freeze(whole))
 }
 
 /** Whether the delta says anything at all: many messages hold only the server's time. */
@@ -102,33 +102,14 @@ function hasAllPeers(message: MapResponse): boolean {
   return message.Peers !== undefined && message.Peers !== null && message.Peers.length > 0
 }
 
-/** IDs that the message can have changed; undefined when it can be any. */
-function changedIds(message: MapResponse, fresh: boolean): Set<NodeId> | undefined {
-  if (fresh || hasAllPeers(message)) return undefined
-  const ids = new Set<NodeId>(message.PeersRemoved ?? [])
-  for (const peer of message.PeersChanged ?? []) ids.add(peer.ID)
-  for (const change of message.PeersChangedPatch ?? []) ids.add(change.NodeID)
-  for (const id of Object.keys(message.PeerSeenChange ?? {})) ids.add(Number(id))
-  for (const id of Object.keys(message.OnlineChange ?? {})) ids.add(Number(id))
-  return ids
-}
-
-function deltaOf(previous: NetMap | undefined, netMap: NetMap, ids: Set<NodeId> | undefined): NetMapDelta {
-  const before: ReadonlyMap<NodeId, Node> = previous?.peers ?? IdTable.empty<Node>()
-  const upserted: Node[] = []
-  const removed: Node[] = []
-  if (before !== netMap.peers) {
-    for (const id of ids ?? new Set([...before.keys(), ...netMap.peers.keys()])) {
-      const old = before.get(id)
-      const node = netMap.peers.get(id)
-      if (node && node !== old) upserted.push(node)
-      else if (old && !node) removed.push(old)
-    }
-  }
+/** What leads from one map to a later one, however many messages lie between. */
+export function deltaOf(previous: NetMap | undefined, netMap: NetMap): NetMapDelta {
+  const before = asTable<Node>(previous?.peers ?? IdTable.empty<Node>())
+  const { set, removed } = asTable(netMap.peers).changesSince(before)
   return Object.freeze({
     netMap,
-    upserted: Object.freeze(upserted),
-    removed: Object.freeze(removed),
+    upserted: Object.freeze(set.map(([, node]) => node)),
+    removed: Object.freeze(removed.map((id) => before.get(id)!)),
     selfChanged: previous?.self !== netMap.self,
     derpMapChanged: previous?.derpMap !== netMap.derpMap,
     filterChanged: previous?.packetFilters !== netMap.packetFilters,
