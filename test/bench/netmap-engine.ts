@@ -1,14 +1,14 @@
 /**
  * The engine that `netmap` measures: a whole one, add-on and all, in a process of its own that answers its parent.
  *
- *   parent → { ask: 'heap' | 'loop-start' | 'loop-end' | 'stop' }        → parent { ready } | { heapMb, rssMb } | { p99Ms, maxMs } | {}
+ *   parent → { ask: 'heap' | 'cpu' | 'loop-start' | 'loop-end' | 'stop' }     → parent { ready } | { heapMb, rssMb } | { cpuMs } | { p99Ms, maxMs } | {}
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { startEngine } from '../../main/engine/daemon.ts'
 
 const LOOP_RESOLUTION_MS = 1
 
-export type Question = { readonly ask: 'heap' | 'loop-start' | 'loop-end' | 'stop' }
+export type Question = { readonly ask: 'heap' | 'cpu' | 'loop-start' | 'loop-end' | 'stop' }
 
 const [stateDir, socketPath] = process.argv.slice(2) as [string, string]
 const engine = await startEngine({
@@ -22,6 +22,10 @@ process.on('message', ({ ask }: Question) => {
     case 'heap':
       for (let i = 0; i < 4; i++) globalThis.gc?.()
       return void process.send!({ heapMb: process.memoryUsage().heapUsed / 1e6, rssMb: process.memoryUsage().rss / 1e6 })
+    case 'cpu': {
+      const { user, system } = process.threadCpuUsage()
+      return void process.send!({ cpuMs: (user + system) / 1000 })
+    }
     case 'loop-start':
       loop.enable()
       return void process.send!({})

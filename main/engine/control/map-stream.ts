@@ -58,6 +58,7 @@ export async function readMapStream(options: MapStreamOptions): Promise<void> {
     throw statusFailure('map', response.status, text, response.headers['retry-after'], env.clock.wallMs())
   }
   const frames = new MapFrames()
+  // A stream that is full all the time must leave turns to everything else.
   let turnMs = env.clock.nowMs()
   for await (const chunk of response.body) {
     options.onBytes()
@@ -66,16 +67,16 @@ export async function readMapStream(options: MapStreamOptions): Promise<void> {
     for (const payload of payloads) {
       if (signal.aborted) return
       const sleepMs = handlePayload(payload, options)
-      if (sleepMs === 0) continue
+      const isTurnOver = env.clock.nowMs() - turnMs >= MAX_TURN_MS
+      if (sleepMs === 0 && !isTurnOver) continue
       options.onBatch()
-      options.onSleep(sleepMs)
-      await pause(sleepMs, options)
+      if (sleepMs > 0) {
+        options.onSleep(sleepMs)
+        await pause(sleepMs, options)
+      } else await new Promise<void>((go) => env.clock.after(0, go))
+      turnMs = env.clock.nowMs()
     }
-    if (payloads.length > 0) options.onBatch()
-    // A stream that is full all the time must leave turns to everything else.
-    if (env.clock.nowMs() - turnMs < MAX_TURN_MS) continue
-    await new Promise<void>((go) => env.clock.after(0, go))
-    turnMs = env.clock.nowMs()
+    options.onBatch()
   }
 }
 
