@@ -25,11 +25,17 @@ function licenceTexts(folder) {
 
 function npmPackages() {
   const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
-  return Object.keys(manifest.dependencies ?? {}).map((name) => {
+  const waiting = Object.keys(manifest.dependencies ?? {})
+  const found = new Map()
+  // What a dependency depends on is bundled with it.
+  for (const name of waiting) {
+    if (found.has(name)) continue
     const folder = `${root}node_modules/${name}`
-    const { version, license, repository } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8'))
-    return { name, version, license, source: repository?.url ?? repository ?? '', texts: licenceTexts(folder) }
-  })
+    const { version, license, repository, dependencies } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8'))
+    found.set(name, { name, version, license, source: repository?.url ?? repository ?? '', texts: licenceTexts(folder) })
+    waiting.push(...Object.keys(dependencies ?? {}))
+  }
+  return [...found.values()]
 }
 
 function crates() {

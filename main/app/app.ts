@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
-import { app, BrowserWindow, shell } from 'electron'
+import { app, BrowserWindow, safeStorage, shell } from 'electron'
 import { LocalApiClient } from '../client/local-api-client.ts'
 import { EngineFeed } from '../web/engine-feed.ts'
 import { mayOpen } from '../web/may-open.ts'
@@ -12,6 +12,7 @@ import { PeerDoors } from '../web/peer-door.ts'
 import type { HostActions } from '../web/requests.ts'
 import { EngineHost } from './engine-host.ts'
 import { serveRequests } from './ipc.ts'
+import { StateKeys } from './state-keys.ts'
 import { openWindow, servePages } from './window.ts'
 
 export interface AppOptions {
@@ -29,7 +30,7 @@ export async function startApp(options: AppOptions): Promise<void> {
   servePages(join(import.meta.dirname, 'renderer'))
 
   const socketPath = options.socketPath ?? ownSocketPath()
-  const host = options.socketPath === undefined ? new EngineHost({ entry: join(import.meta.dirname, 'engine.mjs'), socketPath, stateDir: join(app.getPath('userData'), 'engine') }) : undefined
+  const host = options.socketPath === undefined ? ownEngine(socketPath) : undefined
   const client = new LocalApiClient(socketPath)
   const doors = new PeerDoors(client)
   const actions: HostActions = {
@@ -51,6 +52,12 @@ export async function startApp(options: AppOptions): Promise<void> {
     host?.stop()
   })
   openWindow()
+}
+
+function ownEngine(socketPath: string): EngineHost {
+  const userDir = app.getPath('userData')
+  const keys = new StateKeys(safeStorage, join(userDir, 'engine-keys.json'))
+  return new EngineHost({ entry: join(import.meta.dirname, 'engine.mjs'), socketPath, stateDir: join(userDir, 'engine'), answer: (message) => keys.handle(message) })
 }
 
 function focusOrOpen(): void {

@@ -16,6 +16,8 @@ export interface EngineHostOptions {
   readonly entry: string
   readonly socketPath: string
   readonly stateDir: string
+  /** Answers what the engine asks of its host. */
+  readonly answer: (message: unknown) => unknown
 }
 
 export class EngineHost {
@@ -36,10 +38,14 @@ export class EngineHost {
 
   start(): void {
     if (this.#stopped) return
-    const { entry, socketPath, stateDir } = this.#options
+    const { entry, socketPath, stateDir, answer } = this.#options
     const startedMs = Date.now()
     const child = utilityProcess.fork(entry, [`--socket=${socketPath}`, `--statedir=${stateDir}`, '--port=0'], { serviceName: 'Bowline engine', stdio: 'inherit' })
     this.#child = child
+    child.on('message', (message: unknown) => {
+      const reply = answer(message)
+      if (reply !== undefined) child.postMessage(reply)
+    })
     child.on('exit', () => {
       if (this.#child !== child) return
       this.#child = undefined

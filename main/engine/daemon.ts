@@ -5,6 +5,7 @@
  * at once: whoever started it starts it again.
  */
 import { Socket } from 'node:net'
+import type { HostPort } from './io/host-keeper.ts'
 import { EngineError, errorText } from './base/errors.ts'
 import { limitYoungGeneration } from './io/memory.ts'
 import { startEngine, type RunningEngine } from './wiring.ts'
@@ -25,7 +26,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   let engine: RunningEngine
   const told = untilTold()
   try {
-    engine = await startEngine({ ...options, env: process.env })
+    const { parentPort } = process as { parentPort?: HostPort }
+    engine = await startEngine({ ...options, env: process.env, ...(parentPort ? { hostPort: parentPort } : {}) })
   } catch (error) {
     process.stderr.write(`error: ${errorText(error)}${error instanceof EngineError ? ` (${error.code})` : ''}\n`)
     return 1

@@ -20,12 +20,17 @@ import { SystemClock } from './io/clock.ts'
 import { askResolver, systemResolvers } from './io/dns-ask.ts'
 import { readHostinfo, systemName } from './io/hostinfo.ts'
 import { Http2Connection } from './io/http2.ts'
+import { HostKeeper, type HostPort } from './io/host-keeper.ts'
 import { JournalFile } from './io/journal-file.ts'
+import type { KeyKeeper } from './io/key-keeper.ts'
 import { MemoryStore } from './io/memory-store.ts'
 import { loadNative } from './io/native.ts'
 import { Outside } from './io/outside.ts'
 import { systemRandom } from './io/random.ts'
 import { resolveHost } from './io/resolve.ts'
+import { SealedStore } from './io/sealed-store.ts'
+import { SecretService } from './io/secret-service.ts'
+import { StateKeys } from './io/state-keys.ts'
 import { lockStateDir } from './io/state-lock.ts'
 import { keepMemorySmall } from './io/memory.ts'
 import { Store } from './io/store.ts'
@@ -43,6 +48,8 @@ export interface EngineOptions extends DaemonOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Takes the place of the machine's own interfaces. */
   readonly interfaces?: () => readonly InterfaceAddress[]
+  /** The way to whoever hosts this process, where there is one. */
+  readonly hostPort?: HostPort
   /** Takes whole log lines. */
   readonly log?: (line: string) => void
 }
@@ -78,7 +85,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const clock = new SystemClock()
   const log = makeLog(LEVELS[Math.min(options.verbose, 2)]!, options.log ?? ((line) => process.stderr.write(`${line}\n`)))
   const native = loadNative()
-  const { store, journal } = openState(options, clock, log, stops)
+  const { store, stateKeys, journal } = openState(options, clock, log, stops)
   const env: Env = { clock, random: systemRandom, log, journal }
   const interfaces = options.interfaces ?? systemInterfaces
 
@@ -96,7 +103,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   })
   const netmon = new Netmon({ env, interfaces, links: native.watchLinks ? { start: native.watchLinks } : undefined })
   const backend: Backend = new Backend({
-    env, store, health, control, magicsock, derp, dataplane,
+    env, store, stateKeys, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns: { systemResolvers, ask: askResolver },
     hasNetwork: () => interfaces().some((address) => !address.internal),
@@ -156,11 +163,12 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     },
   })
   stops.push(() => netmon.stop())
+  await backend.unlock()
   await server.listen(options.socketPath)
   stops.push(() => server.close())
-  backend.start()
   stops.push(() => backend.stop())
   stops.push(keepMemorySmall(clock, () => log.debug('memory given back', { bytes: native.giveBackMemory() })))
+  await backend.open()
   log.info(`ready: serving ${options.socketPath}, UDP port ${port}`, {
     socks5: socks5 && formatAddrPort(socks5), http: httpProxy && formatAddrPort(httpProxy),
   })
@@ -168,7 +176,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
 }
 
 /** The state directory, locked, with its journal; or memory alone for "mem:". */
-function openState(options: EngineOptions, clock: SystemClock, log: ReturnType<typeof makeLog>, stops: (() => void)[]): { store: StorePort; journal: JournalFile } {
+function openState(options: EngineOptions, clock: SystemClock, log: ReturnType<typeof makeLog>, stops: (() => void)[]): { store: StorePort; stateKeys?: StateKeys; journal: JournalFile } {
   const onFailure = (message: string): void => log.warn(`the journal is kept in memory only: ${message}`)
   if (options.statePath === 'mem:') return { store: new MemoryStore(), journal: new JournalFile({ clock, dir: undefined, onFailure }) }
   const store = new Store({
@@ -180,7 +188,15 @@ function openState(options: EngineOptions, clock: SystemClock, log: ReturnType<t
   stops.push(lockStateDir(options.stateDir, { socketPath: options.socketPath, wallMs: clock.wallMs() }))
   const journal = new JournalFile({ clock, dir: options.env?.['TS_LOGS_DIR'] || join(options.stateDir, 'journal'), onFailure })
   stops.push(() => journal.flush(), () => store.flush())
-  return { store, journal }
+  const sealed = new SealedStore({ store, random: systemRandom, sealed: ['state'] })
+  const stateKeys = new StateKeys({ store, sealed, random: systemRandom, keepers: keepersOf(options), wanted: options.encryptState })
+  return { store: sealed, stateKeys, journal }
+}
+
+/** Who may keep the key of the state: the session's keyring, then whoever hosts the engine. */
+function keepersOf({ env, hostPort }: EngineOptions): readonly KeyKeeper[] {
+  const busAddress = env?.['DBUS_SESSION_BUS_ADDRESS'] ?? ''
+  return [...(busAddress === '' ? [] : [new SecretService({ busAddress })]), ...(hostPort ? [new HostKeeper(hostPort)] : [])]
 }
 
 /** Opens the proxies that were asked for; one address for both makes one listener that tells them apart. */

@@ -11,6 +11,8 @@ export interface DaemonOptions {
   readonly statePath: string | undefined
   /** Unix socket path or named pipe. */
   readonly socketPath: string
+  /** Whether the state is sealed with a key that the system keeps: undefined = where it can, true = or not at all. */
+  readonly encryptState?: boolean
   /** UDP port for peers; 0 = any. */
   readonly port: number
   readonly socks5: AddrPort | undefined

@@ -137,7 +137,7 @@ export class Child {
 function cleanEnv(): Record<string, string> {
   const kept: Record<string, string> = {}
   for (const [name, value] of Object.entries(process.env)) {
-    if (value === undefined || /^(TS_|HEADSCALE_|BOWLINE_|https?_proxy$|all_proxy$|no_proxy$|VITEST|NODE_OPTIONS$)/i.test(name)) continue
+    if (value === undefined || /^(TS_|HEADSCALE_|BOWLINE_|DBUS_|https?_proxy$|all_proxy$|no_proxy$|VITEST|NODE_OPTIONS$)/i.test(name)) continue
     kept[name] = value
   }
   return kept

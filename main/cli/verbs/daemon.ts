@@ -25,12 +25,13 @@ const FLAGS: FlagSpec = {
   verbose: { kind: 'number', help: '1 says more, 2 still more', initial: '0', value: 'N' },
   debug: { kind: 'text', help: 'not served yet', value: 'ADDR:PORT' },
   'no-logs-no-support': { kind: 'bool', help: 'say so to the server; nothing is ever uploaded in any case' },
+  'encrypt-state': { kind: 'bool', help: "seal the saved keys with one that the system's keyring holds; without the flag where there is a keyring, with =false never" },
   cleanup: { kind: 'bool', help: 'undo changes to the system, and end' },
   version: { kind: 'bool', help: 'show the version, and end' },
 }
 
 /** Flags of tailscaled that this engine knows by name and does not serve. */
-const NOT_SERVED: readonly string[] = ['bird-socket', 'encrypt-state', 'hardware-attestation']
+const NOT_SERVED: readonly string[] = ['bird-socket', 'hardware-attestation']
 
 export const daemon: Verb = {
   name: 'daemon',
@@ -79,6 +80,7 @@ export function daemonOptions(args: Parsed, system: System): DaemonOptions {
     verbose: args.number('verbose'),
     debug: undefined,
     noLogsNoSupport: args.bool('no-logs-no-support'),
+    ...(args.has('encrypt-state') ? { encryptState: args.bool('encrypt-state') } : {}),
   }
 }
 

@@ -36,6 +36,7 @@ import { Profiles } from './profiles.ts'
 import { ProfileSwitch } from './profile-switch.ts'
 import { freshState } from './saved-state.ts'
 import { SessionPages } from './session-page.ts'
+import { closedText, StateGate } from './state-gate.ts'
 import { carries, next } from './state.ts'
 import type { LifecycleEvent } from './state.ts'
 import { Views } from './views.ts'
@@ -63,6 +64,7 @@ export class Backend {
   readonly #proxy: ProxyDoor
   readonly #sessions: PeerSessions
   readonly #watching: Watching
+  readonly #gate: StateGate | undefined
 
   constructor(deps: BackendDeps) {
     this.#deps = deps
@@ -82,11 +84,28 @@ export class Backend {
     this.#map = new MapFlow(shared)
     this.#login = new LoginFlow({ ...shared, map: this.#map })
     this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, begin: () => this.#begin() })
+    this.#gate = deps.stateKeys && new StateGate({ ...shared, keys: deps.stateKeys, start: () => this.start(), refreshWarnings: () => this.#refreshWarnings() })
     this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, knot, sessions: this.#sessions, views: this.views, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
   }
 
+  /** Finds out whether the saved state can be opened; before the LocalAPI is served, so that nothing is written over it. */
+  async unlock(): Promise<void> {
+    await this.#gate?.ask()
+  }
+
   /** Reads the saved state and goes on where the last engine was. Facts may come from here on. */
+  async open(): Promise<void> {
+    if (this.#gate) await this.#gate.open()
+    else this.start()
+  }
+
+  /** Why nothing may be changed for now, as a sentence. */
+  get closed(): string | undefined {
+    return this.#model.closedWhy === undefined ? undefined : closedText(this.#model.closedWhy)
+  }
+
+  /** The same with a state that is open. */
   start(): void {
     this.profiles.load()
     this.#noteStoreProblems()
@@ -110,6 +129,7 @@ export class Backend {
   stop(): void {
     this.#map.stop()
     this.profiles.stop()
+    this.#gate?.stop()
     this.session.stop()
     this.#watching.stop()
   }
@@ -216,7 +236,7 @@ export class Backend {
   #knot(): Knot {
     return {
       advance: (event) => this.#advance(event),
-      save: (saved, wipe) => this.profiles.save(saved, wipe),
+      save: (saved, wipe) => void this.profiles.save(saved, wipe),
       takePrefs: (prefs) => this.#takePrefs(prefs),
       emit: (part) => this.#bus.emit(part),
       pushWants: () => this.pushWants(),

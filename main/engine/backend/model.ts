@@ -34,6 +34,10 @@ export interface Model {
   dataplaneFailure: string | undefined
   /** The state file could not be written: why. */
   saveFailure: string | undefined
+  /** The saved state cannot be opened for now: why, as a clause. */
+  closedWhy: string | undefined
+  /** The saved state is not sealed although it was to be: why, as a clause. */
+  plainWhy: string | undefined
   /** Damaged files met at start, in sentences. */
   storeProblems: readonly string[]
 }
@@ -55,6 +59,8 @@ export function newModel(saved: SavedState): Model {
     savedMapSinceMs: undefined,
     dataplaneFailure: undefined,
     saveFailure: undefined,
+    closedWhy: undefined,
+    plainWhy: undefined,
     storeProblems: [],
   }
 }

@@ -166,6 +166,18 @@ export interface StorePort {
   problems(): readonly { readonly name: string; readonly keptAside: string; readonly usedFromMs: number | undefined }[]
 }
 
+/** Who opens the sealed state. */
+export interface StateKeysPort {
+  /** Bounded in time. */
+  open(): Promise<StateOpening>
+}
+
+export type StateOpening =
+  /** `plainWhy`: the state is not sealed, for this reason. `rewrite`: to be called once all is loaded; saves it in its new form. */
+  | { readonly kind: 'open'; readonly plainWhy: string | undefined; readonly rewrite: ((save: () => boolean) => Promise<void>) | undefined }
+  /** It cannot be read now. `why` is a clause. */
+  | { readonly kind: 'locked'; readonly why: string }
+
 export interface Loaded<T> {
   readonly value: T
   readonly from: 'current' | 'previous'
@@ -197,6 +209,8 @@ export interface DnsPort {
 export interface BackendDeps {
   readonly env: Env
   readonly store: StorePort
+  /** undefined: the store is open as it is. */
+  readonly stateKeys?: StateKeysPort | undefined
   readonly health: HealthPort
   readonly control: ControlPort
   readonly magicsock: MagicsockPort

@@ -56,8 +56,8 @@ export class Profiles {
     store.remove(OLD_DISCO_FILE)
   }
 
-  /** Keeps the profile in use, on disk when it returns; a failure is noted in the model. `wipe`: nothing of before stays. */
-  save(saved: SavedState, wipe = false): void {
+  /** Keeps the profile in use, on disk when it returns true; a failure is noted in the model. `wipe`: nothing of before stays. */
+  save(saved: SavedState, wipe = false): boolean {
     const { store, model, env } = this.#deps
     model.saved = saved
     try {
@@ -75,10 +75,11 @@ export class Profiles {
         this.save(model.saved, this.#wipeOwed)
         this.#deps.onSaveAgain()
       })
-      return
+      return false
     }
     this.#wipeOwed = false
     this.stop()
+    return true
   }
 
   /** Stops its timer. */

@@ -84,6 +84,15 @@ export class Store {
     return previous.kind === 'good' ? { value: previous.value, from: 'previous', savedAtMs: previous.savedAtMs } : undefined
   }
 
+  /** The texts of both generations, the newest first, whatever they are; missing ones are left out. */
+  peek(name: string): readonly string[] {
+    const path = this.#path(name)
+    return [path, `${path}.previous`].flatMap((file) => {
+      const read = readGood(this.#fs, file, (text) => text)
+      return read.kind === 'good' ? [read.value] : []
+    })
+  }
+
   /** What was wrong in all reads so far. */
   problems(): readonly StoreProblem[] {
     return this.#problems

@@ -139,6 +139,8 @@ export class LocalApiServer {
     const writes = this.#mayWrite(this.#peer(request.socket))
     if (method.may === 'write' && !writes) return reply(this.#refused(request.socket, method))
     if (method.lacks) return reply(lackingReply(method.lacks))
+    const { closed } = this.#deps.backend
+    if (closed !== undefined && method.may === 'write') return reply(text(503, closed))
     if (match.kind === 'wrong-method') return reply(text(method.instead.status, method.instead.text))
     const kind = writes ? 'writers' : 'readers'
     if (this.#requests[kind] >= MAX_REQUESTS[kind]) return reply(text(503, 'too many requests at once'))

@@ -1,0 +1,55 @@
+/**
+ * Opens the sealed store for the backend: finds the key of the state, or says why the state stays plain or closed.
+ */
+import type { Random } from '../base/env.ts'
+import type { KeyKeeper } from './key-keeper.ts'
+import type { SealedStore } from './sealed-store.ts'
+import { findStateKey } from './state-key.ts'
+import type { Store } from './store.ts'
+
+export interface StateKeysOptions {
+  readonly store: Store
+  readonly sealed: SealedStore
+  readonly random: Random
+  readonly keepers: readonly KeyKeeper[]
+  /** Whether the state is to be sealed: undefined = where a keeper is at hand, true = or not at all. */
+  readonly wanted: boolean | undefined
+}
+
+export type StateOpening =
+  /** `plainWhy`: it is not sealed, for this reason. `rewrite`: to be called once all is loaded; saves it in its new form. */
+  | { readonly kind: 'open'; readonly plainWhy: string | undefined; readonly rewrite: ((save: () => boolean) => Promise<void>) | undefined }
+  | { readonly kind: 'locked'; readonly why: string }
+
+export class StateKeys {
+  readonly #options: StateKeysOptions
+
+  constructor(options: StateKeysOptions) {
+    this.#options = options
+  }
+
+  /** Bounded in time. Throws EngineError('io') for a file that cannot be read. */
+  async open(): Promise<StateOpening> {
+    const { sealed, wanted } = this.#options
+    const found = await findStateKey({ ...this.#options, file: 'state', wanted: wanted !== false })
+    switch (found.kind) {
+      case 'locked':
+        return found
+      case 'plain':
+        sealed.setKey(undefined)
+        if (wanted === true) return { kind: 'locked', why: `it is to be sealed, but ${found.why}` }
+        return { kind: 'open', plainWhy: wanted === false ? undefined : found.why, rewrite: undefined }
+      case 'sealed':
+        sealed.setKey(found.key)
+        return { kind: 'open', plainWhy: undefined, rewrite: found.isNew ? async (save) => void save() : undefined }
+      case 'unseal': {
+        sealed.setKey(found.key)
+        const rewrite = async (save: () => boolean): Promise<void> => {
+          sealed.setKey(undefined)
+          if (save()) await found.done()
+        }
+        return { kind: 'open', plainWhy: undefined, rewrite }
+      }
+    }
+  }
+}
