@@ -8,6 +8,7 @@
  * Source: freedesktop.org Secret Service API 0.2.
  */
 import type { EventEmitter } from 'node:events'
+import type * as Dbus from '@jellybrick/dbus-next'
 import type { Message, MessageBus, Variant } from '@jellybrick/dbus-next'
 import { errorText } from '../base/errors.ts'
 import type { KeptKey, KeyKeeper } from './key-keeper.ts'
@@ -113,10 +114,10 @@ export class SecretService implements KeyKeeper {
 
 /** A connection to the session bus. */
 class Bus {
-  readonly #dbus: typeof import('@jellybrick/dbus-next')
+  readonly #dbus: typeof Dbus
   readonly #bus: MessageBus
 
-  constructor(dbus: typeof import('@jellybrick/dbus-next'), busAddress: string) {
+  constructor(dbus: typeof Dbus, busAddress: string) {
     this.#dbus = dbus
     this.#bus = dbus.sessionBus({ busAddress, authMethods: ['EXTERNAL'] })
   }
