@@ -21,7 +21,7 @@ interface Lab {
   readonly control: Control
   readonly maps: { self: string; peers: number }[]
   /** Signs in with a key and lets simulated time pass until `isOver`, at most a minute. */
-  signIn(isOver: (state: ControlState) => boolean): Promise<ControlState>
+  readonly signIn: (isOver: (state: ControlState) => boolean) => Promise<ControlState>
 }
 
 function lab(options: SimControlOptions = {}, keyAnswer?: string): Lab {

@@ -8,6 +8,7 @@
  * Source: tailscale tailcfg/tailcfg.go; test/vectors/mapresponse.
  */
 import { decodeError, type DecodeError } from '../../base/errors.ts'
+import { parseIp } from '../../base/ip.ts'
 import { isPrefixText } from './address-text.ts'
 import {
   anyInt, anyJson, bool, decimalKey, dict, Drops, id, int, isObject, list, orNull, real, shape, text, textOf, type Check,
@@ -26,9 +27,12 @@ const MAX_RULE_ENTRIES = 1_000_000
 /** A name or an address and nothing else: it goes into requests to the relay and into questions to DNS. */
 const hostName = textOf(253, (value) => /^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?$|^[0-9A-Fa-f:.]+$/.test(value))
 
+/** It is sent to as it is. */
+const addressOrNone = textOf(64, (value) => value === '' || parseIp(value) !== undefined)
+
 const derpNode = shape<DerpNode>('DERPNode', {
   Name: text(NAME), RegionID: id, HostName: hostName, CertName: text(NAME), IPv4: text(64), IPv6: text(64),
-  STUNPort: int(-65535, 65535), STUNOnly: bool, DERPPort: int(0, 65535), InsecureForTests: bool, STUNTestIP: text(64), CanPort80: bool,
+  STUNPort: int(-65535, 65535), STUNOnly: bool, DERPPort: int(0, 65535), InsecureForTests: bool, STUNTestIP: addressOrNone, CanPort80: bool,
 }, { required: ['HostName'], defaults: { Name: '', RegionID: 0 } })
 
 const derpRegion = shape<DerpRegion>('DERPRegion', {
