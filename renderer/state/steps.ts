@@ -20,7 +20,7 @@ export interface StepRow {
 
 const WORDS: Readonly<Record<EngineStep['Step'], readonly [done: string, coming: string]>> = {
   'server-key': ['Reached the server', 'Reaching the server'],
-  'registration-sent': ['Sent this device’s key', 'Sending this device’s key'],
+  'registration-sent': ['Sent the key of this device', 'Sending the key of this device'],
   'link-shown': ['Got the sign-in page', 'Getting the sign-in page'],
   'waiting-for-approval': ['Signed in', 'Waiting for you to sign in'],
   authorised: ['Let in by the network', 'Let in by the network'],
@@ -47,6 +47,7 @@ export function stepRows(steps: SessionPage['Steps'], nowMs: number): readonly S
 /** A step of a moment is told by its clock time, one that took a while by how long. */
 function took(step: EngineStep, atMs: number): string {
   if (step.TookMs === undefined || step.Step === 'link-shown') return clockTimeSec(atMs)
+  if (step.TookMs < 50) return '<0.1 s'
   return step.TookMs < 60_000 ? `${(step.TookMs / 1000).toFixed(1)} s` : age(step.TookMs)
 }
 

@@ -19,7 +19,7 @@ const STEPS: Steps = [
 describe('the steps of a sign-in', () => {
   it('have words for what was and what is to come, how long each took, and since when one runs', () => {
     const rows = stepRows(STEPS, NOW)
-    expect(rows.map((row) => row.words)).toEqual(['Reached the server', 'Sent this device’s key', 'Got the sign-in page', 'Waiting for you to sign in', 'Let in by the network', 'Got the list of devices'])
+    expect(rows.map((row) => row.words)).toEqual(['Reached the server', 'Sent the key of this device', 'Got the sign-in page', 'Waiting for you to sign in', 'Let in by the network', 'Got the list of devices'])
     expect(rows.map((row) => row.time)).toEqual(['0.1 s', '1 min', expect.stringMatching(/^\d\d:\d\d:\d\d$/), '50 s', '', ''])
     expect(rows[3]!.why).toBe('Somebody must sign in.')
     expect(rows[5]!.at).toBe('')

@@ -15,7 +15,7 @@ export function networkWarnings(model: Model, derp: DerpPort, hasNetwork: () => 
   if (!netMap || !carries(life)) return out
   const named = (region: number): Record<string, string> => ({ 'derp-region-id': String(region), 'derp-region-name': regionCode(netMap.derpMap, region) })
   if (homeRegion === 0 && Object.keys(netMap.derpMap.Regions).length > 0) out['no-derp-home'] = {}
-  if (homeRegion !== 0 && derp.states().get(homeRegion) !== 'connected') out['no-derp-connection'] = named(homeRegion)
+  if (homeRegion !== 0 && !derp.isConnected(homeRegion)) out['no-derp-connection'] = named(homeRegion)
   for (const [region, error] of derp.health()) out['derp-region-error'] ??= { ...named(region), error }
   return out
 }

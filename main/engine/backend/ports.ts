@@ -102,7 +102,9 @@ export interface DerpPort {
   setPlainHttp(on: boolean): void
   setPrivateKey(key: PrivateKey | undefined): void
   setHome(region: number): void
+  /** Regions in use, each with its state and reason for a person: not for comparing. */
   states(): ReadonlyMap<number, string>
+  isConnected(region: number): boolean
   /** What relays say is wrong with our connection, by region. */
   health(): ReadonlyMap<number, string>
 }

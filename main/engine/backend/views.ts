@@ -168,7 +168,7 @@ export class Views {
       if (stats.lastHandshakeMs === undefined) continue
       live[key] = { NodeKey: key, TxBytes: stats.txBytes, RxBytes: stats.rxBytes, LastHandshake: stats.lastHandshakeMs === 0 ? ZERO_TIME : new Date(stats.lastHandshakeMs).toISOString() }
     }
-    const relays = [...this.#deps.derp.states().values()].filter((state) => state === 'connected').length
+    const relays = [...this.#deps.derp.states().keys()].filter((region) => this.#deps.derp.isConnected(region)).length
     return { RBytes: rx, WBytes: tx, NumLive: Object.keys(live).length, LiveDERPs: relays, LivePeers: live }
   }
 

@@ -55,6 +55,7 @@ export interface HeadscaleNode {
   online?: boolean
   node_key: string
   user: { name: string }
+  expiry?: string
 }
 
 export interface SentMessage {

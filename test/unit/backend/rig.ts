@@ -159,7 +159,11 @@ class FakeDerp implements DerpPort {
     this.calls.push(`home ${region}`)
   }
   states(): ReadonlyMap<number, string> {
-    return this.regions
+    // As the real one: for people, with the reason.
+    return new Map([...this.regions].map(([region, state]) => [region, `${state} (a test says so)`]))
+  }
+  isConnected(region: number): boolean {
+    return this.regions.get(region) === 'connected'
   }
 }
 
