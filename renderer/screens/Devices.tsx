@@ -19,12 +19,12 @@ import { DevicePage } from './DevicePage.tsx'
 type Line = { readonly kind: 'group'; readonly name: string; readonly count: number } | { readonly kind: 'device'; readonly device: Device }
 
 export function Devices(): ReactNode {
-  const [app, status, paths, lastMs] = useSnapshot(useShallow((s) => [s.app, s.status, s.paths, s.heardMs] as const))
+  const [app, status, paths, lastMs, stillIn] = useSnapshot(useShallow((s) => [s.app, s.status, s.paths, s.heardMs, s.stillIn] as const))
   const route = useRoute()
   const [query, setQuery] = useState('')
   const running = app.engine === 'running'
-  const past = !running || status?.BackendState === 'NeedsLogin'
-  const live = running && status?.BackendState === 'Running'
+  const past = !running || (status?.BackendState === 'NeedsLogin' && !stillIn)
+  const live = running && (status?.BackendState === 'Running' || stillIn)
   const all = useMemo(() => devicesOf(status, paths, live), [status, paths, live])
   const shown = useMemo(() => filterDevices(all, query), [all, query])
   const chosen = all.find((device) => device.id === route.device)

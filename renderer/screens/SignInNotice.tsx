@@ -6,8 +6,8 @@ import { CircleAlert, Clock, ExternalLink, LogIn, RefreshCw } from 'lucide-react
 import type { ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import type { SessionPage, Status } from '../../preload/contract.ts'
-import { expiryOf, leftWords } from '../state/expiry.ts'
-import { clockTime, clockTimeSec, safeText } from '../state/format.ts'
+import { endWords, expiryOf, leftWords } from '../state/expiry.ts'
+import { clockTimeSec, safeText } from '../state/format.ts'
 import { problemOf, reportFor, type Problem } from '../state/sign-in.ts'
 import { replacedLink } from '../state/steps.ts'
 import { noteAsked, useSnapshot } from '../state/store.ts'
@@ -29,20 +29,21 @@ export function SignInNotice({ status }: { status: Status }): ReactNode {
 
 function AtTheBrowser({ session, url, ended }: { session: SessionPage; url: string; ended: boolean }): ReactNode {
   const api = useApi()
+  const stillIn = useSnapshot((s) => s.stillIn)
   const page = useSignInPage(url)
   const replaced = replacedLink(session.Steps)
   return (
     <div className="notice warn" role="alert">
       <CircleAlert size={20} strokeWidth={1.7} aria-hidden="true" />
       <div className="grow">
-        <p className="strong-3">{ended ? 'Your sign-in has ended. Nothing gets through until you sign in again.' : 'Finish signing in in your browser. Existing connections continue.'}</p>
+        <p className="strong-3">{ended ? 'Your sign-in has ended. Nothing gets through until you sign in again.' : `Finish signing in in your browser.${stillIn ? ' Existing connections continue.' : ''}`}</p>
         <p className="t2">{page.opened ? 'A page of your server has opened.' : 'Your server has a page to sign in.'} This window goes on by itself.{page.problem === '' ? '' : ` ${safeText(page.problem, 200)}`}</p>
         {replaced !== '' && <p className="t2">{replaced} Use the new one.</p>}
       </div>
       <button type="button" className="button ink" onClick={() => void page.open()}><ExternalLink size={16} aria-hidden="true" />{page.opened ? 'Open the page again' : 'Open the page'}</button>
       <CopyButton text={url} className="button">Copy link</CopyButton>
       {/* Without a key to ask for, a start goes on with the sign-in that is there. */}
-      {!ended && <button type="button" className="button ghost" onClick={() => void api.call('start', {})}>Cancel</button>}
+      {stillIn && <button type="button" className="button ghost" onClick={() => void api.call('start', {})}>Cancel</button>}
     </div>
   )
 }
@@ -86,7 +87,7 @@ function EndsSoon({ leftMs, atMs }: { leftMs: number; atMs: number }): ReactNode
   return (
     <div className="notice quiet" role="status">
       <Clock size={16} strokeWidth={1.9} aria-hidden="true" />
-      <p className="grow"><span className="strong-2">Sign-in ends in {leftWords(leftMs)}.</span> <span className="t2">At {clockTime(atMs)}. Renewing cuts no connections.</span></p>
+      <p className="grow"><span className="strong-2">Sign-in ends in {leftWords(leftMs)}.</span> <span className="t2">{endWords(atMs, leftMs)}. Renewing cuts no connections.</span></p>
       <SignInButton icon={<RefreshCw size={16} aria-hidden="true" />} className="button">Renew</SignInButton>
     </div>
   )

@@ -2,6 +2,11 @@
  * How long the sign-in still lasts, once the engine says that it ends soon. Pure.
  */
 import type { HealthState } from '../../main/localapi/types.ts'
+import { clockTime } from './format.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
 
 export interface Expiry {
   readonly atMs: number
@@ -14,9 +19,11 @@ export function expiryOf(warnings: HealthState['Warnings'], nowMs: number): Expi
   return Number.isNaN(atMs) || atMs <= nowMs ? undefined : { atMs, leftMs: atMs - nowMs }
 }
 
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
+/** "At 14:02" today, "On 24 November, 14:02" later; in the reader's own zone. */
+export function endWords(atMs: number, leftMs: number, locale?: string): string {
+  if (leftMs < 20 * HOUR) return `At ${clockTime(atMs, locale)}`
+  return `On ${new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long' }).format(atMs)}, ${clockTime(atMs, locale)}`
+}
 
 /** "2 days", "5 hours", "12 minutes", "less than a minute": rounded down, so that nobody is late. */
 export function leftWords(ms: number): string {

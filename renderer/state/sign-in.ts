@@ -33,6 +33,23 @@ export function needsSignIn(status: Status | undefined): boolean {
   return status.HaveNodeKey !== true && status.Self.ID === '' && status.BackendState !== 'NoState' && status.BackendState !== 'InUseOtherUser'
 }
 
+/** Whether the sign-in before this page is still good, so that tunnels go on while another one is under way. */
+export function stillIn(before: boolean, session: SessionPage): boolean {
+  if (session.KeyExpired === true) return false
+  switch (session.Kind) {
+    case 'running':
+      return true
+    case 'idle':
+    case 'needs-login':
+    case 'failed':
+      return false
+    case 'working':
+    case 'waiting':
+    case 'lost':
+      return before
+  }
+}
+
 /** The page to show while `needsSignIn`. */
 export function signInView(status: Status, session: SessionPage | undefined, nowMs: number): SignInView {
   if (status.BackendState === 'NeedsMachineAuth') return { kind: 'approval' }

@@ -7,6 +7,7 @@
 import { create } from 'zustand'
 import type { AppState, BowlineApi, Notify, PathsPage, Prefs, ProfilesPage, SessionPage, Status } from '../../preload/contract.ts'
 import type { HealthState } from '../../main/localapi/types.ts'
+import { stillIn } from './sign-in.ts'
 
 export interface Snapshot {
   readonly app: AppState
@@ -18,6 +19,8 @@ export interface Snapshot {
   /** All that is wrong, by code. */
   readonly warnings: HealthState['Warnings']
   readonly session: SessionPage | undefined
+  /** The sign-in is good, also while it is being renewed. */
+  readonly stillIn: boolean
   readonly profiles: ProfilesPage | undefined
   /** How often the person has asked here for a page to sign in; each time it opens by itself once. */
   readonly asked: number
@@ -35,6 +38,7 @@ export const useSnapshot = create<Snapshot>(() => ({
   lastServer: '',
   warnings: null,
   session: undefined,
+  stillIn: false,
   profiles: undefined,
   asked: 0,
   heardMs: 0,
@@ -68,7 +72,8 @@ export function follow(api: BowlineApi): () => void {
     }, SETTLE_MS)
   }
   const lookAtPaths = async (): Promise<void> => {
-    if (document.hidden || useSnapshot.getState().status?.BackendState !== 'Running') return
+    const { status, stillIn: carrying } = useSnapshot.getState()
+    if (document.hidden || !(status?.BackendState === 'Running' || carrying)) return
     const answer = await api.call('paths', {})
     if (!stopped && answer.ok) set({ paths: answer.value, heardMs: Date.now() })
   }
@@ -97,7 +102,7 @@ export function follow(api: BowlineApi): () => void {
     while (!stopped) {
       const after = useSnapshot.getState().session?.Version
       const answer = useSnapshot.getState().app.engine === 'running' ? await api.call('session', after === undefined ? {} : { after }) : undefined
-      if (answer?.ok) set({ session: answer.value })
+      if (answer?.ok) set({ session: answer.value, stillIn: stillIn(useSnapshot.getState().stillIn, answer.value) })
       else await new Promise((resolve) => setTimeout(resolve, SESSION_RETRY_MS))
     }
   }

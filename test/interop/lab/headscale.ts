@@ -55,7 +55,6 @@ export interface HeadscaleNode {
   online?: boolean
   node_key: string
   user: { name: string }
-  expiry?: string
 }
 
 export interface SentMessage {
