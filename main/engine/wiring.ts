@@ -16,6 +16,7 @@ import { Dataplane } from './dataplane/dataplane.ts'
 import { DerpRegions } from './derp/derp-regions.ts'
 import { ClockWatch } from './health/clock-watch.ts'
 import { Health } from './health/health.ts'
+import { RelayFaults } from './health/relay-faults.ts'
 import { SystemClock } from './io/clock.ts'
 import { askResolver, systemResolvers } from './io/dns-ask.ts'
 import { readHostinfo, systemName } from './io/hostinfo.ts'
@@ -91,11 +92,12 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
 
   const health = new Health({ clock })
   const clockWatch = new ClockWatch({ env, warnings: health })
-  stops.push(() => health.stop(), () => clockWatch.stop())
+  const relayFaults = new RelayFaults({ clock, warnings: health })
+  stops.push(() => health.stop(), () => clockWatch.stop(), () => relayFaults.stop())
   const dataplane = new Dataplane({ env, native })
   // Which server is in use is the backend's to say, and nothing is dialled before it stands.
   const outside = new Outside({ env, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL })
-  const derp = new DerpRegions({ env, dial: outside.dialRelay })
+  const derp = new DerpRegions({ env, dial: relayFaults.watch(outside.dialRelay) })
   const magicsock = new Magicsock({ env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: outside.resolve })
   const control = new Control({
     env, dial: outside.dial, http: outside.fetch, noteReached: outside.noteReached, peekDate: outside.peekDate, keptKeys: outside.keptKeys,

@@ -68,7 +68,7 @@ export const WARNABLES = {
   },
   'proxy-failed': {
     severity: 'medium', title: 'Proxy does not work', dependsOn: ['network-status'],
-    text: (args) => `The HTTP proxy ${args['server-name'] ?? ''} does not let Bowline through${because(args['error'])}`,
+    text: (args) => `The relay ${args['server-name'] ?? ''} cannot be reached${because(args['error'])}`,
   },
   'no-derp-home': {
     severity: 'medium', title: 'No relay', impactsConnectivity: true, dependsOn: ['network-status', 'wantrunning-false'], visibleAfterMs: 10_000,

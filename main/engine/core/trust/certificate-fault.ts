@@ -25,10 +25,13 @@ export interface SeenCertificate {
 export class CertificateError extends EngineError {
   /** When the certificate is good; undefined when time is not what is wrong with it. */
   readonly validity: { readonly fromMs: number; readonly toMs: number } | undefined
+  /** Who issued it, printable; "" = nobody knows. */
+  readonly issuer: string
 
-  constructor(code: ErrorCode, message: string, validity: { fromMs: number; toMs: number } | undefined) {
+  constructor(code: ErrorCode, message: string, validity?: { fromMs: number; toMs: number }, issuer = '') {
     super(code, message)
     this.validity = validity
+    this.issuer = issuer
   }
 }
 
@@ -123,6 +126,7 @@ function interception(refused: RefusedCertificate): CertificateError | undefined
   return fault(
     'cert-intercepted',
     `your network intercepts TLS: the certificate shown for ${host} was made by ${quoted(vouchedBy(chain))}${by}. Use another network, or ask whoever runs this one to let ${host} through`,
+    printable(vouchedBy(chain), 100),
   )
 }
 
@@ -154,6 +158,6 @@ function day(ms: number): string {
   return Math.abs(ms) <= MAX_DATE_MS ? `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC` : 'an unreadable date'
 }
 
-function fault(code: ErrorCode, message: string): CertificateError {
-  return new CertificateError(code, message, undefined)
+function fault(code: ErrorCode, message: string, issuer = ''): CertificateError {
+  return new CertificateError(code, message, undefined, issuer)
 }
