@@ -364,6 +364,8 @@ export interface TrustedCertificate {
 export interface TrustPage {
   readonly Server: string
   readonly Certificates: readonly TrustedCertificate[]
+  /** What the server showed when it was last refused for its certificate, its own first. */
+  readonly Shown?: readonly TrustedCertificate[]
 }
 
 /** bowline/trust, PUT. */

@@ -3,6 +3,7 @@
  * alone, from a computer whose clock is hours or decades wrong. Relays are Headscale's own, over the same TLS.
  */
 import { spawnSync } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -95,6 +96,17 @@ labSuite('a server with a certificate of a private authority', { relays: 'embedd
     expect((await node.bowline('trust', 'add', tlsFile('server.crt'), '--login-server', lab().headscale.url)).code).toBe(0)
     expect(await up(lab(), node)).toMatchObject({ code: 0 })
     await relayed(node)
+  })
+
+  test('can be taken by the fingerprint that its owner tells, from what the server shows', async () => {
+    const node = await lab().add('bowline', 'by-print', { env: withTls })
+    const first = up(lab(), node)
+    await problem(node, 'cert-unknown-issuer')
+    const { fingerprint256 } = new X509Certificate(readFileSync(tls.certFile))
+    expect((await node.bowline('trust', 'list')).stdout).toContain(fingerprint256)
+    expect(await node.bowline('trust', 'add', '--fingerprint', '0'.repeat(64))).toMatchObject({ code: 1, stderr: expect.stringContaining('shows no certificate with this fingerprint') as unknown })
+    expect((await node.bowline('trust', 'add', '--fingerprint', `sha256:${fingerprint256.toLowerCase()}`)).code).toBe(0)
+    expect(await first).toMatchObject({ code: 0 })
   })
 
   test("is trusted by the system's store, and two such devices reach each other", async () => {

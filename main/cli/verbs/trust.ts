@@ -29,14 +29,16 @@ const list: Verb = {
 const add: Verb = {
   name: 'add',
   summary: 'trust the certificates in a file for the server',
-  usage: 'FILE [--login-server URL]',
-  help: "FILE is PEM or DER: the authority's certificate, or the server's own. It is trusted for this server and the relays of its network, and for nothing else.\nAdd a certificate only when you know that it is the right one: compare its fingerprint with what the server's owner tells you.",
+  usage: 'FILE | --fingerprint SHA256 [--login-server URL]',
+  help: "FILE is PEM or DER: the authority's certificate, or the server's own. It is trusted for this server and the relays of its network, and for nothing else.\nWithout a file, a certificate that the server shows can be taken by its fingerprint, as its owner tells it to you: bowline trust list shows what the server shows. Never take the fingerprint from that list alone.",
   examples: [['bowline trust add home-ca.crt --login-server https://hs.home.lan', 'before the first sign-in']],
   json: '{"Server", "Certificates": […]}: those that are new',
   takes: 'file',
-  flags: FLAGS,
-  async run({ api, args, json, terminal }: Context) {
-    const page = await api.call('addTrust', { query: serverOf(args), body: { PEM: readPem(oneWord(args, 'add FILE')) } })
+  flags: { ...FLAGS, fingerprint: { kind: 'text', help: 'take the certificate with this fingerprint from what the server shows', value: 'SHA256' } },
+  async run(context: Context) {
+    const { api, args, json, terminal } = context
+    const PEM = args.has('fingerprint') ? await shownPem(context) : readPem(oneWord(args, 'add FILE'))
+    const page = await api.call('addTrust', { query: serverOf(args), body: { PEM } })
     if (json) printJson(terminal, page)
     else if (page.Certificates.length === 0) terminal.out(`Already trusted for ${printable(page.Server)}.\n`)
     else terminal.out(`Trusted from now on for ${printable(page.Server)} and its relays:\n\n${page.Certificates.map(lines).join('\n\n')}\n`)
@@ -74,9 +76,25 @@ async function showList({ api, args, json, terminal }: Context): Promise<ExitCod
   if (args.words.length > 0) throw usageError(`trust wants list, add FILE or remove FINGERPRINT, not ${JSON.stringify(args.words[0])}.`)
   const page = await api.call('trust', { query: serverOf(args) })
   if (json) printJson(terminal, page)
-  else if (page.Certificates.length === 0) terminal.out(`Nothing was added for ${printable(page.Server)}: the authorities that this computer trusts are the only ones.\n`)
-  else terminal.out(`${page.Certificates.map(lines).join('\n\n')}\n`)
+  else {
+    if (page.Certificates.length === 0) terminal.out(`Nothing was added for ${printable(page.Server)}: the authorities that this computer trusts are the only ones.\n`)
+    else terminal.out(`${page.Certificates.map(lines).join('\n\n')}\n`)
+    if (page.Shown) terminal.out(`\nThe server shows these, and is refused:\n\n${page.Shown.map(lines).join('\n\n')}\n`)
+  }
   return EXIT.ok
+}
+
+/** Of what the server shows, the certificate with the given fingerprint. */
+async function shownPem({ api, args }: Context): Promise<string> {
+  if (args.words.length > 0) throw usageError('Give a file or --fingerprint, not both.')
+  const plain = (text: string): string => text.replace(/^sha-?256[:=]/i, '').replace(/[:\s]/g, '').toUpperCase()
+  const wanted = plain(args.text('fingerprint'))
+  if (!/^[0-9A-F]{64}$/.test(wanted)) throw usageError('--fingerprint wants a whole SHA-256 fingerprint: 64 digits, with or without colons.')
+  const { Server, Shown = [] } = await api.call('trust', { query: serverOf(args) })
+  const found = Shown.find(({ Fingerprint }) => plain(Fingerprint) === wanted)
+  if (found) return found.PEM
+  const why = Shown.length === 0 ? 'has not shown a certificate that was refused' : 'shows no certificate with this fingerprint'
+  throw new CliError(EXIT.failed, 'not-shown', `${Server} ${why}. Try to connect first (bowline up), or give the certificate as a file.`)
 }
 
 function serverOf(args: Parsed): Record<string, string> {

@@ -37,8 +37,8 @@ export interface Roots {
   /** Who vouched for a host when it was last reached. */
   vouchedBefore(host: string): string | undefined
   noteVouched(host: string, by: string): void
-  /** A certificate was refused: perhaps the store has changed since. */
-  noteRefused(): void
+  /** What a host showed (DER, its own certificate first) was refused: perhaps the store has changed since. */
+  noteRefused(host: string, shown: readonly Uint8Array[]): void
 }
 
 export interface RootsOptions {

@@ -17,6 +17,7 @@ const FILE = 'trust'
 const MAX_SERVERS = 64
 const MAX_CERTIFICATES = 64
 const MAX_PEM_BYTES = 256 * 1024
+const MAX_SHOWN_HOSTS = 16
 
 /** Of the store what this needs. */
 export interface TrustStore {
@@ -36,6 +37,13 @@ export interface AddedCertificate {
   readonly pem: string
 }
 
+export interface TrustList {
+  readonly server: string
+  readonly certificates: readonly AddedCertificate[]
+  /** What the server shows and is refused for. */
+  readonly shown: readonly AddedCertificate[]
+}
+
 export interface ServerTrustOptions {
   readonly roots: SystemRoots
   readonly known: KnownHosts
@@ -49,6 +57,8 @@ export class ServerTrust implements Roots {
   readonly #options: ServerTrustOptions
   readonly #added: Map<string, readonly string[]>
   #made: { server: string; generation: number; context: tls.SecureContext } | undefined
+  /** What hosts showed when they were last refused, PEM. */
+  readonly #shown = new Map<string, readonly string[]>()
   #onChange: () => void = () => {}
 
   constructor(options: ServerTrustOptions) {
@@ -84,17 +94,23 @@ export class ServerTrust implements Roots {
 
   /** An authority that a person added may be replaced by its owner any day: it says nothing about later ones. */
   noteVouched(host: string, by: string): void {
+    this.#shown.delete(host.toLowerCase())
     if (!this.#added.has(originOf(this.#options.server()))) this.#options.known.noteVouched(host, by)
   }
 
-  noteRefused(): void {
+  noteRefused(host: string, shown: readonly Uint8Array[]): void {
     this.#options.roots.noteRefused()
+    const name = host.toLowerCase()
+    this.#shown.delete(name)
+    this.#shown.set(name, shown.flatMap((der) => toPem(der) ?? []))
+    if (this.#shown.size > MAX_SHOWN_HOSTS) this.#shown.delete(this.#shown.keys().next().value!)
   }
 
   /** What was added for a server; without a URL for the one in use. Throws EngineError('bad-argument') for what is no URL. */
-  list(url?: string): { readonly server: string; readonly certificates: readonly AddedCertificate[] } {
+  list(url?: string): TrustList {
     const server = this.#origin(url)
-    return { server, certificates: (this.#added.get(server) ?? []).map(describe) }
+    const shown = this.#shown.get(new URL(server).hostname.replace(/^\[|\]$/g, '')) ?? []
+    return { server, certificates: (this.#added.get(server) ?? []).map(describe), shown: shown.map(describe) }
   }
 
   /** Adds every certificate of a PEM text; answers those that are new. Throws EngineError('bad-argument' | 'io'). */
@@ -179,6 +195,14 @@ function describe(pem: string): AddedCertificate {
     toMs: Date.parse(certificate.validTo),
     isAuthority: certificate.ca,
     pem,
+  }
+}
+
+function toPem(der: Uint8Array): string | undefined {
+  try {
+    return new X509Certificate(der).toString()
+  } catch {
+    return undefined
   }
 }
 

@@ -60,10 +60,11 @@ export function startTls(socket: Socket, options: TlsOptions, roots: Roots = sys
 /** Why the connection is refused; undefined when it is not. */
 function judge(secure: tls.TLSSocket, host: string, options: TlsOptions, roots: Roots): Error | undefined {
   if (options.rejectUnauthorized) {
-    const chain = chainOf(secure.getPeerCertificate(true))
+    const shown = shownBy(secure)
+    const chain = shown.map(seenCertificate)
     if (!secure.authorized) {
       const verdict = verdictOf(secure.authorizationError)
-      roots.noteRefused()
+      roots.noteRefused(host, shown.map((each) => each.raw))
       return certificateFault({
         host, verdict, chain, wallMs: Date.now(), vouchedBefore: roots.vouchedBefore(host), knownOrganisations: roots.organisations(),
       })
@@ -82,15 +83,15 @@ function verdictOf(error: unknown): string {
 }
 
 /** What the server showed, its own certificate first. */
-function chainOf(leaf: tls.DetailedPeerCertificate): SeenCertificate[] {
-  const chain: SeenCertificate[] = []
+function shownBy(secure: tls.TLSSocket): tls.DetailedPeerCertificate[] {
+  const shown: tls.DetailedPeerCertificate[] = []
   const seen = new Set<string>()
-  for (let at: tls.DetailedPeerCertificate | undefined = leaf; at?.fingerprint256 !== undefined && chain.length < MAX_CHAIN; at = at.issuerCertificate) {
+  for (let at: tls.DetailedPeerCertificate | undefined = secure.getPeerCertificate(true); at?.fingerprint256 !== undefined && shown.length < MAX_CHAIN; at = at.issuerCertificate) {
     if (seen.has(at.fingerprint256)) break
     seen.add(at.fingerprint256)
-    chain.push(seenCertificate(at))
+    shown.push(at)
   }
-  return chain
+  return shown
 }
 
 function seenCertificate(certificate: tls.PeerCertificate): SeenCertificate {

@@ -20,14 +20,14 @@ interface Added {
 
 /** What is trusted beside the machine's roots; its methods throw EngineError. */
 export interface Trust {
-  list(url?: string): { readonly server: string; readonly certificates: readonly Added[] }
+  list(url?: string): { readonly server: string; readonly certificates: readonly Added[]; readonly shown: readonly Added[] }
   add(pem: string, url?: string): readonly Added[]
   remove(fingerprint: string, url?: string): Added
 }
 
 export function listTrust({ trust, query }: Call): Reply {
-  const { server, certificates } = trust.list(serverIn(query))
-  return json({ Server: server, Certificates: certificates.map(toJson) })
+  const { server, certificates, shown } = trust.list(serverIn(query))
+  return json({ Server: server, Certificates: certificates.map(toJson), ...(shown.length === 0 ? {} : { Shown: shown.map(toJson) }) })
 }
 
 export function addTrust({ trust, query, body }: Call): Reply {

@@ -103,6 +103,17 @@ describe('a certificate that a person added', () => {
     expect(make().list().certificates).toEqual([])
   })
 
+  test('can be one that the server showed, until it is trusted', async () => {
+    const trust = make()
+    const port = await serving('intercepted')
+    await outcome(port, trust)
+    expect(trust.list().shown).toMatchObject([{ subject: 'hs.lab.internal', issuer: 'FG100E Firewall CA', isAuthority: false }])
+    trust.add(trust.list().shown[0]!.pem)
+    expect(await outcome(port, trust)).toBe('connected')
+    expect(trust.list().shown).toEqual([])
+    expect(trust.list('https://elsewhere.example').shown).toEqual([])
+  })
+
   test('is refused when it is none, when a key comes with it, or when the server has no TLS', () => {
     const trust = make()
     const refusals: readonly [string, string | undefined, RegExp][] = [
