@@ -115,22 +115,40 @@ impl Pipeline {
 
     fn handle_data<S: Sink>(&mut self, now: Instant, via: Via, datagram: BytesMut, sink: &mut S) {
         let len = datagram.len() as u64;
-        let Some(&slot) = self.by_index.get(&le32(&datagram, 4)) else {
-            self.counters.in_unknown_index += 1;
-            return;
+        let index = le32(&datagram, 4);
+        let (slot, old) = match (self.by_index.get(&index), &self.before) {
+            (Some(&slot), _) => (slot, false),
+            (None, Some(before)) if before.by_index.contains_key(&index) => {
+                (before.by_index[&index], true)
+            }
+            _ => {
+                self.counters.in_unknown_index += 1;
+                return;
+            }
         };
-        self.catch_up(now, slot, sink);
+        if !old {
+            self.catch_up(now, slot, sink);
+        }
         let Some(peer) = self.peers.get_mut(slot) else {
             return;
         };
-        let Some(tunnel) = peer.tunnel.as_mut() else {
+        let tunnel = if old {
+            peer.before.as_mut().map(|old| &mut old.tunnel)
+        } else {
+            peer.tunnel.as_mut()
+        };
+        let Some(tunnel) = tunnel else {
             return;
         };
         let Opened::Packet(packet) = tunnel.open(datagram) else {
             self.counters.in_open_failed += 1;
             return;
         };
-        let queued = tunnel.has_queued();
+        let queued = !old && tunnel.has_queued();
+        let renewed = !old && peer.before.is_some();
+        if old && let Some(before) = peer.before.as_mut() {
+            before.hear(now);
+        }
         peer.stats.rx_bytes += len;
         peer.stats.rx_packets += 1;
         if let Via::Direct(from) = via {
@@ -147,6 +165,9 @@ impl Pipeline {
         }
         if queued {
             self.flush_queued(now, slot, sink);
+        }
+        if renewed {
+            self.repeat_doubtful(now, slot, sink);
         }
         if !packet.is_empty() {
             self.handle_inner(now, slot, &packet, sink);
@@ -394,6 +415,7 @@ impl Pipeline {
                 sink.event(Event::Handshake { peer: peer.key });
                 self.transmit(now, slot, &packet, Some(&via), sink);
                 self.flush_queued(now, slot, sink);
+                self.repeat_doubtful(now, slot, sink);
             }
             _ => self.counters.in_open_failed += 1,
         }

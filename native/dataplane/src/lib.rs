@@ -16,5 +16,6 @@ pub mod outbound;
 pub mod peers;
 pub mod pipeline;
 pub mod prefix;
+pub mod renewal;
 pub mod tsmp;
 pub mod tunnel;

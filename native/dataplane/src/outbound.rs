@@ -97,7 +97,16 @@ impl Pipeline {
         self.seal(now, slot, packet, sink)
     }
 
-    fn seal<S: Sink>(&mut self, now: Instant, slot: u32, packet: &[u8], sink: &mut S) -> bool {
+    pub(crate) fn seal<S: Sink>(
+        &mut self,
+        now: Instant,
+        slot: u32,
+        packet: &[u8],
+        sink: &mut S,
+    ) -> bool {
+        if self.before.is_some() && self.send_before(now, slot, packet, sink) {
+            return true;
+        }
         let Some(identity) = &self.identity else {
             self.counters.out_no_key += 1;
             return false;

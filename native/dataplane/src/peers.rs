@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use crate::prefix::{Prefix, PrefixTable, QuickMap};
+use crate::renewal::OldSession;
 use crate::tunnel::{Key, Tunnel};
 
 /// Which way a peer's packets go; pushed whole, replaced whole.
@@ -62,6 +63,8 @@ pub struct Peer {
     pub routes: Vec<Prefix>,
     pub path: Path,
     pub tunnel: Option<Tunnel>,
+    /// The session of our key before, for a while after that was replaced.
+    pub before: Option<OldSession>,
     pub stats: Stats,
     /// The inner source last proven to be this peer's, and the table's generation in which it was.
     proven_source: Option<(IpAddr, u64)>,
@@ -84,6 +87,7 @@ impl Peer {
             routes: spec.routes,
             path: Path::None,
             tunnel: None,
+            before: None,
             stats: Stats::default(),
             proven_source: None,
             timed: Timed::Never,
@@ -139,6 +143,13 @@ impl Peers {
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
         self.slots.iter_mut().filter_map(|slot| slot.as_deref_mut())
+    }
+
+    pub fn iter_slots_mut(&mut self) -> impl Iterator<Item = (u32, &mut Peer)> {
+        self.slots
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(slot, peer)| Some((slot as u32, peer.as_deref_mut()?)))
     }
 
     /// Adds or changes a peer; true when it is new. Its session and path stay as they are.

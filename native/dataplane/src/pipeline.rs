@@ -21,6 +21,7 @@ use crate::flows::Flow;
 use crate::guard::{Bucket, UnknownRing};
 use crate::peers::{Path, PeerSpec, Peers, Timed};
 use crate::prefix::QuickMap;
+use crate::renewal::Before;
 use crate::tunnel::{Identity, Key, Resting};
 
 /// Timers of busy peers; the WireGuard state machine wants about this.
@@ -66,6 +67,8 @@ pub struct Pipeline {
     pub(crate) peers: Peers,
     /// Receiver index → slot.
     pub(crate) by_index: QuickMap<u32, u32>,
+    /// What is left of our key before, after that was replaced.
+    pub(crate) before: Option<Before>,
     pub(crate) own: Vec<IpAddr>,
     pub(crate) peer_api_port: Option<u16>,
     pub(crate) filter: Filter,
@@ -96,6 +99,7 @@ impl Pipeline {
             identity: None,
             peers: Peers::default(),
             by_index: QuickMap::default(),
+            before: None,
             own: Vec::new(),
             peer_api_port: None,
             filter: Filter::default(),
@@ -118,15 +122,23 @@ impl Pipeline {
         }
     }
 
-    /// Our static key; another one, or none, ends every session.
+    /// Our static key; another one, or none, ends every session. See `replace_private_key` for one that takes over.
     pub fn set_private_key(&mut self, secret: Option<Key>) {
         self.identity = secret.map(Identity::new);
         self.by_index.clear();
+        self.forget_before();
+        self.forget_timers();
         for peer in self.peers.iter_mut() {
             peer.tunnel = None;
             peer.handshaking = false;
             peer.timed = Timed::Never;
         }
+    }
+
+    /// No peer is looked at any more; each must be woken anew.
+    pub(crate) fn forget_timers(&mut self) {
+        self.busy.clear();
+        self.resting.clear();
     }
 
     /// Own tunnel addresses.
@@ -146,6 +158,9 @@ impl Pipeline {
         for key in removes {
             if let Some(slot) = self.peers.remove(key) {
                 self.by_index.retain(|_, owner| *owner != slot);
+                if let Some(before) = &mut self.before {
+                    before.by_index.retain(|_, owner| *owner != slot);
+                }
                 self.busy.retain(|other| *other != slot);
                 self.resting.retain(|other| *other != slot);
             }
@@ -282,10 +297,17 @@ impl Pipeline {
             .values()
             .map(|wait| wait.sent + PING_PATIENCE)
             .min();
-        [self.busy_at, self.resting_at, self.rate_counts_at, pings]
-            .into_iter()
-            .flatten()
-            .min()
+        let before = self.before.as_ref().map(|before| before.until);
+        [
+            self.busy_at,
+            self.resting_at,
+            self.rate_counts_at,
+            pings,
+            before,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due.
@@ -307,12 +329,14 @@ impl Pipeline {
             self.tick_all(now, slots, sink);
             self.drop_dead_indices();
         }
+        self.expire_before(now);
         self.expire_pings(now, sink);
     }
 
     fn tick_all<S: Sink>(&mut self, now: Instant, slots: Vec<u32>, sink: &mut S) {
         for slot in slots {
             let alive = self.tick(now, slot, sink);
+            self.greet(now, slot, sink);
             let Some(peer) = self.peers.get_mut(slot) else {
                 continue;
             };

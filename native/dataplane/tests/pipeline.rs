@@ -11,6 +11,7 @@ use dataplane::outbound::RELAY_MTU;
 use dataplane::peers::{Path, PeerSpec};
 use dataplane::pipeline::Via;
 
+use dataplane::tunnel::Identity;
 use support::{Node, carry, host, pair, settle, tcp, udp};
 
 #[test]
@@ -401,4 +402,101 @@ fn a_packet_to_our_own_address_comes_back_even_when_a_peer_routes_everything() {
     a.send(now, &packet);
     assert_eq!(a.out.delivered, [packet]);
     assert!(a.out.udp.is_empty());
+}
+
+/// A pair that has talked, of which `a` now has another key that `b` does not know yet.
+fn renewed(now: Instant) -> (Node, Node, [u8; 32]) {
+    let (mut a, mut b) = pair(now);
+    a.send(now, &udp(a.ip, b.ip, (4000, 80), 1));
+    settle(now, &mut a, &mut b);
+    b.send(now, &udp(b.ip, a.ip, (80, 4000), 1));
+    settle(now, &mut a, &mut b);
+    a.out.delivered.clear();
+    b.out.delivered.clear();
+    let mut secret = [9u8; 32];
+    secret[0] &= 248;
+    secret[31] = secret[31] & 127 | 64;
+    a.pipeline.replace_private_key(now, secret, &mut a.out);
+    let key = *Identity::new(secret).public();
+    (a, b, key)
+}
+
+/// What control does at the peer: the old key goes, the new one comes.
+fn learn(now: Instant, b: &mut Node, a: &mut Node, key: [u8; 32]) {
+    let old = std::mem::replace(&mut a.key, key);
+    b.pipeline
+        .set_peers(now, vec![a.spec()], &[old], &mut b.out);
+    b.pipeline
+        .set_path(now, &key, Path::Direct(a.addr), &mut b.out);
+}
+
+#[test]
+fn a_new_key_leaves_the_sessions_of_the_one_before_usable_both_ways() {
+    let now = Instant::now();
+    let (mut a, mut b, _) = renewed(now);
+    let (there, back) = (
+        udp(a.ip, b.ip, (4000, 80), 7),
+        udp(b.ip, a.ip, (80, 4000), 8),
+    );
+    a.send(now, &there);
+    b.send(now, &back);
+    settle(now, &mut a, &mut b);
+    assert_eq!(b.out.delivered, [there]);
+    assert_eq!(a.out.delivered, [back]);
+}
+
+#[test]
+fn what_is_sent_while_the_peer_has_dropped_the_old_session_arrives_with_the_new_one() {
+    let now = Instant::now();
+    let (mut a, mut b, key) = renewed(now);
+    // What greets the peer before it knows the new key is lost, as with a stock peer.
+    a.out.udp.clear();
+    learn(now, &mut b, &mut a, key);
+    let packet = udp(a.ip, b.ip, (4000, 80), 7);
+    a.send(now, &packet);
+    settle(now, &mut a, &mut b);
+    assert!(b.out.delivered.is_empty());
+    // The next look at its timers asks the peer again.
+    let later = now + Duration::from_millis(260);
+    a.pipeline.handle_timeout(later, &mut a.out);
+    settle(later, &mut a, &mut b);
+    assert_eq!(b.out.delivered, [packet]);
+    let next = udp(a.ip, b.ip, (4000, 80), 9);
+    a.send(later, &next);
+    settle(later, &mut a, &mut b);
+    assert_eq!(b.out.delivered.last(), Some(&next));
+}
+
+#[test]
+fn a_peer_that_learns_of_the_new_key_first_and_speaks_first_is_answered() {
+    let now = Instant::now();
+    let (mut a, mut b, key) = renewed(now);
+    a.out.udp.clear();
+    learn(now, &mut b, &mut a, key);
+    let lost = udp(a.ip, b.ip, (4000, 80), 7);
+    a.send(now, &lost);
+    settle(now, &mut a, &mut b);
+    let question = udp(b.ip, a.ip, (80, 4000), 8);
+    b.send(now, &question);
+    settle(now, &mut a, &mut b);
+    assert_eq!(a.out.delivered, [question]);
+    assert_eq!(b.out.delivered, [lost]);
+}
+
+#[test]
+fn the_sessions_of_the_key_before_end_after_a_minute_and_with_the_key() {
+    let now = Instant::now();
+    let (mut a, mut b, _) = renewed(now);
+    settle(now, &mut a, &mut b);
+    let back = udp(b.ip, a.ip, (80, 4000), 8);
+    let later = now + Duration::from_secs(61);
+    a.pipeline.handle_timeout(later, &mut a.out);
+    b.send(later, &back);
+    settle(later, &mut a, &mut b);
+    assert!(a.out.delivered.is_empty());
+    let (mut a, mut b, _) = renewed(now);
+    a.pipeline.set_private_key(None);
+    b.send(now, &back);
+    settle(now, &mut a, &mut b);
+    assert!(a.out.delivered.is_empty());
 }

@@ -302,7 +302,12 @@ impl World {
     }
 
     pub fn set_private_key(&mut self, key: Option<Key>) {
-        self.pipeline.set_private_key(key);
+        let now = self.now;
+        let (pipeline, io) = split!(self);
+        match key {
+            Some(key) => pipeline.replace_private_key(now, key, io),
+            None => pipeline.set_private_key(None),
+        }
     }
 
     /// Puts new tables in force, the filter first: a new peer never meets the old rules.
