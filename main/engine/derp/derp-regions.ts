@@ -3,7 +3,8 @@
  *
  * A packet for a peer whose home is region R goes: over R's connection if there is one; else over a connection on which
  * the peer was heard last; else a connection to R is opened. Identity at a relay is the node key: when it changes,
- * every connection is made anew.
+ * every connection is made anew, and those before are kept for some seconds beside the new ones: peers who do not know the
+ * new key yet write to the old one and believe only that.
  * Source: tailscale wgengine/magicsock/derp.go @ de9ec7e, read 2026-08.
  */
 import type { Env } from '../base/env.ts'
@@ -18,6 +19,8 @@ import { RegionLink } from './region-link.ts'
 /** Peers whose region is remembered; beyond it the longest known is forgotten. */
 const MAX_ROUTES = 20_000
 const CHECK_TIMEOUT_MS = 3000
+/** How long connections under the key before are kept: longer than a control server takes to tell a new key to the peers. */
+const KEY_GRACE_MS = 5000
 
 /** Whether a node is dialled without TLS. */
 export type PlainHttpRule = boolean | ((node: DerpNode) => boolean)
@@ -31,6 +34,9 @@ export class DerpRegions {
   #nodeKey: PrivateKey | undefined
   #home = 0
   readonly #links = new Map<number, RegionLink>()
+  /** Connections under the key before. */
+  readonly #before = new Map<number, RegionLink>()
+  #cancelGrace: () => void = () => {}
   readonly #routes = new Map<NodePublicKey, number>()
   /** First 6 B of a sender's key → region, to tell known senders without making text of every key. */
   readonly #seen = new Map<number, number>()
@@ -66,8 +72,10 @@ export class DerpRegions {
 
   setPrivateKey(key: PrivateKey | undefined): void {
     if (key && this.#nodeKey ? equal(key.publicBytes(), this.#nodeKey.publicBytes()) : key === this.#nodeKey) return
+    const replaced = key !== undefined && this.#nodeKey !== undefined
     this.#nodeKey = key
-    this.#dropAll(key ? 'the node key changed' : 'there is no node key')
+    if (replaced) this.#replaceAll()
+    else this.#dropAll('there is no node key')
   }
 
   /** 0 = none. The home region's connection is kept open; every relay is told whether it is home. */
@@ -90,6 +98,9 @@ export class DerpRegions {
       this.#counters.badSends++
       return
     }
+    const before = this.#before.get(region)
+    // Whichever name the peer knows us by: it drops what comes under the other one.
+    if (before?.isConnected) before.send(frames)
     const link = this.#links.get(region)
     if (link?.isConnected) {
       link.send(frames)
@@ -162,11 +173,12 @@ export class DerpRegions {
   #make(id: number, region: DerpRegion, key: PrivateKey): RegionLink {
     const rule = this.#plainHttp
     const isPlainHttp = typeof rule === 'function' ? rule : () => rule
-    return new RegionLink(this.#env, this.#dial, { region, nodeKey: key, isPlainHttp }, {
+    const link = new RegionLink(this.#env, this.#dial, { region, nodeKey: key, isPlainHttp }, {
       onDisco: (src, packet) => this.#facts?.onDisco(id, nodeKey(src), packet),
       onPackets: (frames) => this.#facts?.onFrames(id, frames),
       onSource: (src) => this.#learn(id, src),
       onPeerGone: ({ key: raw, reason }) => {
+        if (this.#links.get(id) !== link) return
         const peer = nodeKey(raw)
         if (this.#routes.get(peer) === id) this.#forget(peer, raw)
         this.#env.journal.add({ part: 'derp', kind: 'peer-gone', why: reason === 0 ? 'it left the relay' : 'it is not at the relay', region: id, peer })
@@ -179,6 +191,7 @@ export class DerpRegions {
         this.#facts?.onHealth?.(id)
       },
       onState: (state, why) => {
+        if (this.#links.get(id) !== link) return
         if (state === 'lost') {
           this.#counters.lostConnections++
           this.#health.delete(id)
@@ -189,6 +202,7 @@ export class DerpRegions {
         this.#facts?.onState(id, state, why)
       },
     })
+    return link
   }
 
   #learn(region: number, src: Uint8Array): void {
@@ -226,7 +240,35 @@ export class DerpRegions {
     this.#facts?.onState(id, 'lost', why)
   }
 
+  /** Makes every connection anew under the present key, and lets the ones before go a little later. */
+  #replaceAll(): void {
+    this.#dropBefore()
+    const why = 'the node key changed'
+    for (const [id, link] of [...this.#links]) {
+      if (!link.isConnected) {
+        this.#drop(id, why)
+        continue
+      }
+      this.#links.delete(id)
+      this.#before.set(id, link)
+      this.#env.journal.add({ part: 'derp', kind: 'replaced', why, region: id })
+      this.#link(id)
+    }
+    this.#cancelGrace = this.#env.clock.after(KEY_GRACE_MS, () => this.#dropBefore())
+    this.#connectHome()
+  }
+
+  #dropBefore(): void {
+    this.#cancelGrace()
+    for (const link of this.#before.values()) {
+      this.#counters.droppedPackets += link.droppedPackets
+      link.stop('the key before is no longer used')
+    }
+    this.#before.clear()
+  }
+
   #dropAll(why: string): void {
+    this.#dropBefore()
     const ids = [...this.#links.keys()]
     for (const id of ids) this.#drop(id, why)
     this.#connectHome()

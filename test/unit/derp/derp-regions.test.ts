@@ -244,6 +244,8 @@ describe('relay regions', () => {
     derp.setPrivateKey(PrivateKey.fromRandom(new Uint8Array(32).fill(10)))
     await clock.run(10)
     expect(relays.dials).toBe(2)
+    expect(relays.connections[0]!.closed).toBe(false)
+    await clock.run(5000)
     expect(relays.connections[0]!.closed).toBe(true)
     derp.setMap(derpMap([1, 2]))
     await clock.run(10)
@@ -255,6 +257,24 @@ describe('relay regions', () => {
     await clock.run(100_000)
     expect(relays.dials).toBe(3)
     expect(clock.waiting).toBe(0)
+  })
+
+  it('hears and speaks under both names for some seconds after the node key changed, and tells no loss', async () => {
+    const { clock, relays, derp, seen } = await homed()
+    const states = seen.states.length
+    derp.setPrivateKey(PrivateKey.fromRandom(new Uint8Array(32).fill(10)))
+    await clock.run(10)
+    derp.send(1, peer(5), disco)
+    await clock.run(10)
+    for (const connection of relays.connections) expect(connection.of(FRAME.sendPacket)).toEqual([concat(keyBytes(peer(5)), disco)])
+    relays.connections[0]!.send(FRAME.recvPacket, concat(keyBytes(peer(6)), disco))
+    await clock.run(10)
+    expect(seen.disco).toEqual([`1 ${peer(6)}`])
+    await clock.run(5000)
+    derp.send(1, peer(5), disco)
+    await clock.run(10)
+    expect(relays.connections.map((connection) => connection.of(FRAME.sendPacket).length)).toEqual([1, 2])
+    expect(seen.states.slice(states).some((state) => state.includes('lost'))).toBe(false)
   })
 
   it('dials by the map: addresses, families, ports, plain HTTP, certificate rules', async () => {
