@@ -244,7 +244,8 @@ export class DerpRegions {
   #replaceAll(): void {
     this.#dropBefore()
     const why = 'the node key changed'
-    for (const [id, link] of [...this.#links]) {
+    const links = [...this.#links]
+    for (const [id, link] of links) {
       if (!link.isConnected) {
         this.#drop(id, why)
         continue
