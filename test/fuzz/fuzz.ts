@@ -14,9 +14,11 @@ import { expect, test } from 'vitest'
 import { seededRandom } from '../sim/clock.ts'
 import { Chance } from './chance.ts'
 
-const WANTED = Number(process.env['BOWLINE_FUZZ'] ?? 1000)
+/** Cases of each fuzzer. */
+export const FUZZ_CASES = Number(process.env['BOWLINE_FUZZ'] ?? 1000)
 const [seedText, caseText] = (process.env['BOWLINE_FUZZ_SEED'] ?? '').split(':')
-const SEED = seedText === undefined || seedText === '' ? Math.floor(Math.random() * 2 ** 31) : Number(seedText)
+/** Of this run. */
+export const FUZZ_SEED = seedText === undefined || seedText === '' ? Math.floor(Math.random() * 2 ** 31) : Number(seedText)
 const ONLY = caseText === undefined ? undefined : Number(caseText)
 
 /** Time for a test of so many cases, on a machine that is busy with other things. */
@@ -31,7 +33,7 @@ export interface FuzzOptions {
 
 /** Makes a test of many cases. */
 export function fuzz(name: string, run: (chance: Chance, index: number) => void | Promise<void>, { share = 1, growthMb = 24 }: FuzzOptions = {}): void {
-  const cases = Math.max(1, Math.ceil(WANTED * share))
+  const cases = Math.max(1, Math.ceil(FUZZ_CASES * share))
   test(name, async () => {
     const before = await usedMb()
     for (let index = ONLY ?? 0; index < (ONLY === undefined ? cases : ONLY + 1); index++) {
@@ -39,15 +41,15 @@ export function fuzz(name: string, run: (chance: Chance, index: number) => void 
         await run(chanceOf(name, index), index)
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error)
-        throw new Error(`${why}\n\nTo play this case again: BOWLINE_FUZZ_SEED=${SEED}:${index}`, { cause: error })
+        throw new Error(`${why}\n\nTo play this case again: BOWLINE_FUZZ_SEED=${FUZZ_SEED}:${index}`, { cause: error })
       }
     }
-    expect((await usedMb()) - before, `MB that ${cases} cases of seed ${SEED} left in use`).toBeLessThan(growthMb)
+    expect((await usedMb()) - before, `MB that ${cases} cases of seed ${FUZZ_SEED} left in use`).toBeLessThan(growthMb)
   }, 30_000 + cases * MS_A_CASE)
 }
 
 function chanceOf(name: string, index: number): Chance {
-  let hash = SEED ^ Math.imul(index + 1, 0x9e3779b1)
+  let hash = FUZZ_SEED ^ Math.imul(index + 1, 0x9e3779b1)
   for (const char of name) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193)
   return new Chance(seededRandom(hash | 0))
 }
