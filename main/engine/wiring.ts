@@ -7,8 +7,9 @@
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { Backend } from './backend/backend.ts'
-import type { StorePort } from './backend/ports.ts'
+import type { ConfigPort, StorePort } from './backend/ports.ts'
 import type { Env } from './base/env.ts'
+import { EngineError } from './base/errors.ts'
 import { formatAddrPort, type AddrPort } from './base/ip.ts'
 import { makeLog, type LogLevel } from './base/log.ts'
 import { Control } from './control/control.ts'
@@ -19,6 +20,7 @@ import { Health } from './health/health.ts'
 import { RelayFaults } from './health/relay-faults.ts'
 import { SystemClock } from './io/clock.ts'
 import { askResolver, systemResolvers } from './io/dns-ask.ts'
+import { readConfigFile, readConfigKey } from './io/config-file.ts'
 import { readHostinfo, systemName } from './io/hostinfo.ts'
 import { Http2Connection } from './io/http2.ts'
 import { HostKeeper, type HostPort } from './io/host-keeper.ts'
@@ -105,7 +107,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   })
   const netmon = new Netmon({ env, interfaces, links: native.watchLinks ? { start: native.watchLinks } : undefined })
   const backend: Backend = new Backend({
-    env, store, stateKeys, health, control, magicsock, derp, dataplane,
+    env, store, stateKeys, config: configOf(options.configPath), health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns: { systemResolvers, ask: askResolver },
     hasNetwork: () => interfaces().some((address) => !address.internal),
@@ -193,6 +195,18 @@ function openState(options: EngineOptions, clock: SystemClock, log: ReturnType<t
   const sealed = new SealedStore({ store, random: systemRandom, sealed: ['state'] })
   const stateKeys = new StateKeys({ store, sealed, random: systemRandom, keepers: keepersOf(options), wanted: options.encryptState })
   return { store: sealed, stateKeys, journal }
+}
+
+/** "optional:PATH" need not be there. */
+function configOf(setting: string | undefined): ConfigPort | undefined {
+  if (setting === undefined) return undefined
+  const isOptional = setting.startsWith('optional:')
+  const path = isOptional ? setting.slice('optional:'.length) : setting
+  const read: ConfigPort['read'] = () => readConfigFile(path).catch((error: unknown) => {
+    if (isOptional && error instanceof EngineError && error.code === 'not-found') return undefined
+    throw error
+  })
+  return { path, read, readKey: readConfigKey }
 }
 
 /** Who may keep the key of the state: the session's keyring, then whoever hosts the engine. */

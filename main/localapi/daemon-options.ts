@@ -17,7 +17,7 @@ export interface DaemonOptions {
   readonly port: number
   readonly socks5: AddrPort | undefined
   readonly httpProxy: AddrPort | undefined
-  /** Settings file that is applied at start. */
+  /** Settings file that is applied at start; "optional:PATH" need not be there. */
   readonly configPath: string | undefined
   /** 0 info, 1 debug, 2 trace. */
   readonly verbose: number

@@ -69,6 +69,7 @@ const usePost: Words = { instead: [405, 'use POST'] }
 export const METHODS = {
   status: row<void, Status>('status', ANY, 'read', { denied: 'status access denied' }),
   prefs: row<void, Prefs>('prefs', ['GET', 'HEAD'], 'read', { denied: 'prefs access denied' }),
+  reloadConfig: row<void, { readonly Reloaded: boolean; readonly Err: string }>('reload-config', ['POST'], 'write', usePost),
   editPrefs: row<MaskedPrefs, Prefs>('prefs', ['PATCH'], 'write', { denied: 'prefs write access denied' }),
   checkPrefs: row<Partial<Prefs>, { readonly Error?: string }>('check-prefs', ['POST'], 'write', { denied: 'checkprefs access denied', instead: [405, 'unsupported method'] }),
   start: row<StartOptions, void>('start', ['POST'], 'write', { instead: [400, 'want POST'] }),

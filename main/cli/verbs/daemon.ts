@@ -21,7 +21,7 @@ const FLAGS: FlagSpec = {
   tun: { kind: 'text', help: 'network interface; only userspace-networking is served', initial: 'userspace-networking', value: 'NAME' },
   'socks5-server': { kind: 'text', help: 'serve a SOCKS5 proxy into the network; without an address part on this computer only', value: '[ADDR]:PORT' },
   'outbound-http-proxy-listen': { kind: 'text', help: 'serve an HTTP proxy into the network', value: '[ADDR]:PORT' },
-  config: { kind: 'text', help: 'not served yet', value: 'PATH' },
+  config: { kind: 'text', help: 'settings file to apply at start; optional:PATH need not be there', value: 'PATH' },
   verbose: { kind: 'number', help: '1 says more, 2 still more', initial: '0', value: 'N' },
   debug: { kind: 'text', help: 'not served yet', value: 'ADDR:PORT' },
   'no-logs-no-support': { kind: 'bool', help: 'say so to the server; nothing is ever uploaded in any case' },
@@ -60,7 +60,7 @@ export const daemon: Verb = {
 export function daemonOptions(args: Parsed, system: System): DaemonOptions {
   if (args.words.length > 0) throw usageError(`daemon takes flags only; what is ${JSON.stringify(args.words[0])}?`)
   for (const name of NOT_SERVED) if (args.has(`unserved-${name}`)) throw usageError(`--${name} is not served by this engine. Leave it out.`)
-  for (const name of ['config', 'debug']) if (args.text(name) !== '') throw usageError(`--${name} is not served yet. Leave it out.`)
+  if (args.text('debug') !== '') throw usageError('--debug is not served yet. Leave it out.')
   const tun = args.text('tun')
   if (tun !== 'userspace-networking') throw usageError(`--tun=${tun}: a network interface (TUN mode) is not there yet. Leave --tun out, or give --tun=userspace-networking.`)
   const port = args.number('port')
@@ -76,12 +76,18 @@ export function daemonOptions(args: Parsed, system: System): DaemonOptions {
     port,
     socks5: listenAddress('socks5-server', args),
     httpProxy: listenAddress('outbound-http-proxy-listen', args),
-    configPath: undefined,
+    configPath: configPath(args.text('config')),
     verbose: args.number('verbose'),
     debug: undefined,
     noLogsNoSupport: args.bool('no-logs-no-support'),
     ...(args.has('encrypt-state') ? { encryptState: args.bool('encrypt-state') } : {}),
   }
+}
+
+function configPath(text: string): string | undefined {
+  if (text === '') return undefined
+  if (text === 'vm:user-data' || text === 'optional:vm:user-data') throw usageError("--config=vm:user-data is not served: give a file's path.")
+  return text.startsWith('optional:') ? `optional:${resolve(text.slice('optional:'.length))}` : resolve(text)
 }
 
 /** "host:port", ":port" or "port"; without a host it is loopback, so that nobody else can use it by accident. */

@@ -15,6 +15,7 @@ import { Applier, relaysArePlain } from './apply.ts'
 import { BugReports } from './bug-report.ts'
 import { Bus } from './bus.ts'
 import type { Watcher, WatchSink } from './bus.ts'
+import { ConfigFlow } from './config-flow.ts'
 import { checkPrefs } from './check-prefs.ts'
 import type { PrefsContext } from './check-prefs.ts'
 import { DnsQueries } from './dns-query.ts'
@@ -52,6 +53,7 @@ export class Backend {
   readonly session: SessionPages
   readonly profiles: Profiles
   readonly profileSwitch: ProfileSwitch
+  readonly config: ConfigFlow
   readonly #deps: BackendDeps
   readonly #model: Model
   readonly #planner = new Planner()
@@ -84,13 +86,15 @@ export class Backend {
     this.#map = new MapFlow(shared)
     this.#login = new LoginFlow({ ...shared, map: this.#map })
     this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, begin: () => this.#begin() })
+    this.config = new ConfigFlow({ ...shared, login: this.#login, config: deps.config, prefsContext: () => this.#prefsContext() })
     this.#gate = deps.stateKeys && new StateGate({ ...shared, keys: deps.stateKeys, start: () => this.start(), refreshWarnings: () => this.#refreshWarnings() })
     this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, knot, sessions: this.#sessions, views: this.views, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
   }
 
-  /** Finds out whether the saved state can be opened; before the LocalAPI is served, so that nothing is written over it. */
+  /** Reads the settings file, and finds out whether the saved state can be opened; before the LocalAPI is served, so that nothing is written over it. */
   async unlock(): Promise<void> {
+    await this.config.read()
     await this.#gate?.ask()
   }
 
@@ -109,7 +113,9 @@ export class Backend {
   start(): void {
     this.profiles.load()
     this.#noteStoreProblems()
+    this.config.applyToSaved()
     this.#begin()
+    this.config.signIn()
   }
 
   #begin(): void {
@@ -135,12 +141,14 @@ export class Backend {
   }
 
   checkPrefs(value: unknown): string | undefined {
+    if (this.config.lockedText !== undefined) return this.config.lockedText
     const prefs = parsePrefs(value, this.#model.saved.prefs, true)
     return typeof prefs === 'string' ? prefs : checkPrefs(prefs, this.#prefsContext())
   }
 
   /** Changes the marked fields; throws EngineError('bad-prefs') and changes nothing when one is refused. */
   editPrefs(mask: unknown): Prefs {
+    this.config.assertUnlocked()
     const prefs = applyMask(this.#model.saved.prefs, mask)
     const reason = typeof prefs === 'string' ? prefs : checkPrefs(prefs, this.#prefsContext(), this.#model.saved.prefs)
     if (typeof prefs === 'string' || reason !== undefined) throw new EngineError('bad-prefs', reason ?? 'bad prefs')
@@ -153,6 +161,7 @@ export class Backend {
 
   /** Takes whole prefs and signs in as they say; throws EngineError('bad-prefs' | 'bad-argument'). */
   startWith(options: StartOptions): void {
+    if (options.UpdatePrefs) this.config.assertUnlocked()
     this.#login.start(options)
   }
 
@@ -229,7 +238,7 @@ export class Backend {
   pushWants(): void {
     const { control, magicsock, hostinfo } = this.#deps
     magicsock.setDiscoKey(this.#model.saved.discoKey)
-    control.set({ hostinfo: hostinfoOf(hostinfo(), this.#model), endpoints: this.#model.endpoints, discoKey: magicsock.discoKey })
+    control.set({ hostinfo: hostinfoOf(hostinfo(), this.#model), endpoints: [...this.#model.endpoints, ...this.config.staticEndpoints], discoKey: magicsock.discoKey })
   }
 
   /** What signing in and the map may do to the rest. */

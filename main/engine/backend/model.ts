@@ -34,6 +34,8 @@ export interface Model {
   dataplaneFailure: string | undefined
   /** The state file could not be written: why. */
   saveFailure: string | undefined
+  /** The settings file could not be applied again: why. */
+  configFailure: string | undefined
   /** The saved state cannot be opened for now: why, as a clause. */
   closedWhy: string | undefined
   /** The saved state is not sealed although it was to be: why, as a clause. */
@@ -59,6 +61,7 @@ export function newModel(saved: SavedState): Model {
     savedMapSinceMs: undefined,
     dataplaneFailure: undefined,
     saveFailure: undefined,
+    configFailure: undefined,
     closedWhy: undefined,
     plainWhy: undefined,
     storeProblems: [],

@@ -13,6 +13,7 @@ import type { DataplaneConfig, MagicsockConfig } from '../core/plan/types.ts'
 import type { PathView } from '../core/path/types.ts'
 import type { WarnableCode, WarningArgs } from '../health/warnables.ts'
 import type { C2nAnswer, C2nRequest } from '../control/c2n-http.ts'
+import type { ConfigField } from './config.ts'
 import type { HealthState, PingResult, PingType } from '../../localapi/types.ts'
 
 export interface Endpoint {
@@ -180,6 +181,15 @@ export type StateOpening =
   /** It cannot be read now. `why` is a clause. */
   | { readonly kind: 'locked'; readonly why: string }
 
+/** The settings file that the engine was started with. */
+export interface ConfigPort {
+  readonly path: string
+  /** Its fields; undefined when it need not be there and is not. Rejects with EngineError('bad-config' | 'not-found'). */
+  read(): Promise<readonly ConfigField[] | undefined>
+  /** The auth key that a setting names. Throws EngineError('bad-config'). */
+  readKey(setting: string): string
+}
+
 export interface Loaded<T> {
   readonly value: T
   readonly from: 'current' | 'previous'
@@ -212,6 +222,7 @@ export interface BackendDeps {
   readonly env: Env
   readonly store: StorePort
   /** undefined: the store is open as it is. */
+  readonly config?: ConfigPort | undefined
   readonly stateKeys?: StateKeysPort | undefined
   readonly health: HealthPort
   readonly control: ControlPort

@@ -22,6 +22,7 @@ export function warningsOf(model: Model, nowMs: number, wallMs: number): Warning
   const out: Warnings = {}
   if (model.dataplaneFailure !== undefined) out['packet-thread'] = { error: model.dataplaneFailure }
   if (model.saveFailure !== undefined) out['state-not-saved'] = { error: model.saveFailure }
+  if (model.configFailure !== undefined) out['apply-disk-config'] = { error: model.configFailure }
   if (model.closedWhy !== undefined) out['state-store-health'] = { error: model.closedWhy }
   if (model.plainWhy !== undefined) out['secret-store-plain'] = { error: model.plainWhy }
   if (model.storeProblems.length > 0) out['state-recovered'] = { error: model.storeProblems.join(' ') }

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../base/env.ts'
-import { EngineError } from '../base/errors.ts'
+import { EngineError, errorText } from '../base/errors.ts'
 import { canonicalIp } from '../base/ip.ts'
 import type { Backend } from '../backend/backend.ts'
 import type { ServedName } from '../../localapi/methods.ts'
@@ -45,6 +45,13 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   status: ({ backend, query }) => jsonIndented(backend.views.status(goBool(query.get('peers'), true))),
   prefs: ({ backend }) => jsonIndented(backend.views.prefs()),
   editPrefs,
+  reloadConfig: async ({ backend }) => {
+    try {
+      return json({ Reloaded: await backend.config.reload(), Err: '' })
+    } catch (error) {
+      return json({ Reloaded: false, Err: errorText(error) })
+    }
+  },
   checkPrefs: ({ backend, body }) => {
     const reason = backend.checkPrefs(body)
     return json(reason === undefined ? {} : { Error: reason })

@@ -10,6 +10,7 @@ import { discoKey, PrivateKey } from '../../../main/engine/base/keys.ts'
 import { silentLog } from '../../../main/engine/base/log.ts'
 import { Backend } from '../../../main/engine/backend/backend.ts'
 import type {
+  ConfigPort,
   ControlPort,
   DataplanePort,
   DerpPort,
@@ -187,7 +188,7 @@ export interface Rig {
   map(message: MapResponse): void
 }
 
-export function makeRig(options: { store?: StorePort; resolve?: (host: string) => Promise<readonly string[]>; wallMs?: number } = {}): Rig {
+export function makeRig(options: { store?: StorePort; config?: ConfigPort; resolve?: (host: string) => Promise<readonly string[]>; wallMs?: number } = {}): Rig {
   const clock = new HandClock(options.wallMs ?? Date.UTC(2026, 10, 22, 21, 50))
   const journal: JournalEntry[] = []
   const env: Env = { clock, random: seededRandom(1), log: silentLog, journal: { add: (entry) => void journal.push(entry) } }
@@ -200,6 +201,7 @@ export function makeRig(options: { store?: StorePort; resolve?: (host: string) =
   const backend = new Backend({
     env,
     store,
+    config: options.config,
     health,
     control,
     magicsock,
