@@ -38,7 +38,7 @@ describe('daemon flags', () => {
 
   test.each([
     ['--tun=tailscale0', 'TUN mode'],
-    ['--config=/x', 'not served yet'],
+    ['--config=vm:user-data', "give a file's path"],
     ['--debug=localhost:1', 'not served yet'],
     ['--bird-socket=/x', 'not served'],
     ['--port=70000', '65535'],
