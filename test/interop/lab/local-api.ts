@@ -20,6 +20,10 @@ export interface PeerStatus {
   RxBytes: number
   TxBytes: number
   InNetworkMap: boolean
+  PrimaryRoutes?: string[]
+  Tags?: string[]
+  Expired?: boolean
+  KeyExpiry?: string
 }
 
 export interface Status {
