@@ -198,6 +198,7 @@ const faketime = existsSync('/usr/bin/faketime')
 describe.skipIf(!faketime)(`a clock that is wrong${faketime ? '' : ' (faketime is not installed)'}`, () => {
   labSuite('and a server with TLS', { relays: 'embedded', at: { listen: '127.0.0.1', name: 'localhost', tls } }, async () => {}, (lab) => {
     const at = (time: string): string[] => ['/usr/bin/faketime', '-f', time]
+    const inThe1970s = '@1970-01-02 00:00:00'
 
     test.each([['-3h', '3 hours behind', 'behind'], ['+10y', '10 years ahead', 'ahead']])('by %s is told in words, and the engine works', async (time, words, name) => {
       const node = await lab().add('bowline', `clock-${name}`, { env: trusting, prefix: at(time) })
@@ -206,13 +207,26 @@ describe.skipIf(!faketime)(`a clock that is wrong${faketime ? '' : ' (faketime i
       await waitFor('the warning', async () => ((await node.api.status()).Health ?? []).some((text) => text.startsWith(`This computer's clock is ${words}.`)), { withinMs: 20_000 })
     })
 
-    test('by decades, before any certificate was made, is told as what is wrong; a device that was in before stays in', async () => {
-      const node = await lab().add('bowline', 'clock-1970', { env: trusting, prefix: at('@1970-01-02 00:00:00') })
+    test('by decades, before any certificate was made, is told as what is wrong', async () => {
+      const node = await lab().add('bowline', 'clock-1970', { env: trusting, prefix: at(inThe1970s) })
       const first = up(lab(), node, '--timeout=5s')
       const found = await problem(node, 'clock-wrong')
       expect(found.Text).toMatch(/^This computer's clock is 57 years behind \(it says 1970-01-0\d \d\d:\d\d UTC\), so the certificate of localhost is not accepted\. Set the clock\.$/)
       expect(found.Action.Kind).toBe('fix-clock')
       expect((await first).code).not.toBe(0)
+    })
+
+    test('by decades at the next start keeps nobody out who was in', async () => {
+      const preload = /^LD_PRELOAD=(.*)$/m.exec(spawnSync('/usr/bin/faketime', ['-f', '+0', 'env'], { encoding: 'utf8' }).stdout)?.[1] ?? ''
+      const [one, two] = [await lab().add('bowline', 'stays-one', { env: trusting }), await lab().add('bowline', 'stays-two', { env: trusting })]
+      expect(await up(lab(), one)).toMatchObject({ code: 0 })
+      expect(await up(lab(), two)).toMatchObject({ code: 0 })
+      await one.waitUsable(two)
+      await one.stop()
+      await one.start({ LD_PRELOAD: preload, FAKETIME: inThe1970s })
+      await waitFor('the server to be there', async () => (await session(one)).Kind === 'running', { withinMs: 30_000 })
+      await one.waitUsable(two)
+      await waitFor('the warning', async () => ((await one.api.status()).Health ?? []).some((text) => text.startsWith("This computer's clock is 57 years behind.")), { withinMs: 20_000 })
     })
   })
 })
