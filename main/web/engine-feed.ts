@@ -6,10 +6,11 @@
  */
 import type { LocalApiClient } from '../client/local-api-client.ts'
 import type { Notify } from '../localapi/types.ts'
+import { WATCH } from '../localapi/watch-mask.ts'
 import type { AppState } from '../../preload/contract.ts'
 
-/** Initial state, prefs and health, peers as changes: the whole state comes in the first message. */
-const WATCH_MASK = 2 + 4 + 128 + 4096 + 8192
+/** The whole state in the first message, but for the map: lists come by status. Messages of the server with their pages. */
+const WATCH_MASK = WATCH.initialState | WATCH.initialPrefs | WATCH.initialHealth | WATCH.healthActions | WATCH.peerChanges | WATCH.noNetMap
 const RETRY_MS = 250
 const HEARTBEAT_MS = 2000
 const KEEPS_STOPPING = 4

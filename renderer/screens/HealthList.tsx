@@ -1,5 +1,6 @@
 /**
- * What is wrong, one line each, gravest first: since when, and the page that helps where the server names one.
+ * What is wrong, one line each, gravest first: since when, and the page that helps where the server names one. Notes, and what
+ * is beyond the two gravest, are folded: they are there for who asks.
  */
 import { CircleAlert, ExternalLink, Info, TriangleAlert } from 'lucide-react'
 import { useState, type ReactNode } from 'react'
@@ -9,7 +10,6 @@ import { healthRows, type HealthRow } from '../state/health.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 
-/** More than these are folded. */
 const SHOWN = 2
 
 const ICONS = { high: TriangleAlert, medium: CircleAlert, low: Info } as const
@@ -20,12 +20,12 @@ export function HealthList(): ReactNode {
   const [open, setOpen] = useState(false)
   const rows = healthRows(warnings, nowMs)
   if (rows.length === 0) return null
-  const shown = open ? rows : rows.slice(0, SHOWN)
-  const folded = rows.length - SHOWN
+  const grave = rows.filter((row) => row.severity !== 'low').slice(0, SHOWN)
+  const folded = rows.length - grave.length
   return (
     <section className="health" aria-label="What is wrong">
-      <ul className="plain">{shown.map((row) => <Row key={row.code} row={row} />)}</ul>
-      {folded > 0 && <button type="button" className="link small" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? 'Show fewer' : `Show ${folded} more`}</button>}
+      <ul className="plain">{(open ? rows : grave).map((row) => <Row key={row.code} row={row} />)}</ul>
+      {folded > 0 && <button type="button" className="link small" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? 'Show fewer' : grave.length > 0 ? `Show ${folded} more` : folded === 1 ? '1 note' : `${folded} notes`}</button>}
     </section>
   )
 }

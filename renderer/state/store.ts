@@ -22,8 +22,8 @@ export interface Snapshot {
   /** The sign-in is good, also while it is being renewed. */
   readonly stillIn: boolean
   readonly profiles: ProfilesPage | undefined
-  /** How often the person has asked here for a page to sign in; each time it opens by itself once. */
-  readonly asked: number
+  /** The person asked here for a page to sign in, which has not opened yet: it will by itself. */
+  readonly wantsPage: boolean
   /** Wall time of the last word from the engine, in ms. */
   readonly heardMs: number
   /** The clock that ages are counted from; moves once a second while the window is visible. */
@@ -40,7 +40,7 @@ export const useSnapshot = create<Snapshot>(() => ({
   session: undefined,
   stillIn: false,
   profiles: undefined,
-  asked: 0,
+  wantsPage: false,
   heardMs: 0,
   nowMs: Date.now(),
 }))
@@ -130,5 +130,5 @@ export function follow(api: BowlineApi): () => void {
 
 /** The person asks for a page to sign in: it opens by itself when its link is there. */
 export function noteAsked(): void {
-  useSnapshot.setState({ asked: useSnapshot.getState().asked + 1 })
+  useSnapshot.setState({ wantsPage: true })
 }

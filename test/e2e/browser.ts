@@ -54,3 +54,21 @@ export async function picture(page: Page, name: string): Promise<void> {
   mkdirSync(picturesDir, { recursive: true })
   await page.screenshot({ path: join(picturesDir, `${name}.png`) })
 }
+
+/** Shows the window what it would be told by a server with a public name in place of loopback, while `look` runs. */
+export async function withNamedServer(page: Page, look: () => Promise<void>): Promise<void> {
+  const calls = '**/api/call/session'
+  await page.route(calls, async (route) => {
+    const answer = await route.fetch({ postData: '{}' })
+    const { ok, value } = (await answer.json()) as { ok: boolean; value: { AuthURL?: string; Server: string } }
+    const named = (url: string): string => url.replace(/^http:\/\/127\.0\.0\.1:\d+/, 'https://headscale.example.com')
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const told = { ...value, Server: named(value.Server), ...(value.AuthURL === undefined ? {} : { AuthURL: named(value.AuthURL) }) }
+    // The page may be gone by now.
+    await route.fulfill({ json: { ok, value: told } }).catch(() => undefined)
+  })
+  await page.reload()
+  await look()
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+  await page.reload()
+}

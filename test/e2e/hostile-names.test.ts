@@ -70,6 +70,42 @@ describe.skipIf(missing !== undefined)(`hostile names${missing === undefined ? '
     expect(await axe(page)).toEqual([])
   })
 
+  it('in messages of the server show as text, gravest first; what they would open is a web page or nothing', async () => {
+    told()
+    const { control } = lab.network
+    const me = control.tailnet.nodeNamed('my-computer')
+    const message = (Severity: string, URL: string, Text: string): object => ({ Title: `${MARKUP}\u202e`, Text, Severity, ImpactsConnectivity: true, PrimaryAction: { URL, Label: `Click me ${TURNED}` } })
+    control.sendTo(me, { DisplayMessages: {
+      script: message('high', 'javascript:alert(3)', MARKUP), file: message('medium', 'file:///etc/passwd', TURNED), long: message('low', 'https://example.com/help', LONG.repeat(20)),
+    } } as never)
+    await page.locator('.health-row').first().waitFor()
+    await page.getByRole('button', { name: /^Show \d more$/ }).click()
+    const rows = await page.locator('.health-row').allTextContents()
+    expect(rows.map((row) => row.slice(0, 8))).toEqual(expect.arrayContaining(['Serious:', 'Warning:', 'Note: <i']))
+    // oxlint-disable-next-line no-control-regex
+    expect(rows.join('|')).not.toMatch(/[\u0000-\u001f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/)
+    expect(await page.locator('.health-row button').count()).toBe(1)
+    expect(await page.locator('.health-row button').getAttribute('title')).toBe('https://example.com/help')
+    expect(await page.locator('.place img, .place script, .place a').count()).toBe(0)
+    for (const width of [1100, 720]) {
+      await page.setViewportSize({ width, height: 520 })
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+      await page.getByRole('row', { name: /^web\./ }).waitFor()
+    }
+    await page.setViewportSize({ width: 1100, height: 720 })
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      await picture(page, `hostile-messages-${colorScheme}`)
+      expect(await axe(page)).toEqual([])
+    }
+    for (const url of ['javascript:alert(4)', 'file:///etc/passwd', 'data:text/html,x']) {
+      const refused = await page.evaluate((url) => fetch('./api/call/openExternal', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ url }) }).then((reply) => reply.json()), url)
+      expect(refused, url).toMatchObject({ ok: false })
+    }
+    control.sendTo(me, { DisplayMessages: { '*': null } } as never)
+    await expect.poll(() => page.locator('.health-row', { hasText: '<script>' }).count()).toBe(0)
+  })
+
   it('stay inside the page of the device and the small window', async () => {
     told()
     for (const start of ['<img src=x', 'photo', ARABIC, LONG.slice(0, 20)]) {

@@ -9,7 +9,7 @@ import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest'
 import { WebHost } from '../../main/web/web-host.ts'
-import { axe, launchChromium, missingBrowser, rendererDir } from './browser.ts'
+import { axe, launchChromium, missingBrowser, rendererDir, withNamedServer } from './browser.ts'
 import { startDemoLab, type DemoLab } from './demo-lab.ts'
 
 const missing = missingBrowser()
@@ -115,6 +115,12 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
     const signIn = await opened
     await page.getByText('A page of your server has opened.').waitFor()
     await lookAt('waiting-browser')
+    // No phone can open a page on loopback, where labs are: a server with a name of its own offers the link to one.
+    expect(await page.getByRole('img', { name: 'The link as a QR code' }).count()).toBe(0)
+    await withNamedServer(page, async () => {
+      await page.getByRole('img', { name: 'The link as a QR code' }).waitFor({ timeout: 20_000 })
+      await lookAt('waiting-browser-phone')
+    })
     await signIn.locator('input[name=name]').fill('anna')
     await signIn.locator('button, input[type=submit]').first().click()
     await page.getByRole('heading', { name: 'Devices' }).waitFor({ timeout: 20_000 })
@@ -249,6 +255,19 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
     await signIn.locator('button, input[type=submit]').first().click()
     await page.getByText('Connected', { exact: true }).first().waitFor({ timeout: 20_000 })
     await signIn.close()
+  })
+
+  it('waits for an admin, hands over what to ask for, and goes on by itself', async () => {
+    told()
+    const { tailnet } = lab.network.control
+    tailnet.letIn(tailnet.nodeNamed('my-computer'), false)
+    await page.getByRole('heading', { name: 'Waiting for approval' }).waitFor({ timeout: 15_000 })
+    await page.getByText('You are signed in as anna.').waitFor()
+    await lookAt('waiting-approval')
+    await page.getByRole('button', { name: 'Copy request for admin' }).click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    tailnet.letIn(tailnet.nodeNamed('my-computer'), true)
+    await page.getByText('Connected', { exact: true }).first().waitFor({ timeout: 20_000 })
   })
 
   it('signs out behind a sentence that says what is lost', async () => {

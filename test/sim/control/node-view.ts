@@ -44,7 +44,7 @@ export function nodeView(tailnet: Tailnet, node: SimNode, cap: number): Node {
     ...(node.tags.length > 0 && { Tags: node.tags }),
     ...(!node.online && { LastSeen: timeText(node.lastSeenMs) }),
     Online: node.online,
-    MachineAuthorized: !expired,
+    MachineAuthorized: !expired && node.waits !== true,
     ...(expired && { Expired: true }),
   }
 }

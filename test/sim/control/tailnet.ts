@@ -37,6 +37,8 @@ export interface SimNode {
   expiryMs: number | undefined
   lastSeenMs: number
   online: boolean
+  /** An admin has yet to let it in. */
+  waits?: boolean
 }
 
 export interface AuthKey {
@@ -241,6 +243,12 @@ export class Tailnet {
     node.expiryMs = this.#clock.wallMs() + inMs
     this.onChange()
     if (inMs > 0) this.#clock.after(inMs + 1, () => this.onChange())
+  }
+
+  /** Lets the node in, or makes it wait for an admin. */
+  letIn(node: SimNode, isIn: boolean): void {
+    node.waits = !isIn
+    this.onChange()
   }
 
   remove(node: SimNode): void {
