@@ -106,6 +106,7 @@ export const METHODS = {
   appConnectorRoutes: row<void, Readonly<Record<string, unknown>>>('appc-route-info', ['GET'], 'open'),
   guiVisible: row<unknown, void>('set-gui-visible', ['POST'], 'open', usePost),
   policy: row<void, unknown>('policy/', ['GET', 'POST'], 'read', { denied: 'policy access denied' }),
+  lockStatus: row<void, unknown>('tka/status', ['GET'], 'read', { denied: 'lock status access denied', instead: [405, 'use GET'] }),
   updateCheck: row<void, ClientVersion>('update/check', ['GET'], 'open'),
   debug: row<void, unknown>('debug', ['POST'], 'write', { denied: 'debug access denied', instead: [405, 'POST required'] }),
   debugLogging: row<void, { readonly Error: string }>('component-debug-logging', ANY, 'write', { denied: 'debug access denied' }),

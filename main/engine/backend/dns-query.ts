@@ -40,7 +40,7 @@ export class DnsQueries {
     if (problem !== undefined) throw new EngineError('io', problem)
     const { env, model, dns } = this.#deps
     const question = { name, type }
-    const own = answerMagic(model.saved.prefs.CorpDNS ? model.netMap : undefined, QUERY_ID, question, Math.floor(env.clock.wallMs() / 1000))
+    const own = answerMagic(model.netMap, QUERY_ID, question, Math.floor(env.clock.wallMs() / 1000))
     if (own.kind === 'answer') return { bytes: own.bytes, resolvers: [] }
     const resolvers = own.resolvers.length > 0 ? own.resolvers : (dns?.systemResolvers() ?? []).map((Addr) => ({ Addr }))
     if (this.#asking >= MAX_ASKING) throw new EngineError('io', 'too many names are being looked up')

@@ -1,5 +1,5 @@
 /**
- * The exit node pref: an address is turned into the stable ID of the device that has it, as soon as the list knows it;
+ * Prefs that the network's map settles. The exit node: an address is turned into the stable ID of the device that has it, as soon as the list knows it;
  * switching it off remembers which one it was; and which of the offered ones is nearest.
  *
  * Source: tailscale ipnlocal (SetUseExitNodeEnabled, suggestExitNodeUsingDERP), 1.102.5.
@@ -11,11 +11,19 @@ import type { ExitNodeSuggestion, MaskedPrefs, Prefs } from '../../localapi/type
 import { offersExit } from './status.ts'
 import { nodeByIp } from './whois.ts'
 
+const DEFAULT_AUTO_UPDATE = 'default-auto-update'
+
 /** Prefs with ExitNodeID in place of a known ExitNodeIP; the same object when there is nothing to do. */
 export function resolveExitNode(prefs: Prefs, netMap: NetMap): Prefs {
   if (prefs.ExitNodeIP === '') return prefs
   const node = nodeByIp(netMap, prefs.ExitNodeIP)
   return node ? { ...prefs, ExitNodeID: node.StableID, ExitNodeIP: '' } : prefs
+}
+
+/** Prefs with the server's "no" to updating by itself where nobody has chosen; its "yes" is not ours to follow. */
+export function settleAutoUpdate(prefs: Prefs, self: Node): Prefs {
+  if (prefs.AutoUpdate.Apply !== null || self.CapMap?.[DEFAULT_AUTO_UPDATE]?.[0] !== false) return prefs
+  return { ...prefs, AutoUpdate: { ...prefs.AutoUpdate, Apply: false } }
 }
 
 /** The change that turns the last used exit node on or off; undefined when it is so already. Throws EngineError('io'). */

@@ -125,6 +125,13 @@ export class Views {
     return Object.fromEntries([...(this.#model.netMap?.peers.values() ?? [])].flatMap((peer) => (peer.DiscoKey ? [[peer.Key, peer.DiscoKey]] : [])))
   }
 
+  /** That there is no tailnet lock, in the shape of one. */
+  lockStatus(): unknown {
+    const NodeKey = publicNodeKey(this.#model) ?? null
+    const none = { NodeKeySigned: false, NodeKeySignature: null, TrustedKeys: null, VisiblePeers: null, FilteredPeers: null, StateID: 0 }
+    return { Enabled: false, Head: null, PublicKey: `nlpub:${'0'.repeat(64)}`, NodeKey, ...none }
+  }
+
   clientVersion(): ClientVersion | undefined {
     return this.#model.netMap?.clientVersion
   }

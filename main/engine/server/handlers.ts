@@ -112,6 +112,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   appConnectorRoutes: () => json({}),
   guiVisible: ({ body }) => (isObject(body) ? empty(200) : text(400, 'invalid JSON body')),
   policy,
+  lockStatus: ({ backend }) => jsonIndented(backend.views.lockStatus()),
   updateCheck: ({ backend }) => ({ kind: 'json', status: 200, value: backend.views.clientVersion() ?? { RunningLatest: true }, indent: false, headers: { 'Content-Type': 'text/plain; charset=utf-8' } }),
   debug,
   debugLogging: ({ query }) => json({ Error: `unknown component ${JSON.stringify(query.get('component') ?? '')}` }),
