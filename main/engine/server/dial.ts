@@ -37,7 +37,7 @@ export async function serveDial(request: IncomingMessage, socket: Duplex, head: 
   const plan = await door.plan(host, port)
   if (plan.kind === 'refuse') return refuseUpgrade(socket, 502, `resolve failure: ${plan.message}`)
   const ip = plan.addresses[0]!
-  if (plan.kind === 'system') return void socket.end(`HTTP/1.1 200 OK\r\nConnection: close\r\nDial-Self: true\r\nDial-Addr: ${formatAddrPort({ ip, port })}\r\nContent-Length: 0\r\n\r\n`)
+  if (plan.kind === 'system') return finish(socket, `HTTP/1.1 200 OK\r\nConnection: close\r\nDial-Self: true\r\nDial-Addr: ${formatAddrPort({ ip, port })}\r\nContent-Length: 0\r\n\r\n`)
   await join(socket, head, () => door.dial(ip, port, DIAL_MS))
 }
 
@@ -61,5 +61,11 @@ async function join(socket: Duplex, head: Buffer, open: () => Promise<Duplex>): 
 /** Ends an upgrade request with a plain answer. */
 export function refuseUpgrade(socket: Duplex, status: number, message: string): void {
   const body = `${message}\n`
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  finish(socket, `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+}
+
+/** The last words on a socket that the HTTP server has let go of: nobody else would notice its end. */
+function finish(socket: Duplex, words: string): void {
+  socket.on('error', () => socket.destroy())
+  socket.end(words, () => socket.destroy())
 }

@@ -166,15 +166,20 @@ function whois({ backend, query }: Call): Reply {
   if (addr === '') return text(400, "missing 'addr' parameter")
   const proto = query.get('proto') ?? ''
   const dst = query.get('dst_ip') ?? undefined
+  if (addr.startsWith('nodekey:') && !/^nodekey:[0-9a-f]{64}$/.test(addr)) return text(400, "invalid nodekey in 'addr' parameter")
   if (dst !== undefined && canonicalIp(dst) === undefined) return text(400, 'invalid dst_ip')
   const found = backend.views.whoIs(addr, proto === 'tcp' || proto === 'udp' ? proto : '', dst)
   if (found === 'bad-address') return text(400, "invalid 'addr' parameter")
-  return found ? jsonIndented(found) : text(404, 'no match for IP:port')
+  if (!found) return text(404, 'no match for IP:port')
+  // Rules for services of the network reach none of ours.
+  const service = query.get('svc_name') ?? ''
+  if (service !== '' && !/^svc:[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(service)) return text(400, 'invalid svc_name')
+  return jsonIndented(service === '' ? found : { ...found, CapMap: null })
 }
 
 const PING_TYPES: readonly string[] = ['disco', 'TSMP', 'ICMP', 'peerapi']
-/** IPv4's largest UDP payload on a 9000-byte link less our own headers, as the stock daemon limits it. */
-const MAX_PING_BYTES = 8_914
+/** What a datagram of the outer IPv4 can carry, as the stock daemon limits it. */
+const MAX_PING_BYTES = 65_467
 
 async function ping({ backend, query }: Call): Promise<Reply> {
   const ip = query.get('ip') ?? ''

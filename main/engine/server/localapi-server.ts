@@ -49,7 +49,7 @@ export interface ServerDeps {
 export class LocalApiServer {
   readonly #deps: ServerDeps
   readonly #server: Server
-  readonly #peers = new WeakMap<Socket, Peer>()
+  readonly #peers = new Map<Socket, Peer>()
   readonly #bodies: BodyReader
   #readers = 0
   readonly #requests = { writers: 0, readers: 0 }
@@ -100,10 +100,16 @@ export class LocalApiServer {
     this.#path = path
   }
 
+  /** Connections that are open now, upgraded ones too. */
+  get connections(): number {
+    return this.#peers.size
+  }
+
   /** Ends all connections and takes the socket away. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    this.#server.closeAllConnections()
+    // Those that were upgraded are no longer the HTTP server's.
+    for (const socket of this.#peers.keys()) socket.destroy()
     await closed
     if (this.#path !== undefined && !this.#path.startsWith('\\\\.\\pipe\\')) rmSync(this.#path, { force: true })
   }
@@ -112,6 +118,7 @@ export class LocalApiServer {
   #admit(socket: Socket): void {
     const peer = peerOf(socket, this.#deps.peerCredentials)
     this.#peers.set(socket, peer)
+    socket.once('close', () => this.#peers.delete(socket))
     if (this.#mayWrite(peer)) return
     if (this.#readers >= MAX_READERS) return void socket.destroy()
     this.#readers++

@@ -61,9 +61,9 @@ impl Counters {
     /// Counts a WireGuard message that came; `from` is none for one that a relay brought.
     #[inline]
     pub(crate) fn came(&mut self, from: Option<SocketAddr>, len: usize) {
-        let (packets, bytes) = match from {
-            Some(SocketAddr::V4(_)) => (&mut self.in_direct4_packets, &mut self.in_direct4_bytes),
-            Some(SocketAddr::V6(_)) => (&mut self.in_direct6_packets, &mut self.in_direct6_bytes),
+        let (packets, bytes) = match from.map(|from| from.ip().to_canonical().is_ipv4()) {
+            Some(true) => (&mut self.in_direct4_packets, &mut self.in_direct4_bytes),
+            Some(false) => (&mut self.in_direct6_packets, &mut self.in_direct6_bytes),
             None => (&mut self.in_relayed_packets, &mut self.in_relayed_bytes),
         };
         *packets += 1;
@@ -73,9 +73,9 @@ impl Counters {
     /// Counts a WireGuard message that went out; `to` is none for one that a relay takes.
     #[inline]
     pub(crate) fn went(&mut self, to: Option<SocketAddr>, len: usize) {
-        let (packets, bytes) = match to {
-            Some(SocketAddr::V4(_)) => (&mut self.out_direct4_packets, &mut self.out_direct4_bytes),
-            Some(SocketAddr::V6(_)) => (&mut self.out_direct6_packets, &mut self.out_direct6_bytes),
+        let (packets, bytes) = match to.map(|to| to.ip().to_canonical().is_ipv4()) {
+            Some(true) => (&mut self.out_direct4_packets, &mut self.out_direct4_bytes),
+            Some(false) => (&mut self.out_direct6_packets, &mut self.out_direct6_bytes),
             None => (&mut self.out_relayed_packets, &mut self.out_relayed_bytes),
         };
         *packets += 1;
