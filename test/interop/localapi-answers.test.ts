@@ -128,7 +128,7 @@ describe('the LocalAPI beside that of a real daemon', () => {
           await waitFor('the first line', () => lines.length > 0, { withinMs: 10_000 })
           await ours.api.patchPrefs({ RouteAll: true, RouteAllSet: true })
           await other.api.patchPrefs({ Hostname: 'renamed', HostnameSet: true })
-          const prefs = await told('prefs', (notify) => notify.Prefs != null)
+          const prefs = await told('prefs', (notify) => Boolean(notify.Prefs))
           const peers = await told('a changed peer', (notify) => notify.PeersChanged !== undefined)
           const theirs = readFileSync(new URL('../vectors/localapi/watch-ipn-bus-mask4238.ndjson', import.meta.url), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Notify)
           expect(unexpected(prefs, theirs.find((notify, i) => i > 0 && notify.Prefs))).toEqual([])
