@@ -107,7 +107,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   })
   const netmon = new Netmon({ env, interfaces, links: native.watchLinks ? { start: native.watchLinks } : undefined })
   const backend: Backend = new Backend({
-    env, store, stateKeys, config: configOf(options.configPath), health, control, magicsock, derp, dataplane,
+    env, store, stateKeys, config: configOf(options.configPath), forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns: { systemResolvers, ask: askResolver },
     hasNetwork: () => interfaces().some((address) => !address.internal),

@@ -24,7 +24,7 @@ describe.skipIf(executablePath === undefined)(`the app${executablePath === undef
     app = await _electron.launch({
       executablePath: executablePath!,
       args: ['--no-sandbox', '--disable-gpu', root, ...args],
-      env: { ...(process.env as Record<string, string>), BOWLINE_USER_DIR: userDir },
+      env: { ...(process.env as Record<string, string>), BOWLINE_USER_DIR: userDir, DBUS_SESSION_BUS_ADDRESS: '' },
     })
     const page = await app.firstWindow()
     await page.waitForLoadState()

@@ -222,6 +222,8 @@ export interface BackendDeps {
   readonly env: Env
   readonly store: StorePort
   /** undefined: the store is open as it is. */
+  /** No profile uses this server any more. */
+  readonly forgetServer?: (url: string) => void
   readonly config?: ConfigPort | undefined
   readonly stateKeys?: StateKeysPort | undefined
   readonly health: HealthPort

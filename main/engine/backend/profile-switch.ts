@@ -19,6 +19,8 @@ export interface ProfileSwitchDeps {
   readonly map: MapFlow
   readonly login: LoginFlow
   readonly profiles: Profiles
+  /** No profile uses this server any more. */
+  readonly forgetServer?: (url: string) => void
   /** Takes up the life of the profile that is in the model. */
   readonly begin: () => void
 }
@@ -48,10 +50,12 @@ export class ProfileSwitch {
   remove(id: string): void {
     const { model, profiles, env, knot } = this.#deps
     const isCurrent = id === model.saved.profile.id && model.saved.nodeKey !== undefined
-    if (!isCurrent && !profiles.other(id)) return
+    const server = (isCurrent ? model.saved : profiles.other(id))?.prefs.ControlURL
+    if (server === undefined) return
     env.journal.add({ part: 'backend', kind: 'profile-removed', why: 'a person asked for it', profile: id })
     if (isCurrent) this.#change('the profile in use was removed', () => profiles.save(profiles.replaceCurrent(), true))
     else profiles.remove(id)
+    if (server !== '' && !profiles.uses(server)) this.#deps.forgetServer?.(server)
     knot.refreshWarnings()
   }
 

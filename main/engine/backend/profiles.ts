@@ -102,6 +102,11 @@ export class Profiles {
     return this.#others.find(({ profile }) => profile.id === id)
   }
 
+  /** Whether a profile belongs to this server. */
+  uses(server: string): boolean {
+    return [this.#deps.model.saved, ...this.#others].some(({ prefs }) => prefs.ControlURL === server)
+  }
+
   /** Puts the profile in use to rest, unless nobody has signed in with it, and takes another; undefined = a new one. */
   take(next: SavedProfile | undefined): void {
     const { model, env, os } = this.#deps

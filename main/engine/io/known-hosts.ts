@@ -68,12 +68,21 @@ export class KnownHosts {
     if (by !== '' && by.length <= MAX_TEXT && by !== this.vouchedBy(host)) this.#set(host, { by })
   }
 
+  /** Forgets what was learnt of a host or an origin. */
+  forget(host: string): void {
+    if (this.#hosts.delete(host.toLowerCase())) this.#saveLater()
+  }
+
   #set(host: string, change: Partial<KnownHost>): void {
     const name = host.toLowerCase()
     const before = this.#hosts.get(name) ?? { addresses: [], atMs: 0 }
     this.#hosts.delete(name)
     this.#hosts.set(name, { ...before, ...change, atMs: this.#wallMs() })
     if (this.#hosts.size > MAX_HOSTS) this.#hosts.delete(this.#hosts.keys().next().value!)
+    this.#saveLater()
+  }
+
+  #saveLater(): void {
     this.#store.saveLater(FILE, () => `${JSON.stringify({ version: 1, hosts: Object.fromEntries(this.#hosts) }, null, 1)}\n`)
   }
 }

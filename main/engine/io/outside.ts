@@ -57,6 +57,14 @@ export class Outside {
     this.#proxies.setOwn(own)
   }
 
+  /** Nobody uses this server any more: what was added for it and learnt of it goes. */
+  readonly forgetServer = (url: string): void => {
+    this.trust.forget(url)
+    const { origin, hostname } = new URL(url)
+    this.#known.forget(origin)
+    this.#known.forget(hostname)
+  }
+
   readonly dial = (options: DialOptions): Promise<Socket> => dial(options, this.#world)
 
   readonly dialRelay = (host: string, port: number, options: RelayDialOptions): Promise<Socket> => dialRelay(host, port, options, this.#world)

@@ -142,6 +142,12 @@ export class ServerTrust implements Roots {
     return gone
   }
 
+  /** Forgets what was added for a server that nobody uses any more. */
+  forget(url: string): void {
+    const server = originOf(url)
+    if (this.#added.has(server)) this.#set(server, [])
+  }
+
   #origin(url: string | undefined): string {
     const origin = originOf(url ?? this.#options.server())
     if (origin === '') throw new EngineError('bad-argument', 'the control server must be given as a URL such as https://headscale.example.com')
