@@ -80,14 +80,16 @@ export class LoginFlow {
     if (prefs.WantRunning && prefs.ControlURL === '') throw new EngineError('bad-argument', 'No server is chosen: give its address with --login-server.')
     if (model.saved.nodeKey && model.saved.nodeKeyUrl !== prefs.ControlURL && prefs.ControlURL !== '') this.#forgetNodeKey('another server was chosen')
     const hadNodeKey = model.saved.nodeKey !== undefined
+    // A key that has ended is replaced at once: asking with it first would spend an auth key that is good for one device.
+    const isSpent = hadNodeKey && (model.life.keyExpired || model.control.kind === 'needs-login')
     this.#awaited = true
     const authKey = options.AuthKey ?? ''
     knot.takePrefs(prefs)
-    this.#started = authKey === '' ? undefined : { authKey, hadNodeKey, untilMs: env.clock.nowMs() + AUTH_KEY_KEPT_MS }
+    this.#started = authKey === '' ? undefined : { authKey, hadNodeKey: hadNodeKey && !isSpent, untilMs: env.clock.nowMs() + AUTH_KEY_KEPT_MS }
     if (!prefs.WantRunning) return
     if (authKey !== '') {
       this.#pending = 'auth-key'
-      this.#begin({ controlUrl: prefs.ControlURL, interactive: false, authKey })
+      this.#begin({ controlUrl: prefs.ControlURL, interactive: isSpent, authKey })
     } else if (hadNodeKey) this.resume()
     else knot.advance({ kind: 'control', state: 'needs-login' })
   }

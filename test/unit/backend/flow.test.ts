@@ -117,6 +117,17 @@ describe('signing in by a page', () => {
     expect(rig.control.logins.at(-1)).toMatchObject({ interactive: true, authKey: 'key-2' })
   })
 
+  test('an auth key for a sign-in that has ended is used once, with a new key, whatever the command sends behind it', () => {
+    const rig = joined()
+    const { ControlTime: _, ...message } = recorded('02-initial-one-peer.json')
+    rig.map({ Node: { ...message.Node!, Expired: true } })
+    rig.backend.startWith({ UpdatePrefs: UP, AuthKey: 'key-2' })
+    expect(rig.control.logins.at(-1)).toMatchObject({ interactive: true, authKey: 'key-2', nodeKey: expect.any(PrivateKey) })
+    const logins = rig.control.logins.length
+    rig.backend.loginInteractive()
+    expect(rig.control.logins).toHaveLength(logins)
+  })
+
   test('a new key is in force at once', () => {
     const rig = joined()
     const before = rig.magicsock.nodeKey
