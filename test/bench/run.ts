@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { runOk } from '../support/child.ts'
 import { benchConnect } from './connect.ts'
 import { benchIdle } from './idle.ts'
+import { benchLogin } from './login.ts'
 import { benchNetmap } from './netmap.ts'
 import type { BenchOptions } from './options.ts'
 import { benchPipe } from './pipe.ts'
@@ -19,6 +20,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   'socks-loss': benchSocksLoss,
   connect: benchConnect,
   idle: benchIdle,
+  login: benchLogin,
   pipe: benchPipe,
   netmap: benchNetmap,
 }
