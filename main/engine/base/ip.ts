@@ -187,18 +187,27 @@ function bytesInside(net: Uint8Array, bits: number, host: Uint8Array): boolean {
   return rest === 0 || ((net[whole]! ^ host[whole]!) & (0xff << (8 - rest)) & 0xff) === 0
 }
 
-const within = (texts: readonly string[]): ((ip: string) => boolean) => {
+const withinBytes = (texts: readonly string[]): ((host: Uint8Array) => boolean) => {
   const nets = texts.map((text) => parsePrefix(text)!).map(({ ip, bits }) => ({ bytes: parseIp(ip)!, bits }))
+  return (host) => nets.some((net) => bytesInside(net.bytes, net.bits, host))
+}
+
+const within = (texts: readonly string[]): ((ip: string) => boolean) => {
+  const inside = withinBytes(texts)
   return (ip) => {
     const host = parseIp(ip)
-    return host !== undefined && nets.some((net) => bytesInside(net.bytes, net.bits, host))
+    return host !== undefined && inside(host)
   }
 }
 
 /** 100.64.0.0/10 without ChromeOS's VM range, and fd7a:115c:a1e0::/48. */
-export const isTailscaleIp = (ip: string): boolean => inTailscale(ip) && !inChromeOs(ip)
-const inTailscale = within(['100.64.0.0/10', 'fd7a:115c:a1e0::/48'])
-const inChromeOs = within(['100.115.92.0/23'])
+export const isTailscaleBytes = (bytes: Uint8Array): boolean => inTailscale(bytes) && !inChromeOs(bytes)
+const inTailscale = withinBytes(['100.64.0.0/10', 'fd7a:115c:a1e0::/48'])
+const inChromeOs = withinBytes(['100.115.92.0/23'])
+export const isTailscaleIp = (ip: string): boolean => {
+  const bytes = parseIp(ip)
+  return bytes !== undefined && isTailscaleBytes(bytes)
+}
 export const isLoopbackIp = within(['127.0.0.0/8', '::1/128'])
 export const isPrivateIp = within(['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'])
 export const isLinkLocalIp = within(['169.254.0.0/16', 'fe80::/10'])

@@ -10,7 +10,7 @@
  *
  * Source: control facts §9.2 and §4.9, dataplane facts §9.1.
  */
-import { isTailscaleIp, parseAddrPort, parseIp, parsePrefix } from '../../base/ip.ts'
+import { formatIp, isTailscaleBytes, parseAddrPort, parseIp } from '../../base/ip.ts'
 import type { AddrPort } from '../../base/ip.ts'
 import { isZeroKey, parseDiscoKey, parseNodeKey } from '../../base/keys.ts'
 import { ZERO_TIME } from '../tailcfg/types.ts'
@@ -76,40 +76,51 @@ export function expiryOf(node: Node): number {
 
 function sourcesOf(node: Node, { acceptRoutes, exitNodeId, selfAddresses }: PeerContext): readonly string[] {
   const own: string[] = []
-  const asSent = new Set<string>()
   for (const address of node.Addresses ?? []) {
-    const prefix = canonical(address)
-    if (prefix === undefined || !isOwnAddress(prefix) || coversOwn(prefix, selfAddresses) || own.includes(prefix)) continue
-    own.push(prefix)
-    asSent.add(address)
+    const read = readPrefix(address)
+    if (read?.isOwn === true && !coversOwn(read.prefix, selfAddresses) && !own.includes(read.prefix)) own.push(read.prefix)
   }
-  const routes = new Set<string>()
+  const routes: string[] = []
   const isExitNode = exitNodeId !== '' && node.StableID === exitNodeId
   for (const text of node.UnsignedPeerAPIOnly === true ? [] : (node.AllowedIPs ?? [])) {
     // Most nodes repeat their addresses here, letter by letter.
-    if (asSent.has(text)) continue
-    const prefix = canonical(text)
+    if (own.includes(text)) continue
+    const prefix = readPrefix(text)?.prefix
     if (prefix === undefined || own.includes(prefix) || SERVICE_ADDRESSES.has(prefix)) continue
     const isDefault = prefix === '0.0.0.0/0' || prefix === '::/0'
-    if (isDefault ? isExitNode : acceptRoutes && !coversOwn(prefix, selfAddresses)) routes.add(prefix)
+    if (isDefault ? isExitNode : acceptRoutes && !coversOwn(prefix, selfAddresses)) routes.push(prefix)
   }
-  return [...own.sort(), ...[...routes].sort()]
-}
-
-/** A single address of the network's own range; anything else a node has is a route. */
-function isOwnAddress(prefix: string): boolean {
-  const slash = prefix.indexOf('/')
-  const ip = prefix.slice(0, slash)
-  const bits = Number(prefix.slice(slash + 1))
-  return bits === (ip.includes(':') ? 128 : 32) && isTailscaleIp(ip) && !SERVICE_ADDRESSES.has(prefix)
+  return [...own.sort(), ...[...new Set(routes)].sort()]
 }
 
 /** "ip/bits" in canonical text; undefined when it is none or has host bits. The same text where it is canonical. */
 export function canonical(text: string): string | undefined {
-  const prefix = parsePrefix(text)
-  if (!prefix || hasHostBits(parseIp(prefix.ip)!, prefix.bits)) return undefined
-  const said = `${prefix.ip}/${prefix.bits}`
-  return said === text ? text : said
+  return readPrefix(text)?.prefix
+}
+
+/** `isOwn`: a single address of the network's own range; anything else that a node has is a route. */
+function readPrefix(text: string): { readonly prefix: string; readonly isOwn: boolean } | undefined {
+  const slash = text.indexOf('/')
+  const bytes = parseIp(slash < 0 ? text : text.slice(0, slash))
+  const bits = bytes && readBits(text, slash, bytes.length * 8)
+  if (bytes === undefined || bits === undefined || hasHostBits(bytes, bits)) return undefined
+  const said = `${formatIp(bytes)}/${bits}`
+  const prefix = said === text ? text : said
+  return { prefix, isOwn: bits === bytes.length * 8 && isTailscaleBytes(bytes) && !SERVICE_ADDRESSES.has(prefix) }
+}
+
+/** Bits of a prefix text: decimal without leading zero, at most `max`; an address alone has all. */
+function readBits(text: string, slash: number, max: number): number | undefined {
+  if (slash < 0) return max
+  const { length } = text
+  if (length === slash + 1 || length > slash + 4 || (text[slash + 1] === '0' && length > slash + 2)) return undefined
+  let bits = 0
+  for (let i = slash + 1; i < length; i++) {
+    const digit = text.charCodeAt(i) - 48
+    if (digit < 0 || digit > 9) return undefined
+    bits = bits * 10 + digit
+  }
+  return bits <= max ? bits : undefined
 }
 
 function hasHostBits(bytes: Uint8Array, bits: number): boolean {

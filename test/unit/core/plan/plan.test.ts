@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isDecodeError } from '../../../../main/engine/base/errors.ts'
+import { parseIp, parsePrefix } from '../../../../main/engine/base/ip.ts'
 import { applyMapResponse } from '../../../../main/engine/core/netmap/apply.ts'
 import { IdTable } from '../../../../main/engine/core/netmap/id-table.ts'
 import type { NetMap } from '../../../../main/engine/core/netmap/types.ts'
 import { Planner } from '../../../../main/engine/core/plan/plan.ts'
+import { canonical } from '../../../../main/engine/core/plan/plan-peer.ts'
 import type { PlanPrefs } from '../../../../main/engine/core/plan/plan.ts'
 import type { MapResponse, Node } from '../../../../main/engine/core/tailcfg/types.ts'
 
@@ -195,4 +197,18 @@ describe('a planner', () => {
     // 1 ms each would be ten times what it takes on an idle machine.
     expect(performance.now() - startedMs).toBeLessThan(1000)
   })
+})
+
+test('a prefix is read as the parser of addresses reads it', () => {
+  const part = fc.oneof(fc.integer({ min: 0, max: 300 }).map(String), fc.constantFrom('0', '00', '64', '100', '', 'a', 'fd7a', '::'))
+  const text = fc.oneof(
+    fc.tuple(part, part, part, part, part).map(([a, b, c, d, bits]) => `${a}.${b}.${c}.${d}/${bits}`),
+    fc.tuple(part, part, part).map(([a, b, bits]) => `${a}::${b}/${bits}`), fc.string({ maxLength: 20 }), fc.constantFrom('100.64.0.1', '10.0.0.0/8', '10.0.0.1/8', '::/0', '0.0.0.0/0', 'fd7a:115c:a1e0:0::1/128'),
+  )
+  fc.assert(fc.property(text, (one) => {
+    const read = parsePrefix(one)
+    const bytes = read && parseIp(read.ip)!
+    const isNet = bytes && [...bytes].every((byte, i) => (byte & (0xff >> Math.min(8, Math.max(0, read.bits - 8 * i)))) === 0 || 8 * i + 8 <= read.bits)
+    expect(canonical(one)).toBe(isNet ? `${read.ip}/${read.bits}` : undefined)
+  }), { numRuns: 3000 })
 })
