@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { Backend } from './backend/backend.ts'
 import type { ConfigPort, StorePort } from './backend/ports.ts'
 import type { Env } from './base/env.ts'
-import { EngineError } from './base/errors.ts'
+import { EngineError, errorText } from './base/errors.ts'
 import { formatAddrPort, type AddrPort } from './base/ip.ts'
 import { makeLog, type LogLevel } from './base/log.ts'
 import { Control } from './control/control.ts'
@@ -111,6 +111,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns: { systemResolvers, ask: askResolver },
     hasNetwork: () => interfaces().some((address) => !address.internal),
+    setRandomPort: (on) => setRandomPort(dataplane, magicsock, env, on ? 0 : options.port),
     resolve: resolveHost, knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })
   const server = new LocalApiServer({
@@ -177,6 +178,17 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     socks5: socks5 && formatAddrPort(socks5), http: httpProxy && formatAddrPort(httpProxy),
   })
   return { socketPath: options.socketPath, udpPort: port, socks5, httpProxy, failed, stop: unwind }
+}
+
+/** Another UDP port; the old one stays when there is none to be had. */
+function setRandomPort(dataplane: Dataplane, magicsock: Magicsock, env: Env, wanted: number): void {
+  try {
+    const { port } = dataplane.rebind(wanted)
+    magicsock.setPort(port)
+    env.log.info(`UDP port ${port} (${wanted === 0 ? 'the server wants any port' : 'the usual one'})`)
+  } catch (error) {
+    env.log.warn('the UDP port stays', { error: errorText(error) })
+  }
 }
 
 /** The state directory, locked, with its journal; or memory alone for "mem:". */

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { waitFor } from '../support/wait.ts'
-import { nodeView } from './control/node-view.ts'
+import { nodeView, selfView } from './control/node-view.ts'
 import type { SimNode } from './control/tailnet.ts'
 import { hasAddon, Lab } from './engine-lab.ts'
 
@@ -82,6 +82,15 @@ suite(`what control asks and tells${hasAddon ? '' : ' (the native add-on is not 
     expect(await ada.page('web', 1000).catch(() => 'no answer')).not.toBe('hello')
     jail(false)
     await waitFor('ada to be let in again', async () => (await ada.page('web').catch(() => '')) === 'hello', { withinMs: 10_000 })
+  })
+
+  test('another UDP port is taken when the server wants that, and traffic goes on', async () => {
+    const [ada] = await lab.pair()
+    const self = selfView(lab.control.tailnet, node('ada'), 131)
+    const old = ada.udpPort
+    lab.control.sendTo(node('ada'), { Node: { ...self, CapMap: { ...self.CapMap, 'randomize-client-port': null } } })
+    await waitFor('the new port', () => lab.log.some((line) => /^ada: .*UDP port \d+ \(the server wants any port\)/.test(line) && !line.includes(`UDP port ${old} `)), { withinMs: 10_000 })
+    await waitFor('the page over the new port', async () => (await ada.page('web').catch(() => '')) === 'hello', { withinMs: 10_000 })
   })
 
   test("a peer's new key, and its end and return, take effect at once", async () => {

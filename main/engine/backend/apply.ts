@@ -3,6 +3,7 @@
  * path finding, which starts to use the others at once. Taking away goes the same way: an empty plan.
  */
 import type { NodePublicKey, PrivateKey } from '../base/keys.ts'
+import type { Knobs } from '../core/netmap/knobs.ts'
 import type { DerpMap } from '../core/tailcfg/types.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { DataplanePort, DerpPort, MagicsockPort } from './ports.ts'
@@ -11,6 +12,7 @@ export interface ApplyDeps {
   readonly dataplane: DataplanePort
   readonly derp: DerpPort
   readonly magicsock: MagicsockPort
+  readonly setRandomPort: (on: boolean) => void
 }
 
 export interface Wanted {
@@ -19,6 +21,7 @@ export interface Wanted {
   readonly privateKey: PrivateKey | undefined
   readonly publicKey: NodePublicKey | undefined
   readonly plainHttp: boolean
+  readonly knobs: Knobs
 }
 
 export class Applier {
@@ -41,6 +44,7 @@ export class Applier {
     if (newKey) derp.setPrivateKey(wanted.privateKey)
     const map = wanted.plan.magicsock.derpMap
     if (map !== last?.plan.magicsock.derpMap) derp.setMap(map)
+    if (wanted.knobs.randomPort !== (last?.knobs.randomPort ?? false)) this.#deps.setRandomPort(wanted.knobs.randomPort)
     if (newKey) magicsock.setNodeKey(wanted.publicKey)
     if (newKey || wanted.plan.magicsock !== last?.plan.magicsock) magicsock.setConfig(wanted.plan.magicsock)
     if (wanted.privateKey === undefined) derp.setHome(0)

@@ -8,6 +8,7 @@
  * login.ts (signing in and out), map-flow.ts (the list of devices). This file only connects.
  */
 import { EngineError } from '../base/errors.ts'
+import { knobsOf, NO_KNOBS } from '../core/netmap/knobs.ts'
 import { EMPTY_PLAN, Planner } from '../core/plan/plan.ts'
 import { STATE_NUMBER } from '../../localapi/types.ts'
 import type { Notify, PingResult, PingType, Prefs, StartOptions } from '../../localapi/types.ts'
@@ -315,7 +316,7 @@ export class Backend {
     }
     this.#model.plan = plan
     const plainHttp = this.#deps.derpPlainHttp || (on && relaysArePlain(saved.nodeKeyUrl, netMap.derpMap))
-    this.#applier.apply({ plan, privateKey: on ? saved.nodeKey : undefined, publicKey: on ? publicNodeKey(this.#model) : undefined, plainHttp })
+    this.#applier.apply({ plan, privateKey: on ? saved.nodeKey : undefined, publicKey: on ? publicNodeKey(this.#model) : undefined, plainHttp, knobs: on ? knobsOf(netMap.self) : NO_KNOBS })
     if (life.applied !== on) this.#advance({ kind: 'applied', on })
   }
 

@@ -235,6 +235,8 @@ export interface BackendDeps {
   readonly hostinfo: () => Hostinfo
   /** Whether this machine has an address that could carry traffic. */
   readonly hasNetwork: () => boolean
+  /** UDP on any port, or on the wanted one again. */
+  readonly setRandomPort: (on: boolean) => void
   /** Addresses of a name as the system resolves it; rejects when there is none. */
   readonly resolve: (host: string) => Promise<readonly string[]>
   readonly dns?: DnsPort

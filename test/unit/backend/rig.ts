@@ -180,6 +180,8 @@ export interface Rig {
   readonly health: Health
   readonly backend: Backend
   hasNetwork: boolean
+  /** Wishes for any UDP port, in order. */
+  readonly ports: boolean[]
   /** What a watcher with the mask has heard so far. */
   watch(mask: number): Notify[]
   /** Control says: signed in with this key, then this map. */
@@ -208,6 +210,7 @@ export function makeRig(options: { store?: StorePort; config?: ConfigPort; resol
     derp,
     dataplane,
     hasNetwork: () => rig.hasNetwork,
+    setRandomPort: (on) => rig.ports.push(on),
     hostinfo: () => ({ OS: 'linux', Hostname: 'box', IPNVersion: '0.1.0' }),
     resolve: options.resolve ?? (() => Promise.reject(new Error('no such name'))),
     version: '0.1.0',
@@ -216,7 +219,7 @@ export function makeRig(options: { store?: StorePort; config?: ConfigPort; resol
   })
   let netMap: NetMap | undefined
   const rig: Rig = {
-    clock, env, journal, store, control, dataplane, magicsock, derp, health, backend, hasNetwork: true,
+    clock, env, journal, store, control, dataplane, magicsock, derp, health, backend, hasNetwork: true, ports: [],
     watch(mask) {
       const heard: Notify[] = []
       backend.watch(mask, { write: (notify) => heard.push(notify) > 0, end: () => {} })
