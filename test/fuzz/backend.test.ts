@@ -120,7 +120,7 @@ fuzz('an engine starts with saved files of any rubbish, and can be signed in', (
   rig.clock.advance(5000)
   if (chance.is(0.1)) stillWorks(rig)
   rig.backend.stop()
-}, { share: 0.3, growthMb: 40 })
+}, { share: 0.15, growthMb: 40 })
 
 test('the files that are damaged are all that the engine keeps', () => {
   expect([...GOOD_FILES.keys()]).toEqual(expect.arrayContaining(['state', expect.stringMatching(/^netmap/)]))
@@ -164,7 +164,7 @@ fuzz('settings of any rubbish are taken whole or refused with a sentence and not
   ask(rig)
   if (chance.is(0.1)) stillWorks(rig)
   rig.backend.stop()
-}, { share: 0.3, growthMb: 40 })
+}, { share: 0.15, growthMb: 40 })
 
 fuzz('maps and messages of any rubbish leave every view answering', (chance) => {
   const rig = rigWith(new Files())
@@ -185,4 +185,4 @@ fuzz('maps and messages of any rubbish leave every view answering', (chance) => 
   rig.backend.facts.dataplane.onProxyRequest({ id: 1, via: 'socks5', host: chance.text(), port: 80 })
   if (chance.is(0.1)) stillWorks(rig)
   rig.backend.stop()
-}, { share: 0.3, growthMb: 40 })
+}, { share: 0.15, growthMb: 40 })

@@ -109,7 +109,7 @@ fuzz('HTTP/2 of any rubbish inside Noise ends in a clear state, and a good serve
   if (chance.is(0.3)) await lab.recover()
   lab.stop()
   await settle(4)
-}, { share: 0.015, growthMb: 60 })
+}, { share: 0.01, growthMb: 60 })
 
 fuzz('what the server answers to a registration or for its key is read, or refused with a code and a sentence', async (chance) => {
   const raw: unknown = JSON.parse(JSON.stringify(chance.is(0.2) ? chance.json() : chance.damageJson(REGISTERED)))
@@ -166,4 +166,4 @@ fuzz('answers of any rubbish to /key, register and map end in a clear state, and
   if (chance.is(0.3)) await lab.recover()
   lab.stop()
   await settle(4)
-}, { share: 0.015, growthMb: 60 })
+}, { share: 0.01, growthMb: 60 })

@@ -40,7 +40,7 @@ test.runIf(hasAddon)('an engine goes on through hundreds of damaged maps, and ca
   const node = control.tailnet.nodeNamed('ada')
   const web = control.tailnet.nodeNamed('web')
   const chance = new Chance(seededRandom(FUZZ_SEED))
-  const count = Math.ceil(FUZZ_CASES * 0.2)
+  const count = Math.ceil(FUZZ_CASES * 0.15)
   for (let sent = 0; sent < count; ) {
     const message: Record<string, unknown> = { ...(JSON.parse(JSON.stringify(chance.damageJson(chance.pick(RECORDED)))) as object) }
     for (const field of LEFT_OUT) delete message[field]

@@ -42,7 +42,7 @@ fuzz('a handshake ends well only with the untouched answer of the server whose k
   const untouched = equal(stream.subarray(0, RESPONSE_BYTES), good)
   expect(result.kind === 'done').toBe(untouched)
   if (result.kind === 'refused') expect(result.text).toMatch(/^[\x20-\x7e]{0,4096}$/)
-}, { share: 0.2 })
+}, { share: 0.1 })
 
 function hostileAnswer(chance: Chance, initiation: Uint8Array, good: Uint8Array): Uint8Array {
   switch (chance.int(0, 9)) {
@@ -80,7 +80,7 @@ fuzz('a downgraded or reflected handshake gives no keys, whatever the version', 
   const answered = respond(SERVER, shown, chance.bytes(32))
   expect(isDecodeError(answered)).toBe(other !== version)
   if (other !== version) expect(client.handleBytes(initiation).kind).not.toBe('done')
-}, { share: 0.1 })
+}, { share: 0.05 })
 
 fuzz('records open to what was sealed, in order, up to the first damage, and never after it', (chance) => {
   const [toServer, toClient] = [chance.bytes(32), chance.bytes(32)]

@@ -108,4 +108,4 @@ fuzz('hostile peers and relays are looked for in vain, and no more than that', a
   expect(unheard).toEqual([])
   expect(sent).toBeLessThan(2500)
   expect(dials).toBeLessThan(200)
-}, { share: 0.2, growthMb: 40 })
+}, { share: 0.1, growthMb: 40 })

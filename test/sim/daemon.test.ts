@@ -48,31 +48,28 @@ function modes(folder: string): Record<string, string> {
 }
 
 describe.runIf(process.platform !== 'win32')('a signal', () => {
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    test(`${signal} ends it in order while it starts, while it signs in and while it is connected`, async () => {
-      const starting = start()
-      await waitFor('the state to be locked', () => existsSync(join(dir, 'state', 'engine.lock')), { withinMs: 20_000, everyMs: 5 })
-      expect(await starting.stop(signal)).toEqual({ code: 0, signal: null })
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s ends it in order, and the sign-in is kept', async (signal) => {
+    const connected = await start().ready()
+    await connected.join(url, key())
+    expect(await connected.stop(signal)).toEqual({ code: 0, signal: null })
+    expect(existsSync(connected.socketPath)).toBe(false)
+    expect(existsSync(join(dir, 'state', 'engine.lock'))).toBe(false)
+    expect(connected.output).not.toMatch(/broken invariant|Error:/)
+    const again = await start().ready()
+    await waitFor('the sign-in to be kept', async () => (await again.state()) === 'Running', { withinMs: 20_000 })
+  }, 60_000)
 
-      server.faults.add('/machine/register', { kind: 'hold' })
-      const signingIn = await start().ready()
-      const asked = server.counts.get('/ts2021') ?? 0
-      await signingIn.call('POST', 'start', { UpdatePrefs: { ControlURL: url, WantRunning: true }, AuthKey: key() })
-      await waitFor('the sign-in to be under way', () => (server.counts.get('/ts2021') ?? 0) > asked, { withinMs: 20_000 })
-      expect(await signingIn.stop(signal)).toEqual({ code: 0, signal: null })
-      server.faults.clear()
-
-      const connected = await start().ready()
-      await connected.join(url, key())
-      expect(await connected.stop(signal)).toEqual({ code: 0, signal: null })
-      expect(existsSync(connected.socketPath)).toBe(false)
-      expect(existsSync(join(dir, 'state', 'engine.lock'))).toBe(false)
-      expect(connected.output).not.toMatch(/broken invariant|Error:/)
-
-      const again = await start().ready()
-      await waitFor('the sign-in to be kept', async () => (await again.state()) === 'Running', { withinMs: 20_000 })
-    }, 60_000)
-  }
+  test('ends it in order while it starts and while it signs in, too', async () => {
+    const starting = start()
+    await waitFor('the state to be locked', () => existsSync(join(dir, 'state', 'engine.lock')), { withinMs: 20_000, everyMs: 5 })
+    expect(await starting.stop('SIGTERM')).toEqual({ code: 0, signal: null })
+    server.faults.add('/machine/register', { kind: 'hold' })
+    const signingIn = await start().ready()
+    const asked = server.counts.get('/ts2021') ?? 0
+    await signingIn.call('POST', 'start', { UpdatePrefs: { ControlURL: url, WantRunning: true }, AuthKey: key() })
+    await waitFor('the sign-in to be under way', () => (server.counts.get('/ts2021') ?? 0) > asked, { withinMs: 20_000 })
+    expect(await signingIn.stop('SIGTERM')).toEqual({ code: 0, signal: null })
+  }, 60_000)
 })
 
 describe.runIf(process.platform !== 'win32')('streams', () => {
