@@ -1,6 +1,6 @@
 /**
  * `login`: how long a person waits who signs in. `login-link`: the administrator's approval is given → Running, for a daemon
- * that waits with its link. Seconds; the approval counts from when the server's command has ended.
+ * that waits with its link; then the change of account (switch.ts). Seconds; the approval counts from when the server's command has ended.
  */
 import { Lab } from '../interop/lab/lab.ts'
 import type { NodeKind } from '../interop/lab/node.ts'
@@ -8,6 +8,7 @@ import { requirePeers } from '../interop/lab/peers.ts'
 import { waitFor, within } from '../support/wait.ts'
 import type { BenchOptions } from './options.ts'
 import { compare, print, type Sample } from './row.ts'
+import { benchSwitch } from './switch.ts'
 
 /** Brings a node to its link, approves that and resolves with the seconds from there to State = Running on the bus. */
 async function linkSeconds(lab: Lab, kind: NodeKind, name: string): Promise<Sample> {
@@ -47,4 +48,5 @@ async function benchLink({ pairs }: BenchOptions): Promise<void> {
 
 export async function benchLogin(options: BenchOptions): Promise<void> {
   await benchLink(options)
+  await benchSwitch(options)
 }
