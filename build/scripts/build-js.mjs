@@ -13,7 +13,7 @@ const sourcesMs = newestProgramMs()
 
 /** Writes one bundle and answers its size in bytes. */
 async function bundle(input, file, format) {
-  const made = await rolldown({ input: `${root}${input}`, platform: 'node', external: [/^node:/, 'electron', /\.node$/], logLevel: 'warn' })
+  const made = await rolldown({ input: `${root}${input}`, platform: 'node', resolve: { mainFields: ['module', 'main'] }, external: [/^node:/, 'electron', /\.node$/], logLevel: 'warn' })
   const parts = format === 'esm' ? { dir: `${root}dist`, entryFileNames: file, chunkFileNames: `${parse(file).name}-[name].mjs` } : { file: `${root}dist/${file}`, codeSplitting: false }
   const { output } = await made.write({ ...parts, format, sourcemap: false, minify: false })
   await made.close()

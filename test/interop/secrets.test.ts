@@ -36,8 +36,8 @@ afterEach(async (context) => {
   removeTempDir(folder)
 })
 
-function nodeWith(env: Record<string, string>, name = 'n'): LabNode {
-  return new LabNode({ kind: 'bowline', name, folder, loginUrl: '', tailscaled: '', tailscale: '', env })
+function nodeWith(env: Record<string, string>, args: readonly string[] = []): LabNode {
+  return new LabNode({ kind: 'bowline', name: 'n', args, folder, loginUrl: '', tailscaled: '', tailscale: '', env })
 }
 
 const stateFiles = (): string[] => readdirSync(node.folder).filter((file) => file.startsWith('state')).map((file) => readFileSync(join(node.folder, file), 'utf8'))
@@ -143,8 +143,7 @@ suite(`keys in a real keyring${missing.length > 0 ? ` (not installed: ${missing.
     await node.start()
     await setHostname('unsealed')
     await node.stop()
-    const { command, args } = node.command
-    Object.defineProperty(node, 'command', { value: { command, args: [...args, '--encrypt-state=false'] } })
+    node = nodeWith({ DBUS_SESSION_BUS_ADDRESS: keyring.busAddress }, ['--encrypt-state=false'])
     await node.start()
     expect(await hostname()).toBe('unsealed')
     await waitFor('the key to be gone', async () => !(await keyring.items()).includes('collection/login/'), { withinMs: 10_000 })

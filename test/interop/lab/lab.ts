@@ -45,6 +45,8 @@ export interface LabOptions {
 
 export interface AddOptions {
   env?: Readonly<Record<string, string>>
+  /** More flags of the daemon. */
+  args?: readonly string[]
   /** Words before the daemon's command. */
   prefix?: readonly string[]
   /** Another Node to run our engine and our command. */

@@ -28,6 +28,8 @@ export interface NodeOptions {
   loginUrl: string
   /** More environment, such as TS_DEBUG_ALWAYS_USE_DERP. */
   env?: Readonly<Record<string, string>>
+  /** More flags of the daemon. */
+  args?: readonly string[]
   /** Words before the command, such as `ip netns exec NAME`. */
   prefix?: readonly string[]
   /** Another Node to run our engine and our command. */
@@ -91,6 +93,7 @@ export class LabNode {
       `--socks5-server=${host}:${this.socksPort}`,
       `--outbound-http-proxy-listen=${host}:${this.httpPort}`,
       `--port=${this.udpPort}`,
+      ...(this.#options.args ?? []),
     ]
     if (this.kind === 'tailscaled') return { command: this.#options.tailscaled, args: flags }
     return { command: this.#options.nodeProgram ?? nodeProgram, args: [engineSource, 'daemon', ...flags] }
