@@ -7,15 +7,15 @@ import { age } from './words.ts'
 export type Problem = NonNullable<SessionPage['Problem']>
 
 /** What to do about it, one sentence; "" when there is nothing to do. `nowMs` is wall time. */
-export function nextAction(problem: Problem, page: Pick<SessionPage, 'Server'>, nowMs: number): string {
+export function nextAction(problem: Problem, nowMs: number): string {
   const { Action: action, RetryAt: retryAt } = problem
   switch (action.Kind) {
     case 'sign-in-again':
       return 'Sign in again: bowline login'
     case 'new-auth-key':
-      return 'Make a new auth key at the server, and give it: bowline up --auth-key KEY'
+      return 'With another key: bowline up --auth-key KEY'
     case 'check-server':
-      return `Check the server's address${page.Server === '' ? '' : ` ${page.Server}`}, and give the right one: bowline up --login-server URL`
+      return 'With another address: bowline up --login-server URL'
     case 'ask-admin':
       return 'Ask whoever runs the server.'
     case 'wait': {
@@ -32,4 +32,9 @@ export function nextAction(problem: Problem, page: Pick<SessionPage, 'Server'>, 
       // An engine newer than this command may know more.
       return `${(action as { Label: string }).Label}.`
   }
+}
+
+/** What is wrong and what to do, as one text. */
+export function problemText(problem: Problem, nowMs: number): string {
+  return `${problem.Text} ${nextAction(problem, nowMs)}`.trim()
 }

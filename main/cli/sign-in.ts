@@ -9,8 +9,8 @@ import { STATE_NUMBER } from '../localapi/types.ts'
 import type { Notify, SessionPage } from '../localapi/types.ts'
 import { WATCH } from '../localapi/watch-mask.ts'
 import { CliError, EXIT } from './exit.ts'
-import { nextAction } from './next-action.ts'
-import type { Problem } from './next-action.ts'
+import { problemText } from './next-action.ts'
+import { pause } from './pause.ts'
 import { qrText } from './qr.ts'
 import type { QrFormat } from './qr.ts'
 import { StepLines } from './steps.ts'
@@ -30,6 +30,8 @@ export interface SignInOptions {
 
 /** A problem that lasts is told again only when it has other words. A page waits 30 s at the engine. */
 const PAGE_TIMEOUT_MS = 45_000
+/** Between two looks while bus and session disagree. */
+const DISAGREES_MS = 200
 
 export class SignIn {
   readonly #context: Context
@@ -62,9 +64,9 @@ export class SignIn {
     this.#first = await this.#page(undefined, signal)
     const over = new AbortController()
     const until = AbortSignal.any([signal, over.signal])
-    const bus = this.#context.api.watch(WATCH.initialState, (notify) => this.#take(notify), until)
+    const bus = this.#untilConnected(until)
     const pages = this.#followPages(until)
-    const asked = Promise.race([this.#busReady, bus]).then(ask).then((how) => (how === 'done' ? how : bus))
+    const asked = Promise.race([this.#busReady, bus]).then(ask).then((how) => (how === 'done' ? this.#confirmed(until).then((sure) => (sure ? how : bus)) : bus))
     try {
       return await Promise.race([bus, asked])
     } catch (error) {
@@ -75,6 +77,28 @@ export class SignIn {
       // What ends after the end is of no interest.
       await Promise.allSettled([bus, pages, asked])
     }
+  }
+
+  /** Follows the bus until it says that we are connected and the session does not say otherwise. */
+  async #untilConnected(signal: AbortSignal): Promise<Outcome> {
+    for (;;) {
+      const how = await this.#context.api.watch(WATCH.initialState, (notify) => this.#take(notify), signal)
+      if (how !== 'done' || (await this.#confirmed(signal))) return how
+      await pause(DISAGREES_MS, signal)
+    }
+  }
+
+  /**
+   * Whether the session agrees that this device is connected. The bus says so at once where the saved list of devices is used,
+   * before the server was asked: then its word is waited for, which is a yes too when the server cannot be reached.
+   */
+  async #confirmed(signal: AbortSignal): Promise<boolean> {
+    let page = await this.#page(undefined, signal)
+    while (page?.Kind === 'working' && !signal.aborted) page = await this.#page(page.Version, signal)
+    if (page) this.#latest = page
+    if (page?.Kind === 'failed') throw new CliError(EXIT.failed, 'sign-in-failed', 'Sign-in failed.')
+    if (page?.Kind === 'needs-login') this.#askForLink()
+    return page === undefined || page.Kind === 'running' || page.Kind === 'lost'
   }
 
   async #page(after: number | undefined, signal: AbortSignal): Promise<SessionPage | undefined> {
@@ -105,7 +129,8 @@ export class SignIn {
     const steps = page.Steps.length > 2
     if (steps) this.#lines.finished(page)
     if (page.AuthURL !== undefined) this.#sayLink(page.AuthURL)
-    if (page.Problem && page.Kind !== 'failed') this.#say(problemText(page.Problem, page))
+    // To sign in is what we do.
+    if (page.Problem && page.Kind !== 'failed' && page.Problem.Action.Kind !== 'sign-in-again') this.#say(problemText(page.Problem, Date.now()))
     if (steps) this.#lines.running(page)
   }
 
@@ -140,7 +165,7 @@ export class SignIn {
     this.#show(page)
     this.#lines.stop()
     const code = page.Problem.Code === 'access-denied' || page.Problem.Code === 'control-refused' ? EXIT.denied : EXIT.failed
-    return new CliError(code, 'sign-in-failed', `Sign-in failed: ${problemText(page.Problem, page)}`)
+    return new CliError(code, 'sign-in-failed', `Sign-in failed: ${problemText(page.Problem, Date.now())}`)
   }
 
   #sayLink(link: string): void {
@@ -158,9 +183,4 @@ export class SignIn {
     this.#said.add(text)
     if (!this.#context.json) this.#context.terminal.err(`${styled('warning', '!')} ${printable(text)}\n`)
   }
-}
-
-/** What is wrong and what to do. */
-export function problemText(problem: Problem, page: Pick<SessionPage, 'Server'>): string {
-  return `${problem.Text} ${nextAction(problem, page, Date.now())}`.trim()
 }

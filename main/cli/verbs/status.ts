@@ -1,11 +1,11 @@
 /**
  * bowline status: are we connected, who is there, which way packets go, what is wrong and what to do about it.
  */
-import type { PathsPage, PeerStatus, SessionPage, Status } from '../../localapi/types.ts'
+import type { PathsPage, PeerStatus, SessionPage, Status, Warning } from '../../localapi/types.ts'
 import { WATCH } from '../../localapi/watch-mask.ts'
 import { EXIT, usageError } from '../exit.ts'
 import type { ExitCode } from '../exit.ts'
-import { nextAction } from '../next-action.ts'
+import { problemText } from '../next-action.ts'
 import { printable, styled, table, widthOf, wrap } from '../text.ts'
 import type { Context, Verb } from '../verb.ts'
 import { printJson, printJsonLine } from '../verb.ts'
@@ -52,11 +52,16 @@ export const status: Verb = {
   },
 }
 
+/** How long status waits for the codes of what is wrong. */
+const HEALTH_MS = 2_000
+
 /** All that is shown, as it was at one moment. */
 export interface Look {
   readonly current: Status
   readonly paths: PathsPage
   readonly session: SessionPage | undefined
+  /** What is wrong, by code; the status has the same as texts. */
+  readonly warnings: Readonly<Record<string, Warning>>
   readonly nowMs: number
 }
 
@@ -69,8 +74,17 @@ export interface Shown {
 
 async function look({ api, args }: Context): Promise<Look> {
   const current = await api.call('status', { query: { peers: String(args.bool('peers')) } })
-  const [paths, session] = await Promise.all([api.call('paths').catch(() => ({ paths: [] })), api.call('session').catch(() => undefined)])
-  return { current, paths, session, nowMs: Date.now() }
+  const [paths, session, warnings] = await Promise.all([api.call('paths').catch(() => ({ paths: [] })), api.call('session').catch(() => undefined), warningsOf(api).catch(() => ({}))])
+  return { current, paths, session, warnings, nowMs: Date.now() }
+}
+
+async function warningsOf(api: Context['api']): Promise<Look['warnings']> {
+  let found: Look['warnings'] = {}
+  await api.watch(WATCH.initialState | WATCH.initialHealth, (notify) => {
+    found = notify.Health?.Warnings ?? {}
+    return true
+  }, AbortSignal.timeout(HEALTH_MS))
+  return found
 }
 
 const shownOf = ({ args, terminal }: Context): Shown => ({ activeOnly: args.bool('active'), self: args.bool('self'), header: args.bool('header'), columns: terminal.columns })
@@ -131,7 +145,8 @@ function portOf(text: string): number {
 }
 
 /** The whole text for a person. */
-export function statusText({ current, paths, session, nowMs }: Look, shown: Shown): string {
+export function statusText(page: Look, shown: Shown): string {
+  const { current, paths, session } = page
   const lines = [headline(current, session, shown.self)]
   if (current.BackendState === 'Running' || current.BackendState === 'Starting') {
     const byPeer = new Map(paths.paths.map((path) => [path.peer, path]))
@@ -142,21 +157,27 @@ export function statusText({ current, paths, session, nowMs }: Look, shown: Show
     if (rows.length > 0) lines.push('', fitted(shown.header ? [['Device', 'Address', 'Owner', 'System', 'Path'], ...rows] : rows, shown.columns))
     else if (current.Peer !== null) lines.push('', shown.activeOnly ? 'No device has traffic.' : 'No other device is on this network yet.')
   }
-  const problems = problemLines(current, session, nowMs)
+  const problems = problemLines(page)
   if (problems.length > 0) lines.push('', ...problems.map((text) => `${styled('warning', '!')} ${wrap(printable(text), (shown.columns ?? 100) - 2, 2)}`))
   return `${lines.join('\n')}\n`
 }
 
+/** Troubles that the session's own problem tells better, with what to do. */
+const SESSION_CODES: readonly string[] = ['login-state', 'key-expired', 'not-in-map-poll', 'tls-connection-failed', 'clock-wrong', 'blockblame-mitm-detected', 'proxy-failed']
+
 /** What is wrong, the session's own problem first and with what to do; then an end of the sign-in that comes near. */
-function problemLines(current: Status, session: SessionPage | undefined, nowMs: number): string[] {
+function problemLines({ current, warnings, session, nowMs }: Look): string[] {
   const problem = session?.Problem
-  const lines = problem ? [`${problem.Text} ${nextAction(problem, session, nowMs)}`.trim()] : []
-  // Stopped on purpose is no problem, and there is no other to tell then.
-  if (current.BackendState !== 'Stopped') lines.push(...current.Health.filter((text) => text.trim() !== problem?.Text.trim() && !(problem && text.includes(problem.Text.replace(/[.!?]$/, '')))))
+  const lines = problem ? [problemText(problem, nowMs)] : []
   const expiry = session?.KeyExpiry === undefined ? Number.NaN : Date.parse(session.KeyExpiry)
   const left = expiry - nowMs
-  if (session?.KeyExpired !== true && left > 0 && left < SOON_MS) lines.push(`The sign-in ends in ${age(left)}. Renew it without losing the connection: bowline up --force-reauth`)
-  return lines
+  const soon = session?.KeyExpired !== true && left > 0 && left < SOON_MS
+  if (soon) lines.push(`The sign-in ends in ${age(left)}. Renew it without losing the connection: bowline up --force-reauth`)
+  // Stopped on purpose is no problem, and there is no other to tell then.
+  if (current.BackendState === 'Stopped') return lines
+  const told = (code: string): boolean => (problem !== undefined && SESSION_CODES.includes(code)) || (soon && code === 'key-expires-soon')
+  const hidden = Object.values(warnings).filter((warning) => told(warning.WarnableCode)).map((warning) => warning.Text)
+  return [...lines, ...current.Health.filter((text) => !hidden.some((other) => text.includes(other)))]
 }
 
 /** An end of the sign-in within this time is said. */
@@ -171,6 +192,7 @@ function headline(current: Status, session: SessionPage | undefined, self: boole
     }
     case 'NeedsLogin':
       if (current.AuthURL !== '') return `${styled('strong', 'Waiting for your browser')}. Open: ${printable(current.AuthURL)}`
+      if (session?.KeyExpired === true) return styled('strong', 'Sign-in has ended')
       return session?.Problem ? word : `${word}. Sign in with: bowline up${session?.Server ? '' : ' --login-server URL'}`
     case 'Stopped':
       return `${word}. Connect with: bowline up`

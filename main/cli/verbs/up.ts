@@ -5,14 +5,15 @@
  * and --reset puts the rest back. `up` signs in when it must; `login` always does, as another account where one is signed in.
  */
 import { readFileSync } from 'node:fs'
-import type { MaskedPrefs, Prefs, Status } from '../../localapi/types.ts'
+import type { LoginProfile, MaskedPrefs, Prefs, Status } from '../../localapi/types.ts'
 import { CliError, EXIT, usageError } from '../exit.ts'
 import type { ExitCode } from '../exit.ts'
 import type { FlagSpec, Parsed } from '../flags.ts'
+import { problemText } from '../next-action.ts'
 import { inertNotes, PREF_FLAGS, prefFlagSpec, readPrefFlags, unusualFlags } from '../pref-flags.ts'
 import type { Present } from '../pref-flags.ts'
 import type { QrFormat } from '../qr.ts'
-import { problemText, SignIn } from '../sign-in.ts'
+import { SignIn } from '../sign-in.ts'
 import type { Outcome } from '../sign-in.ts'
 import { printable, styled } from '../text.ts'
 import type { Context, Verb } from '../verb.ts'
@@ -80,10 +81,12 @@ async function connect(context: Context, asLogin: boolean): Promise<ExitCode> {
   const server = prefsOf(args, { prefs: current, status: before }).ControlURL
   if (server === '') throw usageError('Which server? Give its address: bowline up --login-server https://headscale.example.com')
   if (!/^https?:\/\/[^/\s]/.test(server)) throw usageError(`--login-server wants an address such as https://headscale.example.com, not ${JSON.stringify(server)}.`)
+  let left: LoginProfile | undefined
   const usedUp = before.BackendState === 'NeedsLogin'
   const sameServer = current.ControlURL === server
   if (before.HaveNodeKey === true && current.ControlURL !== '' && !args.bool('force-reauth') && !(usedUp && sameServer)) {
     if (asLogin) {
+      left = ((await api.call('profiles', { rest: 'current' })) as LoginProfile)
       await api.call('profiles', { method: 'PUT' })
       before = await statusFor(args.text('exit-node'), api)
       current = { ...(await api.call('prefs')), ControlURL: server }
@@ -93,7 +96,12 @@ async function connect(context: Context, asLogin: boolean): Promise<ExitCode> {
   }
   const wanted = prefsOf(args, { prefs: current, status: before })
   if (!context.json) for (const note of [...keptNote(args, current), ...inertNotes(args)]) terminal.err(`${note}\n`)
-  return await signIn(context, { before, current, wanted, authKey, asLogin })
+  try {
+    return await signIn(context, { before, current, wanted, authKey, asLogin })
+  } catch (error) {
+    if (!left || !(error instanceof CliError)) throw error
+    throw new CliError(error.exitCode, error.code, `${error.message} Back to the account before: bowline switch ${left.ID}`)
+  }
 }
 
 interface Asked {
@@ -122,7 +130,8 @@ async function signIn(context: Context, { before, current, wanted, authKey, asLo
       return (await api.call('status', { query: { peers: 'false' } })).BackendState === 'Running' ? 'done' : 'wait'
     }
     await api.call('start', { body: { UpdatePrefs: wanted, ...(authKey === '' ? {} : { AuthKey: authKey }) } })
-    if (again || before.HaveNodeKey !== true || before.BackendState === 'NeedsLogin') await api.call('loginInteractive')
+    // A key is used once: asking again would use it twice.
+    if (again || before.HaveNodeKey !== true || (before.BackendState === 'NeedsLogin' && authKey === '')) await api.call('loginInteractive')
     return 'wait'
   })
   if (how !== 'done') throw await lateFailure(context, how, following)
@@ -134,7 +143,7 @@ async function lateFailure({ api, terminal, args }: Context, how: Exclude<Outcom
   const goesOn = 'The engine goes on trying: bowline status shows how far it is, bowline down ends it.'
   if (terminal.interrupted.aborted) return new CliError(EXIT.interrupted, 'interrupted', `Stopped waiting. ${goesOn}`)
   const { page } = following
-  const problem = page?.Problem ? problemText(page.Problem, page) : undefined
+  const problem = page?.Problem && page.Problem.Action.Kind !== 'sign-in-again' ? problemText(page.Problem, Date.now()) : undefined
   const now = await api.call('status', { query: { peers: 'false' } })
   const why = problem ?? (now.AuthURL !== '' ? 'Nobody has opened the page to sign in yet.' : (now.Health[0] ?? ''))
   return new CliError(EXIT.timeout, 'timeout', `Not connected within ${args.text('timeout')}. ${why === '' ? '' : `${why} `}${goesOn}`)
@@ -143,7 +152,10 @@ async function lateFailure({ api, terminal, args }: Context, how: Exclude<Outcom
 async function report({ api, json, terminal }: Context, following: SignIn): Promise<ExitCode> {
   const now = await api.call('status', { query: { peers: 'false' } })
   if (json) printJson(terminal, { BackendState: now.BackendState, Self: now.Self, TailscaleIPs: now.TailscaleIPs, MagicDNSSuffix: now.MagicDNSSuffix, Steps: following.page?.Steps ?? [] })
-  else terminal.out(`${connectedLine(now)}\n`)
+  else {
+    terminal.out(`${connectedLine(now)}\n`)
+    if (following.page?.Problem) terminal.err(`${styled('warning', '!')} ${printable(problemText(following.page.Problem, Date.now()))}\n`)
+  }
   return EXIT.ok
 }
 
