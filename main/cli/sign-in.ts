@@ -62,6 +62,7 @@ export class SignIn {
   /** Runs `ask` once both sources are open, and follows them; `ask` may answer that it is over already. */
   async run(signal: AbortSignal, ask: () => Promise<'done' | 'wait'>): Promise<Outcome> {
     this.#first = await this.#page(undefined, signal)
+    if (this.#first) this.#lines.skip(this.#first)
     const over = new AbortController()
     const until = AbortSignal.any([signal, over.signal])
     const bus = this.#untilConnected(until)
@@ -95,7 +96,8 @@ export class SignIn {
   async #confirmed(signal: AbortSignal): Promise<boolean> {
     let page = await this.#page(undefined, signal)
     while (page?.Kind === 'working' && !signal.aborted) page = await this.#page(page.Version, signal)
-    if (page) this.#latest = page
+    if (page?.Kind === 'running') this.#show(page)
+    else if (page) this.#latest = page
     if (page?.Kind === 'failed') throw new CliError(EXIT.failed, 'sign-in-failed', 'Sign-in failed.')
     if (page?.Kind === 'needs-login') this.#askForLink()
     return page === undefined || page.Kind === 'running' || page.Kind === 'lost'
@@ -129,8 +131,8 @@ export class SignIn {
     const steps = page.Steps.length > 2
     if (steps) this.#lines.finished(page)
     if (page.AuthURL !== undefined) this.#sayLink(page.AuthURL)
-    // To sign in is what we do.
-    if (page.Problem && page.Kind !== 'failed' && page.Problem.Action.Kind !== 'sign-in-again') this.#say(problemText(page.Problem, Date.now()))
+    // To sign in is what we do; a refused key ends it, and is told then.
+    if (page.Problem && page.Kind !== 'failed' && !['sign-in-again', 'new-auth-key'].includes(page.Problem.Action.Kind)) this.#say(problemText(page.Problem, Date.now()))
     if (steps) this.#lines.running(page)
   }
 
@@ -142,7 +144,7 @@ export class SignIn {
       return false
     }
     if (notify.ErrMessage !== null) throw new CliError(EXIT.failed, 'sign-in-failed', `Sign-in failed: ${notify.ErrMessage}`)
-    if (notify.BrowseToURL !== null) this.#sayLink(notify.BrowseToURL)
+    if (notify.BrowseToURL !== null) this.#tookLink(notify.BrowseToURL)
     if (notify.State === STATE_NUMBER.NeedsMachineAuth) this.#say('An administrator of the network has to approve this device. Waiting.')
     if (notify.State === STATE_NUMBER.NeedsLogin) this.#askForLink()
     if (notify.State !== null) this.#running = notify.State === STATE_NUMBER.Running
@@ -166,6 +168,12 @@ export class SignIn {
     this.#lines.stop()
     const code = page.Problem.Code === 'access-denied' || page.Problem.Code === 'control-refused' ? EXIT.denied : EXIT.failed
     return new CliError(code, 'sign-in-failed', `Sign-in failed: ${problemText(page.Problem, Date.now())}`)
+  }
+
+  /** A new link is told by the pages, in its place among the steps; one from before makes no new page. */
+  #tookLink(link: string): void {
+    if (this.#first === undefined) this.#sayLink(link)
+    else if (this.#first.AuthURL === link) this.#show(this.#first)
   }
 
   #sayLink(link: string): void {

@@ -33,12 +33,16 @@ export class StepLines {
     this.#terminal = terminal
   }
 
+  /** These steps are from before. */
+  skip(page: SessionPage): void {
+    for (const step of page.Steps) this.#said.add(keyOf(step))
+  }
+
   /** Says which steps are over since the last page. */
   finished(page: SessionPage): void {
     for (const step of page.Steps) {
-      const key = `${step.Step} ${step.State} ${step.State === 'failed' ? step.Why : ''}`
-      if (step.State === 'pending' || step.State === 'running' || this.#said.has(key)) continue
-      this.#said.add(key)
+      if (step.State === 'pending' || step.State === 'running' || this.#said.has(keyOf(step))) continue
+      this.#said.add(keyOf(step))
       this.#terminal.err(`${overLine(step)}\n`)
     }
   }
@@ -71,6 +75,9 @@ export class StepLines {
     else this.#terminal.err(`${text}\n`)
   }
 }
+
+/** A step is told once, unless it is gone through again. */
+const keyOf = (step: Step): string => `${step.Step} ${step.State} ${step.At ?? ''} ${step.State === 'failed' ? step.Why : ''}`
 
 function overLine(step: Step): string {
   const words = WORDS[step.Step]

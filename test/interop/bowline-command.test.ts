@@ -191,7 +191,9 @@ describe('every verb', () => {
         [['netcheck'], 0, { udp: true }],
         [['netcheck', '--format=json-line'], 0, { udp: true }],
         [['version', '--daemon'], 0, { version: expect.any(String), engine: expect.any(String) }],
-        [['dns', 'status'], 0, { UseNames: true, MagicDNS: { Enabled: true, Suffix: 'lab.internal', Self: 'ours.lab.internal' }, Config: { Domains: expect.any(Array) } }],
+        [['dns', 'status'], 0, { TailscaleDNS: true, CurrentTailnet: { MagicDNSEnabled: true, MagicDNSSuffix: 'lab.internal', SelfDNSName: 'ours.lab.internal.' }, SearchDomains: ['lab.internal'] }],
+        [['dns', 'query', 'real.lab.internal'], 0, { QueryType: 'A', ResponseCode: 'RCodeSuccess', Answers: [{ Name: 'real.lab.internal.', Type: 'TypeA', Body: expect.stringMatching(/^100\.64/) }] }],
+        [['dns', 'query', 'nobody.lab.internal', 'aaaa'], 1, { ResponseCode: 'RCodeNameError' }],
         [['exit-node', 'list'], 0, []],
         [['get'], 0, { hostname: 'ours', 'shields-up': false, 'netfilter-mode': 'on' }],
         [['set', '--shields-up'], 0, { Changed: { ShieldsUp: true }, Prefs: { ShieldsUp: true } }],
@@ -219,7 +221,7 @@ describe('every verb', () => {
         [['exit-node', 'suggest'], 0, { ID: '', Name: '' }],
         [['file', 'cp', 'x', 'real:'], 8, { error: { code: 'unavailable', message: expect.stringContaining('Taildrop') } }],
         [['file', 'get', '.'], 8, { error: { code: 'unavailable' } }],
-        [['dns', 'query', 'real'], 8, { error: { code: 'unavailable' } }],
+        [['dns', 'query', 'real', 'LOC'], 2, { error: { code: 'usage' } }],
         [['cert', 'x'], 8, { error: { code: 'unavailable' } }],
         [['lock', 'status'], 8, { error: { code: 'unavailable' } }],
         [['funnel', '--bg', '80'], 8, { error: { code: 'unavailable' } }],
@@ -244,11 +246,22 @@ describe('every verb', () => {
       })
 
       test('as text the refusals are one sentence each, never a stack trace', async () => {
-        for (const words of [['file', 'cp', 'x', 'real:'], ['dns', 'query', 'real'], ['cert'], ['lock'], ['funnel'], ['drive'], ['update'], ['serve']]) {
+        for (const words of [['file', 'cp', 'x', 'real:'], ['cert'], ['lock'], ['funnel'], ['drive'], ['update'], ['serve']]) {
           const { code, stdout, stderr } = await ours.bowline(...words)
           expect([code, stdout], words.join(' ')).toEqual([8, ''])
           expect(stderr, words.join(' ')).toMatch(/^bowline: [A-Z].*\.?\n$/)
         }
+      })
+
+      test('dns status and query are the official ones, but for what belongs to the system', async () => {
+        const theirs = JSON.parse((await ours.tailscale('dns', 'status', '--json')).stdout) as Record<string, unknown>
+        const { SystemDNS: _dns, SystemDNSError: _error, ...rest } = theirs
+        expect((await json('dns', 'status')).value).toMatchObject({ ...rest, SplitDNSRoutes: expect.any(Object) })
+        for (const words of [['real.lab.internal', 'A'], ['real.lab.internal', 'AAAA'], ['nobody.lab.internal', 'A']]) {
+          expect((await json('dns', 'query', ...words)).value, words.join(' ')).toEqual(JSON.parse((await ours.tailscale('dns', 'query', '--json', ...words)).stdout))
+        }
+        expect(await ours.bowline('dns', 'query', 'real.lab.internal')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^real\.lab\.internal  A  100\.64\.0\.\d+  for \d+ s, answered here\n$/) })
+        expect(await ours.bowline('dns', 'query', 'nobody.lab.internal')).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no such name') })
       })
 
       test('metrics write leaves the whole file', async () => {

@@ -2,9 +2,11 @@
  * bowline dns: the network's names, as the server configured them.
  */
 import type { DnsConfig } from '../../engine/core/tailcfg/types.ts'
+import type { Prefs, Status } from '../../localapi/types.ts'
+import { readDnsAnswer } from '../dns-answer.ts'
 import { CliError, EXIT, usageError } from '../exit.ts'
 import { lackingAs } from '../lacking.ts'
-import { table } from '../text.ts'
+import { printable, styled, table } from '../text.ts'
 import type { Context, Verb } from '../verb.ts'
 import { printJson } from '../verb.ts'
 import { noWords } from '../words-given.ts'
@@ -14,7 +16,7 @@ const status: Verb = {
   summary: 'show how names are looked up',
   usage: '[--all]',
   help: '',
-  json: '{"UseNames", "MagicDNS": {"Enabled", "Suffix", "Self"}, "Config": the server\'s DNS configuration or null}',
+  json: "the official command's dns status, without the system's part",
   flags: { all: { kind: 'bool', help: 'show addresses looked up backwards, certificate names and extra records too' } },
   async run({ api, args, json, terminal }: Context) {
     noWords('dns status', args)
@@ -27,7 +29,7 @@ const status: Verb = {
     const enabled = current.CurrentTailnet?.MagicDNSEnabled === true
     const self = current.Self.DNSName.replace(/\.$/, '')
     if (json) {
-      printJson(terminal, { UseNames: prefs.CorpDNS, MagicDNS: { Enabled: enabled, Suffix: current.MagicDNSSuffix, Self: self }, Config: config })
+      printJson(terminal, jsonOf(prefs, current, config))
       return EXIT.ok
     }
     const facts = [
@@ -39,6 +41,20 @@ const status: Verb = {
     if (!config) terminal.err('The server told no configuration: this device is not connected.\n')
     return EXIT.ok
   },
+}
+
+function jsonOf(prefs: Prefs, current: Status, config: DnsConfig | null): Record<string, unknown> {
+  const tailnet = current.CurrentTailnet
+  return {
+    TailscaleDNS: prefs.CorpDNS,
+    ...(tailnet ? { CurrentTailnet: { MagicDNSEnabled: tailnet.MagicDNSEnabled, MagicDNSSuffix: tailnet.MagicDNSSuffix, SelfDNSName: current.Self.DNSName } } : {}),
+    ...(config?.Resolvers?.length ? { Resolvers: config.Resolvers } : {}),
+    SplitDNSRoutes: config?.Routes ?? {},
+    ...(config?.FallbackResolvers?.length ? { FallbackResolvers: config.FallbackResolvers } : {}),
+    SearchDomains: config?.Domains ?? [],
+    ...(config?.CertDomains?.length ? { CertDomains: config.CertDomains } : {}),
+    ...(config?.ExtraRecords?.length ? { ExtraRecords: config.ExtraRecords } : {}),
+  }
 }
 
 function configFacts(config: DnsConfig | null, all: boolean): string[][] {
@@ -65,18 +81,28 @@ const query: Verb = {
   name: 'query',
   summary: 'look a name up the way the network would',
   usage: 'NAME [TYPE]',
-  help: `TYPE is one of ${TYPES.join(', ')}; A without one.`,
-  json: '{"Bytes": the answer as base64, "Resolvers"}, as the engine gives it',
+  help: `TYPE is one of ${TYPES.join(', ')}; A without one. Ends with 1 when there is no such name, or nobody answered.`,
+  examples: [['bowline dns query desk.example.com AAAA', 'the IPv6 address of a device']],
+  json: "the official command's dns query",
   flags: {},
-  async run({ api, args, terminal }: Context) {
-    const [name, type = 'A', more] = args.words
+  async run({ api, args, json, terminal }: Context) {
+    const [name, given = 'A', more] = args.words
     if (name === undefined || more !== undefined) throw usageError('dns query wants a name and perhaps a type: bowline dns query NAME AAAA')
-    if (!TYPES.includes(type.toUpperCase())) throw usageError(`dns query knows the types ${TYPES.join(', ')}, not ${JSON.stringify(type)}.`)
-    const answer = await lackingAs('This engine looks up no names for others yet. The names of devices: bowline ip DEVICE', () => api.request({ method: 'GET', path: `dns-query?name=${encodeURIComponent(name)}&type=${type.toUpperCase()}` }))
-    printJson(terminal, answer)
-    return EXIT.ok
+    const type = given.toUpperCase()
+    if (!TYPES.includes(type)) throw usageError(`dns query knows the types ${TYPES.join(', ')}, not ${JSON.stringify(given)}.`)
+    const answer = await readDnsAnswer(name, type, await lackingAs('This engine looks up no names.', () => api.call('dnsQuery', { query: { name, type } })))
+    const rows = answer.Answers ?? []
+    const asked = (answer.Resolvers ?? []).map((resolver) => resolver.Addr ?? '').join(', ')
+    const who = asked === '' ? 'answered here' : `asked ${asked}`
+    if (json) printJson(terminal, answer)
+    else if (rows.length > 0) terminal.out(`${table(rows.map((row) => [row.Name.replace(/\.$/, ''), row.Type.slice('Type'.length), row.Body, styled('faint', `for ${row.TTL} s, ${who}`)]))}\n`)
+    else if (answer.ResponseCode === 'RCodeSuccess') terminal.out(`${printable(name)} has no ${type} (${who}).\n`)
+    else throw new CliError(EXIT.failed, 'no-answer', `${FAILURES[answer.ResponseCode] ?? answer.ResponseCode}: ${printable(name)} ${type} (${who}).`)
+    return answer.ResponseCode === 'RCodeSuccess' ? EXIT.ok : EXIT.failed
   },
 }
+
+const FAILURES: Readonly<Record<string, string>> = { RCodeNameError: 'There is no such name', RCodeServerFailure: 'No resolver knew', RCodeRefused: 'The resolver refused to say' }
 
 export const dns: Verb = {
   name: 'dns',

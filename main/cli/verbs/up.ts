@@ -82,7 +82,7 @@ async function connect(context: Context, asLogin: boolean): Promise<ExitCode> {
   if (server === '') throw usageError('Which server? Give its address: bowline up --login-server https://headscale.example.com')
   if (!/^https?:\/\/[^/\s]/.test(server)) throw usageError(`--login-server wants an address such as https://headscale.example.com, not ${JSON.stringify(server)}.`)
   let left: LoginProfile | undefined
-  const usedUp = before.BackendState === 'NeedsLogin'
+  const usedUp = before.BackendState === 'NeedsLogin' || before.Self.Expired === true
   const sameServer = current.ControlURL === server
   if (before.HaveNodeKey === true && current.ControlURL !== '' && !args.bool('force-reauth') && !(usedUp && sameServer)) {
     if (asLogin) {
@@ -115,7 +115,7 @@ interface Asked {
 async function signIn(context: Context, { before, current, wanted, authKey, asLogin }: Asked): Promise<ExitCode> {
   const { api, args, terminal } = context
   const again = args.bool('force-reauth') && before.HaveNodeKey === true
-  const signedIn = before.HaveNodeKey === true && before.BackendState !== 'NeedsLogin' && current.ControlURL === wanted.ControlURL
+  const signedIn = before.HaveNodeKey === true && before.BackendState !== 'NeedsLogin' && before.Self.Expired !== true && current.ControlURL === wanted.ControlURL
   const following = new SignIn(context, {
     oldKey: again ? before.Self.PublicKey : undefined,
     quietAboutLink: authKey !== '',
@@ -131,7 +131,7 @@ async function signIn(context: Context, { before, current, wanted, authKey, asLo
     }
     await api.call('start', { body: { UpdatePrefs: wanted, ...(authKey === '' ? {} : { AuthKey: authKey }) } })
     // A key is used once: asking again would use it twice.
-    if (again || before.HaveNodeKey !== true || (before.BackendState === 'NeedsLogin' && authKey === '')) await api.call('loginInteractive')
+    if (again || before.HaveNodeKey !== true || (!signedIn && authKey === '')) await api.call('loginInteractive')
     return 'wait'
   })
   if (how !== 'done') throw await lateFailure(context, how, following)
@@ -152,10 +152,7 @@ async function lateFailure({ api, terminal, args }: Context, how: Exclude<Outcom
 async function report({ api, json, terminal }: Context, following: SignIn): Promise<ExitCode> {
   const now = await api.call('status', { query: { peers: 'false' } })
   if (json) printJson(terminal, { BackendState: now.BackendState, Self: now.Self, TailscaleIPs: now.TailscaleIPs, MagicDNSSuffix: now.MagicDNSSuffix, Steps: following.page?.Steps ?? [] })
-  else {
-    terminal.out(`${connectedLine(now)}\n`)
-    if (following.page?.Problem) terminal.err(`${styled('warning', '!')} ${printable(problemText(following.page.Problem, Date.now()))}\n`)
-  }
+  else terminal.out(`${connectedLine(now)}\n`)
   return EXIT.ok
 }
 

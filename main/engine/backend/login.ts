@@ -2,7 +2,8 @@
  * Signing in and out: which login control is asked for, and what its outcome changes.
  *
  *   start + auth key            → register with it; the `login-interactive` that the official command sends behind it is the
- *                                 same login, and only asks for a new key when there was one before (force re-auth)
+ *                                 same login, and only asks for a new key when there was one before (force re-auth). With a
+ *                                 saved key it is waited for a moment: an auth key is used once, so only one may register
  *   start with a saved key      → connect with it
  *   interactive                 → a sign-in page; its address goes to the bus as BrowseToURL
  *   logout                      → the server is told, and the node key is gone here whatever it says
@@ -25,6 +26,8 @@ import type { SessionPages } from './session-page.ts'
 
 const LOGOUT_TIMEOUT_MS = 5_000
 const AUTH_KEY_KEPT_MS = 60_000
+/** How long `login-interactive` may take to follow a start. */
+const FOLLOWS_MS = 250
 
 export interface LoginDeps {
   readonly env: Env
@@ -42,6 +45,8 @@ export class LoginFlow {
   readonly #deps: LoginDeps
   /** The last start, while `login-interactive` may still refer to it. */
   #started: { authKey: string; hadNodeKey: boolean; untilMs: number } | undefined
+  /** Ends the wait for a `login-interactive` that changes what is asked for. */
+  #forget: (() => void) | undefined
   /** A person asked for this login and waits for its outcome. */
   #pending: 'auth-key' | 'interactive' | undefined
   /** Somebody asked to be connected and listens for a State message, even when the state stays what it is. */
@@ -62,6 +67,7 @@ export class LoginFlow {
   /** Ends the connection to control and keeps the sign-in. */
   pause(): void {
     this.#pending = undefined
+    this.#forget?.()
     this.#deps.control.stop()
     this.#setIdle()
   }
@@ -89,7 +95,9 @@ export class LoginFlow {
     if (!prefs.WantRunning) return
     if (authKey !== '') {
       this.#pending = 'auth-key'
-      this.#begin({ controlUrl: prefs.ControlURL, interactive: isSpent, authKey })
+      const begin = (): void => this.#begin({ controlUrl: prefs.ControlURL, interactive: isSpent, authKey })
+      if (hadNodeKey && !isSpent) this.#forget = env.clock.after(FOLLOWS_MS, begin)
+      else begin()
     } else if (hadNodeKey) this.resume()
     else knot.advance({ kind: 'control', state: 'needs-login' })
   }
@@ -121,6 +129,7 @@ export class LoginFlow {
 
   #begin(login: { controlUrl: string; interactive: boolean; authKey?: string }): void {
     const { control, model, knot, session, ephemeral } = this.#deps
+    this.#forget?.()
     const whole: Login = {
       ...login,
       machineKey: model.saved.machineKey,

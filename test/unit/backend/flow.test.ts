@@ -128,6 +128,26 @@ describe('signing in by a page', () => {
     expect(rig.control.logins).toHaveLength(logins)
   })
 
+  test('an auth key is used once, whether or not a force re-auth follows the start', () => {
+    for (const follows of [true, false]) {
+      const rig = joined()
+      const before = rig.control.logins.length
+      rig.backend.startWith({ UpdatePrefs: UP, AuthKey: 'key-2' })
+      if (follows) rig.backend.loginInteractive()
+      rig.clock.advance(1_000)
+      expect(rig.control.logins.slice(before)).toMatchObject([{ interactive: follows, authKey: 'key-2' }])
+    }
+  })
+
+  test('disconnecting right after a start with an auth key leaves the key alone', () => {
+    const rig = joined()
+    const before = rig.control.logins.length
+    rig.backend.startWith({ UpdatePrefs: UP, AuthKey: 'key-2' })
+    rig.backend.editPrefs({ WantRunning: false, WantRunningSet: true })
+    rig.clock.advance(1_000)
+    expect(rig.control.logins).toHaveLength(before)
+  })
+
   test('a new key is in force at once', () => {
     const rig = joined()
     const before = rig.magicsock.nodeKey

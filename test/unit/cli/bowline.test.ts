@@ -35,9 +35,10 @@ function answerLogins(act: (login: { authKey?: string; interactive: boolean }) =
 const UP = ['up', '--login-server', 'http://127.0.0.1:18080/', '--auth-key', 'k', '--hostname', 'n1', '--timeout', '10s']
 
 describe('bowline up', () => {
-  test('with a key joins, says as what, and ends with 0', async () => {
+  test('with a key joins step by step, says as what, and ends with 0', async () => {
     answerLogins(() => void api.rig.signIn())
-    expect(await run(...UP)).toEqual({ code: 0, out: 'Connected to lab.internal as n1 (100.64.0.1, fd7a:115c:a1e0::1)\n', err: '' })
+    const steps = "  ✓ Server's key fetched\n  ✓ Registration sent\n  ✓ Let in by the server\n  ✓ List of devices received\n"
+    expect(await run(...UP)).toEqual({ code: 0, out: 'Connected to lab.internal as n1 (100.64.0.1, fd7a:115c:a1e0::1)\n', err: steps })
     expect(api.rig.control.logins[0]).toMatchObject({ controlUrl: 'http://127.0.0.1:18080', authKey: 'k' })
   })
 
