@@ -15,6 +15,7 @@ import { heardMs, spokenRow } from '../state/words.ts'
 import { KindIcon } from '../ui/KindIcon.tsx'
 import { PathGlyph } from '../ui/PathGlyph.tsx'
 import { DevicePage } from './DevicePage.tsx'
+import { MoreHealth } from './HealthList.tsx'
 
 type Line = { readonly kind: 'group'; readonly name: string; readonly count: number } | { readonly kind: 'device'; readonly device: Device }
 
@@ -48,7 +49,7 @@ export function Devices(): ReactNode {
           <List lines={lines} chosen={chosen?.id} compact={chosen !== undefined} past={past ? lastMs : undefined} />
         )}
         {all.length === 1 && !past && query === '' && <p className="only t2">You are the only device here yet.</p>}
-        <footer className="foot">{!status ? '' : past && lastMs > 0 ? `${all.length} ${all.length === 1 ? 'device' : 'devices'}, as they were at ${clockTime(lastMs)}` : talkSummary(all)}</footer>
+        <footer className="foot"><span className="grow cut">{!status ? '' : past && lastMs > 0 ? `${all.length} ${all.length === 1 ? 'device' : 'devices'}, as they were at ${clockTime(lastMs)}` : talkSummary(all)}</span>{live && <MoreHealth />}</footer>
       </section>
       {chosen && <DevicePage device={chosen} key={chosen.id} />}
     </div>

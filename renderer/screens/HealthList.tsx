@@ -15,19 +15,31 @@ const SHOWN = 2
 const ICONS = { high: TriangleAlert, medium: CircleAlert, low: Info } as const
 const SPOKEN = { high: 'Serious: ', medium: 'Warning: ', low: 'Note: ' } as const
 
-export function HealthList(): ReactNode {
-  const [warnings, nowMs] = useSnapshot(useShallow((s) => [s.warnings, s.nowMs] as const))
-  const [open, setOpen] = useState(false)
+/** All rows, those that are always shown, and whether the person wants to see the others too. */
+function useRows(): { rows: readonly HealthRow[]; grave: readonly HealthRow[]; open: boolean } {
+  const [warnings, nowMs, open] = useSnapshot(useShallow((s) => [s.warnings, s.nowMs, s.unfolded] as const))
   const rows = healthRows(warnings, nowMs)
-  if (rows.length === 0) return null
-  const grave = rows.filter((row) => row.severity !== 'low').slice(0, SHOWN)
-  const folded = rows.length - grave.length
+  return { rows, grave: rows.filter((row) => row.severity !== 'low').slice(0, SHOWN), open }
+}
+
+export function HealthList(): ReactNode {
+  const { rows, grave, open } = useRows()
+  const shown = open ? rows : grave
+  if (shown.length === 0) return null
   return (
     <section className="health" aria-label="What is wrong">
-      <ul className="plain">{(open ? rows : grave).map((row) => <Row key={row.code} row={row} />)}</ul>
-      {folded > 0 && <button type="button" className="link small" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? 'Show fewer' : grave.length > 0 ? `Show ${folded} more` : folded === 1 ? '1 note' : `${folded} notes`}</button>}
+      <ul className="plain">{shown.map((row) => <Row key={row.code} row={row} />)}</ul>
     </section>
   )
+}
+
+/** Unfolds what is not shown; stands in the foot, where it moves nothing. */
+export function MoreHealth(): ReactNode {
+  const { rows, grave, open } = useRows()
+  const folded = rows.length - grave.length
+  if (folded === 0) return null
+  const words = open ? 'Show fewer' : grave.length > 0 ? `Show ${folded} more` : folded === 1 ? '1 note' : `${folded} notes`
+  return <button type="button" className="link" aria-expanded={open} onClick={() => useSnapshot.setState({ unfolded: !open })}>{words}</button>
 }
 
 function Row({ row }: { row: HealthRow }): ReactNode {

@@ -18,6 +18,8 @@ export interface Snapshot {
   readonly lastServer: string
   /** All that is wrong, by code. */
   readonly warnings: HealthState['Warnings']
+  /** The person wants to see all warnings, the small ones too. */
+  readonly unfolded: boolean
   readonly session: SessionPage | undefined
   /** The sign-in is good, also while it is being renewed. */
   readonly stillIn: boolean
@@ -37,6 +39,7 @@ export const useSnapshot = create<Snapshot>(() => ({
   prefs: undefined,
   lastServer: '',
   warnings: null,
+  unfolded: false,
   session: undefined,
   stillIn: false,
   profiles: undefined,

@@ -6,7 +6,7 @@ import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BrowserContext, Page } from 'playwright-core'
 import { WebHost } from '../../main/web/web-host.ts'
-import { launchChromium, missingBrowser, picture, picturesDir, rendererDir, root } from './browser.ts'
+import { launchChromium, missingBrowser, picture, picturesDir, rendererDir, root, withNamedServer } from './browser.ts'
 import { startDemoLab, type DemoLab } from './demo-lab.ts'
 
 const SIZE = { width: 1100, height: 720 }
@@ -65,9 +65,13 @@ async function signedOut(page: Page, take: Photographer, lab: DemoLab, context: 
   await page.getByRole('heading', { name: 'Waiting for your browser' }).waitFor()
   const signIn = await opened
   await page.bringToFront()
-  await page.getByText('For your admin').click()
-  await take.all('waiting-browser')
-  await take.small('waiting-browser')
+  await withNamedServer(page, async () => {
+    await page.getByRole('img', { name: 'The link as a QR code' }).waitFor()
+    await page.getByText('For your admin').click()
+    await take.all('waiting-browser')
+    await take.small('waiting-browser')
+  })
+  await page.getByRole('heading', { name: 'Waiting for your browser' }).waitFor()
   await signIn.locator('input[name=name]').fill('anna')
   await signIn.locator('button, input[type=submit]').first().click()
   await page.getByRole('row', { name: /^web\./ }).waitFor({ timeout: 20_000 })
@@ -107,11 +111,70 @@ async function devices(page: Page, take: Photographer, lab: DemoLab): Promise<vo
   await page.keyboard.press('Escape')
   await page.getByRole('button', { name: /^Account/ }).click()
   await take.all('account-menu')
+  await page.getByRole('menuitem', { name: 'Nickname…' }).click()
+  await page.getByRole('dialog').waitFor()
+  await take.all('nickname')
+  await page.keyboard.press('Escape')
+  await page.getByRole('button', { name: /^Account/ }).click()
   await page.getByRole('menuitem', { name: 'Sign out…' }).click()
   await page.getByRole('dialog').waitFor()
   await take.all('sign-out')
   await take.small('sign-out')
   await page.keyboard.press('Escape')
+}
+
+/** A second account, and the way back. */
+async function accounts(page: Page, take: Photographer, lab: DemoLab): Promise<void> {
+  await page.getByRole('button', { name: /^Account/ }).click()
+  await page.getByRole('menuitem', { name: 'Add account…' }).click()
+  await page.getByText('Or go back to').waitFor()
+  await take.all('add-account')
+  await take.small('add-account')
+  await page.getByRole('button', { name: 'I have an auth key' }).click()
+  await page.getByLabel('Server address').fill(lab.network.control.url)
+  await page.getByLabel('Auth key').fill(lab.network.control.createAuthKey({ login: 'ben' }))
+  await page.locator('button[type=submit]').click()
+  await page.getByRole('row', { name: /^web\./ }).waitFor({ timeout: 20_000 })
+  await page.getByRole('button', { name: /^Account/ }).click()
+  await take.all('accounts')
+  await page.getByRole('menuitem', { name: 'Remove an account…' }).click()
+  await page.getByRole('dialog').waitFor()
+  await take.all('remove-account')
+  await page.keyboard.press('Escape')
+  await page.getByRole('button', { name: /^Account/ }).click()
+  await page.getByRole('menuitemradio', { name: /anna/ }).click()
+  await page.getByRole('button', { name: /^Account: .*anna/ }).waitFor()
+}
+
+/** What the server says, and what it wants of the person. */
+async function words(page: Page, take: Photographer, lab: DemoLab): Promise<void> {
+  const { control } = lab.network
+  const me = [...control.tailnet.nodes.values()].find((node) => node.user.login === 'anna')!
+  control.sendTo(me, { DisplayMessages: {
+    full: { Title: 'The network is full', Text: 'No more devices can join until the plan is renewed.', Severity: 'high', ImpactsConnectivity: true, PrimaryAction: { URL: 'https://headscale.example.com/plan', Label: 'Open the plan' } },
+    late: { Title: 'Maintenance tonight', Text: 'The server is away from 22:00 to 22:15.', Severity: 'medium' },
+  } })
+  await page.getByText('The network is full').waitFor()
+  await take.all('messages')
+  await take.small('messages')
+  control.sendTo(me, { DisplayMessages: { '*': null } })
+  control.tailnet.letIn(me, false)
+  await page.getByRole('heading', { name: 'Waiting for approval' }).waitFor()
+  await take.all('waiting-approval')
+  await take.small('waiting-approval')
+  control.tailnet.letIn(me, true)
+  await page.getByText('Connected', { exact: true }).first().waitFor()
+  control.tailnet.expire(me, 50_000)
+  await page.getByText(/^Sign-in ends in/).waitFor({ timeout: 60_000 })
+  await take.all('ends-soon')
+  await take.small('ends-soon')
+  await page.getByRole('button', { name: 'Renew' }).click()
+  await page.getByText('Existing connections continue.').waitFor()
+  await page.bringToFront()
+  await take.all('renewing')
+  await take.small('renewing')
+  await page.getByRole('button', { name: 'Cancel' }).click()
+  await page.getByText('Connected', { exact: true }).first().waitFor()
 }
 
 async function troubles(page: Page, take: Photographer, lab: DemoLab): Promise<void> {
@@ -151,6 +214,8 @@ async function main(): Promise<number> {
     await page.goto(host.address())
     await signedOut(page, take, lab, context)
     await devices(page, take, lab)
+    await accounts(page, take, lab)
+    await words(page, take, lab)
     await troubles(page, take, lab)
     if (process.argv.includes('--readme')) {
       mkdirSync(join(root, 'build/pictures'), { recursive: true })
