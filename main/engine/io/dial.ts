@@ -139,7 +139,8 @@ async function byProxy(proxy: Proxy, options: DialOptions, world: DialWorld, sig
     await connectThrough(socket, proxy, { host: options.host, port: options.port, tls: options.tls !== undefined }, signal)
   } catch (error) {
     socket.destroy()
-    throw error
+    if (!(error instanceof EngineError) || error.code !== 'timeout') throw error
+    throw new EngineError('proxy-unreachable', `the proxy ${proxy.name} does not answer. Ask whoever runs it, or check the proxy setting`, { cause: error })
   }
   proxied.add(socket)
   world.onProxy?.(proxy, options.host, 'used', 'the environment names it for this connection')
