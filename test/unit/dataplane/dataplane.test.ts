@@ -122,7 +122,8 @@ describe('two data planes', () => {
     const socket = await a.plane.dial(b.ip, service.port, 3000)
     const sent = await pour(socket, 2_000_000)
     expect(await service.hash).toBe(sent)
-    expect(relay.frames).toBeGreaterThan(1000)
+    // Packets are as large as a relay takes them.
+    expect(relay.frames).toBeGreaterThan(200)
   })
 
   test('a stream goes on whole while its path changes from relay to both to direct', async () => {
