@@ -37,7 +37,7 @@ afterEach(async (context) => {
 })
 
 function nodeWith(env: Record<string, string>, args: readonly string[] = []): LabNode {
-  return new LabNode({ kind: 'bowline', name: 'n', args, folder, loginUrl: '', tailscaled: '', tailscale: '', env })
+  return new LabNode({ kind: 'bowline', name: 'n', args, looksForKeyring: true, folder, loginUrl: '', tailscaled: '', tailscale: '', env })
 }
 
 const stateFiles = (): string[] => readdirSync(node.folder).filter((file) => file.startsWith('state')).map((file) => readFileSync(join(node.folder, file), 'utf8'))

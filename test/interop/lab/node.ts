@@ -28,6 +28,8 @@ export interface NodeOptions {
   loginUrl: string
   /** More environment, such as TS_DEBUG_ALWAYS_USE_DERP. */
   env?: Readonly<Record<string, string>>
+  /** Our engine looks for a keyring, as it does by itself; else it is told to keep its keys in the file. */
+  looksForKeyring?: boolean
   /** More flags of the daemon. */
   args?: readonly string[]
   /** Words before the command, such as `ip netns exec NAME`. */
@@ -96,7 +98,7 @@ export class LabNode {
       ...(this.#options.args ?? []),
     ]
     if (this.kind === 'tailscaled') return { command: this.#options.tailscaled, args: flags }
-    return { command: this.#options.nodeProgram ?? nodeProgram, args: [engineSource, 'daemon', ...flags] }
+    return { command: this.#options.nodeProgram ?? nodeProgram, args: [engineSource, 'daemon', ...(this.#options.looksForKeyring === true ? [] : ['--encrypt-state=false']), ...flags] }
   }
 
   /** Starts the daemon; resolves when its LocalAPI answers. Ports stay the same over restarts. */

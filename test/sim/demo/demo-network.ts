@@ -153,6 +153,7 @@ export class DemoNetwork {
       debug: undefined,
       noLogsNoSupport: true,
       env: ENVIRONMENT,
+      encryptState: false,
       interfaces: () => [],
       log: (line) => this.#options.log(name, line),
     })
