@@ -126,11 +126,13 @@ export class LocalApiServer {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // A request that failed forgets its socket.
+    const { socket } = request
     const reply = (answer: Reply): void => {
       // What is left of a body that was not read would be taken for the next request.
       if (hasBody(request) && !request.complete && answer.kind !== 'streams') {
         response.setHeader('Connection', 'close')
-        response.once('finish', () => request.socket.destroy())
+        response.once('finish', () => socket.destroy())
       }
       send(response, answer, request.method === 'HEAD')
     }
@@ -143,8 +145,8 @@ export class LocalApiServer {
     if (match.kind === 'unknown') return reply(UNKNOWN_PATH)
     const method: Method<unknown, unknown> = METHODS[match.name]
     if (method.lacks === 'absent') return reply(UNKNOWN_PATH)
-    const writes = this.#mayWrite(this.#peer(request.socket))
-    if (method.may === 'write' && !writes) return reply(this.#refused(request.socket, method))
+    const writes = this.#mayWrite(this.#peer(socket))
+    if (method.may === 'write' && !writes) return reply(this.#refused(socket, method))
     if (method.lacks) return reply(lackingReply(method.lacks))
     const { closed } = this.#deps.backend
     if (closed !== undefined && method.may === 'write') return reply(text(503, closed))
