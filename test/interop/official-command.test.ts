@@ -10,11 +10,11 @@ let ours: LabNode
 let real: LabNode
 let other: LabNode
 
-/** What a command says with everything that belongs to one node or moment replaced. */
+/** What a command says with everything that belongs to one node or moment replaced, warnings of health left away. */
 async function said(node: LabNode, words: readonly string[]): Promise<{ code: number | null; text: string }> {
   const { code, stdout, stderr } = await node.tailscale(...words.map((word) => word.replaceAll('SELF', node.name)))
   const status = await node.api.status()
-  let text = `${stdout}${stderr}`.split('\n').filter((line) => !line.startsWith('Warning: client version')).join('\n')
+  let text = `${stdout}${stderr}`.split('\n').filter((line) => !/^(Warning: client version|# |$)/.test(line)).join('\n')
   for (const ip of status.TailscaleIPs ?? []) text = text.replaceAll(ip, 'OWN-IP')
   text = text.replaceAll(status.Self.DNSName.replace(/\.$/, ''), 'SELF-NAME').replaceAll(new RegExp(`\\b${node.name}\\b`, 'g'), 'SELF')
   return { code, text: text.replaceAll(/\d+(\.\d+)?(ms|s)\b/g, 'TIME').replaceAll(/ {2,}/g, '  ').trim() }
@@ -49,7 +49,8 @@ const CHANGES: readonly (readonly string[])[] = [
 /** What there is not here, in one sentence each. */
 const REFUSED: readonly (readonly [words: readonly string[], sentence: string])[] = [
   [['cert', 'x.lab.internal'], 'Bowline does not fetch TLS certificates.'],
-  [['lock', 'log'], 'Bowline has no tailnet lock.'],
+  [['lock', 'log'], 'Tailnet Lock is not enabled'],
+  [['lock', 'sign', `nodekey:${'1'.repeat(64)}`], 'Bowline has no tailnet lock.'],
   [['drive', 'list'], 'Bowline does not share folders.'],
   [['serve', '3000'], 'Bowline does not serve or funnel local services to the network.'],
   [['debug', 'daemon-goroutines'], 'Bowline has no goroutines to show.'],
