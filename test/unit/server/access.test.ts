@@ -18,8 +18,8 @@ afterEach(async () => {
 
 interface Line {
   readonly socket: Socket
-  heard(): string
-  closed(): boolean
+  readonly heard: () => string
+  readonly closed: () => boolean
 }
 
 /** A connection that keeps what comes back. */
