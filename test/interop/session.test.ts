@@ -150,5 +150,5 @@ labSuite('a server that is restarted again and again', { relays: 'derper' }, asy
       return lab().headscale.approve(AuthURL).then(() => true, () => false)
     }, { withinMs: 90_000, everyMs: 500 })
     await pageWith(waiting, 'the login', isRunning)
-  }, 60_000 + RESTARTS * 3000)
+  }, 60_000 + RESTARTS * 8000)
 })

@@ -33,6 +33,8 @@ const POLL_MS = 60_000
 const FIRST_MAP_MS = 30_000
 /** A stream that lasted this long was a good one: its end is no failure. */
 const GOOD_STREAM_MS = 10_000
+/** A stream that sent a map but did not last counts as no more failures in a row than this: tried again within seconds. */
+const SHORT_STREAM_FAILURES = 20
 /** What waiting does not mend is tried so long and so often before a login that somebody waits for is given up. */
 const LASTING_MS = 10_000
 const LASTING_TIMES = 5
@@ -371,6 +373,7 @@ export class Session {
       this.#state({ kind: 'lost', code: failure.code, message: failure.message, retryInMs: 0 })
       return this.#advance(nowMs)
     }
+    if (phase.kind === 'act' && phase.running) this.#failures = Math.min(this.#failures, SHORT_STREAM_FAILURES)
     this.#failed(nowMs, failure)
   }
 
