@@ -8,6 +8,7 @@ use crate::filter::Verdict;
 use crate::ip::{self, Parsed};
 use crate::peers::Path;
 use crate::pipeline::{PingWait, Pipeline, Via};
+use crate::renewal;
 use crate::tsmp::{self, Message};
 
 /// Largest inner packet over a relay, in bytes. Two of our nodes agree on it by the MSS of their handshake; a stock peer
@@ -125,6 +126,7 @@ impl Pipeline {
             });
         }
         peer.last_data = Some(now);
+        renewal::remember(peer, now, packet);
         self.wake(now, slot, sink);
         let padded = packet
             .len()

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use crate::prefix::{Prefix, PrefixTable, QuickMap};
-use crate::renewal::OldSession;
+use crate::renewal::{OldSession, Recent};
 use crate::tunnel::{Key, Tunnel};
 
 /// Which way a peer's packets go; pushed whole, replaced whole.
@@ -65,6 +65,7 @@ pub struct Peer {
     pub tunnel: Option<Tunnel>,
     /// The session of our key before, for a while after that was replaced.
     pub before: Option<OldSession>,
+    pub recent: Option<Box<Recent>>,
     pub stats: Stats,
     /// The inner source last proven to be this peer's, and the table's generation in which it was.
     proven_source: Option<(IpAddr, u64)>,
@@ -88,6 +89,7 @@ impl Peer {
             path: Path::None,
             tunnel: None,
             before: None,
+            recent: None,
             stats: Stats::default(),
             proven_source: None,
             timed: Timed::Never,

@@ -5,8 +5,9 @@
 //!   answered → all goes the new way, and what was kept since the peer was last heard in the old session is sent once more
 //!   a minute later the old sessions are forgotten
 //!
-//! A peer drops the session before at the moment when it learns of the new key, and says nothing. So a packet may arrive
-//! twice, as IP allows, but none is lost to the change. TCP segments are not kept: TCP sends them again by itself.
+//! A peer drops the session before at the moment when it learns of the new key, and says nothing; that may even be before
+//! we are told that the new key is good. So the newest small packets to each peer are always remembered, and after the
+//! change a packet may arrive twice, as IP allows. TCP segments are not kept: TCP sends them again by itself.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -26,13 +27,63 @@ const GRACE: Duration = Duration::from_secs(60);
 const TALKED: Duration = Duration::from_secs(60);
 /// What was sent so long before the peer was last heard may have been under way when it was.
 const UNDER_WAY: Duration = Duration::from_millis(500);
+/// How much sooner than we a peer may learn of our new key.
+const SOONER: Duration = Duration::from_millis(1500);
 const KEPT_PACKETS: usize = 64;
+const RECENT_PACKETS: usize = 16;
+const RECENT_BYTES: usize = 192;
 const KEPT_BYTES: usize = 64 * 1024;
 
 /// The receiver indices of the key before, and until when they count.
 pub(crate) struct Before {
     pub by_index: QuickMap<u32, u32>,
     pub until: Instant,
+}
+
+/// The newest small packets to a peer that nobody sends again by himself: pings, questions, voice.
+pub struct Recent {
+    packets: [(Option<Instant>, u8, [u8; RECENT_BYTES]); RECENT_PACKETS],
+    next: usize,
+}
+
+impl Recent {
+    fn new() -> Box<Recent> {
+        Box::new(Recent {
+            packets: [(None, 0, [0; RECENT_BYTES]); RECENT_PACKETS],
+            next: 0,
+        })
+    }
+
+    fn since(&self, since: Option<Instant>) -> impl Iterator<Item = (Instant, &[u8])> {
+        let (newer, older) = self.packets.split_at(self.next);
+        older
+            .iter()
+            .chain(newer)
+            .filter_map(move |(sent, len, bytes)| {
+                let sent = (*sent)?;
+                let fits = since.is_none_or(|since| sent >= since);
+                fits.then_some((sent, &bytes[..usize::from(*len)]))
+            })
+    }
+}
+
+/// Remembers a packet to a peer, if it is of the kind that is worth it.
+#[inline]
+pub(crate) fn remember(peer: &mut Peer, now: Instant, packet: &[u8]) {
+    let proto = match packet.first().map(|first| first >> 4) {
+        Some(4) => packet.get(9),
+        Some(6) => packet.get(6),
+        _ => None,
+    };
+    if packet.len() > RECENT_BYTES || proto.is_none_or(|proto| *proto == ip::TCP) {
+        return;
+    }
+    let recent = peer.recent.get_or_insert_with(Recent::new);
+    let (sent, len, bytes) = &mut recent.packets[recent.next];
+    *sent = Some(now);
+    *len = packet.len() as u8;
+    bytes[..packet.len()].copy_from_slice(packet);
+    recent.next = (recent.next + 1) % RECENT_PACKETS;
 }
 
 /// One peer's session of the key before.
@@ -107,6 +158,11 @@ impl Pipeline {
                 .take()
                 .filter(Tunnel::has_session)
                 .map(OldSession::new);
+            if let (Some(old), Some(recent)) = (peer.before.as_mut(), &peer.recent) {
+                for (sent, packet) in recent.since(now.checked_sub(SOONER)) {
+                    old.keep(sent, packet);
+                }
+            }
             let lately = peer
                 .last_data
                 .is_some_and(|at| now.saturating_duration_since(at) < TALKED);
