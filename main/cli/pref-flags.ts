@@ -65,7 +65,7 @@ export const PREF_FLAGS: Readonly<Record<string, PrefFlag>> = {
   'exit-node': {
     flag: { kind: 'text', help: 'device that all other traffic goes out of: a name, an address, auto:any, or empty for none', value: 'DEVICE', takes: 'exit-node' },
     read: exitNode,
-    show: (prefs) => (prefs.AutoExitNode !== undefined ? `auto:${prefs.AutoExitNode}` : prefs.ExitNodeIP || prefs.ExitNodeID),
+    show: (prefs) => (prefs.AutoExitNode ? `auto:${prefs.AutoExitNode}` : prefs.ExitNodeIP || prefs.ExitNodeID),
     inert: NO_TUN,
   },
   'exit-node-allow-lan-access': bool('ExitNodeAllowLANAccess', 'reach the local network while an exit node is used', { inert: NO_TUN }),
