@@ -18,6 +18,7 @@ import type {
   MagicsockPort,
   PeerStats,
   ProxyAnswer,
+  StateKeysPort,
   StorePort,
 } from '../../../main/engine/backend/ports.ts'
 import { applyMapResponse } from '../../../main/engine/core/netmap/apply.ts'
@@ -190,7 +191,7 @@ export interface Rig {
   map(message: MapResponse): void
 }
 
-export function makeRig(options: { store?: StorePort; config?: ConfigPort; resolve?: (host: string) => Promise<readonly string[]>; wallMs?: number } = {}): Rig {
+export function makeRig(options: { store?: StorePort; config?: ConfigPort; stateKeys?: StateKeysPort; resolve?: (host: string) => Promise<readonly string[]>; wallMs?: number } = {}): Rig {
   const clock = new HandClock(options.wallMs ?? Date.UTC(2026, 10, 22, 21, 50))
   const journal: JournalEntry[] = []
   const env: Env = { clock, random: seededRandom(1), log: silentLog, journal: { add: (entry) => void journal.push(entry) } }
@@ -204,6 +205,7 @@ export function makeRig(options: { store?: StorePort; config?: ConfigPort; resol
     env,
     store,
     config: options.config,
+    stateKeys: options.stateKeys,
     health,
     control,
     magicsock,
