@@ -59,7 +59,7 @@ async function warm(from: LabNode, ip: string): Promise<void> {
   await waitFor(`steady answers to ${from.name}`, async () => {
     inARow = (await from.api.ping(ip, 'ICMP')).Err === '' ? inARow + 1 : 0
     return inARow >= 5
-  }, { withinMs: 30_000 })
+  }, { withinMs: 60_000 })
 }
 
 const RELAYED = { TS_DEBUG_ALWAYS_USE_DERP: 'true' }

@@ -40,7 +40,7 @@ const LASTING_MS = 10_000
 const LASTING_TIMES = 5
 /** Links are replaced so long and so often before nobody is waited for any more. */
 const LINKS_MS = 2 * 3_600_000
-const MAX_LINKS = 50
+const MAX_LINKS = 240
 /** So many links may end before their time: somebody refuses this device, or the server keeps links but shortly. */
 const MAX_EARLY_ENDS = 3
 /** What a device that the server does not know any more is told. */

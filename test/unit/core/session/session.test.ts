@@ -169,7 +169,7 @@ describe('links', () => {
 
   test('a server that forgets every link at once is not asked for ever', () => {
     const bench = waiting()
-    for (let n = 2; bench.state.kind !== 'needs-login' && n < 200; n++) {
+    for (let n = 2; bench.state.kind !== 'needs-login' && n < 400; n++) {
       bench.reply('register', failed({ code: 'control-not-found', status: 404 })).wait(60_000).connect()
       bench.reply('register', answer({ AuthURL: `https://c.example/register/${n}` }))
     }
