@@ -13,7 +13,9 @@ export const node = existsSync(local) ? local : process.execPath
 /** Runs one step of the build; its output is shown when it fails. */
 function step(what, args) {
   console.log(`Building ${what} …`)
-  const { status, stdout, stderr } = spawnSync(node, args, { cwd: root, encoding: 'utf8' })
+  // Vite keeps compiled code of its own in the system's temporary folder.
+  const env = { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' }
+  const { status, stdout, stderr } = spawnSync(node, args, { cwd: root, encoding: 'utf8', env })
   if (status !== 0) console.error(`${stdout}${stderr}\nBuilding ${what} failed.`)
   return status === 0
 }
