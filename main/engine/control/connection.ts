@@ -36,9 +36,9 @@ export class ControlConnection {
     return this.url.href === url.href && equal(this.#machineKey.publicBytes(), machineKey.publicBytes())
   }
 
-  /** Asks the server for its key and answers whether it is another one than before. Rejects with EngineError. */
+  /** Asks the server for its key and answers whether it is another one than before, in this run or an earlier one. Rejects with EngineError. */
   async fetchServerKey(signal: AbortSignal): Promise<boolean> {
-    const before = this.#serverKey
+    const before = this.#serverKey ?? this.#deps.keptKeys?.load(this.url.origin)
     const key = await this.#freshOrKeptKey(signal)
     this.#serverKey = key
     return before !== undefined && !equal(before, key)
@@ -47,13 +47,12 @@ export class ControlConnection {
   /** A certificate that is out of date, or a clock that is wrong, takes nothing from a key that was vouched for before. */
   async #freshOrKeptKey(signal: AbortSignal): Promise<Uint8Array> {
     const { keptKeys } = this.#deps
-    const origin = this.url.protocol === 'https:' ? this.url.origin : undefined
     try {
       const key = await fetchServerKey(this.#deps, this.url, signal)
-      if (origin !== undefined) keptKeys?.keep(origin, key)
+      keptKeys?.keep(this.url.origin, key)
       return key
     } catch (error) {
-      const kept = origin !== undefined && isOutOfDate(error) ? keptKeys?.load(origin) : undefined
+      const kept = this.url.protocol === 'https:' && isOutOfDate(error) ? keptKeys?.load(this.url.origin) : undefined
       if (!kept) throw error
       const why = `the server's key from before is used: ${errorText(error)}`
       this.#env.journal.add({ part: 'control', kind: 'kept-key', why, host: this.url.host })
