@@ -74,7 +74,7 @@ fuzz('any HTTP/2 ends in an answer or an error once the connection is closed', a
   await Promise.all([outcome, ping])
   for (const end of ends) end.destroy()
   await settle(2)
-}, { share: 0.25 })
+})
 
 test('a good server is understood', async () => {
   const { connection, ends } = connect((bytes) => bytes)

@@ -153,7 +153,7 @@ fuzz('damaged compressed frames give bytes or a throw that the stream expects', 
   } catch (error) {
     expect(error).toBeInstanceOf(Error)
   }
-}, { share: 0.5 })
+})
 
 test('a filter whose rules or ranges multiply is cut short, closed', () => {
   const peers = Array.from({ length: 2000 }, (_, i) => ({ ID: i + 2, Key: `nodekey:${(i + 1).toString(16).padStart(64, '0')}`, Addresses: [`100.64.${i >> 8}.${i & 255}/32`], CapMap: { c: null }, HomeDERP: 1 }))
