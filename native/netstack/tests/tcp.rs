@@ -63,7 +63,7 @@ fn with_changing_sizes(accept_a: usize, accept_b: usize) -> (usize, usize) {
                 .2
                 .wrapping_mul(6364136223846793005)
                 .wrapping_add(1442695040888963407);
-            !to_b || packet.len() < 1000 || (seen.2 >> 33) % 100 != 0
+            !to_b || packet.len() < 1000 || !(seen.2 >> 33).is_multiple_of(100)
         });
     });
     let proxy = lab.proxy(ProxyKind::Socks5);
@@ -75,7 +75,11 @@ fn with_changing_sizes(accept_a: usize, accept_b: usize) -> (usize, usize) {
     });
     while !sender.is_finished() {
         let packets = seen.lock().unwrap().1;
-        let send = if packets / 200 % 2 == 0 { 8192 } else { 1280 };
+        let send = if (packets / 200).is_multiple_of(2) {
+            8192
+        } else {
+            1280
+        };
         lab.on(move |w| {
             for out in [&mut w.a_out, &mut w.b_out] {
                 out.sizes = out.sizes.map(|sizes| PacketSizes { send, ..sizes });

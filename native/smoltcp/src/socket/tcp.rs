@@ -485,6 +485,8 @@ pub struct Socket<'a> {
     remote_mss: usize,
     /// The maximum segment size told to the congestion controller.
     controller_mss: usize,
+    /// The size of packets of which the congestion controller was told, once there was a handshake.
+    controller_mtu: Option<usize>,
     /// The timestamp of the last packet received.
     remote_last_ts: Option<Instant>,
     /// The greatest send window seen: how far behind an old acknowledgement may lie (RFC 5961, section 5.2).
@@ -607,6 +609,7 @@ impl<'a> Socket<'a> {
             remote_has_sack: false,
             remote_mss: DEFAULT_MSS,
             controller_mss: DEFAULT_MSS,
+            controller_mtu: None,
             remote_last_ts: None,
             remote_win_max: 0,
             sack_recent: [None; 3],
@@ -929,6 +932,7 @@ impl<'a> Socket<'a> {
         self.remote_has_sack = false;
         self.remote_mss = DEFAULT_MSS;
         self.controller_mss = DEFAULT_MSS;
+        self.controller_mtu = None;
         self.remote_last_ts = None;
         self.remote_win_max = 0;
         self.sack_recent = [None; 3];
@@ -2345,6 +2349,7 @@ impl<'a> Socket<'a> {
     }
 
     fn update_controller_mss(&mut self, cx: &Context, ip_header_len: usize) {
+        self.controller_mtu = Some(cx.ip_mtu());
         self.controller_mss = self.effective_mss(cx, ip_header_len);
         self.congestion_controller
             .inner_mut()
@@ -2722,7 +2727,7 @@ impl<'a> Socket<'a> {
                 let options_len = repr.header_len() - TCP_HEADER_LEN;
                 let effective_mss = self.effective_mss(cx, ip_repr.header_len());
                 segment_mss = effective_mss;
-                if effective_mss != self.controller_mss {
+                if self.controller_mtu.is_some_and(|mtu| mtu != cx.ip_mtu()) {
                     // The path carries other sizes than it did.
                     self.update_controller_mss(cx, ip_repr.header_len());
                 }
