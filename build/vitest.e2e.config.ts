@@ -9,7 +9,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: 'forks',
     fileParallelism: false,
-    bail: 1,
     reporters: ['default'],
   },
 })
