@@ -1,7 +1,7 @@
 /**
  * Writes build/THIRD-PARTY-NOTICES.txt: every package that ships in the bundle or in the add-on, with its licence text.
  *
- * Sources of truth: package.json's runtime dependencies and `cargo metadata` of native/. A licence outside the list of
+ * Sources of truth: package.json's runtime dependencies, what the window's sources import, and `cargo metadata` of native/. A licence outside the list of
  * permissive ones (and MPL-2.0, whose sources stay public at their own repository) fails the run.
  */
 import { execFileSync } from 'node:child_process'
@@ -23,9 +23,16 @@ function licenceTexts(folder) {
   })
 }
 
+/** Packages that the window is bundled with: named by its sources, types left aside. */
+function windowPackages() {
+  const files = readdirSync(`${root}renderer`, { recursive: true }).filter((name) => /\.tsx?$/.test(name))
+  const imports = files.flatMap((name) => [...readFileSync(`${root}renderer/${name}`, 'utf8').matchAll(/^import (?!type).*from '((?:@[\w-]+\/)?[\w-]+)/gm)])
+  return [...new Set(imports.map(([, name]) => name))]
+}
+
 function npmPackages() {
   const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
-  const waiting = Object.keys(manifest.dependencies ?? {})
+  const waiting = [...Object.keys(manifest.dependencies ?? {}), ...windowPackages()]
   const found = new Map()
   // What a dependency depends on is bundled with it.
   for (const name of waiting) {
