@@ -5,8 +5,9 @@
 import { setFlagsFromString } from 'node:v8'
 import type { Clock } from '../base/env.ts'
 
-/** When the work of a start is over. */
+/** When the work of a start is over, and when that of meeting the first peers is. */
 const FIRST_MS = 10_000
+const SECOND_MS = 20_000
 const AGAIN_MS = 600_000
 
 /**
@@ -19,9 +20,13 @@ export function limitYoungGeneration(): void {
 
 /** Calls `giveBack` from time to time; gives the way to stop. */
 export function keepMemorySmall(clock: Clock, giveBack: () => void): () => void {
-  let cancel = clock.after(FIRST_MS, function again() {
+  const again = (): void => {
     giveBack()
     cancel = clock.after(AGAIN_MS, again)
+  }
+  let cancel = clock.after(FIRST_MS, () => {
+    giveBack()
+    cancel = clock.after(SECOND_MS, again)
   })
   return () => cancel()
 }

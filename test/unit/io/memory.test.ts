@@ -10,7 +10,7 @@ test('memory is given back after the start and at long intervals until it is sto
   clock.advance(9_999)
   expect(calls).toEqual([])
   clock.advance(1_200_001)
-  expect(calls).toEqual([10_000, 610_000, 1_210_000])
+  expect(calls).toEqual([10_000, 30_000, 630_000])
   stop()
   clock.advance(10_000_000)
   expect(calls).toHaveLength(3)
