@@ -1,6 +1,6 @@
 /**
- * Path finding for all peers: opens disco and STUN that the data plane hands up, drives one path machine a peer, tells
- * the data plane which way each peer's packets go, and finds out our own addresses and home relay.
+ * Path finding for all peers: opens disco and STUN that the data plane hands up, has one path machine driven
+ * for each peer (`peer-driver.ts`), and finds out our own addresses and home relay.
  *
  *   down   paths.setPath, underlay.sendUdp, relay.send          up   onEndpoints, onNetInfo, onPath, onHome
  *
@@ -19,16 +19,14 @@ import { DISCO_OVERHEAD_BYTES } from '../core/disco/envelope.ts'
 import type { DiscoMessage, DiscoPing, DiscoPong } from '../core/disco/message.ts'
 import { encodeDisco, TX_ID_BYTES } from '../core/disco/message.ts'
 import type { NetcheckReport } from '../core/netcheck/report.ts'
-import type { PathOutput } from '../core/path/events.ts'
-import { PeerPath } from '../core/path/peer-path.ts'
-import type { PeerFacts } from '../core/path/peer-path.ts'
-import type { CandidateView, Path, PathView } from '../core/path/types.ts'
+import type { CandidateView, PathView } from '../core/path/types.ts'
 import type { MagicsockConfig } from '../core/plan/types.ts'
 import { isStun } from '../core/stun/stun.ts'
 import type { DerpMap } from '../core/tailcfg/types.ts'
 import { DiscoChannel } from './disco-channel.ts'
 import { localEndpoints } from './local-endpoints.ts'
 import { Netchecker } from './netchecker.ts'
+import { PeerDriver } from './peer-driver.ts'
 import type { PeerEntry } from './peer-table.ts'
 import { PeerTable } from './peer-table.ts'
 import type { Endpoint, LocalInterface, MagicsockFacts, Paths, Relay, Resolve, Underlay } from './ports.ts'
@@ -37,10 +35,6 @@ import { SentPings } from './sent-pings.ts'
 
 /** A pong's source field for a ping that came through a relay: this address, the region as port. */
 const RELAY_IP = '127.3.3.40'
-/** Direct paths in use are watched this closely while they are few, so that a dead one is left within two seconds. */
-const HEARTBEAT_FEW_MS = 1000
-const HEARTBEAT_MANY_MS = 3000
-const FEW_PEERS = 32
 const RESTUN_MIN_MS = 20_000
 const RESTUN_SPREAD_MS = 6000
 /** Addresses older than this are looked up again before the peer is called with them. */
@@ -70,6 +64,7 @@ export class Magicsock {
   readonly #disco: DiscoChannel
   readonly #sent: SentPings
   readonly #netchecker: Netchecker
+  readonly #driver: PeerDriver
   #facts: MagicsockFacts | undefined
   #nodeKey: NodePublicKey | undefined
   #port = 0
@@ -77,11 +72,6 @@ export class Magicsock {
   #relaysOnLoopback = false
   #modes: MagicsockModes = { alwaysDerp: false, neverDirectUdp: false }
   #endpoints: readonly Endpoint[] = []
-  readonly #active = new Set<PeerEntry>()
-  /** Machines with a timer → when it is due. */
-  readonly #armed = new Map<PeerEntry, number>()
-  #cancelTimer: () => void = () => {}
-  #timerAtMs = Number.POSITIVE_INFINITY
   #cancelRestun: (() => void) | undefined
   /** Peers to call again once our addresses are fresh. */
   readonly #callsWaiting = new Set<PeerEntry>()
@@ -91,6 +81,15 @@ export class Magicsock {
     this.#env = { ...deps.env, log: deps.env.log.part('magicsock') }
     this.#disco = new DiscoChannel(deps.env.random, this.#peers, PrivateKey.fromRandom(deps.env.random.bytes(32)))
     this.#sent = new SentPings(deps.env.clock)
+    this.#driver = new PeerDriver({
+      env: this.#env,
+      paths: deps.paths,
+      sendPing: (entry, to, pingId) => this.#sendPing(entry, { kind: 'direct', addr: to }, pingId, 0),
+      call: (entry, region) => this.#call(entry, region),
+      isDirectOff: () => this.#isDirectOff(),
+      allowLoopback: () => this.#allowLoopback(),
+      onPath: (view) => this.#facts?.onPath(view),
+    })
     this.#netchecker = new Netchecker(
       {
         env: this.#env,
@@ -142,7 +141,7 @@ export class Magicsock {
   setModes(modes: MagicsockModes): void {
     if (modes.alwaysDerp === this.#modes.alwaysDerp && modes.neverDirectUdp === this.#modes.neverDirectUdp) return
     this.#modes = modes
-    for (const entry of this.#peers.values()) this.#tellFacts(entry)
+    for (const entry of this.#peers.values()) this.#driver.tellFacts(entry)
   }
 
   /** All peers and relays as they should be known. */
@@ -156,7 +155,7 @@ export class Magicsock {
     for (const entry of removed) this.#forget(entry)
     if (removed.length > 0) this.#disco.retainKnown()
     const again = loopbackBefore === this.#allowLoopback() ? [...added, ...changed] : this.#peers.values()
-    for (const entry of again) this.#tellFacts(entry)
+    for (const entry of again) this.#driver.tellFacts(entry)
     if (!isNewMap) return
     this.#netchecker.setMap(config.derpMap)
     this.#netchecker.keepHome(config.lastHome ?? 0)
@@ -190,7 +189,7 @@ export class Magicsock {
       this.#disco.counters.discoRefused++
       return
     }
-    this.#noteHeard(entry, region)
+    this.#driver.noteHeard(entry, region)
     switch (message.kind) {
       case 'ping':
         if (this.#disco.isRepeated(entry, message)) return
@@ -202,7 +201,7 @@ export class Magicsock {
       case 'call-me-maybe':
         this.#env.journal.add({ part: 'disco', kind: 'call-me-maybe-in', why: 'the peer wants a direct path', peer: from, region, count: message.endpoints.length })
         if (this.#isDirectOff()) this.#disco.counters.discoSwitchedOff++
-        else this.#drive(entry, (machine, nowMs) => machine.handleCallMeMaybe(nowMs, message.endpoints))
+        else this.#driver.drive(entry, (machine, nowMs) => machine.handleCallMeMaybe(nowMs, message.endpoints))
         return
       case 'call-me-maybe-via':
       case 'bind-relay':
@@ -218,35 +217,27 @@ export class Magicsock {
   handlePeerActivity(peer: NodePublicKey, kind: 'sending' | 'receiving' | 'idle'): void {
     const entry = this.#peers.get(peer)
     if (!entry) return
-    if (kind === 'idle') this.#active.delete(entry)
-    else this.#active.add(entry)
     const heardAt = this.#deps.relay.routeOf(peer)
-    if (heardAt !== undefined) this.#noteHeard(entry, heardAt)
-    if (kind !== 'idle' || entry.machine) this.#drive(entry, (machine, nowMs) => machine.handleActivity(nowMs, kind))
+    if (heardAt !== undefined) this.#driver.noteHeard(entry, heardAt)
+    this.#driver.handleActivity(entry, kind)
     this.#restunWhileActive()
   }
 
   /** Only 'unreachable' says something about a path. */
   handleSendError(to: AddrPort, code: string): void {
-    if (code !== 'unreachable') return
-    for (const entry of this.#armed.keys()) {
-      if (entry.machine) this.#drive(entry, (machine, nowMs) => machine.handleUnreachable(nowMs, to))
-    }
+    if (code === 'unreachable') this.#driver.handleUnreachable(to)
   }
 
   handlePeerGone(region: number, peer: NodePublicKey): void {
     const entry = this.#peers.get(peer)
-    if (!entry) return
-    if (entry.heardRegion === region) entry.heardRegion = 0
-    if (entry.machine) this.#drive(entry, (machine, nowMs) => machine.handlePeerGone(nowMs, region))
-    else this.#applyPath(entry, this.#restingPath(entry))
+    if (entry) this.#driver.handlePeerGone(entry, region)
   }
 
   /** `major`: addresses or default routes are others; nothing that was proven holds. */
   handleNetworkChange(why: string, major: boolean): void {
     this.#env.journal.add({ part: 'magicsock', kind: 'network-change', why, major })
     for (const entry of this.#peers.values()) {
-      if (entry.machine) this.#drive(entry, (machine, nowMs) => machine.handleNetworkChange(nowMs, why, major))
+      if (entry.machine) this.#driver.drive(entry, (machine, nowMs) => machine.handleNetworkChange(nowMs, why, major))
     }
     this.#deps.relay.handleNetworkChange?.(why)
     this.#check(major, why, major)
@@ -269,13 +260,13 @@ export class Magicsock {
     if (entry.config.disco === undefined) return Promise.reject(new EngineError('not-supported', 'the peer cannot be pinged this way'))
     if (sizeBytes > MAX_PING_BYTES) return Promise.reject(new EngineError('bad-argument', `a ping has at most ${MAX_PING_BYTES} bytes`))
     return this.#sent.ask(entry, sizeBytes, timeoutMs, () => {
-      this.#drive(entry, (machine, nowMs) => machine.handlePingRequest(nowMs))
+      this.#driver.drive(entry, (machine, nowMs) => machine.handlePingRequest(nowMs))
       this.#sendAsked(entry, sizeBytes)
     })
   }
 
   paths(): ReadonlyMap<NodePublicKey, PathView> {
-    return new Map([...this.#peers.values()].map((entry) => [entry.config.key, this.#view(entry)]))
+    return new Map([...this.#peers.values()].map((entry) => [entry.config.key, this.#driver.view(entry)]))
   }
 
   /** Every address at which the peer may be; empty until it was first used. */
@@ -298,12 +289,10 @@ export class Magicsock {
 
   stop(): void {
     this.#nodeKey = undefined
-    this.#cancelTimer()
+    this.#driver.stop()
     this.#cancelRestun?.()
     this.#netchecker.stop()
     this.#sent.drop(undefined, () => new EngineError('aborted', 'the engine is stopping'))
-    this.#armed.clear()
-    this.#active.clear()
   }
 
   /** A disco message of any peer, while we are somebody ourselves. */
@@ -324,7 +313,7 @@ export class Magicsock {
     if (pong) this.#deps.underlay.sendUdp(from, pong)
     const named = ping.nodeKey && nodeKey(ping.nodeKey)
     const entry = named === undefined ? (sharing.length === 1 ? sharing[0] : undefined) : sharing.find((one) => one.config.key === named)
-    if (entry) this.#drive(entry, (machine, nowMs) => machine.handlePing(nowMs, from))
+    if (entry) this.#driver.drive(entry, (machine, nowMs) => machine.handlePing(nowMs, from))
   }
 
   #handlePong(sender: DiscoPublicKey, pong: DiscoPong, cameBy: 'direct' | 'relay'): void {
@@ -335,54 +324,7 @@ export class Magicsock {
     }
     this.#sent.answer(ping, this.#env.clock.nowMs() - ping.sentMs)
     const { pingId } = ping
-    if (pingId !== undefined) this.#drive(ping.entry, (machine, nowMs) => machine.handlePong(nowMs, pingId))
-  }
-
-  /** Runs the peer's machine and does what it wants done. */
-  #drive(entry: PeerEntry, handle: (machine: PeerPath, nowMs: number) => void): void {
-    // Its address is fixed: there is nothing to find.
-    if (entry.config.wireGuardOnly === true) return
-    const machine = (entry.machine ??= this.#makeMachine(entry))
-    handle(machine, this.#env.clock.nowMs())
-    for (const event of machine.takeEvents()) {
-      this.#env.journal.add({ part: 'path', peer: entry.config.key, ...event })
-      if (event.kind === 'path') this.#env.log.info(`peer ${entry.config.id}: ${event.from.kind} → ${event.to.kind} (${event.why})`)
-    }
-    for (const output of machine.takeOutput()) this.#carryOut(entry, output)
-    const next = machine.nextTimeout()
-    if (next) this.#armed.set(entry, next.atMs)
-    else this.#armed.delete(entry)
-    this.#schedule()
-  }
-
-  #makeMachine(entry: PeerEntry): PeerPath {
-    const nowMs = this.#env.clock.nowMs()
-    const machine = new PeerPath(nowMs, () => (this.#active.size <= FEW_PEERS ? HEARTBEAT_FEW_MS : HEARTBEAT_MANY_MS))
-    if (entry.heardRegion !== 0) machine.handleHeard(nowMs, entry.heardRegion)
-    machine.handleFacts(nowMs, this.#factsOf(entry))
-    return machine
-  }
-
-  #carryOut(entry: PeerEntry, output: PathOutput): void {
-    switch (output.kind) {
-      case 'set-path':
-        this.#applyPath(entry, output.path)
-        return
-      case 'ping':
-        this.#sendPing(entry, { kind: 'direct', addr: output.to }, output.pingId, 0)
-        return
-      case 'call-me-maybe':
-        this.#call(entry, output.region)
-    }
-  }
-
-  #applyPath(entry: PeerEntry, path: Path): void {
-    const before = entry.path
-    if (JSON.stringify(before) === JSON.stringify(path)) return
-    if (before.kind !== path.kind) entry.sinceMs = this.#env.clock.nowMs()
-    entry.path = path
-    this.#deps.paths.setPath(entry.config.key, path)
-    if (entry.machine) this.#facts?.onPath(this.#view(entry))
+    if (pingId !== undefined) this.#driver.drive(ping.entry, (machine, nowMs) => machine.handlePong(nowMs, pingId))
   }
 
   /** Tells the peer our addresses over its relay; stale ones are told and, after a look, told again. */
@@ -420,7 +362,7 @@ export class Magicsock {
     this.#endpoints = endpoints
     this.#env.journal.add({ part: 'magicsock', kind: 'endpoints', why: 'our addresses changed', endpoints })
     this.#env.log.info(`endpoints changed (${endpoints.length} known)`)
-    if (loopbackBefore !== this.#allowLoopback()) for (const entry of this.#peers.values()) this.#tellFacts(entry)
+    if (loopbackBefore !== this.#allowLoopback()) for (const entry of this.#peers.values()) this.#driver.tellFacts(entry)
     this.#facts?.onEndpoints(endpoints)
     return true
   }
@@ -432,7 +374,7 @@ export class Magicsock {
 
   /** NAT mappings live by use and our address may change: looks again while there is traffic. */
   #restunWhileActive(): void {
-    if (this.#active.size === 0) {
+    if (this.#driver.activeCount === 0) {
       this.#cancelRestun?.()
       this.#cancelRestun = undefined
       return
@@ -470,39 +412,6 @@ export class Magicsock {
     if (sealed) this.#deps.relay.send(region, entry.config.key, sealed)
   }
 
-  #noteHeard(entry: PeerEntry, region: number): void {
-    if (entry.heardRegion === region && !entry.machine) return
-    entry.heardRegion = region
-    if (entry.machine) this.#drive(entry, (machine, nowMs) => machine.handleHeard(nowMs, region))
-    else this.#applyPath(entry, this.#restingPath(entry))
-  }
-
-  #tellFacts(entry: PeerEntry): void {
-    if (entry.config.wireGuardOnly === true && entry.machine) {
-      entry.machine = undefined
-      this.#armed.delete(entry)
-    }
-    if (entry.machine) this.#drive(entry, (machine, nowMs) => machine.handleFacts(nowMs, this.#factsOf(entry)))
-    else this.#applyPath(entry, this.#restingPath(entry))
-  }
-
-  #factsOf(entry: PeerEntry): PeerFacts {
-    const { config } = entry
-    return {
-      endpoints: config.endpoints,
-      homeRegion: config.expired ? 0 : config.homeDerp,
-      noDirect: config.expired || config.disco === undefined ? 'no-disco-key' : this.#isDirectOff() ? 'switched-off' : undefined,
-      allowLoopback: this.#allowLoopback(),
-    }
-  }
-
-  /** The path of a peer that was never used. */
-  #restingPath({ config, heardRegion }: PeerEntry): Path {
-    if (config.wireGuardOnly === true) return config.endpoints[0] ? { kind: 'direct', addr: config.endpoints[0] } : { kind: 'none' }
-    const region = config.expired ? 0 : config.homeDerp === 0 ? heardRegion : config.homeDerp
-    return region === 0 ? { kind: 'none' } : { kind: 'relay', region }
-  }
-
   #isDirectOff(): boolean {
     return this.#modes.alwaysDerp || this.#modes.neverDirectUdp
   }
@@ -512,51 +421,13 @@ export class Magicsock {
     return this.#relaysOnLoopback || this.#endpoints.some((one) => isLoopbackIp(parseAddrPort(one.addr)!.ip))
   }
 
-  #view(entry: PeerEntry): PathView {
-    const { clock } = this.#env
-    return {
-      peer: entry.config.key,
-      path: entry.path,
-      latencyMs: entry.machine?.latencyMs,
-      sinceMs: clock.wallMs() - (clock.nowMs() - entry.sinceMs),
-      why: this.#why(entry),
-    }
-  }
-
-  #why(entry: PeerEntry): string {
-    if (entry.config.expired) return 'no path: its key has expired'
-    if (entry.config.wireGuardOnly === true) return 'direct: it speaks WireGuard alone, at the address that the server names'
-    if (entry.machine) return entry.machine.why(this.#env.clock.nowMs())
-    return entry.path.kind === 'none' ? 'no path: its relay is not known' : 'relayed: no traffic yet, so no direct path was looked for'
-  }
-
   #forget(entry: PeerEntry): void {
-    this.#active.delete(entry)
-    this.#armed.delete(entry)
+    this.#driver.forget(entry)
     this.#callsWaiting.delete(entry)
     this.#sent.drop(entry, () => new EngineError('no-such-peer', 'the peer left the network map'))
     this.#restunWhileActive()
   }
 
-  /** One timer for all machines. */
-  #schedule(): void {
-    let atMs = Number.POSITIVE_INFINITY
-    for (const dueMs of this.#armed.values()) atMs = Math.min(atMs, dueMs)
-    if (atMs === this.#timerAtMs) return
-    this.#cancelTimer()
-    this.#timerAtMs = atMs
-    if (atMs === Number.POSITIVE_INFINITY) return
-    this.#cancelTimer = this.#env.clock.after(Math.max(0, atMs - this.#env.clock.nowMs()), () => this.#fire())
-  }
-
-  #fire(): void {
-    this.#timerAtMs = Number.POSITIVE_INFINITY
-    const nowMs = this.#env.clock.nowMs()
-    for (const [entry, dueMs] of this.#armed) {
-      if (dueMs <= nowMs) this.#drive(entry, (machine, at) => machine.handleTimeout(at))
-    }
-    this.#schedule()
-  }
 }
 
 function hasLoopbackRelay(map: DerpMap): boolean {
