@@ -32,9 +32,7 @@ fn associate(proxy: SocketAddr) -> (TcpStream, UdpSocket) {
     let port = u16::from_be_bytes([reply[10], reply[11]]);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(("127.0.0.1", port)).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     (control, socket)
 }
 
@@ -70,10 +68,10 @@ fn an_association_carries_datagrams_of_any_size_by_both_families() {
     socket
         .send(&datagram("forbidden.test", port, b"x"))
         .unwrap();
-    lab.wait_for(3, |w| (w.a.counters().proxy_refused == 1).then_some(()));
+    lab.wait_for(|w| (w.a.counters().proxy_refused == 1).then_some(()));
     assert!(lab.on(|w| w.a.counters().udp_open) >= 2);
     drop(control);
-    lab.wait_for(3, |w| (w.a.counters().udp_open == 0).then_some(()));
+    lab.wait_for(|w| (w.a.counters().udp_open == 0).then_some(()));
 }
 
 #[test]
@@ -94,9 +92,9 @@ fn idle_udp_flows_end_and_full_tables_drop_the_oldest() {
             assert_eq!(answer(socket), b"four");
         }
     }
-    lab.wait_for(3, |w| (w.b.counters().drop_udp_limit == 1).then_some(()));
+    lab.wait_for(|w| (w.b.counters().drop_udp_limit == 1).then_some(()));
     assert!(lab.on(|w| w.b.counters().udp_open) <= 5);
-    lab.wait_for(3, |w| (w.b.counters().udp_open == 0).then_some(()));
+    lab.wait_for(|w| (w.b.counters().udp_open == 0).then_some(()));
 }
 
 #[test]
@@ -124,7 +122,7 @@ fn echo_is_answered_for_own_addresses_only() {
     {
         lab.on(move |w| w.a.ping_icmp(w.now, id as u64, ip(to), size));
     }
-    let seen = lab.wait_for(3, |w| {
+    let seen = lab.wait_for(|w| {
         let pongs = w.events_a.iter().filter_map(|e| match e {
             Event::Pong { id, latency } => Some((*id, *latency)),
             _ => None,
@@ -164,7 +162,7 @@ fn an_unreachable_error_ends_a_dial() {
     });
     let client = std::thread::spawn(move || socks_connect(proxy, "b.test", 80));
     let quoted = QUOTED.lock().unwrap().take().unwrap();
-    let packet = quoted.recv_timeout(Duration::from_secs(3)).unwrap();
+    let packet = quoted.recv_timeout(PATIENCE).unwrap();
     lab.on(move |w| {
         let mut error = vec![
             0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1, 0, 0, 100, 64, 0, 2, 100, 64, 0, 1,

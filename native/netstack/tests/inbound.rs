@@ -15,7 +15,7 @@ fn an_engine_port_hands_up_a_stream() {
     lab.on(|w| w.b.set_engine_ports(&[4242]));
     let proxy = lab.proxy(ProxyKind::Socks5);
     let mut client = socks_connect(proxy, "b.test", 4242).unwrap();
-    let (from, to, fd) = lab.wait_for(3, |w| match w.events_b.pop()? {
+    let (from, to, fd) = lab.wait_for(|w| match w.events_b.pop()? {
         Event::Inbound { from, to, fd, .. } => Some((from, to, fd)),
         _ => None,
     });
@@ -66,7 +66,7 @@ fn a_cut_resets_both_sides_of_the_flows_it_names() {
     // A changed own address cuts what used it.
     lab.on(|w| w.b.set_addresses(&[ip(B6)]));
     assert!(to_keep.read(&mut [0]).is_err());
-    lab.wait_for(3, |w| (w.a.counters().flows_open == 0).then_some(()));
+    lab.wait_for(|w| (w.a.counters().flows_open == 0).then_some(()));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_reject_ends_a_dial_as_not_allowed() {
         w.tap = keep(|to_b, packet| !(to_b && packet[9] == 6));
     });
     let client = std::thread::spawn(move || socks_connect(proxy, "b.test", 4321));
-    lab.wait_for(3, |w| (w.a.counters().flows_open == 1).then_some(()));
+    lab.wait_for(|w| (w.a.counters().flows_open == 1).then_some(()));
     let rejected = lab.on(|w| {
         let to = SocketAddr::new(ip(B4), 4321);
         (0..=u16::MAX)
@@ -199,7 +199,7 @@ fn a_full_table_refuses_new_flows_and_keeps_old_ones() {
         stream.shutdown(Shutdown::Write).unwrap();
         assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     }
-    lab.wait_for(3, |w| (w.b.counters().flows_open == 0).then_some(()));
+    lab.wait_for(|w| (w.b.counters().flows_open == 0).then_some(()));
     socks_connect(proxy, "b.test", port).unwrap();
 }
 
