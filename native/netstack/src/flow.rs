@@ -135,11 +135,13 @@ impl Flow {
 
     /// The largest packet to send, and in a handshake the largest to ask for.
     fn mtu(&self, wires: &mut Wires) -> usize {
-        match wires.out.sizes(self.key.remote.ip()) {
-            Some(sizes) if self.handshake.is_some() => sizes.accept,
-            Some(sizes) => sizes.send,
-            None => wires.mtu,
-        }
+        let remote = self.key.remote.ip();
+        let largest = if self.handshake.is_some() {
+            wires.out.largest_from(remote)
+        } else {
+            wires.out.largest_to(remote)
+        };
+        largest.unwrap_or(wires.mtu)
     }
 
     /// Feeds one packet that belongs to this flow.

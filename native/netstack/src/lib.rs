@@ -43,6 +43,5 @@ mod udp;
 pub use counters::Counters;
 pub use netstack::Netstack;
 pub use types::{
-    Accept, Config, DialError, Event, FlowInfo, PacketOut, PacketSizes, ProxyAnswer, ProxyKind,
-    RefuseCode,
+    Accept, Config, DialError, Event, FlowInfo, PacketOut, ProxyAnswer, ProxyKind, RefuseCode,
 };

@@ -4,20 +4,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-/// Sizes of whole IP packets, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PacketSizes {
-    /// The largest that a host at the address may be told to send us; ours all are read.
-    pub accept: usize,
-    /// The largest that the way there carries now.
-    pub send: usize,
-}
-
-/// Takes one IP packet for the tunnel, borrowed until return: at most `Config::mtu` bytes, or what `sizes` allows.
+/// Takes one IP packet for the tunnel, borrowed until return: at most `Config::mtu` bytes, or what `largest_to` allows.
+///
+/// Sizes are of whole IP packets of TCP, in bytes; none = `Config::mtu`. They may change between packets.
 pub trait PacketOut {
     fn send(&mut self, packet: &[u8]);
-    /// Sizes for TCP with a host, where they differ from `Config::mtu`. May change between packets.
-    fn sizes(&mut self, _to: IpAddr) -> Option<PacketSizes> {
+    /// The largest that the way to a host carries now.
+    fn largest_to(&mut self, _to: IpAddr) -> Option<usize> {
+        None
+    }
+    /// The largest that a host may be told to send us; ours all are read.
+    fn largest_from(&mut self, _from: IpAddr) -> Option<usize> {
         None
     }
 }

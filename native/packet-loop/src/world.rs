@@ -15,7 +15,7 @@ use dataplane::pipeline::{Config, Pipeline, Via};
 use dataplane::tunnel::Key;
 use device::udp::{Options, Udp};
 use mio::{Events, Registry, Token};
-use netstack::{Netstack, PacketOut, PacketSizes};
+use netstack::{Netstack, PacketOut};
 
 use crate::records::{self, Packed};
 use crate::ring::Ring;
@@ -398,11 +398,12 @@ impl PacketOut for Out<'_> {
         self.pipeline.send_packet(self.now, packet, &mut self.sent);
     }
     #[inline]
-    fn sizes(&mut self, to: IpAddr) -> Option<PacketSizes> {
-        Some(PacketSizes {
-            accept: self.pipeline.largest_from(to),
-            send: self.pipeline.largest_to(to),
-        })
+    fn largest_to(&mut self, to: IpAddr) -> Option<usize> {
+        Some(self.pipeline.largest_to(to))
+    }
+    #[inline]
+    fn largest_from(&mut self, from: IpAddr) -> Option<usize> {
+        Some(self.pipeline.largest_from(from))
     }
 }
 
