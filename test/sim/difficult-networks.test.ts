@@ -86,15 +86,20 @@ test('a server is reached at the address of last time while DNS knows no such na
   await waitFor('the map', () => state().kind === 'running', { withinMs: 15_000 })
 })
 
-test('a device that was in stays in when the certificate of its server expires, and a new one is told why it cannot come in', async () => {
+/** A server with a good certificate, and what a device keeps that was in once. */
+async function joinedOnce() {
   const server = await new TlsServer().start()
   const url = `https://localhost:${server.port}`
   const store = new MemoryStore()
-  const first = client(store, url)
-  first.control.begin({ ...first.login, authKey: server.control.createAuthKey({ login: 'ada' }) })
-  await waitFor('the map', () => first.state().kind === 'running', { withinMs: 15_000 })
-  const { nodeKey } = first.login
-  first.control.stop()
+  const { control, login, state } = client(store, url)
+  control.begin({ ...login, authKey: server.control.createAuthKey({ login: 'ada' }) })
+  await waitFor('the map', () => state().kind === 'running', { withinMs: 15_000 })
+  control.stop()
+  return { server, url, store, nodeKey: login.nodeKey }
+}
+
+test('a device that was in stays in when the certificate of its server expires, and a new one is told why it cannot come in', async () => {
+  const { server, url, store, nodeKey } = await joinedOnce()
   server.show('expired')
 
   const again = client(store, url)
@@ -108,14 +113,7 @@ test('a device that was in stays in when the certificate of its server expires, 
 })
 
 test('a key that was vouched for does not excuse another issuer', async () => {
-  const server = await new TlsServer().start()
-  const url = `https://localhost:${server.port}`
-  const store = new MemoryStore()
-  const first = client(store, url)
-  first.control.begin({ ...first.login, authKey: server.control.createAuthKey({ login: 'ada' }) })
-  await waitFor('the map', () => first.state().kind === 'running', { withinMs: 15_000 })
-  const { nodeKey } = first.login
-  first.control.stop()
+  const { server, url, store, nodeKey } = await joinedOnce()
   server.show('intercepted')
   const again = client(store, url)
   again.control.begin({ ...again.login, nodeKey })
