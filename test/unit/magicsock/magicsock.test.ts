@@ -15,8 +15,8 @@ async function pair(map = derpMap(2)): Promise<{ net: MemoryNet; a: MemoryNode; 
   const net = new MemoryNet()
   const a = net.node('198.51.100.1', 1)
   const b = net.node('198.51.100.2', 2)
-  a.join(map, [b.asPeer(2)])
-  b.join(map, [a.asPeer(1)])
+  a.join(map, [b.asPeer(2, { endpoints: [{ ip: b.ip, port: 41641 }] })])
+  b.join(map, [a.asPeer(1, { endpoints: [{ ip: a.ip, port: 41641 }] })])
   await run(net, 1000)
   return { net, a, b }
 }

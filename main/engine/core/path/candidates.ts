@@ -73,11 +73,9 @@ export class CandidateSet {
     }
   }
 
-  /** Forgets everything heard, and the addresses that only came by ping: the network under us is another. */
+  /** Forgets everything heard: the network under us is another. The addresses stay, as the peers did not move. */
   reset(): void {
-    for (const [text, candidate] of this.#byText) {
-      candidate.sources.delete('ping')
-      if (candidate.sources.size === 0) this.#byText.delete(text)
+    for (const candidate of this.#byText.values()) {
       candidate.lastPingMs = candidate.lastPongMs = Number.NEGATIVE_INFINITY
       candidate.unanswered = 0
       candidate.samplesMs = []

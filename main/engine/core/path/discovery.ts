@@ -1,13 +1,17 @@
 /**
- * When the next round of pings to all addresses of a peer is due. Pure.
+ * When the next round of pings to all addresses of a peer is due, and when the peer is called. Pure.
  *
- *   rounds after the start: at once, 0.25 s, 1 s, 3 s (the peer's own pings have opened its side by then, and one lost
- *   packet costs little), then every 5 s for a minute, then every 15 s; only while there is a reason to look
+ *   rounds after the start: at once, 0.05, 0.15, 0.35, 0.75, 1.5, 3 s (a first ping opens our side and dies at the peer's
+ *   door; which later one gets in depends on when the peer opened its own), then every 5 s for a minute, then every 15 s
+ *   calls: with the first round that has an address to ping, then every 2.5 s at most
  *
+ * A peer that is called pings us, and by that it uses up what it would have sent by itself: called before we have pinged
+ * it, its pings find our side shut, and a stock peer sends no more for 5 s. So while no address of it is known the call
+ * waits for the map or for the peer's own call.
  * The official client sends a round every 5 s with traffic and no quick ones (endpoint.go, discoPingInterval).
  */
 
-const QUICK_MS = [250, 750, 2000] as const
+const QUICK_MS = [50, 100, 200, 400, 750, 1500] as const
 const STEADY_MS = 5000
 const SLOW_MS = 15_000
 const STEADY_FOR_MS = 60_000
@@ -15,11 +19,15 @@ const STEADY_FOR_MS = 60_000
 const RESTART_MIN_MS = 5000
 /** Same address, steady rounds: just under the interval, so that a round finds its addresses due. */
 const SPACING_MS = 4900
-const QUICK_SPACING_MS = 200
+const QUICK_SPACING_MS = 40
+/** How long a call waits for an address to ping. */
+const CALL_BLIND_AFTER_MS = 400
+const CALL_SPACING_MS = 2400
 
 export class Discovery {
   #startedMs = Number.NEGATIVE_INFINITY
   #round = 0
+  #calledMs = Number.NEGATIVE_INFINITY
   #dueMs: number | undefined
   #why = ''
 
@@ -33,12 +41,17 @@ export class Discovery {
 
   /** Least time since the last ping to an address for it to be pinged in this round. */
   get spacingMs(): number {
-    return this.#round <= QUICK_MS.length && this.#round > 0 ? QUICK_SPACING_MS : SPACING_MS
+    return this.#round <= QUICK_MS.length ? QUICK_SPACING_MS : SPACING_MS
   }
 
-  /** Quick repeats do not call the peer again: only the first and the steady rounds do. */
-  get callsPeer(): boolean {
-    return this.#round === 0 || this.#round >= QUICK_MS.length
+  /** Whether a round that knows so many addresses may call the peer. */
+  mayCall(nowMs: number, known: number): boolean {
+    if (nowMs - this.#calledMs < CALL_SPACING_MS) return false
+    return known > 0 || nowMs - this.#startedMs >= CALL_BLIND_AFTER_MS
+  }
+
+  noteCall(nowMs: number): void {
+    this.#calledMs = nowMs
   }
 
   /** Looks again from now on. `urgent`: the path in use just failed, so a schedule under way starts over. */
@@ -51,10 +64,11 @@ export class Discovery {
     this.#why = why
   }
 
-  /** Something new came up while looking: the next round is due now. */
+  /** Something new came up while looking: a round now, and the quick ones again. */
   hurry(nowMs: number, why: string): void {
     if (this.#dueMs === undefined) return
-    this.#dueMs = Math.min(this.#dueMs, nowMs)
+    this.#round = 0
+    this.#dueMs = nowMs
     this.#why = why
   }
 

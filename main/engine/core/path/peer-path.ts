@@ -30,14 +30,17 @@ const PING_TIMEOUT_MS = 5000
 /** Below this round trip nothing better is looked for (endpoint.go, goodEnoughLatency). */
 const GOOD_ENOUGH_MS = 5
 const UPGRADE_EVERY_MS = 60_000
-const CALL_SPACING_MS = 2500
 /** After a call from the peer we ping for this long even without traffic of our own. */
 const CALLED_FOR_MS = 4000
+/** A ping back follows any older ping: what left before the peer's ping came may have died at the peer's door. */
+const PING_BACK_SPACING_MS = 5
 /** A person's ping keeps probing alive for this long. */
 const ASKED_FOR_MS = 10_000
 const MISSES_TO_SUSPECT = 2
 const MISSES_TO_DROP = 3
 const MAX_PENDING = 256
+/** Of a peer with more addresses each round takes some. */
+const MAX_A_ROUND = 24
 
 export interface PeerFacts {
   readonly endpoints: readonly AddrPort[]
@@ -64,12 +67,13 @@ export class PeerPath {
   readonly #discovery = new Discovery()
   readonly #calls = new Allowance(3, 2000)
   readonly #pingBacks = new Allowance(6, 500)
+  /** Every ping but those that watch the path in use. */
+  readonly #searches = new Allowance(120, 50)
   #facts: PeerFacts = { endpoints: [], homeRegion: 0, noDirect: 'no-disco-key', allowLoopback: false }
   #best: Best | undefined
   #lostWhy: string | undefined
   #inUse = false
   #probeUntilMs = Number.NEGATIVE_INFINITY
-  #lastCallMs = Number.NEGATIVE_INFINITY
   #heardRegion = 0
   #goneFrom = 0
   #path: Path = { kind: 'none' }
@@ -183,8 +187,7 @@ export class PeerPath {
     const noted = this.#candidates.notePing(nowMs, from)
     if (!noted) return
     if (noted.isNew) this.#note('ping', [from], 'it pinged us from there')
-    const isDue = nowMs - noted.candidate.lastPingMs >= 200
-    if (isDue && this.#wantsDirect(nowMs) && !this.#isProven(nowMs) && this.#pingBacks.take(nowMs)) this.#ping(nowMs, noted.candidate)
+    if (this.#wantsDirect(nowMs) && this.#isWorthPingBack(nowMs, noted.candidate) && this.#pingBacks.take(nowMs) && this.#searches.take(nowMs)) this.#ping(nowMs, noted.candidate)
     this.handleTimeout(nowMs)
   }
 
@@ -214,8 +217,11 @@ export class PeerPath {
     if (added.length > 0) this.#note('call-me-maybe', added, 'it told us over the relay')
     if (this.#calls.take(nowMs)) {
       this.#probeUntilMs = Math.max(this.#probeUntilMs, nowMs + CALLED_FOR_MS)
-      this.#pingAll(nowMs, 100, 'the peer called', false)
-      if (!this.#isProven(nowMs)) this.#look(nowMs, 'the peer called', false)
+      if (this.#isProven(nowMs)) this.#pingAll(nowMs, PING_TIMEOUT_MS, 'the peer called', false)
+      else {
+        this.#look(nowMs, 'the peer called', false)
+        this.#discovery.hurry(nowMs, 'the peer called')
+      }
     }
     this.handleTimeout(nowMs)
   }
@@ -337,7 +343,7 @@ export class PeerPath {
 
   #runRound(nowMs: number): void {
     this.#candidates.expire(nowMs, this.#best?.candidate)
-    this.#pingAll(nowMs, this.#discovery.spacingMs, this.#discovery.why, this.#discovery.callsPeer)
+    this.#pingAll(nowMs, this.#discovery.spacingMs, this.#discovery.why, true)
     this.#discovery.advance(nowMs)
     if (this.#isProven(nowMs)) this.#planUpgrade(nowMs)
   }
@@ -347,20 +353,25 @@ export class PeerPath {
     else this.#discovery.stop()
   }
 
+  /** Pings the addresses that were not pinged for `spacingMs`, those that waited longest first, and calls the peer if it may. */
   #pingAll(nowMs: number, spacingMs: number, why: string, call: boolean): void {
-    let pinged = 0
-    for (const candidate of this.#candidates.values()) {
-      if (nowMs - candidate.lastPingMs < spacingMs) continue
-      this.#ping(nowMs, candidate)
-      pinged++
-    }
+    const due = [...this.#candidates.values()].filter((one) => nowMs - one.lastPingMs >= spacingMs)
+    if (due.length > MAX_A_ROUND) due.sort((a, b) => a.lastPingMs - b.lastPingMs)
+    const round = due.slice(0, MAX_A_ROUND).filter(() => this.#searches.take(nowMs))
+    for (const candidate of round) this.#ping(nowMs, candidate)
     const region = this.#relayRegion()
-    const calls = call && region !== 0 && nowMs - this.#lastCallMs >= CALL_SPACING_MS
+    const calls = call && region !== 0 && this.#discovery.mayCall(nowMs, this.#candidates.size)
     if (calls) {
-      this.#lastCallMs = nowMs
+      this.#discovery.noteCall(nowMs)
       this.#output.push({ kind: 'call-me-maybe', region })
     }
-    if (pinged > 0 || calls) this.#events.push({ kind: 'probe-round', pinged, calledPeer: calls, why })
+    if (round.length > 0 || calls) this.#events.push({ kind: 'probe-round', pinged: round.length, calledPeer: calls, why })
+  }
+
+  /** Its ping got in, so ours gets out: asked at once when there is no path, or when it may be a better one. */
+  #isWorthPingBack(nowMs: number, candidate: Candidate): boolean {
+    const spacingMs = this.#isProven(nowMs) ? (candidate === this.#best?.candidate ? Number.POSITIVE_INFINITY : PING_TIMEOUT_MS) : PING_BACK_SPACING_MS
+    return nowMs - candidate.lastPingMs >= spacingMs
   }
 
   #ping(nowMs: number, candidate: Candidate): void {
