@@ -58,6 +58,19 @@ export interface Credentials {
   readonly gid: number
 }
 
+export interface NativeRoute {
+  readonly interface: string
+  readonly gateway?: string
+  /** The address that packets leave with. */
+  readonly source?: string
+}
+
+export interface NativeNetworkState {
+  readonly interfaces: readonly { readonly name: string; readonly ip: string; readonly prefix: number; readonly internal: boolean; readonly up: boolean }[]
+  readonly defaultRoute4?: NativeRoute
+  readonly defaultRoute6?: NativeRoute
+}
+
 export interface NativeBinding {
   /** Binds and starts; `wake` runs when records wait, and does not keep the process alive. */
   startPlane(options: PlaneOptions, wake: () => void): NativePlane
@@ -65,19 +78,28 @@ export interface NativeBinding {
   readonly peerCredentials: (fd: number) => Credentials | undefined
   /** Lets go of memory that only the start needed; gives the bytes of program pages that were resident. */
   readonly giveBackMemory: () => number
-  /** Calls on changes of links, addresses or routes; gives the way to stop. Absent where the system has no such events. */
-  readonly watchLinks: ((changed: () => void) => () => void) | undefined
+  /**
+   * Calls with 'change' on changes of links, addresses or routes, with 'wake' when the machine slept; gives the way to stop.
+   * Absent where the system has no such events.
+   */
+  readonly watchLinks: ((tell: (event: 'change' | 'wake') => void) => () => void) | undefined
+  /** Addresses, and the way to the world for each family. Absent where the system is not asked for it. */
+  readonly networkState: (() => NativeNetworkState) | undefined
 }
 
 interface RawAddon {
   Plane: new (options: PlaneOptions, wake: () => void) => NativePlane
   LinkMonitor: new (tell: (bits: number) => void) => { stop(): void }
   linkMonitorSupported(): boolean
+  networkStateSupported(): boolean
+  networkState(): NativeNetworkState
   peerCredentials(fd: number): Credentials | null
   giveBackMemory(): number
 }
 
 const FILE = `bowline.${process.platform}-${process.arch}.node`
+/** Of the link monitor's bits: the machine slept. */
+const SLEPT = 8
 /** Folders to climb from this file: the checkout is three up, a bundle one or two. */
 const CLIMB = 5
 
@@ -110,11 +132,12 @@ export function loadNative(): NativeBinding {
     peerCredentials: (fd) => attempt(() => raw.peerCredentials(fd)) ?? undefined,
     giveBackMemory: () => attempt(() => raw.giveBackMemory()),
     watchLinks: raw.linkMonitorSupported()
-      ? (changed) => {
-          const monitor = attempt(() => new raw.LinkMonitor(() => changed()))
+      ? (tell) => {
+          const monitor = attempt(() => new raw.LinkMonitor((bits) => tell((bits & SLEPT) === 0 ? 'change' : 'wake')))
           return () => monitor.stop()
         }
       : undefined,
+    networkState: raw.networkStateSupported() ? () => attempt(() => raw.networkState()) : undefined,
   }
 }
 

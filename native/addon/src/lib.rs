@@ -9,5 +9,6 @@
 mod guard;
 mod links;
 mod memory;
+mod network;
 mod peercred;
 mod plane;

@@ -9,7 +9,7 @@ use napi_derive::napi;
 
 use crate::guard::{guard, io};
 
-/// Called with bits: 1 links, 2 addresses, 4 routes.
+/// Called with bits: 1 links, 2 addresses, 4 routes, 8 the machine slept.
 type Tell = ThreadsafeFunction<u32, UnknownReturnValue, u32, Status, false, true, 64>;
 
 /// Whether `LinkMonitor` works on this system.
@@ -30,9 +30,10 @@ impl LinkMonitor {
     pub fn new(tell: Tell) -> napi::Result<LinkMonitor> {
         guard(|| {
             let started = links::LinkMonitor::start(move |changed| {
-                let bits = u32::from(changed.links)
-                    | u32::from(changed.addresses) << 1
-                    | u32::from(changed.routes) << 2;
+                let bits = u32::from(changed.network.links)
+                    | u32::from(changed.network.addresses) << 1
+                    | u32::from(changed.network.routes) << 2
+                    | u32::from(changed.slept) << 3;
                 tell.call(bits, ThreadsafeFunctionCallMode::NonBlocking);
             });
             started

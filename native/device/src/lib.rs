@@ -1,8 +1,9 @@
-//! What touches the system: UDP sockets with segmentation offload, peer credentials of a local socket, link events, memory.
+//! What touches the system: UDP sockets with segmentation offload, peer credentials of a local socket, link events, networks, memory.
 
 pub mod batch;
 pub mod links;
 pub mod memory;
+pub mod network;
 pub mod peercred;
 mod socket;
 pub mod udp;

@@ -1,19 +1,23 @@
-//! Tells when links, addresses or routes of this machine change. Linux: a netlink socket on its own thread, changes within
-//! 50 ms told once. Other systems: not supported here; the engine looks at its interfaces from time to time instead.
+//! Tells when links, addresses or routes of this machine change, and when it woke up. Linux: a netlink socket and a timer that
+//! the kernel cancels at every jump of the clock, on a thread of their own; changes within 20 ms are told once. Other systems: not supported here; the engine looks at its interfaces from time to time instead.
 
 use std::io;
+use std::time::Duration;
 
-/// What changed since the last call; several at once are common.
+use crate::network::netlink::Kinds;
+
+/// What happened since the last call; several at once are common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changed {
-    pub links: bool,
-    pub addresses: bool,
-    pub routes: bool,
+    pub network: Kinds,
+    /// The machine was asleep.
+    pub slept: bool,
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod imp {
     use super::Changed;
+    use crate::network::netlink::Kinds;
     use std::io;
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
     use std::sync::Arc;
@@ -22,7 +26,7 @@ mod imp {
     use std::time::Duration;
 
     /// Messages that come close together are one change.
-    const SETTLE: Duration = Duration::from_millis(50);
+    const SETTLE: Duration = Duration::from_millis(20);
     const GROUPS: u32 = (libc::RTMGRP_LINK
         | libc::RTMGRP_IPV4_IFADDR
         | libc::RTMGRP_IPV4_ROUTE
@@ -39,6 +43,8 @@ mod imp {
     impl LinkMonitor {
         pub fn start(mut tell: impl FnMut(Changed) + Send + 'static) -> io::Result<LinkMonitor> {
             let socket = netlink()?;
+            // Without it the engine sees sleep by its own timers, later.
+            let jumps = jump_timer().ok();
             // SAFETY: eventfd makes a new descriptor, owned from here on.
             let wake = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
             if wake < 0 {
@@ -52,7 +58,7 @@ mod imp {
                 .name("bowline-links".into())
                 .spawn(move || {
                     let run = std::panic::AssertUnwindSafe(|| {
-                        watch(&socket, &waker, &stopped, &mut tell)
+                        watch(&socket, jumps.as_ref(), &waker, &stopped, &mut tell)
                     });
                     let _ = std::panic::catch_unwind(run);
                 })?;
@@ -97,22 +103,37 @@ mod imp {
         Ok(socket)
     }
 
-    fn watch(socket: &OwnedFd, wake: &OwnedFd, stop: &AtomicBool, tell: &mut dyn FnMut(Changed)) {
+    fn watch(
+        socket: &OwnedFd,
+        jumps: Option<&OwnedFd>,
+        wake: &OwnedFd,
+        stop: &AtomicBool,
+        tell: &mut dyn FnMut(Changed),
+    ) {
         let mut buffer = vec![0u8; 65_536];
+        let mut asleep = time_asleep();
         loop {
-            let mut polls = [socket, wake].map(|fd| libc::pollfd {
-                fd: fd.as_raw_fd(),
+            let mut polls = [Some(socket), Some(wake), jumps].map(|fd| libc::pollfd {
+                fd: fd.map_or(-1, AsRawFd::as_raw_fd),
                 events: libc::POLLIN,
                 revents: 0,
             });
-            // SAFETY: two valid pollfds of descriptors that outlive the call.
-            unsafe { libc::poll(polls.as_mut_ptr(), 2, -1) };
+            // SAFETY: three valid pollfds of descriptors that outlive the call; a negative one is passed over.
+            unsafe { libc::poll(polls.as_mut_ptr(), 3, -1) };
             if stop.load(Ordering::Acquire) {
                 return;
             }
-            std::thread::sleep(SETTLE);
             let mut changed = Changed::default();
-            while read(socket, &mut buffer, &mut changed) {}
+            if let Some(jumps) = jumps.filter(|_| polls[2].revents != 0) {
+                arm(jumps);
+                let now = time_asleep();
+                changed.slept = super::is_sleep(asleep, now);
+                asleep = now;
+            }
+            if polls[0].revents != 0 {
+                std::thread::sleep(SETTLE);
+                while read(socket, &mut buffer, &mut changed.network) {}
+            }
             if stop.load(Ordering::Acquire) {
                 return;
             }
@@ -122,8 +143,60 @@ mod imp {
         }
     }
 
+    /// A timer that never fires by itself: the kernel cancels it whenever the wall clock jumps, waking from sleep included.
+    fn jump_timer() -> io::Result<OwnedFd> {
+        let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+        // SAFETY: a plain system call; the result is checked.
+        let fd = unsafe { libc::timerfd_create(libc::CLOCK_REALTIME, flags) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: new and nobody else's.
+        let timer = unsafe { OwnedFd::from_raw_fd(fd) };
+        if arm(&timer) {
+            Ok(timer)
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+
+    /// Sets the timer for the end of time, and takes its news.
+    fn arm(timer: &OwnedFd) -> bool {
+        // SAFETY: all-zero is a valid itimerspec.
+        let mut at: libc::itimerspec = unsafe { std::mem::zeroed() };
+        at.it_value.tv_sec = libc::time_t::MAX;
+        let flags = libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET;
+        let mut count = [0u8; 8];
+        // SAFETY: a live descriptor, eight writable bytes, a whole itimerspec; no old value is asked for.
+        unsafe {
+            libc::read(timer.as_raw_fd(), count.as_mut_ptr().cast(), count.len());
+            libc::timerfd_settime(
+                timer.as_raw_fd(),
+                flags,
+                &raw const at,
+                std::ptr::null_mut(),
+            ) == 0
+        }
+    }
+
+    /// How long this machine has slept since it was started.
+    fn time_asleep() -> Duration {
+        let all = clock(libc::CLOCK_BOOTTIME);
+        all.saturating_sub(clock(libc::CLOCK_MONOTONIC))
+    }
+
+    fn clock(id: libc::clockid_t) -> Duration {
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: one writable timespec. Both clocks exist since Linux 2.6.39; a failure leaves zero.
+        unsafe { libc::clock_gettime(id, &raw mut time) };
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    }
+
     /// Reads one batch of messages into `changed`; false when there are no more.
-    fn read(socket: &OwnedFd, buffer: &mut [u8], changed: &mut Changed) -> bool {
+    fn read(socket: &OwnedFd, buffer: &mut [u8], kinds: &mut Kinds) -> bool {
         // SAFETY: the buffer is writable for its whole length.
         let got = unsafe {
             libc::recv(
@@ -137,7 +210,7 @@ mod imp {
             // The kernel had more than the socket could hold: anything may have changed.
             let lost = io::Error::last_os_error().raw_os_error() == Some(libc::ENOBUFS);
             if lost {
-                *changed = Changed {
+                *kinds = Kinds {
                     links: true,
                     addresses: true,
                     routes: true,
@@ -145,7 +218,7 @@ mod imp {
             }
             return lost;
         }
-        super::note_messages(&buffer[..got as usize], changed);
+        crate::network::netlink::note_kinds(&buffer[..got as usize], kinds);
         got > 0
     }
 }
@@ -170,22 +243,10 @@ pub use imp::LinkMonitor;
 /// Whether `LinkMonitor` works on this system.
 pub const SUPPORTED: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Kinds of the netlink messages in `bytes`: header of 16 B (length u32, type u16, …) native-endian, padded to 4.
+/// Whether the time asleep grew by more than what two clocks differ by when they are read one after the other.
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
-fn note_messages(mut bytes: &[u8], changed: &mut Changed) {
-    while bytes.len() >= 16 {
-        let length = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
-        match u16::from_ne_bytes([bytes[4], bytes[5]]) {
-            16 | 17 => changed.links = true,
-            20 | 21 => changed.addresses = true,
-            24 | 25 => changed.routes = true,
-            _ => {}
-        }
-        if length < 16 {
-            return;
-        }
-        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-    }
+fn is_sleep(before: Duration, after: Duration) -> bool {
+    after.saturating_sub(before) >= Duration::from_secs(1)
 }
 
 /// Whether a failure to start means that the system has no such events.
@@ -198,34 +259,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn netlink_messages_are_told_apart_and_lying_lengths_end_the_batch() {
-        let message = |kind: u16, length: u32, size: usize| {
-            let mut out = length.to_ne_bytes().to_vec();
-            out.extend_from_slice(&kind.to_ne_bytes());
-            out.resize(size, 0);
-            out
-        };
-        let mut changed = Changed::default();
-        note_messages(
-            &[message(16, 18, 20), message(24, 16, 16)].concat(),
-            &mut changed,
-        );
-        assert_eq!(
-            changed,
-            Changed {
-                links: true,
-                addresses: false,
-                routes: true
-            }
-        );
-        let mut changed = Changed::default();
-        note_messages(
-            &[message(1, 3, 16), message(20, 16, 16)].concat(),
-            &mut changed,
-        );
-        assert_eq!(changed, Changed::default());
-        note_messages(&message(20, u32::MAX, 16), &mut changed);
-        assert!(changed.addresses);
+    fn time_asleep_that_grew_is_sleep_and_a_clock_that_was_set_is_not() {
+        let hours = |n: u64| Duration::from_secs(3600 * n);
+        assert!(is_sleep(hours(2), hours(3)));
+        assert!(!is_sleep(hours(2), hours(2) + Duration::from_millis(1)));
+        assert!(!is_sleep(hours(2), hours(1)));
     }
 
     #[test]
