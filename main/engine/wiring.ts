@@ -40,7 +40,8 @@ import { Store } from './io/store.ts'
 import { zstdDecompress } from './io/zstd.ts'
 import { Magicsock } from './magicsock/magicsock.ts'
 import { Netmon } from './netmon/netmon.ts'
-import type { InterfaceAddress } from './netmon/ports.ts'
+import { networkState } from './netmon/network-state.ts'
+import type { InterfaceAddress, NetworkState } from './netmon/ports.ts'
 import { uidOf } from './server/caller.ts'
 import { LocalApiServer } from './server/localapi-server.ts'
 import type { DaemonOptions } from '../localapi/daemon-options.ts'
@@ -90,12 +91,14 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const native = loadNative()
   const { store, stateKeys, journal } = openState(options, clock, log, stops)
   const env: Env = { clock, random: systemRandom, log, journal }
-  const interfaces = options.interfaces ?? systemInterfaces
+  const readNetwork = networkReader(options, native.networkState)
 
   const health = new Health({ clock })
   const clockWatch = new ClockWatch({ env, warnings: health })
   const relayFaults = new RelayFaults({ clock, warnings: health })
   stops.push(() => health.stop(), () => clockWatch.stop(), () => relayFaults.stop())
+  const netmon = new Netmon({ env, read: readNetwork, links: native.watchLinks ? { start: native.watchLinks } : undefined })
+  const interfaces = (): readonly InterfaceAddress[] => netmon.state.interfaces.filter((one) => one.up !== false)
   const dataplane = new Dataplane({ env, native })
   // Which server is in use is the backend's to say, and nothing is dialled before it stands.
   const outside = new Outside({ env, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL })
@@ -105,12 +108,11 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     env, dial: outside.dial, http: outside.fetch, noteReached: outside.noteReached, peekDate: outside.peekDate, keptKeys: outside.keptKeys,
     noteServerTime: clockWatch.noteServerTime, http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
   })
-  const netmon = new Netmon({ env, interfaces, links: native.watchLinks ? { start: native.watchLinks } : undefined })
   const backend: Backend = new Backend({
     env, store, stateKeys, config: configOf(options.configPath), forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns: { systemResolvers, ask: askResolver },
-    hasNetwork: () => interfaces().some((address) => !address.internal),
+    hasNetwork: () => netmon.state.hasV4 || netmon.state.hasV6,
     setRandomPort: (on) => setRandomPort(dataplane, magicsock, env, on ? 0 : options.port),
     resolve: resolveHost, knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })
@@ -237,6 +239,16 @@ function openProxies(options: EngineOptions, dataplane: Dataplane): { socks5: Ad
   return { socks5: socks5 && dataplane.listenProxy('socks5', socks5), httpProxy: httpProxy && dataplane.listenProxy('http', httpProxy) }
 }
 
-function systemInterfaces(): readonly InterfaceAddress[] {
+/** Where the state of this machine's network comes from: the caller, the add-on, or what Node knows, which is no routes. */
+function networkReader(options: EngineOptions, native: (() => Parameters<typeof networkState>[1] & { interfaces: readonly InterfaceAddress[] }) | undefined): () => NetworkState {
+  if (options.interfaces) return () => networkState(options.interfaces!())
+  if (!native) return () => networkState(nodeInterfaces())
+  return () => {
+    const { interfaces, ...routes } = native()
+    return networkState(interfaces, routes)
+  }
+}
+
+function nodeInterfaces(): readonly InterfaceAddress[] {
   return Object.entries(networkInterfaces()).flatMap(([name, addresses]) => (addresses ?? []).map(({ address, internal }) => ({ name, ip: address.replace(/%.*$/, ''), internal })))
 }

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { Env, JournalEntry } from '../../../main/engine/base/env.ts'
 import { silentLog } from '../../../main/engine/base/log.ts'
 import { Netmon } from '../../../main/engine/netmon/netmon.ts'
-import type { InterfaceAddress } from '../../../main/engine/netmon/ports.ts'
+import { networkState } from '../../../main/engine/netmon/network-state.ts'
+import type { InterfaceAddress, LinkEvent, NetworkChange } from '../../../main/engine/netmon/ports.ts'
 
 /** A world with a clock in hand, one interface list and a lever for link events. */
 function world(withEvents: boolean) {
@@ -26,14 +27,20 @@ function world(withEvents: boolean) {
     log: silentLog,
     journal: { add: (event) => void journal.push(event) },
   }
-  const changes: { why: string; major: boolean }[] = []
-  let event = (): void => {}
-  const links = { start: (onEvent: () => void) => ((event = onEvent), () => (event = () => {})) }
-  const netmon = new Netmon({ env, interfaces: () => interfaces, links: withEvents ? links : undefined })
+  const changes: NetworkChange[] = []
+  let isBroken = false
+  let event: (event: LinkEvent) => void = () => {}
+  const links = { start: (onEvent: typeof event) => ((event = onEvent), () => (event = () => {})) }
+  const read = () => {
+    if (isBroken) throw new Error('the kernel has nothing to say')
+    return networkState(interfaces)
+  }
+  const netmon = new Netmon({ env, read, links: withEvents ? links : undefined })
   netmon.start({ onChange: (change) => void changes.push(change) })
   return {
     netmon, changes, journal,
-    event: () => event(),
+    event: (kind: LinkEvent = 'change') => event(kind),
+    breakSystem: (broken: boolean) => (isBroken = broken),
     setInterfaces: (list: InterfaceAddress[]) => (interfaces = list),
     pending: () => timers.length,
     /** Moves time on, firing what is due in order. */
@@ -89,12 +96,73 @@ describe('netmon', () => {
     expect(w.changes).toEqual([])
   })
 
+  it('looks at the first event at once and gathers those that follow', () => {
+    const w = world(true)
+    w.advance(1000)
+    w.setInterfaces([])
+    w.event()
+    expect(w.changes).toHaveLength(1)
+    w.setInterfaces(moved)
+    for (let i = 0; i < 20; i++) w.event()
+    expect(w.changes).toHaveLength(1)
+    w.advance(100)
+    expect(w.changes).toHaveLength(2)
+    expect(w.netmon.state.interfaces).toEqual(moved)
+  })
+
   it('sees sleep in a timer that fires late', () => {
     const w = world(true)
-    w.sleep(60_000 + 900_000)
+    w.sleep(5_000 + 900_000)
     w.advance(0)
     expect(w.changes).toHaveLength(1)
+    expect(w.changes[0]).toMatchObject({ major: true, kinds: ['wake'] })
     expect(w.changes[0]!.why).toContain('slept for about 900 s')
+  })
+
+  it('sees every freeze of ten seconds, whenever it begins', () => {
+    for (let phaseMs = 0; phaseMs < 5_000; phaseMs += 250) {
+      const w = world(true)
+      w.advance(phaseMs)
+      w.sleep(10_000)
+      w.advance(0)
+      expect(w.changes.map(({ kinds }) => kinds)).toEqual([['wake']])
+    }
+  })
+
+  it('takes a loaded machine for no sleep', () => {
+    const w = world(true)
+    w.sleep(5_000 + 3_000)
+    w.advance(0)
+    expect(w.changes).toEqual([])
+  })
+
+  it('tells one wake-up once, whoever saw it, and what changed meanwhile with it', () => {
+    const w = world(true)
+    w.sleep(3_600_000)
+    w.setInterfaces(moved)
+    w.event('wake')
+    w.netmon.handleWake('the app was told of it')
+    w.advance(0)
+    expect(w.changes).toHaveLength(1)
+    expect(w.changes[0]!.kinds).toEqual(['wake', 'address-gone', 'address-added'])
+    expect(w.changes[0]!.why).toBe('the system woke up, an address of IPv4 gone that was in use, an address of IPv4 new')
+    w.sleep(60_000)
+    w.event('wake')
+    expect(w.changes).toHaveLength(2)
+  })
+
+  it('keeps what it knew when the system does not answer', () => {
+    const w = world(true)
+    w.advance(1000)
+    w.breakSystem(true)
+    w.event()
+    expect(w.changes).toEqual([])
+    expect(w.netmon.state.hasV4).toBe(true)
+    w.breakSystem(false)
+    w.setInterfaces(moved)
+    w.advance(1000)
+    w.event()
+    expect(w.changes).toHaveLength(1)
   })
 
   it('leaves no timer behind when stopped', () => {
