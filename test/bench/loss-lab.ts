@@ -5,12 +5,11 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { Derper } from '../interop/lab/derper.ts'
 import { ALLOW_ALL, Headscale } from '../interop/lab/headscale.ts'
 import { LabNode, type NodeKind } from '../interop/lab/node.ts'
 import type { Peers } from '../interop/lab/peers.ts'
+import { Forwarder, type WayCounts } from '../natlab/forwarder.ts'
 import { Child, run, runOk } from '../support/child.ts'
 import type { Result } from '../support/byte-peer.ts'
 import { makeTempDir, removeTempDir } from '../support/temp.ts'
@@ -19,16 +18,10 @@ import { waitFor } from '../support/wait.ts'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const bytePeer = `${root}test/support/byte-peer.ts`
 const DEVICE = 'link0'
+const LINK = 'a-b'
 const HOSTS = { a: '10.77.0.1', b: '10.77.0.2' } as const
 
 export type Side = 'a' | 'b'
-
-/** Builds the forwarder (once) and returns its path. */
-async function buildLink(): Promise<string> {
-  const target = `${root}build/.cache/lossy-link`
-  await runOk('cargo', ['build', '--release', '--locked', '--manifest-path', `${root}test/bench/lossy-link/Cargo.toml`, '--target-dir', target], { timeoutMs: 300_000 })
-  return join(target, 'release', 'lossy-link')
-}
 
 export class LossLab {
   readonly folder = makeTempDir('loss')
@@ -37,8 +30,7 @@ export class LossLab {
   readonly #peers: Peers
   readonly #derpers: Derper[]
   readonly #names: Record<Side, string>
-  #link: ChildProcessWithoutNullStreams | undefined
-  #answers: AsyncIterator<string> | undefined
+  readonly #forwarder = new Forwarder()
   #byteServer: Child | undefined
   #bytePort = 0
 
@@ -59,9 +51,10 @@ export class LossLab {
   }
 
   async start(): Promise<void> {
-    const link = await buildLink()
+    await this.#forwarder.start()
     for (const name of Object.values(this.#names)) await runOk('ip', ['netns', 'add', name])
-    await this.#startLink(link)
+    const end = (side: Side): { namespace: string; device: string } => ({ namespace: this.#names[side], device: DEVICE })
+    await this.#forwarder.link(LINK, end('a'), end('b'))
     for (const side of ['a', 'b'] as const) await this.#configure(side)
     for (const derper of this.#derpers) await derper.writeMap()
     await this.headscale.start()
@@ -69,14 +62,6 @@ export class LossLab {
     const server = new Child({ name: 'bytes', command: process.execPath, args: [bytePeer, 'serve', '0.0.0.0', '0'], prefix: this.prefix('b') })
     this.#byteServer = server
     this.#bytePort = await waitFor('the byte server', () => (server.stdout.includes('\n') ? (JSON.parse(server.stdout) as { port: number }).port : undefined), { withinMs: 10_000 })
-  }
-
-  async #startLink(program: string): Promise<void> {
-    this.#link = spawn(program, [this.#names.a, this.#names.b, DEVICE])
-    this.#link.stderr.pipe(process.stderr)
-    this.#answers = createInterface({ input: this.#link.stdout })[Symbol.asyncIterator]()
-    const { value } = await this.#answers.next()
-    if (value !== 'ready') throw new Error('the link did not start')
   }
 
   async #configure(side: Side): Promise<void> {
@@ -91,15 +76,12 @@ export class LossLab {
 
   /** Sets the delay and the loss of each way; the random series starts anew from the seed. */
   async setLink(link: { delayMs: number; lossPercent: number; seed: number }): Promise<void> {
-    this.#link?.stdin.write(`set ${Math.round(link.delayMs * 1000)} ${Math.round(link.lossPercent * 10_000)} ${link.seed}\n`)
-    await this.#answers?.next()
+    await this.#forwarder.set(LINK, link)
   }
 
   /** Packets passed, lost on purpose and dropped for want of room, from a to b and from b to a. */
-  async linkCounts(): Promise<{ passed: number; lost: number; overflowed: number }[]> {
-    this.#link?.stdin.write('stats\n')
-    const answer = await this.#answers?.next()
-    return JSON.parse(String(answer?.value ?? '[]')) as { passed: number; lost: number; overflowed: number }[]
+  linkCounts(): Promise<readonly WayCounts[]> {
+    return this.#forwarder.counts(LINK)
   }
 
   async join(kind: NodeKind, name: string, side: Side): Promise<LabNode> {
@@ -132,7 +114,7 @@ export class LossLab {
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.stop()))
     await Promise.all([...this.#derpers.map((derper) => derper.stop()), this.headscale.stop(), this.#byteServer?.stop()])
-    this.#link?.stdin.end()
+    this.#forwarder.stop()
     for (const name of Object.values(this.#names)) await run('ip', ['netns', 'del', name])
     removeTempDir(this.folder)
   }

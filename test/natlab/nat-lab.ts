@@ -8,10 +8,19 @@ import { ALLOW_ALL, Headscale } from '../interop/lab/headscale.ts'
 import { LabNode, type NodeKind } from '../interop/lab/node.ts'
 import type { Peers } from '../interop/lab/peers.ts'
 import { makeTempDir, removeTempDir } from '../support/temp.ts'
-import { Networks, type Site, type SiteKind } from './networks.ts'
+import { Networks, serverAddress6, type LineOptions, type Site, type SiteKind } from './networks.ts'
 
 /** Headscale and the relays have addresses of their own: with one STUN address alone nobody can tell a hard NAT. */
 const SERVERS = ['203.0.113.1', '203.0.113.2', '203.0.113.3'] as const
+
+/** How much of each log is shown after a failure. */
+const SHOWN_LOG = 6000
+
+export interface JoinOptions {
+  /** The line of a site that is made for the node. */
+  readonly line?: LineOptions
+  readonly env?: Readonly<Record<string, string>>
+}
 
 export class NatLab {
   readonly networks = new Networks()
@@ -23,12 +32,12 @@ export class NatLab {
 
   constructor(peers: Peers) {
     this.#peers = peers
-    const prefix = this.networks.internet
-    this.derpers = [900, 901].map((region, i) => new Derper({ program: peers.derper, folder: this.folder, region, host: SERVERS[i + 1]!, prefix }))
+    const place = (index: 0 | 1 | 2): { host: string; host6: string; prefix: readonly string[] } => ({ host: SERVERS[index], host6: serverAddress6(SERVERS[index]), prefix: this.networks.server(index) })
+    this.derpers = ([1, 2] as const).map((index) => new Derper({ program: peers.derper, folder: this.folder, region: 899 + index, ...place(index) }))
     const folder = join(this.folder, 'hs')
     mkdirSync(folder)
     const derpFiles = this.derpers.map(({ code }) => join(this.folder, `${code}.yaml`))
-    this.headscale = new Headscale({ program: peers.headscale, folder, derpFiles, policy: ALLOW_ALL, host: SERVERS[0], prefix })
+    this.headscale = new Headscale({ program: peers.headscale, folder, derpFiles, policy: ALLOW_ALL, ...place(0) })
   }
 
   async start(): Promise<void> {
@@ -39,12 +48,14 @@ export class NatLab {
   }
 
   /** A node that has joined, at a site of its own or at one given. */
-  async join(kind: NodeKind, name: string, at: SiteKind | Site): Promise<LabNode> {
-    const site = typeof at === 'string' ? await this.networks.add(at) : at
+  async join(kind: NodeKind, name: string, at: SiteKind | Site, options: JoinOptions = {}): Promise<LabNode> {
+    const site = typeof at === 'string' ? await this.networks.add(at, options.line) : at
     const node = new LabNode({
-      kind, name,
+      kind: process.env['BOWLINE_LAB_ENGINE'] === 'tailscaled' ? 'tailscaled' : kind,
+      name,
       folder: this.folder,
-      loginUrl: this.headscale.url,
+      loginUrl: site.address === '' ? this.headscale.url.replace(SERVERS[0], `[${serverAddress6(SERVERS[0])}]`) : this.headscale.url,
+      ...(options.env === undefined ? {} : { env: options.env }),
       tailscaled: this.#peers.tailscaled,
       tailscale: this.#peers.tailscale,
       prefix: site.prefix,
@@ -53,6 +64,12 @@ export class NatLab {
     await node.start()
     await node.up(await this.headscale.authKey())
     return node
+  }
+
+  /** The newest part of every log, for people. */
+  logs(): string {
+    const parts = [...this.nodes, ...this.derpers.map(({ code, log }) => ({ name: code, log })), { name: 'headscale', log: this.headscale.log }]
+    return parts.map(({ name, log }) => `----- ${name}\n${log.slice(-SHOWN_LOG)}`).join('\n')
   }
 
   async stop(): Promise<void> {

@@ -15,6 +15,8 @@ export interface DerperOptions {
   region: number
   /** Address to serve on; the default is loopback. */
   host?: string
+  /** Its IPv6 address too; the relay then has a namespace of its own and serves on all addresses there. */
+  host6?: string
   prefix?: readonly string[]
 }
 
@@ -69,7 +71,7 @@ export class Derper {
     regioncode: ${this.code}
     regionname: Lab ${this.region}
     nodes:
-      - {name: ${this.region}a, regionid: ${this.region}, hostname: ${this.host}, ipv4: ${this.host}, ipv6: none, stunport: ${this.#stunPort}, derpport: ${this.#port}}
+      - {name: ${this.region}a, regionid: ${this.region}, hostname: ${this.host}, ipv4: ${this.host}, ipv6: ${this.#options.host6 === undefined ? 'none' : JSON.stringify(this.#options.host6)}, stunport: ${this.#stunPort}, derpport: ${this.#port}}
 `
   }
 
@@ -85,7 +87,7 @@ export class Derper {
       name: this.code,
       command: this.#options.program,
       args: [
-        `-a=${this.host}:${this.#port}`,
+        `-a=${this.#options.host6 === undefined ? this.host : '[::]'}:${this.#port}`,
         '-http-port=-1',
         `-stun-port=${this.#stunPort}`,
         `-hostname=${this.host}`,

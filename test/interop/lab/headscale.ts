@@ -33,6 +33,8 @@ export interface HeadscaleOptions {
   linkSec?: number
   /** Address to serve on, for namespaces; the default is loopback with free ports. */
   host?: string
+  /** Its IPv6 address too; the server then has a namespace of its own and serves on all addresses there. */
+  host6?: string
   /** Another place on this machine, with free ports too. */
   at?: ServerPlace
   prefix?: readonly string[]
@@ -122,7 +124,7 @@ export class Headscale {
     const host = this.#host
     return `
 server_url: ${this.url}
-listen_addr: "${host}:${this.#port}"
+listen_addr: "${this.#options.host6 === undefined ? host : '[::]'}:${this.#port}"
 ${at?.tls ? `tls_cert_path: ${at.tls.certFile}\ntls_key_path: ${at.tls.keyFile}\n` : ''}metrics_listen_addr: 127.0.0.1:${ports.metrics}
 grpc_listen_addr: 127.0.0.1:${ports.grpc}
 grpc_allow_insecure: false
