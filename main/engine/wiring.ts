@@ -42,6 +42,7 @@ import { Magicsock } from './magicsock/magicsock.ts'
 import { Netmon } from './netmon/netmon.ts'
 import { networkState } from './netmon/network-state.ts'
 import type { InterfaceAddress, NetworkState } from './netmon/ports.ts'
+import { PeerApiListener } from './peerapi/listener.ts'
 import { uidOf } from './server/caller.ts'
 import { LocalApiServer } from './server/localapi-server.ts'
 import type { DaemonOptions } from '../localapi/daemon-options.ts'
@@ -108,10 +109,12 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     env, dial: outside.dial, http: outside.fetch, noteReached: outside.noteReached, peekDate: outside.peekDate, keptKeys: outside.keptKeys,
     noteServerTime: clockWatch.noteServerTime, http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
   })
+  const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) } })
   const backend: Backend = new Backend({
     env, store, stateKeys, config: configOf(options.configPath), forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns: { systemResolvers, ask: askResolver },
+    otherCounters: () => peerApi.counters(),
     hasNetwork: () => netmon.state.hasV4 || netmon.state.hasV6,
     setRandomPort: (on) => setRandomPort(dataplane, magicsock, env, on ? 0 : options.port),
     resolve: resolveHost, knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
@@ -143,14 +146,14 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
       magicsock.handlePeerActivity(peer, kind)
     },
     onSendError: (to, code) => magicsock.handleSendError(to, code),
-    onInboundStream: ({ socket }) => void socket.destroy(),
+    onInboundStream: (stream) => peerApi.accept(stream),
     onTsmpDiscoKey: () => {},
     onFailed: (code, message) => {
       up.dataplane.onFailed(code, message)
       fail(`${message} (${code})`)
     },
   })
-  stops.push(() => dataplane.stop())
+  stops.push(() => dataplane.stop(), () => peerApi.close())
   magicsock.setPort(port)
   magicsock.setModes({ alwaysDerp: flag('TS_DEBUG_ALWAYS_USE_DERP'), neverDirectUdp: flag('TS_DEBUG_NEVER_DIRECT_UDP') })
   magicsock.start(up.magicsock)

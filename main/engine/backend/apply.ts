@@ -5,6 +5,7 @@
 import type { NodePublicKey, PrivateKey } from '../base/keys.ts'
 import type { Knobs } from '../core/netmap/knobs.ts'
 import type { DerpMap } from '../core/tailcfg/types.ts'
+import { peerApiPort } from '../core/plan/peer-api-port.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { DataplanePort, DerpPort, MagicsockPort } from './ports.ts'
 
@@ -27,6 +28,7 @@ export interface Wanted {
 export class Applier {
   readonly #deps: ApplyDeps
   #last: Wanted | undefined
+  #port = 0
 
   constructor(deps: ApplyDeps) {
     this.#deps = deps
@@ -37,9 +39,11 @@ export class Applier {
     const { dataplane, derp, magicsock } = this.#deps
     const last = this.#last
     this.#last = wanted
+    const port = peerApiPort(wanted.plan.dataplane.selfAddresses)
     const newKey = wanted.publicKey !== last?.publicKey
     if (newKey) dataplane.setPrivateKey(wanted.privateKey)
     if (newKey || wanted.plan.dataplane !== last?.plan.dataplane) dataplane.setConfig(wanted.plan.dataplane)
+    if (port !== this.#port) dataplane.setPeerApiPort((this.#port = port))
     if (wanted.plainHttp !== last?.plainHttp) derp.setPlainHttp(wanted.plainHttp)
     if (newKey) derp.setPrivateKey(wanted.privateKey)
     const map = wanted.plan.magicsock.derpMap

@@ -314,9 +314,11 @@ export class Backend {
     if (plan.problems.length > 0 && plan.problems !== this.#model.plan.problems) {
       this.#deps.env.journal.add({ part: 'filter', kind: 'problem', why: plan.problems[0]!, count: plan.problems.length })
     }
+    const newAddresses = on && plan.dataplane.selfAddresses !== this.#model.plan.dataplane.selfAddresses
     this.#model.plan = plan
     const plainHttp = this.#deps.derpPlainHttp || (on && relaysArePlain(saved.nodeKeyUrl, netMap.derpMap))
     this.#applier.apply({ plan, privateKey: on ? saved.nodeKey : undefined, publicKey: on ? publicNodeKey(this.#model) : undefined, plainHttp, knobs: on ? knobsOf(netMap.self) : NO_KNOBS })
+    if (newAddresses) this.pushWants()
     if (life.applied !== on) this.#advance({ kind: 'applied', on })
   }
 

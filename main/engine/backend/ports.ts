@@ -136,6 +136,8 @@ export interface DataplanePort {
   /** Puts the filter in force before it adds peers. */
   setConfig(config: DataplaneConfig): 'changed' | 'unchanged'
   answerProxy(id: number, answer: ProxyAnswer): void
+  /** The TCP port of our PeerAPI on all our addresses, open whatever the filter says; 0 = none. */
+  setPeerApiPort(port: number): void
   ping(kind: 'tsmp' | 'icmp', ip: string, sizeBytes: number, timeoutMs: number): Promise<{ latencyMs: number; peerApiPort?: number }>
   stats(): ReadonlyMap<NodePublicKey, PeerStats>
   counters(): Readonly<Record<string, number>>
@@ -247,6 +249,8 @@ export interface BackendDeps {
   readonly os: 'linux' | 'windows' | 'macOS'
   /** Relays over plain HTTP whatever the server is. */
   readonly derpPlainHttp: boolean
+  /** Of parts that the backend does not know, by name. */
+  readonly otherCounters?: () => Readonly<Record<string, number>>
   /** Keeps nothing on disk: the server may forget this device when it goes. */
   readonly ephemeral?: boolean
 }

@@ -14,7 +14,7 @@ import { netMapJson, nodeJson } from './node-json.ts'
 import type { BackendDeps } from './ports.ts'
 import { buildStatus, regionCode } from './status.ts'
 import { hostinfoOf } from './wants.ts'
-import { nodeByIp, nodeByKey, whoIs } from './whois.ts'
+import { nodeByIp, nodeByKey, peerByIp, ownerOf, whoIs } from './whois.ts'
 
 export class Views {
   readonly #deps: BackendDeps
@@ -85,6 +85,13 @@ export class Views {
       if (owner) return owner
     }
     return undefined
+  }
+
+  /** The peer that has `ip` as an address of its own, for what is served to peers. */
+  peerAt(ip: string): { node: Node; user: UserProfile; self: Node } | undefined {
+    const netMap = this.#model.netMap
+    const node = netMap && peerByIp(netMap, ip)
+    return node && netMap ? { node, user: ownerOf(netMap, node), self: netMap.self } : undefined
   }
 
   derpMap(): DerpMap | null {
@@ -187,7 +194,7 @@ export class Views {
 
   /** Prometheus text with every counter of this engine. */
   metrics(): string {
-    return engineMetrics(this.#deps.dataplane.counters())
+    return engineMetrics({ ...this.#deps.dataplane.counters(), ...this.#deps.otherCounters?.() })
   }
 
   #hostinfo(): Hostinfo {

@@ -11,7 +11,11 @@ import { nodeJson } from './node-json.ts'
 
 /** The node that has the address as its own; ourselves too. */
 export function nodeByIp(netMap: NetMap, ip: string): Node | undefined {
-  if (addressesOf(netMap.self).includes(ip)) return netMap.self
+  return addressesOf(netMap.self).includes(ip) ? netMap.self : peerByIp(netMap, ip)
+}
+
+/** The peer that has the address as its own. */
+export function peerByIp(netMap: NetMap, ip: string): Node | undefined {
   for (const peer of netMap.peers.values()) if (addressesOf(peer).includes(ip)) return peer
   return undefined
 }

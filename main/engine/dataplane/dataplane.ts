@@ -138,9 +138,9 @@ export class Dataplane {
     else plane?.answerProxy(id, answer.kind === 'tunnel' ? 0 : 1, answer.addresses, answer.port, '')
   }
 
-  /** TCP ports of the engine's own services (PeerAPI first); other ports of our addresses lead to the loopback interface. */
-  setInboundPorts(ports: readonly { port: number; to: 'engine' }[]): void {
-    this.#running().setEnginePorts(ports.map(({ port }) => port))
+  /** The TCP port of our addresses whose streams come up as `onInboundStream`, told in TSMP pongs too; 0 = none. Other ports lead to the loopback interface. */
+  setPeerApiPort(port: number): void {
+    this.#running().setEnginePorts(port === 0 ? [] : [port])
   }
 
   /** TCP through the tunnel; rejects with EngineError. */

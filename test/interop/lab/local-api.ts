@@ -14,6 +14,7 @@ export interface PeerStatus {
   TailscaleIPs: string[] | null
   Addrs: string[] | null
   CurAddr: string
+  PeerAPIURL: string[] | null
   Relay: string
   Online: boolean
   Active: boolean

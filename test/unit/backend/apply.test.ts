@@ -1,3 +1,6 @@
+/**
+ * What the parts are given as maps and prefs change.
+ */
 import { expect, test } from 'vitest'
 import { makeRig, recorded } from './rig.ts'
 
@@ -12,4 +15,16 @@ test('any UDP port is used while the server asks for it, and the usual one after
   expect(rig.ports).toEqual([true])
   rig.map({ Node: self })
   expect(rig.ports).toEqual([true, false])
+})
+
+test('the PeerAPI is served at a port that control is told of, until nothing may flow', () => {
+  const rig = makeRig()
+  rig.backend.start()
+  rig.backend.startWith({ UpdatePrefs: { ControlURL: 'https://headscale.example', WantRunning: true }, AuthKey: 'key-1' })
+  expect(rig.control.wants?.hostinfo.Services).toBeUndefined()
+  rig.signIn()
+  expect(rig.dataplane.peerApiPort).toBe(58436)
+  expect(rig.control.wants?.hostinfo.Services).toEqual([{ Proto: 'peerapi4', Port: 58436 }, { Proto: 'peerapi6', Port: 58436 }])
+  rig.backend.editPrefs({ WantRunning: false, WantRunningSet: true })
+  expect(rig.dataplane.peerApiPort).toBe(0)
 })

@@ -73,6 +73,7 @@ class FakeControl implements ControlPort {
 class FakeDataplane implements DataplanePort {
   key: PrivateKey | undefined
   config: DataplaneConfig | undefined
+  peerApiPort = 0
   readonly answers: { id: number; answer: ProxyAnswer }[] = []
   readonly peerStats = new Map<never, PeerStats>()
   readonly owners = new Map<string, { ip: string; port: number }>()
@@ -83,6 +84,9 @@ class FakeDataplane implements DataplanePort {
   setConfig(config: DataplaneConfig): 'changed' {
     this.config = config
     return 'changed'
+  }
+  setPeerApiPort(port: number): void {
+    this.peerApiPort = port
   }
   answerProxy(id: number, answer: ProxyAnswer): void {
     this.answers.push({ id, answer })

@@ -78,7 +78,7 @@ describe('two data planes', () => {
   test('ping each other by TSMP and ICMP, IPv4 and IPv6, and tell of the session once', async () => {
     const [a, b] = [node('a'), node('b')]
     link(a, b, 80)
-    b.plane.setInboundPorts([{ port: 41112, to: 'engine' }])
+    b.plane.setPeerApiPort(41112)
     connectDirect(a, b)
     expect(await a.plane.ping('tsmp', b.ip, 0, 3000)).toEqual({ latencyMs: expect.any(Number), peerApiPort: 41112 })
     expect((await a.plane.ping('tsmp', b.ip6, 0, 3000)).latencyMs).toBeLessThan(3000)
@@ -177,7 +177,7 @@ describe('two data planes', () => {
   test('a port of the engine needs no rule and comes up as a stream with both addresses', async () => {
     const [a, b] = [node('a'), node('b')]
     link(a, b)
-    b.plane.setInboundPorts([{ port: 7777, to: 'engine' }])
+    b.plane.setPeerApiPort(7777)
     connectDirect(a, b)
     const socket = await a.plane.dial(b.ip, 7777, 3000)
     const told = await b.fact('inbound-stream')
@@ -275,7 +275,7 @@ describe('one data plane', () => {
     a.plane.stop()
     await expect(dialled).rejects.toMatchObject({ code: 'aborted' })
     await expect(pinged).rejects.toMatchObject({ code: 'aborted' })
-    expect(() => a.plane.setInboundPorts([])).toThrow(expect.objectContaining({ code: 'native-failed' }))
+    expect(() => a.plane.setPeerApiPort(0)).toThrow(expect.objectContaining({ code: 'native-failed' }))
     a.plane.stop()
   })
 })

@@ -1,0 +1,258 @@
+/**
+ * The PeerAPI: what this device serves to other devices of its network, over HTTP/1.1 and HTTP/2 with prior knowledge.
+ *
+ *   stream from the tunnel → place (admission.ts) → who is it (the address) → which HTTP (preface.ts)
+ *     → each request: still the same device? → may it ask (guard.ts) → route | "/" (hello.ts) | 404
+ *
+ * The packet filter lets everybody of the network through to here, so every route judges for itself what its caller may do.
+ * Whoever sends no request, or sends it slowly, is cut off; bodies and idle connections are bounded in time.
+ * Source: dataplane facts §8.1–8.2.
+ */
+import { createServer as createHttp1, type Server, STATUS_CODES } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer as createHttp2, type Http2Server, type Http2ServerRequest, type Http2ServerResponse, type Http2Session, type ServerHttp2Session } from 'node:http2'
+import type { Duplex } from 'node:stream'
+import type { Env } from '../base/env.ts'
+import { errorText } from '../base/errors.ts'
+import type { AddrPort } from '../base/ip.ts'
+import { Admission } from './admission.ts'
+import { refusalOf } from './guard.ts'
+import { hello } from './hello.ts'
+import type { Answer, Directory, Route } from './ports.ts'
+import { readPreface } from './preface.ts'
+import { PeerApiTold } from './told.ts'
+
+/** From the connection to the end of its first request's head. */
+const FIRST_REQUEST_MS = 10_000
+/** From one request's end to the end of the next one's head; stock clients keep theirs for 90 s. */
+const NEXT_REQUEST_MS = 100_000
+/** Nothing moves in either direction although a request is under way. */
+const STALLED_MS = 120_000
+const MAX_HEAD_BYTES = 16_384
+const MAX_HEADERS = 100
+/** How long what a client still sends is read and thrown away after our last word, so that it gets to read that. */
+const LINGER_MS = 1_000
+const MAX_STREAMS = 32
+
+type Request = IncomingMessage | Http2ServerRequest
+type Response = ServerResponse | Http2ServerResponse
+
+interface Connection {
+  readonly stream: Duplex
+  readonly from: AddrPort
+  /** Who it was when it came; a device that takes over an address is another one. */
+  readonly stableId: string
+  /** Requests that are being answered. */
+  open: number
+  isEnding: boolean
+  cancelTimer: () => void
+}
+
+/** A stream that the data plane hands up. */
+export interface Arrival {
+  readonly socket: Duplex
+  readonly from: AddrPort
+}
+
+export class PeerApiListener {
+  readonly #env: Env
+  readonly #directory: Directory
+  readonly #routes: readonly Route[]
+  readonly #http1: Server
+  readonly #http2: Http2Server
+  readonly #admission = new Admission()
+  readonly #told: PeerApiTold
+  readonly #connections = new Map<Duplex | Http2Session, Connection>()
+  /** Whose HTTP/2 session is being made. */
+  #arriving: Connection | undefined
+
+  constructor(deps: { env: Env; directory: Directory; routes?: readonly Route[] }) {
+    this.#env = deps.env
+    this.#directory = deps.directory
+    this.#routes = deps.routes ?? []
+    this.#told = new PeerApiTold(deps.env)
+    // Every limit in time is ours: Node's own need a listening server.
+    this.#http1 = createHttp1({ headersTimeout: 0, requestTimeout: 0, keepAliveTimeout: 0, maxHeaderSize: MAX_HEAD_BYTES })
+    this.#http1.maxHeadersCount = MAX_HEADERS
+    this.#http1.timeout = STALLED_MS
+    this.#http1.on('request', (request, response) => this.#admitRequest(this.#connections.get(request.socket), request, response))
+    this.#http1.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuseNonsense(error, socket))
+    this.#http1.on('connect', (_request, socket) => void socket.destroy())
+    this.#http2 = createHttp2({
+      settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEAD_BYTES },
+      maxHeaderListPairs: MAX_HEADERS, maxSessionMemory: 4, maxSessionInvalidFrames: 20, maxSessionRejectedStreams: 20, maxOutstandingPings: 4,
+    })
+    this.#http2.setTimeout(STALLED_MS)
+    this.#http2.on('session', (session) => this.#takeSession(session))
+    this.#http2.on('sessionError', () => this.#told.count('protocol_errors'))
+    this.#http2.on('timeout', (session: ServerHttp2Session) => session.destroy())
+    this.#http2.on('request', (request, response) => this.#admitRequest(request.stream.session && this.#connections.get(request.stream.session), request, response))
+  }
+
+  /** Serves a stream, or closes it; never throws. The stream is ours from here on. */
+  accept({ socket, from }: Arrival): void {
+    socket.on('error', () => socket.destroy())
+    this.#told.count('connections')
+    const leave = this.#admission.enter(from.ip)
+    if (!leave) return this.#turnAway(socket, from, 'too_many', 'it has too many connections open, or all together have')
+    socket.once('close', leave)
+    const caller = this.#directory.callerAt(from.ip)
+    if (!caller) return this.#turnAway(socket, from, 'unknown', 'no device of the network has this address')
+    const connection: Connection = { stream: socket, from, stableId: caller.node.StableID, open: 0, isEnding: false, cancelTimer: () => {} }
+    this.#connections.set(socket, connection)
+    socket.once('close', () => {
+      connection.cancelTimer()
+      this.#connections.delete(socket)
+    })
+    this.#await(connection, FIRST_REQUEST_MS)
+    readPreface(socket, (protocol) => {
+      if (protocol === 'http1') {
+        // Node ends a connection with this; closing at once would throw away what we said while the client still sends.
+        Object.assign(socket, { destroySoon: () => this.#linger(connection) })
+        return void this.#http1.emit('connection', socket)
+      }
+      this.#arriving = connection
+      this.#http2.emit('connection', socket)
+      this.#arriving = undefined
+    })
+  }
+
+  /** Closes every connection. */
+  close(): void {
+    for (const { stream } of this.#connections.values()) stream.destroy()
+  }
+
+  /** Since the start, by name. */
+  counters(): Readonly<Record<string, number>> {
+    return this.#told.counters()
+  }
+
+  /** Connections that are open now. */
+  get connections(): number {
+    return this.#admission.total
+  }
+
+  /** All is said: closes the connection a little later. */
+  #linger(connection: Connection): void {
+    if (connection.isEnding) return
+    connection.isEnding = true
+    connection.cancelTimer()
+    connection.cancelTimer = this.#env.clock.after(LINGER_MS, () => connection.stream.destroy())
+  }
+
+  #takeSession(session: ServerHttp2Session): void {
+    const connection = this.#arriving
+    if (!connection) return session.destroy()
+    this.#connections.set(session, connection)
+    session.once('close', () => {
+      this.#connections.delete(session)
+      connection.stream.destroy()
+    })
+  }
+
+  #turnAway(stream: Duplex, from: AddrPort, counter: 'too_many' | 'unknown' | 'slow', why: string): void {
+    this.#told.drop(counter, from.ip, why)
+    stream.destroy()
+  }
+
+  /** Cuts the connection unless a whole request head comes in time. */
+  #await(connection: Connection, withinMs: number): void {
+    connection.cancelTimer()
+    connection.cancelTimer = this.#env.clock.after(withinMs, () => this.#turnAway(connection.stream, connection.from, 'slow', `no whole request came within ${withinMs / 1_000} s`))
+  }
+
+  #admitRequest(connection: Connection | undefined, request: Request, response: Response): void {
+    if (!connection || connection.isEnding) return void request.resume()
+    connection.cancelTimer()
+    connection.open++
+    response.once('close', () => {
+      connection.open--
+      if (connection.open === 0 && !connection.isEnding && !connection.stream.destroyed) this.#await(connection, NEXT_REQUEST_MS)
+    })
+    request.on('error', () => {})
+    this.#answer(connection, request).then((answer) => send(request, response, answer), (error: unknown) => {
+      this.#env.log.part('peerapi').error('a request failed', { error: errorText(error) })
+      send(request, response, plain(500, 'the request failed'))
+    })
+  }
+
+  async #answer(connection: Connection, request: Request): Promise<Answer> {
+    const { from } = connection
+    const caller = this.#directory.callerAt(from.ip)
+    if (!caller || caller.node.StableID !== connection.stableId) {
+      this.#turnAway(connection.stream, from, 'unknown', 'the device that had this address is no longer in the network')
+      return plain(403, 'invalid peerapi request')
+    }
+    this.#told.count('requests')
+    const { host, path, query } = targetOf(request)
+    const refusal = refusalOf(caller, host, request.headers)
+    if (refusal) {
+      this.#told.refuse(refusal, caller, path)
+      return plain(403, 'invalid peerapi request')
+    }
+    const route = this.#routes.find((one) => one.path === path || (one.path.endsWith('/') && path.startsWith(one.path)))
+    const visit = { caller, from: from.ip, method: request.method ?? '', path, query, headers: request.headers, body: request }
+    if (!route && path !== '/') {
+      this.#told.count('not_found')
+      return plain(404, 'unsupported peerapi path')
+    }
+    const answer = await (route ? route.serve(visit) : hello(visit))
+    this.#told.served(caller, request.method ?? '', path, answer.status, versionOf(request))
+    return answer
+  }
+
+  #refuseNonsense(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const connection = this.#connections.get(socket)
+    if (connection?.isEnding) return
+    if (!connection || !socket.writable) return void socket.destroy()
+    this.#told.count('protocol_errors')
+    const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
+    socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]!}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+    this.#linger(connection)
+  }
+}
+
+function plain(status: number, text: string): Answer {
+  return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: `${text}\n` }
+}
+
+function versionOf(request: Request): string {
+  return `HTTP/${request.httpVersionMajor}.${request.httpVersionMinor}`
+}
+
+const ABSOLUTE = /^http:\/\/([^/?#]*)(.*)$/
+
+/** Host, path and query of a request; a target in absolute form names the host itself. */
+function targetOf(request: Request): { host: string; path: string; query: string } {
+  const target = request.url ?? ''
+  const absolute = ABSOLUTE.exec(target)
+  const authority = request.headers[':authority']
+  const named = absolute?.[1] ?? (typeof authority === 'string' ? authority : request.headers.host) ?? ''
+  // Of two the readers on the way may each have taken another one.
+  const host = request.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length > 1 ? '' : named
+  const local = absolute ? absolute[2]! || '/' : target
+  const mark = local.indexOf('?')
+  return mark < 0 ? { host, path: local, query: '' } : { host, path: local.slice(0, mark), query: local.slice(mark + 1) }
+}
+
+/** No page may show, keep or read an answer, whatever brought its browser here. */
+const COMMON_HEADERS = {
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'x-frame-options': 'DENY',
+  'x-content-type-options': 'nosniff',
+  'cross-origin-resource-policy': 'same-origin',
+} as const
+
+function send(request: Request, response: Response, answer: Answer): void {
+  if (response.destroyed || response.headersSent) return
+  const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body
+  response.statusCode = answer.status
+  for (const [name, value] of Object.entries({ ...COMMON_HEADERS, ...answer.headers })) response.setHeader(name, value)
+  response.setHeader('content-length', String(body.length))
+  if (!request.complete) {
+    if (request.httpVersionMajor === 1) response.setHeader('connection', 'close')
+    request.resume()
+  }
+  if (request.method === 'HEAD') response.end()
+  else response.end(body)
+}
