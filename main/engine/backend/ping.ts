@@ -4,6 +4,8 @@
  *   disco    magicsock: which way  packets go      TSMP  through the tunnel, answered by the peer's engine
  *   ICMP     through the tunnel, answered by its network stack, its filter permitting
  *   peerapi  through the tunnel, answered by its PeerAPI
+ *
+ * NodeIP is the device's first address for a disco ping, else the address that was pinged, as a stock daemon answers.
  */
 import type { Clock } from '../base/env.ts'
 import { errorText } from '../base/errors.ts'
@@ -53,12 +55,12 @@ export async function ping(
       case 'ICMP': {
         const pong = await deps.dataplane.ping(type === 'TSMP' ? 'tsmp' : 'icmp', ip, sizeBytes, PING_TIMEOUT_MS)
         const port = type === 'TSMP' && pong.peerApiPort !== undefined && pong.peerApiPort !== 0 ? { PeerAPIPort: pong.peerApiPort } : {}
-        return { ...found, LatencySeconds: pong.latencyMs / 1000, ...port }
+        return { ...found, NodeIP: ip, LatencySeconds: pong.latencyMs / 1000, ...port }
       }
       case 'peerapi': {
         const url = peerApiUrls(node, netMap.self)?.[0]
         if (url === undefined) return { ...found, Err: 'that device serves no PeerAPI' }
-        return { ...found, NodeName: node.Name, LatencySeconds: (await pingPeerApi(deps, url, PING_TIMEOUT_MS)) / 1000, PeerAPIURL: url }
+        return { ...found, NodeIP: ip, NodeName: node.Name, LatencySeconds: (await pingPeerApi(deps, url, PING_TIMEOUT_MS)) / 1000, PeerAPIURL: url }
       }
     }
   } catch (error) {
