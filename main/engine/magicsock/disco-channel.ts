@@ -27,6 +27,7 @@ export class DiscoChannel {
     discoRepeatedPing: 0,
     discoUnexpectedPong: 0,
     discoRefused: 0,
+    discoPongWithheld: 0,
     discoSwitchedOff: 0,
     stunUnexpected: 0,
     discoSent: 0,

@@ -6,7 +6,7 @@
  * Source: tailscale wgengine/magicsock/magicsock.go (determineEndpoints) @ de9ec7e, read 2026-08.
  */
 import type { AddrPort } from '../base/ip.ts'
-import { canonicalIp, formatAddrPort, isLinkLocalIp, isLoopbackIp, isMulticastIp, isTailscaleIp, isUnspecifiedIp } from '../base/ip.ts'
+import { canonicalIp, formatAddrPort, isLinkLocalIp, isLoopbackIp, isMulticastIp, isTailscaleIp, isUnspecifiedIp, parseAddrPort } from '../base/ip.ts'
 import type { NetcheckReport } from '../core/netcheck/report.ts'
 import type { EndpointType } from '../core/tailcfg/types.ts'
 import type { Endpoint, LocalInterface } from './ports.ts'
@@ -14,6 +14,7 @@ import type { Endpoint, LocalInterface } from './ports.ts'
 const MAX_LOCAL = 24
 const TYPE_LOCAL = 1
 const TYPE_STUN = 2
+const TYPE_PORT_MAPPED = 3
 const TYPE_STUN_LOCAL_PORT = 4
 
 /** The whole list for control and for calls to peers, without doubles. */
@@ -31,6 +32,12 @@ export function localEndpoints(report: NetcheckReport | undefined, interfaces: r
   for (const ip of usable.filter((one) => !isLoopbackIp(one)).slice(0, MAX_LOCAL)) add({ ip, port }, TYPE_LOCAL)
   if (out.size === 0) for (const ip of usable) add({ ip, port }, TYPE_LOCAL)
   return [...out].map(([addr, type]) => ({ addr, type }))
+}
+
+/** Whether a datagram of a stranger probably reaches us: the internet sees an address of our own, or a port is mapped to us. */
+export function isOpenToStrangers(endpoints: readonly Endpoint[], interfaces: readonly LocalInterface[]): boolean {
+  const own = new Set(interfaces.map((one) => canonicalIp(one.ip)))
+  return endpoints.some(({ addr, type }) => type === TYPE_PORT_MAPPED || (type === TYPE_STUN && own.has(parseAddrPort(addr)!.ip)))
 }
 
 /** An address that two servers saw is no accident of one destination. */

@@ -24,7 +24,7 @@ import type { MagicsockConfig } from '../core/plan/types.ts'
 import { isStun } from '../core/stun/stun.ts'
 import type { DerpMap } from '../core/tailcfg/types.ts'
 import { DiscoChannel } from './disco-channel.ts'
-import { localEndpoints } from './local-endpoints.ts'
+import { isOpenToStrangers, localEndpoints } from './local-endpoints.ts'
 import { Netchecker } from './netchecker.ts'
 import { PeerDriver } from './peer-driver.ts'
 import type { PeerEntry } from './peer-table.ts'
@@ -39,6 +39,12 @@ const RESTUN_MIN_MS = 20_000
 const RESTUN_SPREAD_MS = 6000
 /** Addresses older than this are looked up again before the peer is called with them. */
 const ENDPOINTS_FRESH_MS = 27_000
+/** The same after a path failed: our own NAT may have forgotten us. */
+const ENDPOINTS_DOUBTED_MS = 3000
+/** A full packet of the tunnel in its WireGuard message: 16 bytes of header, 16 of tag. */
+const LARGEST_DATAGRAM_BYTES = 1280 + 32
+/** Padding from which on a ping counts as one that tests what size gets through. */
+const SIZED_PADDING_BYTES = 1000
 const MAX_PING_BYTES = 9000
 /** A relay that cannot be reached is lost again and again: no more than one look at the network in this time. */
 const HOME_LOST_CHECK_MS = 5000
@@ -72,6 +78,7 @@ export class Magicsock {
   #relaysOnLoopback = false
   #modes: MagicsockModes = { alwaysDerp: false, neverDirectUdp: false }
   #endpoints: readonly Endpoint[] = []
+  #isOpen = false
   #cancelRestun: (() => void) | undefined
   /** Peers to call again once our addresses are fresh. */
   readonly #callsWaiting = new Set<PeerEntry>()
@@ -84,10 +91,11 @@ export class Magicsock {
     this.#driver = new PeerDriver({
       env: this.#env,
       paths: deps.paths,
-      sendPing: (entry, to, pingId) => this.#sendPing(entry, { kind: 'direct', addr: to }, pingId, 0),
-      call: (entry, region) => this.#call(entry, region),
+      sendPing: (entry, to, pingId, sized) => this.#sendPing(entry, { kind: 'direct', addr: to }, pingId, sized ? headerBytes(to) + LARGEST_DATAGRAM_BYTES : 0),
+      call: (entry, region, isDoubtful) => this.#call(entry, region, isDoubtful),
       isDirectOff: () => this.#isDirectOff(),
       allowLoopback: () => this.#allowLoopback(),
+      isOpen: () => this.#isOpen,
       onPath: (view) => this.#facts?.onPath(view),
     })
     this.#netchecker = new Netchecker(
@@ -225,7 +233,7 @@ export class Magicsock {
 
   /** Only 'unreachable' says something about a path. */
   handleSendError(to: AddrPort, code: string): void {
-    if (code === 'unreachable') this.#driver.handleUnreachable(to)
+    if (code === 'unreachable') this.#driver.handleUnreachable(this.#peers.values(), to)
   }
 
   handlePeerGone(region: number, peer: NodePublicKey): void {
@@ -309,10 +317,14 @@ export class Magicsock {
     }
     const sharing = this.#peers.withDisco(sender)
     if (this.#disco.isRepeated(sharing[0]!, ping)) return
-    const pong = this.#disco.seal(sender, { kind: 'pong', txId: ping.txId, src: from })
-    if (pong) this.#deps.underlay.sendUdp(from, pong)
     const named = ping.nodeKey && nodeKey(ping.nodeKey)
     const entry = named === undefined ? (sharing.length === 1 ? sharing[0] : undefined) : sharing.find((one) => one.config.key === named)
+    if (entry?.machine?.answersPing(from, ping.paddingBytes >= SIZED_PADDING_BYTES) === false) {
+      this.#disco.counters.discoPongWithheld++
+      return
+    }
+    const pong = this.#disco.seal(sender, { kind: 'pong', txId: ping.txId, src: from })
+    if (pong) this.#deps.underlay.sendUdp(from, pong)
     if (entry) this.#driver.drive(entry, (machine, nowMs) => machine.handlePing(nowMs, from))
   }
 
@@ -328,10 +340,11 @@ export class Magicsock {
   }
 
   /** Tells the peer our addresses over its relay; stale ones are told and, after a look, told again. */
-  #call(entry: PeerEntry, region: number): void {
-    const isStale = this.#env.clock.nowMs() - this.#netchecker.lastRunMs > ENDPOINTS_FRESH_MS
+  #call(entry: PeerEntry, region: number, isDoubtful: boolean): void {
+    const ageMs = this.#env.clock.nowMs() - this.#netchecker.lastRunMs
+    const isStale = ageMs > (isDoubtful ? ENDPOINTS_DOUBTED_MS : ENDPOINTS_FRESH_MS)
     if (isStale || this.#netchecker.isRunning) this.#callsWaiting.add(entry)
-    if (isStale) this.#check(false, 'a peer is called and our addresses are old')
+    if (isStale) this.#check(false, isDoubtful ? 'a direct path failed, so our addresses may be others' : 'a peer is called and our addresses are old')
     if (this.#endpoints.length > 0) this.#sendCall(entry, region)
   }
 
@@ -359,10 +372,12 @@ export class Magicsock {
     const endpoints = localEndpoints(this.#netchecker.lastReport, this.#deps.interfaces(), this.#port)
     if (JSON.stringify(endpoints) === JSON.stringify(this.#endpoints)) return false
     const loopbackBefore = this.#allowLoopback()
+    const openBefore = this.#isOpen
     this.#endpoints = endpoints
+    this.#isOpen = isOpenToStrangers(endpoints, this.#deps.interfaces())
     this.#env.journal.add({ part: 'magicsock', kind: 'endpoints', why: 'our addresses changed', endpoints })
     this.#env.log.info(`endpoints changed (${endpoints.length} known)`)
-    if (loopbackBefore !== this.#allowLoopback()) for (const entry of this.#peers.values()) this.#driver.tellFacts(entry)
+    if (loopbackBefore !== this.#allowLoopback() || openBefore !== this.#isOpen) for (const entry of this.#peers.values()) this.#driver.tellFacts(entry)
     this.#facts?.onEndpoints(endpoints)
     return true
   }
@@ -395,7 +410,7 @@ export class Magicsock {
   #sendPing(entry: PeerEntry, via: PingAnswer['via'], pingId: number | undefined, sizeBytes: number): void {
     if (this.#nodeKey === undefined) return
     const txId = this.#env.random.bytes(TX_ID_BYTES)
-    const headers = via.kind === 'direct' && !isIp4(via.addr.ip) ? 48 : 28
+    const headers = via.kind === 'direct' ? headerBytes(via.addr) : 28
     const bare: DiscoPing = { kind: 'ping', txId, nodeKey: keyBytes(this.#nodeKey), paddingBytes: 0 }
     const paddingBytes = Math.max(0, sizeBytes - headers - DISCO_OVERHEAD_BYTES - encodeDisco(bare).length)
     this.#sent.note(toHex(txId), { entry, via, sentMs: this.#env.clock.nowMs(), pingId })
@@ -428,6 +443,11 @@ export class Magicsock {
     this.#restunWhileActive()
   }
 
+}
+
+/** Of IP and UDP. */
+function headerBytes(to: AddrPort): number {
+  return isIp4(to.ip) ? 28 : 48
 }
 
 function hasLoopbackRelay(map: DerpMap): boolean {

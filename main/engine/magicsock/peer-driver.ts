@@ -4,27 +4,37 @@
  */
 import type { Env } from '../base/env.ts'
 import type { AddrPort } from '../base/ip.ts'
+import { formatAddrPort } from '../base/ip.ts'
 import type { PathOutput } from '../core/path/events.ts'
 import { PeerPath } from '../core/path/peer-path.ts'
-import type { PeerFacts } from '../core/path/peer-path.ts'
+import type { PathShared, PeerFacts } from '../core/path/peer-path.ts'
+import { ProbePace } from '../core/path/probe-pace.ts'
 import type { Path, PathView } from '../core/path/types.ts'
+import { DueQueue } from './due-queue.ts'
 import type { PeerEntry } from './peer-table.ts'
 import type { Paths } from './ports.ts'
 
-/** Direct paths in use are watched this closely while they are few, so that a dead one is left within two seconds. */
-const HEARTBEAT_FEW_MS = 1000
-const HEARTBEAT_MANY_MS = 3000
-const FEW_PEERS = 32
+/**
+ * Direct paths in use are watched this closely while they are few, so that a dead one is left within a second or so. With very
+ * many the pings are spread, but come before trust in a path runs out.
+ */
+const HEARTBEATS = [{ upTo: 8, everyMs: 800 }, { upTo: 32, everyMs: 1000 }, { upTo: 1000, everyMs: 3000 }] as const
+const HEARTBEAT_MANY_MS = 4500
+/** A datagram that cannot leave says the same of its address again and again. */
+const UNREACHABLE_AGAIN_MS = 500
+const UNREACHABLE_KEPT = 64
 
 export interface PeerDriverDeps {
   readonly env: Env
   readonly paths: Paths
   /** A disco ping to an address; its pong goes to the machine under `pingId`. */
-  readonly sendPing: (entry: PeerEntry, to: AddrPort, pingId: number) => void
-  /** Our addresses to the peer, over its relay. */
-  readonly call: (entry: PeerEntry, region: number) => void
+  readonly sendPing: (entry: PeerEntry, to: AddrPort, pingId: number, sized: boolean) => void
+  /** Our addresses to the peer, over its relay; `isDoubtful`: they may just have changed. */
+  readonly call: (entry: PeerEntry, region: number, isDoubtful: boolean) => void
   readonly isDirectOff: () => boolean
   readonly allowLoopback: () => boolean
+  /** Datagrams of strangers reach us. */
+  readonly isOpen: () => boolean
   readonly onPath: (view: PathView) => void
 }
 
@@ -32,14 +42,17 @@ export class PeerDriver {
   readonly #deps: PeerDriverDeps
   readonly #env: Env
   readonly #active = new Set<PeerEntry>()
-  /** Machines with a timer → when it is due. */
-  readonly #armed = new Map<PeerEntry, number>()
+  readonly #due = new DueQueue<PeerEntry>()
+  readonly #shared: PathShared
+  /** Addresses that could not be reached, and when that was told. */
+  readonly #unreachable = new Map<string, number>()
   #cancelTimer: () => void = () => {}
   #timerAtMs = Number.POSITIVE_INFINITY
 
   constructor(deps: PeerDriverDeps) {
     this.#deps = deps
     this.#env = deps.env
+    this.#shared = { heartbeatMs: () => HEARTBEATS.find(({ upTo }) => this.#active.size <= upTo)?.everyMs ?? HEARTBEAT_MANY_MS, pace: new ProbePace() }
   }
 
   /** Peers with traffic. */
@@ -59,8 +72,8 @@ export class PeerDriver {
     }
     for (const output of machine.takeOutput()) this.#carryOut(entry, output)
     const next = machine.nextTimeout()
-    if (next) this.#armed.set(entry, next.atMs)
-    else this.#armed.delete(entry)
+    if (next) this.#due.set(entry, next.atMs)
+    else this.#due.delete(entry)
     this.#schedule()
   }
 
@@ -72,9 +85,15 @@ export class PeerDriver {
   }
 
   /** Nothing can be sent to an address. */
-  handleUnreachable(to: AddrPort): void {
-    for (const entry of this.#armed.keys()) {
-      if (entry.machine) this.drive(entry, (machine, nowMs) => machine.handleUnreachable(nowMs, to))
+  handleUnreachable(peers: Iterable<PeerEntry>, to: AddrPort): void {
+    const nowMs = this.#env.clock.nowMs()
+    const text = formatAddrPort(to)
+    if (nowMs - (this.#unreachable.get(text) ?? Number.NEGATIVE_INFINITY) < UNREACHABLE_AGAIN_MS) return
+    this.#unreachable.delete(text)
+    this.#unreachable.set(text, nowMs)
+    if (this.#unreachable.size > UNREACHABLE_KEPT) this.#unreachable.delete(this.#unreachable.keys().next().value!)
+    for (const entry of peers) {
+      if (entry.machine?.knows(to)) this.drive(entry, (machine, atMs) => machine.handleUnreachable(atMs, to))
     }
   }
 
@@ -97,7 +116,7 @@ export class PeerDriver {
   tellFacts(entry: PeerEntry): void {
     if (entry.config.wireGuardOnly === true && entry.machine) {
       entry.machine = undefined
-      this.#armed.delete(entry)
+      this.#due.delete(entry)
     }
     if (entry.machine) this.drive(entry, (machine, nowMs) => machine.handleFacts(nowMs, this.#factsOf(entry)))
     else this.#applyPath(entry, this.#restingPath(entry))
@@ -118,18 +137,18 @@ export class PeerDriver {
   /** The peer left the map. */
   forget(entry: PeerEntry): void {
     this.#active.delete(entry)
-    this.#armed.delete(entry)
+    this.#due.delete(entry)
   }
 
   stop(): void {
     this.#cancelTimer()
-    this.#armed.clear()
+    this.#due.clear()
     this.#active.clear()
   }
 
   #makeMachine(entry: PeerEntry): PeerPath {
     const nowMs = this.#env.clock.nowMs()
-    const machine = new PeerPath(nowMs, () => (this.#active.size <= FEW_PEERS ? HEARTBEAT_FEW_MS : HEARTBEAT_MANY_MS))
+    const machine = new PeerPath(nowMs, this.#shared)
     if (entry.heardRegion !== 0) machine.handleHeard(nowMs, entry.heardRegion)
     machine.handleFacts(nowMs, this.#factsOf(entry))
     return machine
@@ -141,10 +160,10 @@ export class PeerDriver {
         this.#applyPath(entry, output.path)
         return
       case 'ping':
-        this.#deps.sendPing(entry, output.to, output.pingId)
+        this.#deps.sendPing(entry, output.to, output.pingId, output.sized)
         return
       case 'call-me-maybe':
-        this.#deps.call(entry, output.region)
+        this.#deps.call(entry, output.region, output.isDoubtful)
     }
   }
 
@@ -164,6 +183,7 @@ export class PeerDriver {
       homeRegion: config.expired ? 0 : config.homeDerp,
       noDirect: config.expired || config.disco === undefined ? 'no-disco-key' : this.#deps.isDirectOff() ? 'switched-off' : undefined,
       allowLoopback: this.#deps.allowLoopback(),
+      isOpen: this.#deps.isOpen(),
     }
   }
 
@@ -183,8 +203,7 @@ export class PeerDriver {
 
   /** One timer for all machines. */
   #schedule(): void {
-    let atMs = Number.POSITIVE_INFINITY
-    for (const dueMs of this.#armed.values()) atMs = Math.min(atMs, dueMs)
+    const atMs = this.#due.nextMs ?? Number.POSITIVE_INFINITY
     if (atMs === this.#timerAtMs) return
     this.#cancelTimer()
     this.#timerAtMs = atMs
@@ -195,9 +214,10 @@ export class PeerDriver {
   #fire(): void {
     this.#timerAtMs = Number.POSITIVE_INFINITY
     const nowMs = this.#env.clock.nowMs()
-    for (const [entry, dueMs] of this.#armed) {
-      if (dueMs <= nowMs) this.drive(entry, (machine, at) => machine.handleTimeout(at))
-    }
+    // Driving one puts it back, due later; each is driven once a turn even if its clock stood still.
+    const due: PeerEntry[] = []
+    for (let entry = this.#due.take(nowMs); entry; entry = this.#due.take(nowMs)) due.push(entry)
+    for (const entry of due) this.drive(entry, (machine, atMs) => machine.handleTimeout(atMs))
     this.#schedule()
   }
 }

@@ -9,6 +9,7 @@
  */
 import type { AddrPort } from '../../base/ip.ts'
 import { formatAddrPort } from '../../base/ip.ts'
+import { SizeProof } from './size-proof.ts'
 
 export type CandidateSource = 'map' | 'call-me-maybe' | 'ping'
 
@@ -29,6 +30,7 @@ export interface Candidate {
   /** Pings since the last pong. */
   unanswered: number
   samplesMs: number[]
+  size: SizeProof
 }
 
 export class CandidateSet {
@@ -79,6 +81,7 @@ export class CandidateSet {
       candidate.lastPingMs = candidate.lastPongMs = Number.NEGATIVE_INFINITY
       candidate.unanswered = 0
       candidate.samplesMs = []
+      candidate.size = new SizeProof()
     }
   }
 
@@ -103,6 +106,7 @@ export class CandidateSet {
       lastPongMs: Number.NEGATIVE_INFINITY,
       unanswered: 0,
       samplesMs: [],
+      size: new SizeProof(),
     })
     return true
   }

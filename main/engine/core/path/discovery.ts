@@ -30,6 +30,7 @@ export class Discovery {
   #calledMs = Number.NEGATIVE_INFINITY
   #dueMs: number | undefined
   #why = ''
+  #isReserved = false
 
   get dueMs(): number | undefined {
     return this.#dueMs
@@ -39,15 +40,20 @@ export class Discovery {
     return this.#why
   }
 
+  /** The round that is due has waited its turn. */
+  get isReserved(): boolean {
+    return this.#isReserved
+  }
+
   /** Least time since the last ping to an address for it to be pinged in this round. */
   get spacingMs(): number {
     return this.#round <= QUICK_MS.length ? QUICK_SPACING_MS : SPACING_MS
   }
 
-  /** Whether a round that knows so many addresses may call the peer. */
-  mayCall(nowMs: number, known: number): boolean {
+  /** Whether a round may call the peer; `isUseful`: we have an address of it to ping, or it gets in without that. */
+  mayCall(nowMs: number, isUseful: boolean): boolean {
     if (nowMs - this.#calledMs < CALL_SPACING_MS) return false
-    return known > 0 || nowMs - this.#startedMs >= CALL_BLIND_AFTER_MS
+    return isUseful || nowMs - this.#startedMs >= CALL_BLIND_AFTER_MS
   }
 
   noteCall(nowMs: number): void {
@@ -60,22 +66,32 @@ export class Discovery {
     if (urgent && this.#dueMs !== undefined && nowMs - this.#startedMs < 1000) return
     this.#startedMs = nowMs
     this.#round = 0
+    this.#isReserved = false
     this.#dueMs = nowMs
     this.#why = why
+  }
+
+  /** The round that is due has its turn at that time. */
+  reserve(atMs: number): void {
+    this.#isReserved = true
+    this.#dueMs = atMs
   }
 
   /** Something new came up while looking: a round now, and the quick ones again. */
   hurry(nowMs: number, why: string): void {
     if (this.#dueMs === undefined) return
     this.#round = 0
-    this.#dueMs = nowMs
     this.#why = why
+    if (!this.#isReserved) this.#dueMs = nowMs
   }
 
   /** One round was run. */
   advance(nowMs: number): void {
     const quick = QUICK_MS[this.#round++]
-    this.#dueMs = nowMs + (quick ?? (nowMs - this.#startedMs < STEADY_FOR_MS ? STEADY_MS : SLOW_MS))
+    const nextMs = nowMs + (quick ?? (nowMs - this.#startedMs < STEADY_FOR_MS ? STEADY_MS : SLOW_MS))
+    const blindMs = this.#startedMs + CALL_BLIND_AFTER_MS
+    this.#dueMs = this.#calledMs < this.#startedMs && nowMs < blindMs ? Math.min(nextMs, blindMs) : nextMs
+    this.#isReserved = false
     this.#why = 'no direct path yet'
   }
 
@@ -84,11 +100,13 @@ export class Discovery {
     this.#startedMs = Number.NEGATIVE_INFINITY
     this.#round = QUICK_MS.length + 1
     this.#dueMs = atMs
+    this.#isReserved = false
     this.#why = why
   }
 
   stop(): void {
     this.#dueMs = undefined
+    this.#isReserved = false
   }
 }
 

@@ -13,12 +13,13 @@ export type PathEvent =
   | { readonly kind: 'probe-round'; readonly pinged: number; readonly calledPeer: boolean; readonly why: string }
   | { readonly kind: 'first-pong'; readonly addr: AddrPort; readonly latencyMs: number; readonly why: string }
   | { readonly kind: 'pong-missed'; readonly addr: AddrPort; readonly misses: number; readonly why: string }
+  | { readonly kind: 'narrow'; readonly addr: AddrPort; readonly isNarrow: boolean; readonly why: string }
   | { readonly kind: 'path'; readonly from: Path; readonly to: Path; readonly why: string }
 
 /** What the machine wants done. */
 export type PathOutput =
-  /** A disco ping to an address; its pong comes back under `pingId`. */
-  | { readonly kind: 'ping'; readonly pingId: number; readonly to: AddrPort }
-  /** Our own addresses to the peer, over the relay. */
-  | { readonly kind: 'call-me-maybe'; readonly region: number }
+  /** A disco ping to an address, `sized` = as large as our largest packet; its pong comes back under `pingId`. */
+  | { readonly kind: 'ping'; readonly pingId: number; readonly to: AddrPort; readonly sized: boolean }
+  /** Our own addresses to the peer, over the relay; `isDoubtful`: a path just failed, so they may be others now. */
+  | { readonly kind: 'call-me-maybe'; readonly region: number; readonly isDoubtful: boolean }
   | { readonly kind: 'set-path'; readonly path: Path }

@@ -2,12 +2,13 @@
  * The path machine of one peer: which of its addresses are tried when, which one carries the traffic, and when the relay
  * does. Pure: time comes in, pings and path changes come out.
  *
- *   relay ──pong──▶ direct ──two pongs missed, or trust run out──▶ both ──no pong until trust is long gone──▶ relay
- *                     ▲                                             │
- *                     └────────────────── pong ◀────────────────────┘
+ *   relay ──pong──▶ direct ──three pongs missed, or trust run out──▶ both ──no pong until trust is long gone──▶ relay
+ *                     ▲                                               │
+ *                     └─────────────────── pong ◀─────────────────────┘
  *
  * - An address carries traffic only after it answered a ping of ours (traffic both ways), and alone only while that
  *   answer is fresh (6.5 s). The address is the one that we pinged, never the one that a packet came from.
+ * - Where full-size packets get lost and small ones do not (`size-proof.ts`), the relay carries the traffic, if there is one.
  * - Pings are sent only while the peer is in use or called us; an idle peer is silent and has no timer.
  * - What others can make us send is bounded: a thousand addresses, replayed pings, a flood of calls.
  * Source: tailscale wgengine/magicsock/endpoint.go @ de9ec7e, read 2026-08, for rules and times; the quick rounds, the
@@ -21,11 +22,11 @@ import type { Candidate } from './candidates.ts'
 import { CandidateSet, latencyOf, noteLatency } from './candidates.ts'
 import { Allowance, Discovery } from './discovery.ts'
 import type { PathEvent, PathOutput } from './events.ts'
+import type { ProbePace } from './probe-pace.ts'
 import type { CandidateView, Path } from './types.ts'
+import { TRUST_MS, Watch } from './watch.ts'
 import { explainPath } from './why.ts'
 
-/** A pong vouches for its address for this long (endpoint.go, trustUDPAddrDuration). */
-const TRUST_MS = 6500
 const PING_TIMEOUT_MS = 5000
 /** Below this round trip nothing better is looked for (endpoint.go, goodEnoughLatency). */
 const GOOD_ENOUGH_MS = 5
@@ -36,8 +37,6 @@ const CALLED_FOR_MS = 4000
 const PING_BACK_SPACING_MS = 5
 /** A person's ping keeps probing alive for this long. */
 const ASKED_FOR_MS = 10_000
-const MISSES_TO_SUSPECT = 2
-const MISSES_TO_DROP = 3
 const MAX_PENDING = 256
 /** Of a peer with more addresses each round takes some. */
 const MAX_A_ROUND = 24
@@ -50,43 +49,50 @@ export interface PeerFacts {
   readonly noDirect: 'no-disco-key' | 'switched-off' | undefined
   /** The relays are on this machine, so a peer may be too. */
   readonly allowLoopback: boolean
+  /** A stranger's datagrams reach us: a public address of our own, or a mapped port. */
+  readonly isOpen: boolean
 }
 
-interface Best {
+/** What all machines of a node have in common. */
+export interface PathShared {
+  /** Time between pings on a direct path in use; asked each time. */
+  readonly heartbeatMs: () => number
+  readonly pace: ProbePace
+}
+
+interface Pending {
   readonly candidate: Candidate
-  trustedUntilMs: number
-  misses: number
-  /** When the ping under way counts as missed. */
-  missAtMs: number | undefined
-  heartbeatAtMs: number
+  readonly sentMs: number
+  readonly sized: boolean
 }
 
 export class PeerPath {
-  readonly #heartbeatMs: () => number
+  readonly #shared: PathShared
   readonly #candidates = new CandidateSet()
   readonly #discovery = new Discovery()
   readonly #calls = new Allowance(3, 2000)
   readonly #pingBacks = new Allowance(6, 500)
   /** Every ping but those that watch the path in use. */
   readonly #searches = new Allowance(120, 50)
-  #facts: PeerFacts = { endpoints: [], homeRegion: 0, noDirect: 'no-disco-key', allowLoopback: false }
-  #best: Best | undefined
+  #facts: PeerFacts = { endpoints: [], homeRegion: 0, noDirect: 'no-disco-key', allowLoopback: false, isOpen: false }
+  #best: Watch | undefined
   #lostWhy: string | undefined
+  /** The last path failed and there is no other yet. */
+  #isDoubtful = false
   #inUse = false
   #probeUntilMs = Number.NEGATIVE_INFINITY
   #heardRegion = 0
   #goneFrom = 0
   #path: Path = { kind: 'none' }
   #sinceMs: number
-  readonly #pending = new Map<number, { candidate: Candidate; sentMs: number }>()
+  readonly #pending = new Map<number, Pending>()
   #nextPingId = 1
   #output: PathOutput[] = []
   #events: PathEvent[] = []
 
-  /** `heartbeatMs`: time between pings on a direct path in use; asked each time, the many share one pace. */
-  constructor(nowMs: number, heartbeatMs: () => number) {
+  constructor(nowMs: number, shared: PathShared) {
     this.#sinceMs = nowMs
-    this.#heartbeatMs = heartbeatMs
+    this.#shared = shared
   }
 
   get path(): Path {
@@ -138,7 +144,13 @@ export class PeerPath {
       latencyMs: latencyOf(one),
       unanswered: one.unanswered,
       isBest: one === this.#best?.candidate,
+      carries: one.size.isNarrow ? 'small' : one.size.isWide ? 'full-size' : 'unknown',
     }))
+  }
+
+  /** Whether the peer may be at that address. */
+  knows(addr: AddrPort): boolean {
+    return this.#candidates.get(addr) !== undefined
   }
 
   /** What the network map says of the peer, whole. */
@@ -191,6 +203,14 @@ export class PeerPath {
     this.handleTimeout(nowMs)
   }
 
+  /**
+   * Whether a ping that just came from there should be answered. A peer of another make does not see that its path loses large
+   * packets: without our pongs it takes to the relay. Sized pings are answered, as they show that the path is whole again.
+   */
+  answersPing(from: AddrPort, isSized: boolean): boolean {
+    return isSized || !this.#isUseless(this.#candidates.get(from))
+  }
+
   /** An authentic pong to a ping of ours came over UDP. False when nobody waits for it. */
   handlePong(nowMs: number, pingId: number): boolean {
     const pending = this.#pending.get(pingId)
@@ -204,8 +224,11 @@ export class PeerPath {
     }
     candidate.lastPongMs = nowMs
     candidate.unanswered = 0
-    noteLatency(candidate, latencyMs)
-    this.#consider(nowMs, candidate)
+    if (pending.sized) this.#noteSizedPong(nowMs, candidate)
+    else candidate.size.noteSmallPong()
+    // A large packet takes longer on a slow link, so it tells the round trip only where nothing else does.
+    if (!pending.sized || candidate.samplesMs.length === 0) noteLatency(candidate, latencyMs)
+    if (!this.#isUseless(candidate)) this.#consider(nowMs, candidate)
     this.handleTimeout(nowMs)
     return true
   }
@@ -269,11 +292,11 @@ export class PeerPath {
       if (atMs !== undefined && (!next || atMs < next.atMs)) next = { atMs, why }
     }
     consider(this.#discovery.dueMs, 'round of pings')
-    if (best) {
-      consider(best.missAtMs, 'pong overdue')
-      if (best.heartbeatAtMs !== Number.POSITIVE_INFINITY) consider(best.heartbeatAtMs, 'heartbeat')
-      if (this.#path.kind === 'direct' && best.trustedUntilMs !== Number.POSITIVE_INFINITY && this.#relayRegion() !== 0) consider(best.trustedUntilMs, 'trust ends')
+    if (best && !best.isResting) {
+      consider(best.dueMs, 'heartbeat or missing pong')
+      consider(best.candidate.size.dueMs, 'size of packets')
     }
+    if (best && this.#path.kind === 'direct' && this.#relayRegion() !== 0) consider(best.trustedUntilMs, 'trust ends')
     if (!this.#inUse && this.#probeUntilMs !== Number.NEGATIVE_INFINITY) consider(this.#probeUntilMs, 'probing ends')
     return next
   }
@@ -305,7 +328,12 @@ export class PeerPath {
   }
 
   #isProven(nowMs: number): boolean {
-    return this.#best !== undefined && nowMs < this.#best.trustedUntilMs && this.#best.misses < MISSES_TO_SUSPECT
+    return this.#best?.isProven(nowMs) === true
+  }
+
+  /** It loses what is large, and there is another way. */
+  #isUseless(candidate: Candidate | undefined): boolean {
+    return candidate?.size.isNarrow === true && this.#relayRegion() !== 0
   }
 
   #usable(addrs: readonly AddrPort[]): AddrPort[] {
@@ -326,7 +354,7 @@ export class PeerPath {
   #look(nowMs: number, why: string, urgent: boolean): void {
     if (this.#facts.noDirect !== undefined) return
     const best = this.#best
-    if (best && best.heartbeatAtMs === Number.POSITIVE_INFINITY) best.heartbeatAtMs = nowMs
+    if (best?.isResting) this.#startWatch(nowMs, best)
     if (!this.#isProven(nowMs)) this.#discovery.start(nowMs, why, urgent)
     else if (this.#discovery.dueMs === undefined) this.#planUpgrade(nowMs)
   }
@@ -335,13 +363,16 @@ export class PeerPath {
   #rest(): void {
     this.#probeUntilMs = Number.NEGATIVE_INFINITY
     this.#discovery.stop()
-    if (!this.#best) return
-    this.#best.heartbeatAtMs = Number.POSITIVE_INFINITY
-    this.#best.missAtMs = undefined
-    this.#best.misses = 0
+    this.#best?.rest()
+    this.#best?.candidate.size.rest()
   }
 
   #runRound(nowMs: number): void {
+    const atMs = this.#discovery.isReserved ? nowMs : this.#shared.pace.reserve(nowMs, Math.min(this.#candidates.size, MAX_A_ROUND))
+    if (atMs > nowMs) {
+      this.#discovery.reserve(atMs)
+      return
+    }
     this.#candidates.expire(nowMs, this.#best?.candidate)
     this.#pingAll(nowMs, this.#discovery.spacingMs, this.#discovery.why, true)
     this.#discovery.advance(nowMs)
@@ -355,40 +386,36 @@ export class PeerPath {
 
   /** Pings the addresses that were not pinged for `spacingMs`, those that waited longest first, and calls the peer if it may. */
   #pingAll(nowMs: number, spacingMs: number, why: string, call: boolean): void {
-    const due = [...this.#candidates.values()].filter((one) => nowMs - one.lastPingMs >= spacingMs)
+    const due = [...this.#candidates.values()].filter((one) => (this.#isUseless(one) ? nowMs >= one.size.dueMs! : nowMs - one.lastPingMs >= spacingMs))
     if (due.length > MAX_A_ROUND) due.sort((a, b) => a.lastPingMs - b.lastPingMs)
     const round = due.slice(0, MAX_A_ROUND).filter(() => this.#searches.take(nowMs))
-    for (const candidate of round) this.#ping(nowMs, candidate)
+    for (const candidate of round) this.#ping(nowMs, candidate, this.#isUseless(candidate))
     const region = this.#relayRegion()
-    const calls = call && region !== 0 && this.#discovery.mayCall(nowMs, this.#candidates.size)
+    const calls = call && region !== 0 && this.#discovery.mayCall(nowMs, this.#candidates.size > 0 || this.#facts.isOpen)
     if (calls) {
       this.#discovery.noteCall(nowMs)
-      this.#output.push({ kind: 'call-me-maybe', region })
+      this.#output.push({ kind: 'call-me-maybe', region, isDoubtful: this.#isDoubtful })
     }
     if (round.length > 0 || calls) this.#events.push({ kind: 'probe-round', pinged: round.length, calledPeer: calls, why })
   }
 
   /** Its ping got in, so ours gets out: asked at once when there is no path, or when it may be a better one. */
   #isWorthPingBack(nowMs: number, candidate: Candidate): boolean {
+    if (this.#isUseless(candidate)) return false
     const spacingMs = this.#isProven(nowMs) ? (candidate === this.#best?.candidate ? Number.POSITIVE_INFINITY : PING_TIMEOUT_MS) : PING_BACK_SPACING_MS
     return nowMs - candidate.lastPingMs >= spacingMs
   }
 
-  #ping(nowMs: number, candidate: Candidate): void {
+  #ping(nowMs: number, candidate: Candidate, sized = false): void {
     const pingId = this.#nextPingId++
     candidate.lastPingMs = nowMs
     candidate.unanswered++
-    this.#pending.set(pingId, { candidate, sentMs: nowMs })
+    this.#pending.set(pingId, { candidate, sentMs: nowMs, sized })
     if (this.#pending.size > MAX_PENDING) this.#pending.delete(this.#pending.keys().next().value!)
-    this.#output.push({ kind: 'ping', pingId, to: candidate.addr })
-    const best = this.#best
-    if (best?.candidate === candidate && best.missAtMs === undefined) best.missAtMs = nowMs + this.#pongWaitMs(best)
-  }
-
-  /** How long a pong of the best address may take before it counts as missed; longer after misses. */
-  #pongWaitMs(best: Best): number {
-    const usualMs = Math.max(...best.candidate.samplesMs, 0)
-    return Math.min(Math.max(2 * usualMs + 150, 250), 1000) * Math.min(1 + best.misses * 0.5, 2)
+    this.#output.push({ kind: 'ping', pingId, to: candidate.addr, sized })
+    const watch = this.#best?.candidate === candidate ? this.#best : undefined
+    if (sized) candidate.size.noteSent(nowMs, watch?.pongWaitMs() ?? PING_TIMEOUT_MS)
+    else watch?.notePing(nowMs)
   }
 
   #dropOldPings(nowMs: number): void {
@@ -398,49 +425,78 @@ export class PeerPath {
     }
   }
 
-  /** Heartbeat and missing pongs of the address that carries the traffic. */
+  /** Heartbeat, missing pongs and packet size of the address that carries the traffic. */
   #watchBest(nowMs: number): void {
     const best = this.#best
-    if (!best || !this.#wantsDirect(nowMs)) return
-    if (best.missAtMs !== undefined && nowMs >= best.missAtMs) {
-      best.misses++
-      best.missAtMs = undefined
+    if (!best || best.isResting || !this.#wantsDirect(nowMs)) return
+    const verdict = best.judge(nowMs, this.#shared.heartbeatMs())
+    if (verdict === 'miss' || verdict === 'suspect' || verdict === 'dead') {
       this.#events.push({ kind: 'pong-missed', addr: best.candidate.addr, misses: best.misses, why: 'no pong in time on the path in use' })
-      if (best.misses >= MISSES_TO_DROP && nowMs >= best.trustedUntilMs) {
-        this.#dropBest(nowMs, 'the direct path stopped answering')
-        return
-      }
-      if (best.misses === MISSES_TO_SUSPECT) this.#discovery.start(nowMs, 'the direct path stopped answering', true)
-      this.#ping(nowMs, best.candidate)
     }
-    if (nowMs < best.heartbeatAtMs) return
-    if (best.missAtMs === undefined) this.#ping(nowMs, best.candidate)
-    best.heartbeatAtMs = nowMs + this.#heartbeatMs()
+    if (verdict === 'dead') {
+      this.#dropBest(nowMs, 'the direct path stopped answering')
+      return
+    }
+    if (verdict === 'suspect') this.#startOver(nowMs, 'the direct path stopped answering')
+    if (verdict !== 'wait') this.#ping(nowMs, best.candidate)
+    this.#watchSize(nowMs, best.candidate)
+  }
+
+  #watchSize(nowMs: number, candidate: Candidate): void {
+    const verdict = candidate.size.judge(nowMs)
+    if (verdict === 'ask') {
+      if (!candidate.size.isNarrow && this.#isProven(nowMs)) this.#ping(nowMs, candidate)
+      this.#ping(nowMs, candidate, true)
+    }
+    if (verdict !== 'narrow') return
+    this.#events.push({ kind: 'narrow', addr: candidate.addr, isNarrow: true, why: 'it answers small pings but none as large as our packets' })
+    if (this.#relayRegion() !== 0) this.#dropBest(nowMs, 'the direct path loses large packets')
+  }
+
+  #noteSizedPong(nowMs: number, candidate: Candidate): void {
+    if (!candidate.size.noteSizedPong(nowMs)) return
+    this.#events.push({ kind: 'narrow', addr: candidate.addr, isNarrow: false, why: 'it answered a ping as large as our packets' })
+  }
+
+  #startWatch(nowMs: number, best: Watch): void {
+    best.beatAt(nowMs)
+    best.candidate.size.start(nowMs)
+  }
+
+  /** The path in use failed: our own addresses may be others too. */
+  #startOver(nowMs: number, why: string): void {
+    this.#isDoubtful = true
+    this.#discovery.start(nowMs, why, true)
   }
 
   #dropBest(nowMs: number, why: string): void {
     this.#best = undefined
     this.#lostWhy = why
     this.#settle(nowMs)
-    if (this.#wantsDirect(nowMs)) this.#discovery.start(nowMs, why, true)
+    if (this.#wantsDirect(nowMs)) this.#startOver(nowMs, why)
   }
 
   /** An address just answered: is it the one to use? */
   #consider(nowMs: number, candidate: Candidate): void {
     const best = this.#best
-    if (best?.candidate === candidate) {
-      best.trustedUntilMs = nowMs + TRUST_MS
-      best.misses = 0
-      best.missAtMs = undefined
-    } else {
-      const current = best && { addr: best.candidate.addr, latencyMs: latencyOf(best.candidate) ?? 0 }
-      const isBetter = !current || !this.#isProven(nowMs) || isBetterPath({ addr: candidate.addr, latencyMs: latencyOf(candidate)! }, current)
-      if (!isBetter) return
-      const heartbeatAtMs = this.#wantsDirect(nowMs) ? nowMs + this.#heartbeatMs() : Number.POSITIVE_INFINITY
-      this.#best = { candidate, trustedUntilMs: nowMs + TRUST_MS, misses: 0, missAtMs: undefined, heartbeatAtMs }
+    if (best?.candidate === candidate) best.notePong(nowMs)
+    else {
+      if (best && this.#isProven(nowMs) && !this.#isBetter(candidate, best.candidate)) return
+      best?.candidate.size.rest()
+      this.#best = new Watch(nowMs, candidate)
+      if (this.#wantsDirect(nowMs)) {
+        this.#best.beatAt(nowMs + this.#shared.heartbeatMs())
+        candidate.size.start(nowMs)
+      }
     }
+    this.#isDoubtful = false
     this.#lostWhy = undefined
     if (this.#discovery.dueMs !== undefined || this.#wantsDirect(nowMs)) this.#planUpgradeOnce(nowMs)
+  }
+
+  #isBetter(candidate: Candidate, current: Candidate): boolean {
+    if (candidate.size.isNarrow !== current.size.isNarrow) return current.size.isNarrow
+    return isBetterPath({ addr: candidate.addr, latencyMs: latencyOf(candidate)! }, { addr: current.addr, latencyMs: latencyOf(current) ?? 0 })
   }
 
   /** Rounds stop once a path is proven; an upgrade already planned keeps its time. */
@@ -460,7 +516,7 @@ export class PeerPath {
     const best = this.#best
     if (!best) return region === 0 ? { kind: 'none' } : { kind: 'relay', region }
     const addr = best.candidate.addr
-    return region === 0 || this.#isProven(nowMs) ? { kind: 'direct', addr } : { kind: 'both', addr, region }
+    return region === 0 || (this.#isProven(nowMs) && !best.candidate.size.isDoubtful) ? { kind: 'direct', addr } : { kind: 'both', addr, region }
   }
 
   /** Tells the path when it is another than before. */

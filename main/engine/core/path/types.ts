@@ -34,4 +34,6 @@ export interface CandidateView {
   /** Pings since the last pong. */
   readonly unanswered: number
   readonly isBest: boolean
+  /** Size of packets that is proven to pass: 'full-size' is our largest datagram, 'small' means that large ones get lost. */
+  readonly carries: 'unknown' | 'small' | 'full-size'
 }

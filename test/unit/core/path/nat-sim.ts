@@ -13,6 +13,7 @@ import type { Random } from '../../../../main/engine/base/env.ts'
 import type { PathEvent } from '../../../../main/engine/core/path/events.ts'
 import { PeerPath } from '../../../../main/engine/core/path/peer-path.ts'
 import type { PeerFacts } from '../../../../main/engine/core/path/peer-path.ts'
+import { ProbePace } from '../../../../main/engine/core/path/probe-pace.ts'
 import type { Path } from '../../../../main/engine/core/path/types.ts'
 
 export type NatKind = 'none' | 'firewall' | 'cone' | 'restricted' | 'easy' | 'hard' | 'no-udp'
@@ -53,7 +54,7 @@ export class SimNode {
     this.name = name
     this.nat = nat
     this.publicIp = publicIp
-    this.path = new PeerPath(0, () => heartbeatMs)
+    this.path = new PeerPath(0, { heartbeatMs: () => heartbeatMs, pace: new ProbePace() })
   }
 
   /** The source address that the outside sees for a packet to `to`; undefined when the NAT lets nothing out. */
@@ -182,7 +183,7 @@ export class NatSim {
   }
 
   #tellFacts(node: SimNode, endpoints: AddrPort[]): void {
-    const facts: PeerFacts = { endpoints, homeRegion: 1, noDirect: undefined, allowLoopback: false }
+    const facts: PeerFacts = { endpoints, homeRegion: 1, noDirect: undefined, allowLoopback: false, isOpen: false }
     node.path.handleFacts(this.nowMs, facts)
     this.#drain(node)
   }

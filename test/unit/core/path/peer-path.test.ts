@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { AddrPort } from '../../../../main/engine/base/ip.ts'
 import { PeerPath } from '../../../../main/engine/core/path/peer-path.ts'
+import { ProbePace } from '../../../../main/engine/core/path/probe-pace.ts'
 import { seededRandom } from '../../../sim/clock.ts'
 import { NatSim } from './nat-sim.ts'
 import type { NatKind } from './nat-sim.ts'
@@ -20,7 +21,8 @@ const pairs = KINDS.flatMap((a) => KINDS.map((b): [NatKind, NatKind] => [a, b]))
 const sim = (a: NatKind, b: NatKind, seed = 1, more: Partial<ConstructorParameters<typeof NatSim>[0]> = {}): NatSim =>
   new NatSim({ a, b, random: seededRandom(seed), ...more })
 const addr = (ip: string, port = 41641): AddrPort => ({ ip, port })
-const FACTS = { endpoints: [addr('198.51.100.7')], homeRegion: 1, noDirect: undefined, allowLoopback: false } as const
+const machine = (): PeerPath => new PeerPath(0, { heartbeatMs: () => 3000, pace: new ProbePace() })
+const FACTS = { endpoints: [addr('198.51.100.7')], homeRegion: 1, noDirect: undefined, allowLoopback: false, isOpen: false } as const
 
 describe('the path machine between two NATs', () => {
   it.each(pairs.filter(([a, b]) => canBeDirect(a, b)))('finds a direct path from %s to %s within half a second', (a, b) => {
@@ -166,7 +168,7 @@ function timeOn(net: NatSim, kind: string): number {
 describe('the path machine by hand', () => {
   it('is silent while nobody uses the peer', () => {
     const machines = Array.from({ length: 10_000 }, (_, i) => {
-      const path = new PeerPath(0, () => 3000)
+      const path = machine()
       path.handleFacts(0, { ...FACTS, endpoints: [addr(`198.51.100.${i % 250}`)] })
       return path
     })
@@ -193,7 +195,7 @@ describe('the path machine by hand', () => {
   })
 
   it('answers no more pings of one peer than its allowance, however many addresses they come from', () => {
-    const path = new PeerPath(0, () => 3000)
+    const path = machine()
     path.handleFacts(0, FACTS)
     path.handleActivity(0, 'sending')
     path.takeOutput()
@@ -204,7 +206,7 @@ describe('the path machine by hand', () => {
   })
 
   it('keeps at most a hundred addresses and pings them no faster for a flood of calls', () => {
-    const path = new PeerPath(0, () => 3000)
+    const path = machine()
     path.handleFacts(0, { ...FACTS, endpoints: Array.from({ length: 1000 }, (_, i) => addr('192.0.2.1', i + 1)) })
     let pings = 0
     for (let i = 0; i < 1000; i++) {
@@ -216,7 +218,7 @@ describe('the path machine by hand', () => {
   })
 
   it('refuses addresses where no peer can be', () => {
-    const path = new PeerPath(0, () => 3000)
+    const path = machine()
     const bad = [addr('127.0.0.1'), addr('224.0.0.1'), addr('100.64.0.9'), addr('fd7a:115c:a1e0::9'), addr('0.0.0.0'), addr('192.0.2.1', 0), addr('255.255.255.255'), addr('ff02::1'), addr('fe80::1')]
     path.handleFacts(0, { ...FACTS, endpoints: bad })
     path.handleCallMeMaybe(0, bad)
@@ -226,14 +228,14 @@ describe('the path machine by hand', () => {
   })
 
   it('tries loopback when the relays are on this machine', () => {
-    const path = new PeerPath(0, () => 3000)
+    const path = machine()
     path.handleFacts(0, { ...FACTS, endpoints: [addr('127.0.0.1', 5)], allowLoopback: true })
     path.handleActivity(0, 'sending')
-    expect(path.takeOutput()).toContainEqual({ kind: 'ping', pingId: 1, to: addr('127.0.0.1', 5) })
+    expect(path.takeOutput()).toContainEqual({ kind: 'ping', pingId: 1, to: addr('127.0.0.1', 5), sized: false })
   })
 
   it('keeps to the relay when direct paths are switched off, and says so', () => {
-    const path = new PeerPath(0, () => 3000)
+    const path = machine()
     path.handleFacts(0, { ...FACTS, noDirect: 'switched-off' })
     path.handleActivity(0, 'sending')
     path.handlePing(1, addr('198.51.100.7'))
@@ -243,14 +245,14 @@ describe('the path machine by hand', () => {
   })
 
   it('ignores a pong that nobody waits for', () => {
-    const path = new PeerPath(0, () => 3000)
+    const path = machine()
     path.handleFacts(0, FACTS)
     expect(path.handlePong(1, 77)).toBe(false)
     expect(path.path.kind).toBe('relay')
   })
 
   it('prefers an address on the local network that answers later than one on the internet', () => {
-    const path = new PeerPath(0, () => 3000)
+    const path = machine()
     path.handleFacts(0, { ...FACTS, endpoints: [addr('198.51.100.7'), addr('192.168.1.7')] })
     path.handleActivity(0, 'sending')
     const [far, near] = path.takeOutput().filter((one) => one.kind === 'ping')
@@ -260,7 +262,7 @@ describe('the path machine by hand', () => {
   })
 
   it('does not move for a small advantage', () => {
-    const path = new PeerPath(0, () => 3000)
+    const path = machine()
     path.handleFacts(0, { ...FACTS, endpoints: [addr('198.51.100.7'), addr('198.51.100.8')] })
     path.handleActivity(0, 'sending')
     const [one, two] = path.takeOutput().filter((output) => output.kind === 'ping')
@@ -280,7 +282,7 @@ describe('the path machine by hand', () => {
   })
 
   it('uses the region where the peer was heard when its home is unknown or it is not there', () => {
-    const path = new PeerPath(0, () => 3000)
+    const path = machine()
     path.handleFacts(0, { ...FACTS, homeRegion: 0 })
     expect(path.path).toEqual({ kind: 'none' })
     path.handleHeard(1, 4)
