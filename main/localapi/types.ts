@@ -302,7 +302,7 @@ export interface PathsPage {
     readonly peer: string
     readonly name: string
     readonly ip: string
-    readonly kind: 'none' | 'direct' | 'relay' | 'both'
+    readonly kind: 'none' | 'direct' | 'peer-relay' | 'relay' | 'both'
     readonly addr?: string
     readonly region?: number
     readonly regionCode?: string

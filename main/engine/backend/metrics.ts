@@ -26,8 +26,8 @@ export function userMetrics(input: MetricsInput): string {
     ['path="derp"', count(`${way}_relayed_${unit}`)],
     ['path="direct_ipv4"', count(`${way}_direct4_${unit}`)],
     ['path="direct_ipv6"', count(`${way}_direct6_${unit}`)],
-    ['path="peer_relay_ipv4"', 0],
-    ['path="peer_relay_ipv6"', 0],
+    ['path="peer_relay_ipv4"', count(`${way}_peer_relay4_${unit}`)],
+    ['path="peer_relay_ipv6"', count(`${way}_peer_relay6_${unit}`)],
   ]
   const dropped: Labelled = [
     ['reason="acl"', count('in_filtered')],

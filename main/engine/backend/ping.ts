@@ -10,6 +10,7 @@
 import type { Clock } from '../base/env.ts'
 import { errorText } from '../base/errors.ts'
 import { formatAddrPort, parsePrefix, prefixContains } from '../base/ip.ts'
+import { formatUdpAddr } from '../core/path/types.ts'
 import type { NodePublicKey } from '../base/keys.ts'
 import type { Node } from '../core/tailcfg/types.ts'
 import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
@@ -48,6 +49,8 @@ export async function ping(
         const way =
           pong.via.kind === 'direct'
             ? { Endpoint: formatAddrPort(pong.via.addr) }
+            : pong.via.kind === 'peer-relay'
+            ? { PeerRelay: formatUdpAddr({ ...pong.via.addr, vni: pong.via.vni }) }
             : { DERPRegionID: pong.via.region, DERPRegionCode: regionCode(netMap.derpMap, pong.via.region) }
         return { ...found, LatencySeconds: pong.latencyMs / 1000, ...way }
       }

@@ -10,7 +10,7 @@ import type { Env } from '../base/env.ts'
 import type { DerpMap, DisplayMessage, EndpointType, Hostinfo, NetInfo, UserProfile } from '../core/tailcfg/types.ts'
 import type { NetMapDelta } from '../core/netmap/types.ts'
 import type { DataplaneConfig, MagicsockConfig } from '../core/plan/types.ts'
-import type { PathView } from '../core/path/types.ts'
+import type { Path, PathView } from '../core/path/types.ts'
 import type { WarnableCode, WarningArgs } from '../health/warnables.ts'
 import type { C2nAnswer, C2nRequest } from '../control/c2n-http.ts'
 import type { ConfigField } from './config.ts'
@@ -77,7 +77,7 @@ export interface ControlFacts {
 
 export interface DiscoPong {
   readonly latencyMs: number
-  readonly via: { readonly kind: 'direct'; readonly addr: AddrPort } | { readonly kind: 'relay'; readonly region: number }
+  readonly via: Extract<Path, { kind: 'direct' | 'peer-relay' | 'relay' }>
 }
 
 export interface MagicsockPort {

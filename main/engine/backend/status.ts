@@ -4,6 +4,7 @@
  *
  * Source: tailscale ipn/ipnstate (1.102.5); test/vectors/localapi/status.json.
  */
+import { formatUdpAddr } from '../core/path/types.ts'
 import { ZERO_TIME } from '../core/tailcfg/types.ts'
 import type { DerpMap, Node } from '../core/tailcfg/types.ts'
 import type { NetMap } from '../core/netmap/types.ts'
@@ -126,6 +127,7 @@ function peerStatus(peer: Node, input: StatusInput): PeerStatus {
   return {
     ...ofNode(peer, input),
     CurAddr: path?.path.kind === 'direct' ? formatAddrPort(path.path.addr) : '',
+    PeerRelay: path?.path.kind === 'peer-relay' ? formatUdpAddr({ ...path.path.addr, vni: path.path.vni }) : '',
     Relay: regionCode(input.netMap!.derpMap, peer.HomeDERP ?? 0),
     RxBytes: stats?.rxBytes ?? 0,
     TxBytes: stats?.txBytes ?? 0,

@@ -2,6 +2,7 @@
  * What others may read of the backend, in the LocalAPI's JSON. Nothing here changes anything.
  */
 import { parseAddrPort } from '../base/ip.ts'
+import { formatUdpAddr } from '../core/path/types.ts'
 import type { ClientVersion, DerpMap, DnsConfig, Hostinfo, Node, UserProfile } from '../core/tailcfg/types.ts'
 import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
 import { ZERO_TIME } from '../core/tailcfg/types.ts'
@@ -161,7 +162,7 @@ export class Views {
         name: shortName(peer, suffix),
         ip: addressesOf(peer)[0] ?? '',
         kind: path.kind,
-        ...(path.kind === 'direct' || path.kind === 'both' ? { addr: `${path.addr.ip.includes(':') ? `[${path.addr.ip}]` : path.addr.ip}:${path.addr.port}` } : {}),
+        ...('addr' in path ? { addr: formatUdpAddr('vni' in path && path.vni !== undefined ? { ...path.addr, vni: path.vni } : path.addr) } : {}),
         ...(region !== undefined ? { region, regionCode: regionCode(netMap.derpMap, region) } : {}),
         ...(view.latencyMs !== undefined ? { latencyMs: view.latencyMs } : {}),
         since: new Date(view.sinceMs).toISOString(),

@@ -105,10 +105,11 @@ export class Dataplane {
 
   /** Which way a peer's packets go from here on. */
   setPath(peer: NodePublicKey, path: Path): void {
-    const addr = path.kind === 'direct' || path.kind === 'both' ? path.addr : { ip: '0.0.0.0', port: 0 }
-    const region = path.kind === 'relay' || path.kind === 'both' ? path.region : 0
-    const kind = { none: 0, direct: 1, relay: 2, both: 3 }[path.kind]
-    this.#running().setPath(keyBytes(peer), kind, addr.ip, addr.port, region)
+    const addr = 'addr' in path ? path.addr : { ip: '0.0.0.0', port: 0 }
+    const region = 'region' in path ? path.region : 0
+    const vni = ('vni' in path ? path.vni : undefined) ?? 0
+    const kind = { none: 0, direct: 1, 'peer-relay': 1, relay: 2, both: 3 }[path.kind]
+    this.#running().setPath(keyBytes(peer), kind, addr.ip, addr.port, vni, region)
   }
 
   /** One datagram from our UDP sockets; lost when the data plane is not running or far behind. */

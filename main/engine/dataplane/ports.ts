@@ -12,8 +12,8 @@ export interface Plane {
   setPrivateKey(key: Uint8Array | undefined): void
   setTables(message: Uint8Array): void
   setEnginePorts(ports: readonly number[]): void
-  /** Kinds: 0 none, 1 direct, 2 relay, 3 both. */
-  setPath(peer: Uint8Array, kind: number, ip: string, port: number, region: number): void
+  /** Kinds: 0 none, 1 UDP, 2 relay, 3 both. `vni`: session on a peer relay at that address, 0 = none. */
+  setPath(peer: Uint8Array, kind: number, ip: string, port: number, vni: number, region: number): void
   sendUdp(ip: string, port: number, datagram: Uint8Array): void
   relayFrames(region: number, frames: Uint8Array): void
   /** Kinds: 0 socks5, 1 http, 2 both. */

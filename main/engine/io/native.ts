@@ -37,7 +37,7 @@ export interface NativePlane {
   setPrivateKey(key: Uint8Array | undefined): void
   setTables(message: Uint8Array): void
   setEnginePorts(ports: readonly number[]): void
-  setPath(peer: Uint8Array, kind: number, ip: string, port: number, region: number): void
+  setPath(peer: Uint8Array, kind: number, ip: string, port: number, vni: number, region: number): void
   sendUdp(ip: string, port: number, datagram: Uint8Array): void
   relayFrames(region: number, frames: Uint8Array): void
   listenProxy(kind: number, ip: string, port: number): NativeAddress
@@ -149,7 +149,7 @@ function wrapPlane(raw: NativePlane): NativePlane {
     setPrivateKey: (key) => attempt(() => raw.setPrivateKey(key && buffer(key))),
     setTables: (message) => attempt(() => raw.setTables(buffer(message))),
     setEnginePorts: (ports) => attempt(() => raw.setEnginePorts(ports)),
-    setPath: (peer, kind, ip, port, region) => attempt(() => raw.setPath(buffer(peer), kind, ip, port, region)),
+    setPath: (peer, kind, ip, port, vni, region) => attempt(() => raw.setPath(buffer(peer), kind, ip, port, vni, region)),
     sendUdp: (ip, port, datagram) => attempt(() => raw.sendUdp(ip, port, buffer(datagram))),
     relayFrames: (region, frames) => attempt(() => raw.relayFrames(region, buffer(frames))),
     listenProxy: (kind, ip, port) => attempt(() => raw.listenProxy(kind, ip, port)),

@@ -19,8 +19,9 @@ import { DISCO_OVERHEAD_BYTES } from '../core/disco/envelope.ts'
 import type { DiscoMessage, DiscoPing, DiscoPong } from '../core/disco/message.ts'
 import { encodeDisco, TX_ID_BYTES } from '../core/disco/message.ts'
 import type { NetcheckReport } from '../core/netcheck/report.ts'
-import type { CandidateView, PathView } from '../core/path/types.ts'
+import type { CandidateView, PathView, UdpAddr } from '../core/path/types.ts'
 import type { MagicsockConfig } from '../core/plan/types.ts'
+import { GENEVE_BYTES, openGeneve, wrapGeneve } from '../core/udprelay/geneve.ts'
 import { isStun } from '../core/stun/stun.ts'
 import type { DerpMap } from '../core/tailcfg/types.ts'
 import { DiscoChannel } from './disco-channel.ts'
@@ -91,9 +92,15 @@ export class Magicsock {
     this.#driver = new PeerDriver({
       env: this.#env,
       paths: deps.paths,
-      sendPing: (entry, to, pingId, sized) => this.#sendPing(entry, { kind: 'direct', addr: to }, pingId, sized ? headerBytes(to) + LARGEST_DATAGRAM_BYTES : 0),
+      sendPing: (entry, to, pingId, sized) => {
+        const { vni, ...addr } = to
+        this.#sendPing(entry, vni === undefined ? { kind: 'direct', addr } : { kind: 'peer-relay', addr, vni }, pingId, sized ? headerBytes(to) + LARGEST_DATAGRAM_BYTES : 0)
+      },
       call: (entry, region, isDoubtful) => this.#call(entry, region, isDoubtful),
+      isUdpOff: () => this.#modes.alwaysDerp,
       isDirectOff: () => this.#isDirectOff(),
+      hasPeerRelay: () => false,
+      findPeerRelay: () => {},
       allowLoopback: () => this.#allowLoopback(),
       isOpen: () => this.#isOpen,
       onPath: (view) => this.#facts?.onPath(view),
@@ -176,11 +183,13 @@ export class Magicsock {
       if (!this.#netchecker.handleStun(bytes)) this.#disco.counters.stunUnexpected++
       return
     }
-    const opened = this.#open(bytes)
+    const geneve = openGeneve(bytes)
+    const opened = this.#open(geneve?.payload ?? bytes)
     if (!opened) return
     const { sender, message } = opened
-    if (message.kind === 'ping') this.#handleUdpPing(from, sender, message)
-    else if (message.kind === 'pong') this.#handlePong(sender, message, 'direct')
+    const at = geneve ? { ...from, vni: geneve.vni } : from
+    if (message.kind === 'ping') this.#handleUdpPing(at, sender, message)
+    else if (message.kind === 'pong') this.#handlePong(sender, message, geneve ? 'peer-relay' : 'direct')
     else this.#disco.counters.discoRefused++
   }
 
@@ -310,8 +319,8 @@ export class Magicsock {
     return undefined
   }
 
-  #handleUdpPing(from: AddrPort, sender: DiscoPublicKey, ping: DiscoPing): void {
-    if (this.#isDirectOff()) {
+  #handleUdpPing(from: UdpAddr, sender: DiscoPublicKey, ping: DiscoPing): void {
+    if (from.vni === undefined ? this.#isDirectOff() : this.#modes.alwaysDerp) {
       this.#disco.counters.discoSwitchedOff++
       return
     }
@@ -324,11 +333,11 @@ export class Magicsock {
       return
     }
     const pong = this.#disco.seal(sender, { kind: 'pong', txId: ping.txId, src: from })
-    if (pong) this.#deps.underlay.sendUdp(from, pong)
-    if (entry) this.#driver.drive(entry, (machine, nowMs) => machine.handlePing(nowMs, from))
+    if (pong) this.#sendUdp(from, pong)
+    if (entry && from.vni === undefined) this.#driver.drive(entry, (machine, nowMs) => machine.handlePing(nowMs, from))
   }
 
-  #handlePong(sender: DiscoPublicKey, pong: DiscoPong, cameBy: 'direct' | 'relay'): void {
+  #handlePong(sender: DiscoPublicKey, pong: DiscoPong, cameBy: PingAnswer['via']['kind']): void {
     const ping = this.#sent.take(toHex(pong.txId))
     if (!ping || ping.entry.config.disco !== sender || ping.via.kind !== cameBy) {
       this.#disco.counters.discoUnexpectedPong++
@@ -362,7 +371,7 @@ export class Magicsock {
     if (!changed) return
     for (const entry of waiting) {
       const path = entry.path
-      if ((path.kind === 'relay' || path.kind === 'both') && this.#peers.get(entry.config.key) === entry) this.#sendCall(entry, path.region)
+      if ('region' in path && this.#peers.get(entry.config.key) === entry) this.#sendCall(entry, path.region)
     }
   }
 
@@ -403,14 +412,15 @@ export class Magicsock {
 
   #sendAsked(entry: PeerEntry, sizeBytes: number): void {
     const path = entry.path
-    if (path.kind === 'direct' || path.kind === 'both') this.#sendPing(entry, { kind: 'direct', addr: path.addr }, undefined, sizeBytes)
-    if (path.kind === 'relay' || path.kind === 'both') this.#sendPing(entry, { kind: 'relay', region: path.region }, undefined, sizeBytes)
+    const vni = 'vni' in path ? path.vni : undefined
+    if ('addr' in path) this.#sendPing(entry, vni === undefined ? { kind: 'direct', addr: path.addr } : { kind: 'peer-relay', addr: path.addr, vni }, undefined, sizeBytes)
+    if ('region' in path) this.#sendPing(entry, { kind: 'relay', region: path.region }, undefined, sizeBytes)
   }
 
   #sendPing(entry: PeerEntry, via: PingAnswer['via'], pingId: number | undefined, sizeBytes: number): void {
     if (this.#nodeKey === undefined) return
     const txId = this.#env.random.bytes(TX_ID_BYTES)
-    const headers = via.kind === 'direct' ? headerBytes(via.addr) : 28
+    const headers = via.kind === 'relay' ? 28 : headerBytes(via.kind === 'direct' ? via.addr : { ...via.addr, vni: via.vni })
     const bare: DiscoPing = { kind: 'ping', txId, nodeKey: keyBytes(this.#nodeKey), paddingBytes: 0 }
     const paddingBytes = Math.max(0, sizeBytes - headers - DISCO_OVERHEAD_BYTES - encodeDisco(bare).length)
     this.#sent.note(toHex(txId), { entry, via, sentMs: this.#env.clock.nowMs(), pingId })
@@ -418,8 +428,13 @@ export class Magicsock {
     if (via.kind === 'relay') this.#sendRelayed(entry, via.region, message)
     else {
       const sealed = entry.config.disco && this.#disco.seal(entry.config.disco, message)
-      if (sealed) this.#deps.underlay.sendUdp(via.addr, sealed)
+      if (sealed) this.#sendUdp(via.kind === 'peer-relay' ? { ...via.addr, vni: via.vni } : via.addr, sealed)
     }
+  }
+
+  /** Disco to an address, in the header that its peer relay wants where it lies behind one. */
+  #sendUdp(to: UdpAddr, disco: Uint8Array): void {
+    this.#deps.underlay.sendUdp(to, to.vni === undefined ? disco : wrapGeneve(to.vni, false, disco))
   }
 
   #sendRelayed(entry: PeerEntry, region: number, message: DiscoMessage): void {
@@ -446,8 +461,8 @@ export class Magicsock {
 }
 
 /** Of IP and UDP. */
-function headerBytes(to: AddrPort): number {
-  return isIp4(to.ip) ? 28 : 48
+function headerBytes(to: UdpAddr): number {
+  return (isIp4(to.ip) ? 28 : 48) + (to.vni === undefined ? 0 : GENEVE_BYTES)
 }
 
 function hasLoopbackRelay(map: DerpMap): boolean {

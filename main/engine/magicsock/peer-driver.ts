@@ -9,7 +9,7 @@ import type { PathOutput } from '../core/path/events.ts'
 import { PeerPath } from '../core/path/peer-path.ts'
 import type { PathShared, PeerFacts } from '../core/path/peer-path.ts'
 import { ProbePace } from '../core/path/probe-pace.ts'
-import type { Path, PathView } from '../core/path/types.ts'
+import type { Path, PathView, UdpAddr } from '../core/path/types.ts'
 import { DueQueue } from './due-queue.ts'
 import type { PeerEntry } from './peer-table.ts'
 import type { Paths } from './ports.ts'
@@ -28,9 +28,13 @@ export interface PeerDriverDeps {
   readonly env: Env
   readonly paths: Paths
   /** A disco ping to an address; its pong goes to the machine under `pingId`. */
-  readonly sendPing: (entry: PeerEntry, to: AddrPort, pingId: number, sized: boolean) => void
+  readonly sendPing: (entry: PeerEntry, to: UdpAddr, pingId: number, sized: boolean) => void
   /** Our addresses to the peer, over its relay; `isDoubtful`: they may just have changed. */
   readonly call: (entry: PeerEntry, region: number, isDoubtful: boolean) => void
+  readonly hasPeerRelay: (entry: PeerEntry) => boolean
+  readonly findPeerRelay: (entry: PeerEntry, why: string) => void
+  readonly isUdpOff: () => boolean
+  /** UDP goes through peer relays alone. */
   readonly isDirectOff: () => boolean
   readonly allowLoopback: () => boolean
   /** Datagrams of strangers reach us. */
@@ -162,6 +166,9 @@ export class PeerDriver {
       case 'ping':
         this.#deps.sendPing(entry, output.to, output.pingId, output.sized)
         return
+      case 'find-peer-relay':
+        this.#deps.findPeerRelay(entry, output.why)
+        return
       case 'call-me-maybe':
         this.#deps.call(entry, output.region, output.isDoubtful)
     }
@@ -181,9 +188,11 @@ export class PeerDriver {
     return {
       endpoints: config.endpoints,
       homeRegion: config.expired ? 0 : config.homeDerp,
-      noDirect: config.expired || config.disco === undefined ? 'no-disco-key' : this.#deps.isDirectOff() ? 'switched-off' : undefined,
+      noDirect: config.expired || config.disco === undefined ? 'no-disco-key' : this.#deps.isUdpOff() ? 'switched-off' : undefined,
       allowLoopback: this.#deps.allowLoopback(),
       isOpen: this.#deps.isOpen(),
+      peerRelayOnly: this.#deps.isDirectOff(),
+      hasPeerRelay: this.#deps.hasPeerRelay(entry),
     }
   }
 

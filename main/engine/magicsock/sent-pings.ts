@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../base/env.ts'
 import { EngineError } from '../base/errors.ts'
-import type { AddrPort } from '../base/ip.ts'
+import type { Path } from '../core/path/types.ts'
 import type { PeerEntry } from './peer-table.ts'
 
 /** Longer than any pong is waited for. */
@@ -15,7 +15,7 @@ export const ASK_REPEAT_MS = 1000
 
 export interface PingAnswer {
   readonly latencyMs: number
-  readonly via: { readonly kind: 'direct'; readonly addr: AddrPort } | { readonly kind: 'relay'; readonly region: number }
+  readonly via: Extract<Path, { kind: 'direct' | 'peer-relay' | 'relay' }>
 }
 
 export interface SentPing {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use dataplane::peers::Path;
+use dataplane::geneve::MAX_VNI;
+use dataplane::peers::{Path, UdpAddr};
 use device::udp::Options;
 use napi::Status;
 use napi::bindgen_prelude::Buffer;
@@ -141,7 +142,7 @@ impl Plane {
         })
     }
 
-    /// `kind`: 0 none, 1 direct, 2 relay, 3 both.
+    /// `kind`: 0 none, 1 UDP, 2 relay, 3 both. `vni`: session on a peer relay at that address, 0 = none.
     #[napi]
     pub fn set_path(
         &self,
@@ -149,15 +150,20 @@ impl Plane {
         kind: u32,
         ip: String,
         port: u32,
+        vni: u32,
         region: u32,
     ) -> napi::Result<()> {
         guard(|| {
             let peer = parse_key(&peer)?;
+            if vni > MAX_VNI {
+                return Err(bad("not a session number"));
+            }
+            let udp = || parse_addr(&ip, port).map(|addr| UdpAddr { addr, vni });
             let path = match kind {
                 0 => Path::None,
-                1 => Path::Direct(parse_addr(&ip, port)?),
+                1 => Path::Udp(udp()?),
                 2 => Path::Relay(region),
-                3 => Path::Both(parse_addr(&ip, port)?, region),
+                3 => Path::Both(udp()?, region),
                 _ => return Err(bad("no such kind of path")),
             };
             self.thread()?

@@ -38,6 +38,9 @@ impl Sink for Wire {
         self.run.extend_from_slice(datagram);
         self.lengths.push(datagram.len());
     }
+    fn geneve(&mut self, to: SocketAddr, header: [u8; 8], datagram: &[u8]) {
+        self.udp(to, &[&header[..], datagram].concat());
+    }
     fn relay(&mut self, _region: u32, _to: &Key, _packet: &[u8]) -> bool {
         false
     }
@@ -158,9 +161,9 @@ fn pipe(peers: usize) -> f64 {
         end.pipeline.set_peers(start, others, &[], &mut end.wire);
         end.pipeline.set_filter(table(end.ip), &mut end.wire);
         end.pipeline
-            .set_path(start, &hub.key, Path::Direct(hub.addr), &mut end.wire);
+            .set_path(start, &hub.key, Path::direct(hub.addr), &mut end.wire);
         hub.pipeline
-            .set_path(start, &end.key, Path::Direct(end.addr), &mut hub.wire);
+            .set_path(start, &end.key, Path::direct(end.addr), &mut hub.wire);
     }
     let packets: Vec<Vec<u8>> = ends.iter().map(|end| packet(hub.ip, end.ip)).collect();
     for (end, packet) in ends.iter_mut().zip(&packets) {

@@ -5,6 +5,8 @@
 //!   Geneve  8 B header of a peer relay, protocol 7a11 (disco) or 7a12 (WireGuard)
 //!   disco   "TS💬" = 54 53 f0 9f 92 ac, 62 B or more
 
+use crate::geneve;
+
 const DISCO_MAGIC: [u8; 6] = [0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac];
 const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const DISCO_MIN: usize = 62;
@@ -31,17 +33,12 @@ pub fn classify(datagram: &[u8]) -> Kind {
     if datagram.len() >= 20 && first & 0xc0 == 0 && *second == 1 && datagram[4..8] == STUN_COOKIE {
         return Kind::Stun;
     }
-    if datagram.len() >= 8
-        && first & 0xc0 == 0
-        && second & 0x3f == 0
-        && datagram[7] == 0
-        && datagram[2] == 0x7a
-    {
-        match datagram[3] {
-            0x11 => return Kind::GeneveDisco,
-            0x12 => return Kind::GeneveWireGuard,
-            _ => {}
-        }
+    if let Some(header) = geneve::parse(datagram) {
+        return if header.disco {
+            Kind::GeneveDisco
+        } else {
+            Kind::GeneveWireGuard
+        };
     }
     if datagram.len() >= DISCO_MIN && datagram[..6] == DISCO_MAGIC {
         return Kind::Disco;

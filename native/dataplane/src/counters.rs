@@ -1,6 +1,7 @@
 //! Counts of everything that is dropped or noteworthy, by name; read whole, never reset.
 
-use std::net::SocketAddr;
+use crate::peers::UdpAddr;
+use crate::pipeline::Via;
 
 macro_rules! counters {
     ($($name:ident),* $(,)?) => {
@@ -22,7 +23,7 @@ counters! {
     in_relay_frames,
     in_relay_garbage,
     in_other,
-    in_geneve,
+    in_geneve_refused,
     in_no_key,
     in_unknown_index,
     in_bad_mac,
@@ -47,23 +48,61 @@ counters! {
     in_direct4_bytes,
     in_direct6_packets,
     in_direct6_bytes,
+    in_peer_relay4_packets,
+    in_peer_relay4_bytes,
+    in_peer_relay6_packets,
+    in_peer_relay6_bytes,
     in_relayed_packets,
     in_relayed_bytes,
     out_direct4_packets,
     out_direct4_bytes,
     out_direct6_packets,
     out_direct6_bytes,
+    out_peer_relay4_packets,
+    out_peer_relay4_bytes,
+    out_peer_relay6_packets,
+    out_peer_relay6_bytes,
     out_relayed_packets,
     out_relayed_bytes,
 }
 
+/// Which row of counts an address belongs to.
+enum Way {
+    Direct4,
+    Direct6,
+    PeerRelay4,
+    PeerRelay6,
+}
+
+fn way(to: UdpAddr) -> Way {
+    match (to.vni != 0, to.addr.ip().to_canonical().is_ipv4()) {
+        (false, true) => Way::Direct4,
+        (false, false) => Way::Direct6,
+        (true, true) => Way::PeerRelay4,
+        (true, false) => Way::PeerRelay6,
+    }
+}
+
 impl Counters {
-    /// Counts a WireGuard message that came; `from` is none for one that a relay brought.
+    /// Counts a WireGuard message that came.
     #[inline]
-    pub(crate) fn came(&mut self, from: Option<SocketAddr>, len: usize) {
-        let (packets, bytes) = match from.map(|from| from.ip().to_canonical().is_ipv4()) {
-            Some(true) => (&mut self.in_direct4_packets, &mut self.in_direct4_bytes),
-            Some(false) => (&mut self.in_direct6_packets, &mut self.in_direct6_bytes),
+    pub(crate) fn came(&mut self, via: &Via, len: usize) {
+        let from = match via {
+            Via::Direct(from) => Some(UdpAddr::from(*from)),
+            Via::PeerRelay(from) => Some(*from),
+            Via::Relay { .. } => None,
+        };
+        let (packets, bytes) = match from.map(way) {
+            Some(Way::Direct4) => (&mut self.in_direct4_packets, &mut self.in_direct4_bytes),
+            Some(Way::Direct6) => (&mut self.in_direct6_packets, &mut self.in_direct6_bytes),
+            Some(Way::PeerRelay4) => (
+                &mut self.in_peer_relay4_packets,
+                &mut self.in_peer_relay4_bytes,
+            ),
+            Some(Way::PeerRelay6) => (
+                &mut self.in_peer_relay6_packets,
+                &mut self.in_peer_relay6_bytes,
+            ),
             None => (&mut self.in_relayed_packets, &mut self.in_relayed_bytes),
         };
         *packets += 1;
@@ -72,10 +111,18 @@ impl Counters {
 
     /// Counts a WireGuard message that went out; `to` is none for one that a relay takes.
     #[inline]
-    pub(crate) fn went(&mut self, to: Option<SocketAddr>, len: usize) {
-        let (packets, bytes) = match to.map(|to| to.ip().to_canonical().is_ipv4()) {
-            Some(true) => (&mut self.out_direct4_packets, &mut self.out_direct4_bytes),
-            Some(false) => (&mut self.out_direct6_packets, &mut self.out_direct6_bytes),
+    pub(crate) fn went(&mut self, to: Option<UdpAddr>, len: usize) {
+        let (packets, bytes) = match to.map(way) {
+            Some(Way::Direct4) => (&mut self.out_direct4_packets, &mut self.out_direct4_bytes),
+            Some(Way::Direct6) => (&mut self.out_direct6_packets, &mut self.out_direct6_bytes),
+            Some(Way::PeerRelay4) => (
+                &mut self.out_peer_relay4_packets,
+                &mut self.out_peer_relay4_bytes,
+            ),
+            Some(Way::PeerRelay6) => (
+                &mut self.out_peer_relay6_packets,
+                &mut self.out_peer_relay6_bytes,
+            ),
             None => (&mut self.out_relayed_packets, &mut self.out_relayed_bytes),
         };
         *packets += 1;

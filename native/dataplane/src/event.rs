@@ -67,6 +67,8 @@ pub enum Event {
 pub trait Sink {
     /// One datagram for the network.
     fn udp(&mut self, to: SocketAddr, datagram: &[u8]);
+    /// One datagram for a peer relay: header, then WireGuard.
+    fn geneve(&mut self, to: SocketAddr, header: [u8; 8], datagram: &[u8]);
     /// One WireGuard packet for a relay; false when it was dropped.
     fn relay(&mut self, region: u32, to: &Key, packet: &[u8]) -> bool;
     /// One inner packet for this node, checked and filtered.

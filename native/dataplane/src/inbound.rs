@@ -9,7 +9,9 @@ use crate::classify::{Kind, classify};
 use crate::derp;
 use crate::event::{Activity, Event, Rejected, Sink, relay_source};
 use crate::filter::{Reason, Verdict};
+use crate::geneve;
 use crate::ip::{self, Parsed};
+use crate::peers::UdpAddr;
 use crate::pipeline::{Pipeline, Via};
 use crate::tsmp::{self, Message};
 use crate::tunnel::{COOKIE_LEN, Gate, INIT_LEN, Key, Opened, RESPONSE_LEN};
@@ -34,20 +36,41 @@ impl Pipeline {
         self.counters.in_datagrams += 1;
         match classify(&datagram) {
             Kind::WireGuard => {
-                let from = match via {
-                    Via::Direct(from) => Some(from),
-                    Via::Relay { .. } => None,
-                };
-                self.counters.came(from, datagram.len());
+                self.counters.came(&via, datagram.len());
                 self.handle_wireguard(now, via, datagram, sink);
             }
             Kind::Stun | Kind::Disco | Kind::GeneveDisco => match via {
                 Via::Direct(from) => sink.unclaimed(from, &datagram),
-                Via::Relay { .. } => self.counters.in_other += 1,
+                Via::PeerRelay(_) | Via::Relay { .. } => self.counters.in_other += 1,
             },
-            Kind::GeneveWireGuard => self.counters.in_geneve += 1,
+            Kind::GeneveWireGuard => self.handle_geneve(now, via, datagram, sink),
             Kind::Other => self.counters.in_other += 1,
         }
+    }
+
+    /// Takes what a peer relay forwarded. Who sent it is WireGuard's to prove: the session number alone proves nothing.
+    fn handle_geneve<S: Sink>(
+        &mut self,
+        now: Instant,
+        via: Via,
+        mut datagram: BytesMut,
+        sink: &mut S,
+    ) {
+        let (Via::Direct(addr), Some(header)) = (via, geneve::parse(&datagram)) else {
+            self.counters.in_other += 1;
+            return;
+        };
+        datagram.advance(geneve::LEN);
+        if header.control || header.vni == 0 || classify(&datagram) != Kind::WireGuard {
+            self.counters.in_geneve_refused += 1;
+            return;
+        }
+        let via = Via::PeerRelay(UdpAddr {
+            addr,
+            vni: header.vni,
+        });
+        self.counters.came(&via, datagram.len());
+        self.handle_wireguard(now, via, datagram, sink);
     }
 
     /// Takes a run of whole RecvPacket frames from a relay; a frame that makes no sense ends the run.
@@ -348,6 +371,7 @@ impl Pipeline {
         }
         let source = match via {
             Via::Direct(from) => from,
+            Via::PeerRelay(from) => from.addr,
             Via::Relay { from, .. } => relay_source(&from),
         };
         let init = datagram[0] == 1;
@@ -370,7 +394,7 @@ impl Pipeline {
         };
         let slot = if let Some(copy) = copy {
             let bucket = match via {
-                Via::Direct(_) => &mut self.direct_handshakes,
+                Via::Direct(_) | Via::PeerRelay(_) => &mut self.direct_handshakes,
                 Via::Relay { .. } => &mut self.relay_handshakes,
             };
             if !bucket.take(now) {
@@ -440,6 +464,9 @@ impl Pipeline {
 fn send_back<S: Sink>(via: &Via, message: &[u8], sink: &mut S) {
     match via {
         Via::Direct(from) => sink.udp(*from, message),
+        Via::PeerRelay(from) => {
+            sink.geneve(from.addr, geneve::wireguard_header(from.vni), message);
+        }
         Via::Relay { region, from } => {
             sink.relay(*region, from, message);
         }

@@ -9,6 +9,7 @@ pub mod derp;
 pub mod event;
 pub mod filter;
 pub mod flows;
+pub mod geneve;
 pub mod guard;
 mod inbound;
 pub mod ip;

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use crate::event::{Activity, Event, Sink};
 use crate::filter::Verdict;
+use crate::geneve;
 use crate::ip::{self, Parsed};
-use crate::peers::Path;
+use crate::peers::{Path, UdpAddr};
 use crate::pipeline::{PingWait, Pipeline, Via};
 use crate::renewal;
 use crate::tsmp::{self, Message};
@@ -174,7 +175,7 @@ impl Pipeline {
         }
         let len = message.len() as u64;
         let (direct, mut relay) = match peer.path {
-            Path::Direct(to) => (Some(to), None),
+            Path::Udp(to) => (Some(to), None),
             Path::Relay(region) => (None, Some(region)),
             Path::Both(to, region) => (Some(to), Some(region)),
             Path::None => (None, None),
@@ -184,9 +185,11 @@ impl Pipeline {
         let mut back = None;
         match reply_to {
             Some(Via::Relay { region, .. }) => relay = relay.or(Some(*region)),
-            Some(Via::Direct(from)) if direct != Some(*from) => back = Some(*from),
+            Some(Via::Direct(from)) => back = Some(UdpAddr::from(*from)),
+            Some(Via::PeerRelay(from)) => back = Some(*from),
             _ => {}
         }
+        let back = back.filter(|back| direct != Some(*back));
         if direct.is_none() && relay.is_none() && back.is_none() {
             peer.stats.dropped_no_path += 1;
             peer.last_init = None;
@@ -196,7 +199,11 @@ impl Pipeline {
         peer.stats.tx_bytes += len;
         peer.stats.tx_packets += 1;
         for to in [direct, back].into_iter().flatten() {
-            sink.udp(to, message);
+            if to.vni == 0 {
+                sink.udp(to.addr, message);
+            } else {
+                sink.geneve(to.addr, geneve::wireguard_header(to.vni), message);
+            }
             self.counters.went(Some(to), message.len());
         }
         if let Some(region) = relay {

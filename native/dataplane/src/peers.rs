@@ -7,15 +7,42 @@ use crate::prefix::{Prefix, PrefixTable, QuickMap};
 use crate::renewal::{OldSession, Recent};
 use crate::tunnel::{Key, Tunnel};
 
+/// A UDP address; with a session number it is that of a peer relay, which forwards in that session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UdpAddr {
+    pub addr: SocketAddr,
+    /// 1 to 2^24 - 1; 0 = the peer itself is there.
+    pub vni: u32,
+}
+
+impl From<SocketAddr> for UdpAddr {
+    fn from(addr: SocketAddr) -> UdpAddr {
+        UdpAddr { addr, vni: 0 }
+    }
+}
+
 /// Which way a peer's packets go; pushed whole, replaced whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Path {
     #[default]
     None,
-    Direct(SocketAddr),
+    /// The peer itself or its peer relay.
+    Udp(UdpAddr),
     Relay(u32),
-    /// A direct address whose trust is not yet proven or has run out: packets go both ways.
-    Both(SocketAddr, u32),
+    /// An address whose trust is not yet proven or has run out: packets go both ways.
+    Both(UdpAddr, u32),
+}
+
+impl Path {
+    /// Straight to the peer alone.
+    pub fn direct(to: SocketAddr) -> Path {
+        Path::Udp(to.into())
+    }
+
+    /// Straight to the peer and by a relay region.
+    pub fn both(to: SocketAddr, region: u32) -> Path {
+        Path::Both(to.into(), region)
+    }
 }
 
 /// A peer as control describes it.

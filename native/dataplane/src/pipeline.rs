@@ -19,7 +19,7 @@ use crate::event::{Activity, Event, Sink};
 use crate::filter::{Filter, Table};
 use crate::flows::Flow;
 use crate::guard::{Bucket, UnknownRing};
-use crate::peers::{Path, PeerSpec, Peers, Timed};
+use crate::peers::{Path, PeerSpec, Peers, Timed, UdpAddr};
 use crate::prefix::QuickMap;
 use crate::renewal::Before;
 use crate::tunnel::{Identity, Key, Resting};
@@ -38,7 +38,12 @@ const INIT_SPACING: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
     Direct(SocketAddr),
-    Relay { region: u32, from: Key },
+    /// In a session of a peer relay at that address.
+    PeerRelay(UdpAddr),
+    Relay {
+        region: u32,
+        from: Key,
+    },
 }
 
 /// What to set up once.

@@ -200,7 +200,7 @@ fn raw_peer(
         sources: hosts.clone(),
         routes: hosts,
     };
-    b.add_peer(now, spec, Path::Direct(from));
+    b.add_peer(now, spec, Path::direct(from));
     let mut tunnel = identity.tunnel(&b.key);
     let init = tunnel.handshake().unwrap();
     b.receive(now, Via::Direct(from), &init);

@@ -79,8 +79,8 @@ fn large_packets_are_for_relays_alone_and_asked_for_from_peers_themselves_alone(
     a.pipeline.set_peers(now, vec![spec], &[], &mut a.out);
     for (path, want) in [
         (Path::None, mtu),
-        (Path::Direct(b.addr), mtu),
-        (Path::Both(b.addr, 1), mtu),
+        (Path::direct(b.addr), mtu),
+        (Path::both(b.addr, 1), mtu),
         (Path::Relay(1), RELAY_MTU),
     ] {
         a.pipeline.set_path(now, &b.key, path, &mut a.out);
@@ -129,7 +129,7 @@ fn both_sides_may_start_at_once() {
 fn an_initiation_of_an_unknown_peer_is_held_and_replayed_when_the_peer_arrives() {
     let now = Instant::now();
     let (mut a, mut b) = (Node::new(1, now), Node::new(2, now));
-    a.add_peer(now, b.spec(), Path::Direct(b.addr));
+    a.add_peer(now, b.spec(), Path::direct(b.addr));
     b.open(&[80]);
     let packet = udp(a.ip, b.ip, (1, 80), 9);
     a.send(now, &packet);
@@ -160,8 +160,8 @@ fn a_handshake_of_a_peer_that_moved_is_answered_where_it_came_from() {
     let now = Instant::now();
     let (mut a, mut b) = (Node::new(1, now), Node::new(2, now));
     let old: std::net::SocketAddr = "198.51.100.9:4".parse().unwrap();
-    a.add_peer(now, b.spec(), Path::Direct(b.addr));
-    b.add_peer(now, a.spec(), Path::Direct(old));
+    a.add_peer(now, b.spec(), Path::direct(b.addr));
+    b.add_peer(now, a.spec(), Path::direct(old));
     a.send(now, &udp(a.ip, b.ip, (1, 80), 9));
     let (_, init) = a.out.udp.pop().unwrap();
     b.receive(now, Via::Direct(a.addr), &init);
@@ -180,7 +180,7 @@ fn a_path_of_both_sends_twice_and_the_copy_is_refused_as_a_replay() {
     let now = Instant::now();
     let (mut a, mut b) = pair(now);
     a.pipeline
-        .set_path(now, &b.key, Path::Both(b.addr, 3), &mut a.out);
+        .set_path(now, &b.key, Path::both(b.addr, 3), &mut a.out);
     let packets: Vec<_> = (0..20).map(|n| udp(a.ip, b.ip, (n, 80), 10)).collect();
     for packet in &packets {
         a.send(now, packet);
@@ -196,10 +196,10 @@ fn a_path_that_changes_under_traffic_loses_and_doubles_nothing() {
     let (mut a, mut b) = pair(now);
     let paths = [
         Path::Relay(1),
-        Path::Both(b.addr, 1),
-        Path::Direct(b.addr),
+        Path::both(b.addr, 1),
+        Path::direct(b.addr),
         Path::Relay(2),
-        Path::Direct(b.addr),
+        Path::direct(b.addr),
     ];
     let mut sent = Vec::new();
     for n in 0..200u16 {
@@ -230,7 +230,7 @@ fn a_handshake_without_a_path_goes_out_as_soon_as_there_is_one() {
     a.pipeline.set_path(
         now + Duration::from_millis(5),
         &b.key,
-        Path::Direct(b.addr),
+        Path::direct(b.addr),
         &mut a.out,
     );
     settle(now, &mut a, &mut b);
@@ -326,8 +326,8 @@ fn a_refused_syn_is_rejected_to_its_opener_whose_flow_is_ended() {
 fn without_a_filter_nothing_new_comes_in_and_answers_do() {
     let now = Instant::now();
     let (mut a, mut b) = (Node::new(1, now), Node::new(2, now));
-    a.add_peer(now, b.spec(), Path::Direct(b.addr));
-    b.add_peer(now, a.spec(), Path::Direct(a.addr));
+    a.add_peer(now, b.spec(), Path::direct(b.addr));
+    b.add_peer(now, a.spec(), Path::direct(a.addr));
     a.send(now, &udp(a.ip, b.ip, (53, 80), 9));
     settle(now, &mut a, &mut b);
     assert!(b.out.delivered.is_empty());
@@ -375,8 +375,8 @@ fn a_thousand_peers_share_one_pipeline_and_each_reaches_it_under_its_own_name() 
     }
     hub.pipeline.set_peers(now, specs, &[], &mut hub.out);
     let mut a = Node::new(2, now);
-    a.add_peer(now, hub.spec(), Path::Direct(hub.addr));
-    hub.add_peer(now, a.spec(), Path::Direct(a.addr));
+    a.add_peer(now, hub.spec(), Path::direct(hub.addr));
+    hub.add_peer(now, a.spec(), Path::direct(a.addr));
     let packet = udp(a.ip, hub.ip, (1, 80), 9);
     a.send(now, &packet);
     settle(now, &mut a, &mut hub);
@@ -427,7 +427,7 @@ fn learn(now: Instant, b: &mut Node, a: &mut Node, key: [u8; 32]) {
     b.pipeline
         .set_peers(now, vec![a.spec()], &[old], &mut b.out);
     b.pipeline
-        .set_path(now, &key, Path::Direct(a.addr), &mut b.out);
+        .set_path(now, &key, Path::direct(a.addr), &mut b.out);
 }
 
 #[test]

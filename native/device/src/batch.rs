@@ -57,12 +57,25 @@ impl Batch {
     /// Adds a datagram that is accepted.
     #[inline]
     pub fn push(&mut self, to: SocketAddr, datagram: &[u8]) {
+        self.join(to, datagram.len());
+        self.bytes.extend_from_slice(datagram);
+    }
+
+    /// Adds a datagram of two parts; together they are accepted.
+    #[inline]
+    pub fn push_headed(&mut self, to: SocketAddr, header: &[u8], rest: &[u8]) {
+        self.join(to, header.len() + rest.len());
+        self.bytes.extend_from_slice(header);
+        self.bytes.extend_from_slice(rest);
+    }
+
+    #[inline]
+    fn join(&mut self, to: SocketAddr, len: usize) {
         if self.to.is_none() {
             self.to = Some(to);
-            self.segment = datagram.len();
+            self.segment = len;
         }
-        self.closed = datagram.len() < self.segment || datagram.is_empty();
-        self.bytes.extend_from_slice(datagram);
+        self.closed = len < self.segment || len == 0;
         self.count += 1;
     }
 

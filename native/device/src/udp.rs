@@ -107,6 +107,22 @@ impl Udp {
     /// Puts a datagram into its socket's run, sending the run before it when it does not fit.
     #[inline]
     pub fn push(&mut self, to: SocketAddr, datagram: &[u8]) {
+        if let Some(batch) = self.room(to, datagram.len()) {
+            batch.push(to, datagram);
+        }
+    }
+
+    /// The same for a datagram of two parts.
+    #[inline]
+    pub fn push_headed(&mut self, to: SocketAddr, header: &[u8], rest: &[u8]) {
+        if let Some(batch) = self.room(to, header.len() + rest.len()) {
+            batch.push_headed(to, header, rest);
+        }
+    }
+
+    /// The run that a datagram of `len` bytes may join; none without a socket of that family.
+    #[inline]
+    fn room(&mut self, to: SocketAddr, len: usize) -> Option<&mut Batch> {
         let one = if to.is_ipv4() {
             &mut self.v4
         } else {
@@ -115,13 +131,13 @@ impl Udp {
         let Some(one) = one else {
             self.counters.udp_out_errors += 1;
             note(&mut self.errors, to, SendError::Unreachable);
-            return;
+            return None;
         };
         let max_segments = one.state.max_gso_segments();
-        if !one.batch.accepts(to, datagram.len(), max_segments) {
+        if !one.batch.accepts(to, len, max_segments) {
             flush(one, &mut self.errors, &mut self.counters);
         }
-        one.batch.push(to, datagram);
+        Some(&mut one.batch)
     }
 
     /// Sends what is gathered.

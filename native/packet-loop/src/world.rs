@@ -82,6 +82,10 @@ impl Sink for Io<'_> {
     fn udp(&mut self, to: SocketAddr, datagram: &[u8]) {
         self.udp.push(to, datagram);
     }
+    #[inline]
+    fn geneve(&mut self, to: SocketAddr, header: [u8; 8], datagram: &[u8]) {
+        self.udp.push_headed(to, &header, datagram);
+    }
     fn relay(&mut self, region: u32, to: &Key, packet: &[u8]) -> bool {
         self.relay.push(region, to, packet)
     }
@@ -419,6 +423,10 @@ impl Sink for Sent<'_> {
     #[inline]
     fn udp(&mut self, to: SocketAddr, datagram: &[u8]) {
         self.udp.push(to, datagram);
+    }
+    #[inline]
+    fn geneve(&mut self, to: SocketAddr, header: [u8; 8], datagram: &[u8]) {
+        self.udp.push_headed(to, &header, datagram);
     }
     fn relay(&mut self, region: u32, to: &Key, packet: &[u8]) -> bool {
         self.relay.push(region, to, packet)

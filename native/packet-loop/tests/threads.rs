@@ -81,7 +81,7 @@ impl Node {
         let (key, addr) = (other.key, other.addr);
         self.thread.cast(move |world| {
             world.set_tables(tables);
-            world.set_path(&key, Path::Direct(addr));
+            world.set_path(&key, Path::direct(addr));
         });
     }
 

@@ -2,11 +2,12 @@
  * Which of two proven addresses of a peer is the better path. Pure.
  *
  * Points: the faster one gets its advantage in percent, both get what their kind of address is worth. The present path
- * stays unless the other is ahead by a margin, and a small or a noisy advantage counts nothing: no flapping.
+ * stays unless the other is ahead by a margin, and a small or a noisy advantage counts nothing: no flapping. A direct
+ * address always beats one behind a peer relay.
  * Source: rule of tailscale wgengine/magicsock/endpoint.go (betterAddr) @ de9ec7e, read 2026-08; margins are ours.
  */
-import type { AddrPort } from '../../base/ip.ts'
 import { isIp4, isLinkLocalIp, isLoopbackIp, isPrivateIp } from '../../base/ip.ts'
+import type { UdpAddr } from './types.ts'
 
 const MARGIN_POINTS = 10
 /** An advantage below this is noise. */
@@ -14,13 +15,14 @@ const MIN_GAIN_MS = 1
 const MIN_GAIN_PERCENT = 20
 
 export interface ProvenAddr {
-  readonly addr: AddrPort
+  readonly addr: UdpAddr
   readonly latencyMs: number
 }
 
 /** Whether traffic should move from `current` to `other`. */
 export function isBetterPath(other: ProvenAddr, current: ProvenAddr): boolean {
-  if (other.addr.ip === current.addr.ip && other.addr.port === current.addr.port) return false
+  if ((other.addr.vni === undefined) !== (current.addr.vni === undefined)) return other.addr.vni === undefined
+  if (other.addr.ip === current.addr.ip && other.addr.port === current.addr.port && other.addr.vni === current.addr.vni) return false
   const points = (mine: ProvenAddr, theirs: ProvenAddr): number => gainPoints(mine.latencyMs, theirs.latencyMs) + kindPoints(mine.addr.ip)
   return points(other, current) >= points(current, other) + MARGIN_POINTS
 }

@@ -4,25 +4,30 @@
  *   map              from the network map; goes when the map drops it
  *   call-me-maybe    the peer told us over the relay; goes when its next list omits it
  *   ping             the peer pinged us from there; goes when it has not for 45 s
+ *   peer-relay       a session on a node that relays, in which the peer answered; goes when it falls silent there
  *
  * Source: tailscale wgengine/magicsock/endpoint.go @ de9ec7e, read 2026-08.
  */
 import type { AddrPort } from '../../base/ip.ts'
-import { formatAddrPort } from '../../base/ip.ts'
 import { SizeProof } from './size-proof.ts'
+import type { UdpAddr } from './types.ts'
+import { formatUdpAddr } from './types.ts'
 
-export type CandidateSource = 'map' | 'call-me-maybe' | 'ping'
+export type CandidateSource = 'map' | 'call-me-maybe' | 'ping' | 'peer-relay'
 
 /** Together, whatever their source. */
 export const MAX_CANDIDATES = 100
 /** Of one source: no list may push the others out. */
-const MAX_OF_SOURCE: Readonly<Record<CandidateSource, number>> = { map: 60, 'call-me-maybe': 60, ping: 16 }
+const MAX_OF_SOURCE: Readonly<Record<CandidateSource, number>> = { map: 60, 'call-me-maybe': 60, ping: 16, 'peer-relay': 4 }
 const PINGED_US_KEEP_MS = 45_000
+/** A relay forgets a session after 5 min without packets; longer than our own rest between two uses. */
+const RELAYED_KEEP_MS = 290_000
+const RELAYED_UNANSWERED = 8
 /** Samples that the latency is the least of. */
 const SAMPLES = 3
 
 export interface Candidate {
-  readonly addr: AddrPort
+  readonly addr: UdpAddr
   readonly sources: Set<CandidateSource>
   pingedUsMs: number
   lastPingMs: number
@@ -44,13 +49,13 @@ export class CandidateSet {
     return this.#byText.values()
   }
 
-  get(addr: AddrPort): Candidate | undefined {
-    return this.#byText.get(formatAddrPort(addr))
+  get(addr: UdpAddr): Candidate | undefined {
+    return this.#byText.get(formatUdpAddr(addr))
   }
 
   /** Makes `addrs` the whole list of a source, except what is `kept`; returns the addresses that are new to us. */
   replace(source: 'map' | 'call-me-maybe', addrs: readonly AddrPort[], kept: Candidate | undefined): AddrPort[] {
-    const wanted = new Set(addrs.slice(0, MAX_OF_SOURCE[source]).map(formatAddrPort))
+    const wanted = new Set(addrs.slice(0, MAX_OF_SOURCE[source]).map(formatUdpAddr))
     for (const [text, candidate] of this.#byText) {
       if (wanted.has(text) || !candidate.sources.delete(source)) continue
       if (candidate.sources.size === 0 && candidate !== kept) this.#byText.delete(text)
@@ -67,17 +72,31 @@ export class CandidateSet {
     return { candidate, isNew }
   }
 
-  /** Drops addresses that only pinged us once and fell silent. */
+  /** Takes a session on a peer relay; past the limit the one that answered longest ago goes. */
+  addRelayed(addr: UdpAddr, kept: Candidate | undefined): Candidate | undefined {
+    const others = [...this.#byText].filter(([, one]) => one.sources.has('peer-relay') && one !== kept)
+    if (others.length >= MAX_OF_SOURCE['peer-relay'] && !this.get(addr)) {
+      this.#byText.delete(others.reduce((least, one) => (one[1].lastPongMs < least[1].lastPongMs ? one : least))[0])
+    }
+    this.#add(addr, 'peer-relay')
+    return this.get(addr)
+  }
+
+  /** Drops addresses that only pinged us once and fell silent, and sessions on peer relays in which nothing is heard. */
   expire(nowMs: number, kept: Candidate | undefined): void {
     for (const [text, candidate] of this.#byText) {
       if (nowMs - candidate.pingedUsMs >= PINGED_US_KEEP_MS) candidate.sources.delete('ping')
+      if (nowMs - candidate.lastPongMs >= RELAYED_KEEP_MS || candidate.unanswered >= RELAYED_UNANSWERED) candidate.sources.delete('peer-relay')
       if (candidate.sources.size === 0 && candidate !== kept) this.#byText.delete(text)
     }
   }
 
   /** Forgets everything heard: the network under us is another. The addresses stay, as the peers did not move. */
   reset(): void {
-    for (const candidate of this.#byText.values()) {
+    for (const [text, candidate] of this.#byText) {
+      // Relays know us by the address that we have lost.
+      candidate.sources.delete('peer-relay')
+      if (candidate.sources.size === 0) this.#byText.delete(text)
       candidate.lastPingMs = candidate.lastPongMs = Number.NEGATIVE_INFINITY
       candidate.unanswered = 0
       candidate.samplesMs = []
@@ -85,12 +104,17 @@ export class CandidateSet {
     }
   }
 
+  /** Leaves only sessions on peer relays. */
+  dropDirect(): void {
+    for (const [text, candidate] of this.#byText) if (candidate.addr.vni === undefined) this.#byText.delete(text)
+  }
+
   clear(): void {
     this.#byText.clear()
   }
 
-  #add(addr: AddrPort, source: CandidateSource): boolean {
-    const text = formatAddrPort(addr)
+  #add(addr: UdpAddr, source: CandidateSource): boolean {
+    const text = formatUdpAddr(addr)
     const known = this.#byText.get(text)
     if (known) {
       known.sources.add(source)

@@ -22,6 +22,7 @@ const SPACING_MS = 4900
 const QUICK_SPACING_MS = 40
 /** How long a call waits for an address to ping. */
 const CALL_BLIND_AFTER_MS = 400
+const YOUNG_MS = 300
 const CALL_SPACING_MS = 2400
 
 export class Discovery {
@@ -58,6 +59,11 @@ export class Discovery {
 
   noteCall(nowMs: number): void {
     this.#calledMs = nowMs
+  }
+
+  /** Whether a direct path that is near may not have been proven yet. */
+  isYoung(nowMs: number): boolean {
+    return nowMs - this.#startedMs < YOUNG_MS
   }
 
   /** Looks again from now on. `urgent`: the path in use just failed, so a schedule under way starts over. */

@@ -5,6 +5,7 @@
  *   relay ──pong──▶ direct ──three pongs missed, or trust run out──▶ both ──no pong until trust is long gone──▶ relay
  *                     ▲                                               │
  *                     └─────────────────── pong ◀─────────────────────┘
+ *   peer-relay stands between relay and direct: used as soon as it is proven, left for any direct address that answers
  *
  * - An address carries traffic only after it answered a ping of ours (traffic both ways), and alone only while that
  *   answer is fresh (6.5 s). The address is the one that we pinged, never the one that a packet came from.
@@ -15,15 +16,15 @@
  * quick detection of a dead path and the hysteresis are ours.
  */
 import type { AddrPort } from '../../base/ip.ts'
-import { formatAddrPort } from '../../base/ip.ts'
 import { refusedAddr } from './acceptable.ts'
 import { isBetterPath } from './better.ts'
-import type { Candidate } from './candidates.ts'
+import type { Candidate, CandidateSource } from './candidates.ts'
 import { CandidateSet, latencyOf, noteLatency } from './candidates.ts'
 import { Allowance, Discovery } from './discovery.ts'
 import type { PathEvent, PathOutput } from './events.ts'
 import type { ProbePace } from './probe-pace.ts'
-import type { CandidateView, Path } from './types.ts'
+import type { CandidateView, Path, UdpAddr } from './types.ts'
+import { formatUdpAddr } from './types.ts'
 import { TRUST_MS, Watch } from './watch.ts'
 import { explainPath } from './why.ts'
 
@@ -40,6 +41,9 @@ const ASKED_FOR_MS = 10_000
 const MAX_PENDING = 256
 /** Of a peer with more addresses each round takes some. */
 const MAX_A_ROUND = 24
+/** While there is no peer relay, one is looked for this often; once there is a slow one, a better one (endpoint.go). */
+const FIND_RELAY_EVERY_MS = 30_000
+const BETTER_RELAY_EVERY_MS = 60_000
 
 export interface PeerFacts {
   readonly endpoints: readonly AddrPort[]
@@ -51,6 +55,10 @@ export interface PeerFacts {
   readonly allowLoopback: boolean
   /** A stranger's datagrams reach us: a public address of our own, or a mapped port. */
   readonly isOpen: boolean
+  /** Direct paths are switched off, those through peer relays are not. */
+  readonly peerRelayOnly?: boolean
+  /** There is a node that would relay between the peer and us. */
+  readonly hasPeerRelay?: boolean
 }
 
 /** What all machines of a node have in common. */
@@ -81,6 +89,7 @@ export class PeerPath {
   #isDoubtful = false
   #inUse = false
   #probeUntilMs = Number.NEGATIVE_INFINITY
+  #relayLookMs = Number.NEGATIVE_INFINITY
   #heardRegion = 0
   #goneFrom = 0
   #path: Path = { kind: 'none' }
@@ -115,17 +124,20 @@ export class PeerPath {
 
   /** One true sentence about the present path. */
   why(nowMs: number): string {
+    let known = 0
     let tried = 0
     let answered = 0
     for (const one of this.#candidates.values()) {
+      if (one.addr.vni !== undefined) continue
+      known++
       if (one.unanswered > 0 || one.samplesMs.length > 0) tried++
       if (nowMs - one.lastPongMs < TRUST_MS) answered++
     }
     return explainPath({
       path: this.#path,
-      noDirect: this.#facts.noDirect,
+      noDirect: this.#facts.noDirect ?? (this.#facts.peerRelayOnly === true ? 'switched-off' : undefined),
       latencyMs: this.latencyMs,
-      known: this.#candidates.size,
+      known,
       tried,
       answered,
       misses: this.#best?.misses ?? 0,
@@ -165,9 +177,11 @@ export class PeerPath {
       this.#settle(nowMs)
       return
     }
+    if (facts.peerRelayOnly === true) this.#candidates.dropDirect()
+    if (this.#best && !this.#candidates.get(this.#best.candidate.addr)) this.#best = undefined
     const added = this.#candidates.replace('map', this.#usable(facts.endpoints), this.#best?.candidate)
     if (added.length > 0) this.#note('map', added, 'the network map lists them')
-    if ((added.length > 0 || homeMoved) && this.#wantsDirect(nowMs) && !this.#isProven(nowMs)) {
+    if ((added.length > 0 || homeMoved) && this.#wantsDirect(nowMs) && !this.#isProvenDirect(nowMs)) {
       if (this.#discovery.dueMs === undefined) this.#discovery.start(nowMs, 'the network map brought new addresses', false)
       else this.#discovery.hurry(nowMs, 'the network map brought new addresses')
     }
@@ -207,7 +221,7 @@ export class PeerPath {
    * Whether a ping that just came from there should be answered. A peer of another make does not see that its path loses large
    * packets: without our pongs it takes to the relay. Sized pings are answered, as they show that the path is whole again.
    */
-  answersPing(from: AddrPort, isSized: boolean): boolean {
+  answersPing(from: UdpAddr, isSized: boolean): boolean {
     return isSized || !this.#isUseless(this.#candidates.get(from))
   }
 
@@ -218,19 +232,32 @@ export class PeerPath {
     this.#pending.delete(pingId)
     const { candidate } = pending
     if (this.#candidates.get(candidate.addr) !== candidate) return false
-    const latencyMs = nowMs - pending.sentMs
+    this.#noteAnswer(nowMs, candidate, nowMs - pending.sentMs, pending.sized, 'it answered our ping')
+    return true
+  }
+
+  /** The peer answered a ping of ours in a session on a peer relay. */
+  handlePeerRelay(nowMs: number, addr: UdpAddr, latencyMs: number): void {
+    if (this.#facts.noDirect !== undefined || refusedAddr(addr, this.#facts.allowLoopback) !== undefined) return
+    const isNew = this.#candidates.get(addr) === undefined
+    const candidate = this.#candidates.addRelayed(addr, this.#best?.candidate)
+    if (!candidate) return
+    if (isNew) this.#note('peer-relay', [addr], 'it answered through a node that relays')
+    this.#noteAnswer(nowMs, candidate, latencyMs, false, 'it answered our ping through a peer relay')
+  }
+
+  #noteAnswer(nowMs: number, candidate: Candidate, latencyMs: number, sized: boolean, why: string): void {
     if (candidate.lastPongMs === Number.NEGATIVE_INFINITY) {
-      this.#events.push({ kind: 'first-pong', addr: candidate.addr, latencyMs, why: 'it answered our ping' })
+      this.#events.push({ kind: 'first-pong', addr: candidate.addr, latencyMs, why })
     }
     candidate.lastPongMs = nowMs
     candidate.unanswered = 0
-    if (pending.sized) this.#noteSizedPong(nowMs, candidate)
+    if (sized) this.#noteSizedPong(nowMs, candidate)
     else candidate.size.noteSmallPong()
     // A large packet takes longer on a slow link, so it tells the round trip only where nothing else does.
-    if (!pending.sized || candidate.samplesMs.length === 0) noteLatency(candidate, latencyMs)
+    if (!sized || candidate.samplesMs.length === 0) noteLatency(candidate, latencyMs)
     if (!this.#isUseless(candidate)) this.#consider(nowMs, candidate)
     this.handleTimeout(nowMs)
-    return true
   }
 
   /** The peer told us its addresses over the relay: the sender was checked by the caller. */
@@ -240,7 +267,7 @@ export class PeerPath {
     if (added.length > 0) this.#note('call-me-maybe', added, 'it told us over the relay')
     if (this.#calls.take(nowMs)) {
       this.#probeUntilMs = Math.max(this.#probeUntilMs, nowMs + CALLED_FOR_MS)
-      if (this.#isProven(nowMs)) this.#pingAll(nowMs, PING_TIMEOUT_MS, 'the peer called', false)
+      if (this.#isProvenDirect(nowMs)) this.#pingAll(nowMs, PING_TIMEOUT_MS, 'the peer called', false)
       else {
         this.#look(nowMs, 'the peer called', false)
         this.#discovery.hurry(nowMs, 'the peer called')
@@ -266,10 +293,9 @@ export class PeerPath {
 
   /** A packet to that address could not leave because there is no way to it. */
   handleUnreachable(nowMs: number, to: AddrPort): void {
-    const candidate = this.#candidates.get(to)
-    if (!candidate) return
-    candidate.lastPongMs = Number.NEGATIVE_INFINITY
-    if (candidate !== this.#best?.candidate) return
+    const there = [...this.#candidates.values()].filter(({ addr }) => addr.ip === to.ip && addr.port === to.port)
+    for (const candidate of there) candidate.lastPongMs = Number.NEGATIVE_INFINITY
+    if (!this.#best || !there.includes(this.#best.candidate)) return
     this.#dropBest(nowMs, 'this machine has no way to its address any more')
     this.handleTimeout(nowMs)
   }
@@ -296,7 +322,7 @@ export class PeerPath {
       consider(best.dueMs, 'heartbeat or missing pong')
       consider(best.candidate.size.dueMs, 'size of packets')
     }
-    if (best && this.#path.kind === 'direct' && this.#relayRegion() !== 0) consider(best.trustedUntilMs, 'trust ends')
+    if (best && (this.#path.kind === 'direct' || this.#path.kind === 'peer-relay') && this.#relayRegion() !== 0) consider(best.trustedUntilMs, 'trust ends')
     if (!this.#inUse && this.#probeUntilMs !== Number.NEGATIVE_INFINITY) consider(this.#probeUntilMs, 'probing ends')
     return next
   }
@@ -336,7 +362,12 @@ export class PeerPath {
     return candidate?.size.isNarrow === true && this.#relayRegion() !== 0
   }
 
+  #isProvenDirect(nowMs: number): boolean {
+    return this.#isProven(nowMs) && this.#best!.candidate.addr.vni === undefined
+  }
+
   #usable(addrs: readonly AddrPort[]): AddrPort[] {
+    if (this.#facts.peerRelayOnly === true) return []
     const out: AddrPort[] = []
     for (const addr of addrs) {
       const reason = refusedAddr(addr, this.#facts.allowLoopback)
@@ -346,7 +377,7 @@ export class PeerPath {
     return out
   }
 
-  #note(source: 'map' | 'call-me-maybe' | 'ping', added: readonly AddrPort[], why: string): void {
+  #note(source: CandidateSource, added: readonly UdpAddr[], why: string): void {
     this.#events.push({ kind: 'candidates', source, added, total: this.#candidates.size, why })
   }
 
@@ -355,7 +386,7 @@ export class PeerPath {
     if (this.#facts.noDirect !== undefined) return
     const best = this.#best
     if (best?.isResting) this.#startWatch(nowMs, best)
-    if (!this.#isProven(nowMs)) this.#discovery.start(nowMs, why, urgent)
+    if (!this.#isProvenDirect(nowMs)) this.#discovery.start(nowMs, why, urgent)
     else if (this.#discovery.dueMs === undefined) this.#planUpgrade(nowMs)
   }
 
@@ -375,8 +406,19 @@ export class PeerPath {
     }
     this.#candidates.expire(nowMs, this.#best?.candidate)
     this.#pingAll(nowMs, this.#discovery.spacingMs, this.#discovery.why, true)
+    // Where a direct path is near, its first pongs come sooner: then no relay is troubled.
+    if (!this.#discovery.isYoung(nowMs)) this.#findPeerRelay(nowMs)
     this.#discovery.advance(nowMs)
-    if (this.#isProven(nowMs)) this.#planUpgrade(nowMs)
+    if (this.#isProvenDirect(nowMs)) this.#planUpgrade(nowMs)
+  }
+
+  #findPeerRelay(nowMs: number): void {
+    if (this.#facts.hasPeerRelay !== true || this.#isProvenDirect(nowMs)) return
+    const isProven = this.#isProven(nowMs)
+    if (isProven && (this.latencyMs ?? 0) <= GOOD_ENOUGH_MS) return
+    if (nowMs - this.#relayLookMs < (isProven ? BETTER_RELAY_EVERY_MS : FIND_RELAY_EVERY_MS)) return
+    this.#relayLookMs = nowMs
+    this.#output.push({ kind: 'find-peer-relay', why: isProven ? 'the peer relay is slow' : this.#discovery.why })
   }
 
   #planUpgrade(nowMs: number): void {
@@ -391,7 +433,7 @@ export class PeerPath {
     const round = due.slice(0, MAX_A_ROUND).filter(() => this.#searches.take(nowMs))
     for (const candidate of round) this.#ping(nowMs, candidate, this.#isUseless(candidate))
     const region = this.#relayRegion()
-    const calls = call && region !== 0 && this.#discovery.mayCall(nowMs, this.#candidates.size > 0 || this.#facts.isOpen)
+    const calls = call && region !== 0 && this.#facts.peerRelayOnly !== true && this.#discovery.mayCall(nowMs, this.#candidates.size > 0 || this.#facts.isOpen)
     if (calls) {
       this.#discovery.noteCall(nowMs)
       this.#output.push({ kind: 'call-me-maybe', region, isDoubtful: this.#isDoubtful })
@@ -402,7 +444,7 @@ export class PeerPath {
   /** Its ping got in, so ours gets out: asked at once when there is no path, or when it may be a better one. */
   #isWorthPingBack(nowMs: number, candidate: Candidate): boolean {
     if (this.#isUseless(candidate)) return false
-    const spacingMs = this.#isProven(nowMs) ? (candidate === this.#best?.candidate ? Number.POSITIVE_INFINITY : PING_TIMEOUT_MS) : PING_BACK_SPACING_MS
+    const spacingMs = this.#isProvenDirect(nowMs) ? (candidate === this.#best?.candidate ? Number.POSITIVE_INFINITY : PING_TIMEOUT_MS) : PING_BACK_SPACING_MS
     return nowMs - candidate.lastPingMs >= spacingMs
   }
 
@@ -470,6 +512,7 @@ export class PeerPath {
   }
 
   #dropBest(nowMs: number, why: string): void {
+    if (this.#best?.candidate.addr.vni !== undefined) this.#relayLookMs = Number.NEGATIVE_INFINITY
     this.#best = undefined
     this.#lostWhy = why
     this.#settle(nowMs)
@@ -501,6 +544,7 @@ export class PeerPath {
 
   /** Rounds stop once a path is proven; an upgrade already planned keeps its time. */
   #planUpgradeOnce(nowMs: number): void {
+    if (!this.#isProvenDirect(nowMs)) return
     const dueMs = this.#discovery.dueMs
     if (dueMs === undefined || dueMs - nowMs <= STEADY_MAX_MS) this.#planUpgrade(nowMs)
   }
@@ -515,8 +559,10 @@ export class PeerPath {
     const region = this.#relayRegion()
     const best = this.#best
     if (!best) return region === 0 ? { kind: 'none' } : { kind: 'relay', region }
-    const addr = best.candidate.addr
-    return region === 0 || (this.#isProven(nowMs) && !best.candidate.size.isDoubtful) ? { kind: 'direct', addr } : { kind: 'both', addr, region }
+    const { vni, ...addr } = best.candidate.addr
+    const isAlone = region === 0 || (this.#isProven(nowMs) && !best.candidate.size.isDoubtful)
+    if (!isAlone) return { kind: 'both', ...(vni === undefined ? {} : { vni }), addr, region }
+    return vni === undefined ? { kind: 'direct', addr } : { kind: 'peer-relay', addr, vni }
   }
 
   /** Tells the path when it is another than before. */
@@ -535,6 +581,6 @@ export class PeerPath {
 const STEADY_MAX_MS = 15_000
 
 function samePath(a: Path, b: Path): boolean {
-  const text = (p: Path): string => `${p.kind} ${'addr' in p ? formatAddrPort(p.addr) : ''} ${'region' in p ? p.region : ''}`
+  const text = (p: Path): string => `${p.kind} ${'addr' in p ? formatUdpAddr('vni' in p && p.vni !== undefined ? { ...p.addr, vni: p.vni } : p.addr) : ''} ${'region' in p ? p.region : ''}`
   return text(a) === text(b)
 }

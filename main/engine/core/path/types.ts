@@ -2,14 +2,29 @@
  * Which way a peer's packets go. Pushed whole into the data plane by magicsock; never asked per packet.
  */
 import type { AddrPort } from '../../base/ip.ts'
+import { formatAddrPort } from '../../base/ip.ts'
 import type { NodePublicKey } from '../../base/keys.ts'
 
-/** `both` while a direct address is known but its trust has run out or is not yet proven. */
+/** A UDP address that may lie behind a peer relay: `vni` is then its session there (1…2^24−1). */
+export interface UdpAddr extends AddrPort {
+  readonly vni?: number
+}
+
+/**
+ * `peer-relay`: a node of the network forwards, in a session that is proven. `both` while a UDP address is known but its
+ * trust has run out or is not yet proven. `relay` is a relay of the map (DERP).
+ */
 export type Path =
   | { readonly kind: 'none' }
   | { readonly kind: 'direct'; readonly addr: AddrPort }
+  | { readonly kind: 'peer-relay'; readonly addr: AddrPort; readonly vni: number }
   | { readonly kind: 'relay'; readonly region: number }
-  | { readonly kind: 'both'; readonly addr: AddrPort; readonly region: number }
+  | { readonly kind: 'both'; readonly addr: AddrPort; readonly vni?: number; readonly region: number }
+
+/** "ip:port", and ":vni:N" behind it for an address behind a peer relay: the text that status and pings show. */
+export function formatUdpAddr(addr: UdpAddr): string {
+  return addr.vni === undefined ? formatAddrPort(addr) : `${formatAddrPort(addr)}:vni:${addr.vni}`
+}
 
 /** What a person sees of a peer's path. */
 export interface PathView {
@@ -25,8 +40,8 @@ export interface PathView {
 
 /** What a person sees of one address at which a peer may be. */
 export interface CandidateView {
-  readonly addr: AddrPort
-  /** Where it was learnt: 'map', 'call-me-maybe', 'ping'. */
+  readonly addr: UdpAddr
+  /** Where it was learnt: 'map', 'call-me-maybe', 'ping', 'peer-relay'. */
   readonly sources: readonly string[]
   readonly lastPingAgoMs: number | undefined
   readonly lastPongAgoMs: number | undefined

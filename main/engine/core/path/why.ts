@@ -27,7 +27,10 @@ export function explainPath(e: PathEvidence): string {
   switch (e.path.kind) {
     case 'direct':
       return `direct: answered in ${formatMs(e.latencyMs ?? 0)} ${place(e.path.addr.ip)}`
+    case 'peer-relay':
+      return `peer relay: a node of the network forwards, answered in ${formatMs(e.latencyMs ?? 0)}; ${notDirect(e)}`
     case 'both':
+      if (e.path.vni !== undefined) return 'both ways: the session on the peer relay is not proven at present'
       return e.misses > 0
         ? `both ways: no reply to ${count(e.misses, 'ping')} on the direct path`
         : 'both ways: the direct path has rested and is not proven again yet'

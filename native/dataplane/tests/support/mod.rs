@@ -51,6 +51,9 @@ impl Sink for Out {
     fn udp(&mut self, to: SocketAddr, datagram: &[u8]) {
         self.udp.push((to, datagram.to_vec()));
     }
+    fn geneve(&mut self, to: SocketAddr, header: [u8; 8], datagram: &[u8]) {
+        self.udp.push((to, [&header[..], datagram].concat()));
+    }
     fn relay(&mut self, region: u32, to: &Key, packet: &[u8]) -> bool {
         self.relay.push(region, to, packet)
     }
@@ -172,8 +175,8 @@ impl Node {
 /// Two nodes that know each other, on direct paths, with port 80 open both ways.
 pub fn pair(now: Instant) -> (Node, Node) {
     let (mut a, mut b) = (Node::new(1, now), Node::new(2, now));
-    a.add_peer(now, b.spec(), Path::Direct(b.addr));
-    b.add_peer(now, a.spec(), Path::Direct(a.addr));
+    a.add_peer(now, b.spec(), Path::direct(b.addr));
+    b.add_peer(now, a.spec(), Path::direct(a.addr));
     a.open(&[80]);
     b.open(&[80]);
     (a, b)

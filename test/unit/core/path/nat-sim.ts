@@ -254,6 +254,8 @@ export class NatSim {
           })
           break
         }
+        case 'find-peer-relay':
+          break
         case 'set-path':
           node.changes.push({ atMs: this.nowMs, path: output.path })
       }
