@@ -12,7 +12,7 @@ import { toHex } from '../base/bytes.ts'
 import type { Env } from '../base/env.ts'
 import { EngineError } from '../base/errors.ts'
 import type { AddrPort } from '../base/ip.ts'
-import { isIp4, isLoopbackIp, parseAddrPort } from '../base/ip.ts'
+import { isLoopbackIp, parseAddrPort } from '../base/ip.ts'
 import type { DiscoPublicKey, NodePublicKey } from '../base/keys.ts'
 import { keyBytes, nodeKey, PrivateKey } from '../base/keys.ts'
 import { DISCO_OVERHEAD_BYTES } from '../core/disco/envelope.ts'
@@ -21,7 +21,7 @@ import { encodeDisco, TX_ID_BYTES } from '../core/disco/message.ts'
 import type { NetcheckReport } from '../core/netcheck/report.ts'
 import type { CandidateView, PathView, UdpAddr } from '../core/path/types.ts'
 import type { MagicsockConfig } from '../core/plan/types.ts'
-import { GENEVE_BYTES, openGeneve, wrapGeneve } from '../core/udprelay/geneve.ts'
+import { openGeneve, wrapGeneve } from '../core/udprelay/geneve.ts'
 import { isStun } from '../core/stun/stun.ts'
 import type { DerpMap } from '../core/tailcfg/types.ts'
 import { DiscoChannel } from './disco-channel.ts'
@@ -46,7 +46,7 @@ const ENDPOINTS_DOUBTED_MS = 3000
 const LARGEST_DATAGRAM_BYTES = 1280 + 32
 /** Padding from which on a ping counts as one that tests what size gets through. */
 const SIZED_PADDING_BYTES = 1000
-const MAX_PING_BYTES = 9000
+const MAX_PING_BYTES = 65_467
 /** A relay that cannot be reached is lost again and again: no more than one look at the network in this time. */
 const HOME_LOST_CHECK_MS = 5000
 
@@ -94,7 +94,7 @@ export class Magicsock {
       paths: deps.paths,
       sendPing: (entry, to, pingId, sized) => {
         const { vni, ...addr } = to
-        this.#sendPing(entry, vni === undefined ? { kind: 'direct', addr } : { kind: 'peer-relay', addr, vni }, pingId, sized ? headerBytes(to) + LARGEST_DATAGRAM_BYTES : 0)
+        this.#sendPing(entry, vni === undefined ? { kind: 'direct', addr } : { kind: 'peer-relay', addr, vni }, pingId, sized ? LARGEST_DATAGRAM_BYTES : 0)
       },
       call: (entry, region, isDoubtful) => this.#call(entry, region, isDoubtful),
       isUdpOff: () => this.#modes.alwaysDerp,
@@ -268,7 +268,7 @@ export class Magicsock {
   }
 
   /**
-   * Round trip of one disco ping, `sizeBytes` of the whole IP packet (0 = as small as it is). Starts looking for a direct
+   * Round trip of one disco ping, `sizeBytes` of its datagram without IP and UDP headers (0 = as small as it is). Starts looking for a direct
    * path. Rejects with no-such-peer, not-supported, timeout.
    */
   ping(peer: NodePublicKey, sizeBytes: number, timeoutMs: number): Promise<PingAnswer> {
@@ -420,9 +420,8 @@ export class Magicsock {
   #sendPing(entry: PeerEntry, via: PingAnswer['via'], pingId: number | undefined, sizeBytes: number): void {
     if (this.#nodeKey === undefined) return
     const txId = this.#env.random.bytes(TX_ID_BYTES)
-    const headers = via.kind === 'relay' ? 28 : headerBytes(via.kind === 'direct' ? via.addr : { ...via.addr, vni: via.vni })
     const bare: DiscoPing = { kind: 'ping', txId, nodeKey: keyBytes(this.#nodeKey), paddingBytes: 0 }
-    const paddingBytes = Math.max(0, sizeBytes - headers - DISCO_OVERHEAD_BYTES - encodeDisco(bare).length)
+    const paddingBytes = Math.max(0, sizeBytes - DISCO_OVERHEAD_BYTES - encodeDisco(bare).length)
     this.#sent.note(toHex(txId), { entry, via, sentMs: this.#env.clock.nowMs(), pingId })
     const message = { ...bare, paddingBytes }
     if (via.kind === 'relay') this.#sendRelayed(entry, via.region, message)
@@ -458,11 +457,6 @@ export class Magicsock {
     this.#restunWhileActive()
   }
 
-}
-
-/** Of IP and UDP. */
-function headerBytes(to: UdpAddr): number {
-  return (isIp4(to.ip) ? 28 : 48) + (to.vni === undefined ? 0 : GENEVE_BYTES)
 }
 
 function hasLoopbackRelay(map: DerpMap): boolean {

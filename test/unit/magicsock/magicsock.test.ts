@@ -104,6 +104,21 @@ describe('magicsock on a network in memory', () => {
     expect(await second).toEqual({ latencyMs: 20, via: { kind: 'direct', addr: { ip: '198.51.100.2', port: 41641 } } })
   })
 
+  it.each([600, 1500, 65_467])('pings with a datagram of %i bytes, as the one who asked said', async (sizeBytes) => {
+    const { net, a, b } = await pair()
+    a.sock.handlePeerActivity(b.key, 'sending')
+    await run(net, 150)
+    const lengths: number[] = []
+    net.tap = (from, _to, bytes) => {
+      if (from === a) lengths.push(bytes.length)
+      return bytes
+    }
+    const answer = a.sock.ping(b.key, sizeBytes, 5000)
+    await run(net, 200)
+    expect((await answer).latencyMs).toBeLessThan(100)
+    expect(lengths).toContain(sizeBytes)
+  })
+
   it('rejects a ping of a stranger at once and of a silent peer at its time', async () => {
     const { net, a, b } = await pair()
     const stranger = net.node('198.51.100.9', 9)
