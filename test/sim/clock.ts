@@ -17,7 +17,8 @@ export class HandClock implements Clock {
   #nowMs = 0
   #wallMs: number
   #order = 0
-  #due: Due[] = []
+  /** In the order in which they will run. */
+  readonly #due: Due[] = []
 
   constructor(wallMs = Date.UTC(2026, 0, 1)) {
     this.#wallMs = wallMs
@@ -33,9 +34,10 @@ export class HandClock implements Clock {
 
   after(delayMs: number, call: () => void): () => void {
     const due = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, call }
-    this.#due.push(due)
+    this.#due.splice(this.#placeOf(due), 0, due)
     return () => {
-      this.#due = this.#due.filter((one) => one !== due)
+      const at = this.#placeOf(due)
+      if (this.#due[at] === due) this.#due.splice(at, 1)
     }
   }
 
@@ -46,7 +48,7 @@ export class HandClock implements Clock {
 
   /** When the next call is due, if any waits. */
   nextDueMs(): number | undefined {
-    return this.#due.reduce<number | undefined>((least, due) => (least === undefined || due.atMs < least ? due.atMs : least), undefined)
+    return this.#due[0]?.atMs
   }
 
   /** Moves on by `ms`, running everything that falls due on the way. */
@@ -59,14 +61,14 @@ export class HandClock implements Clock {
     this.#moveTo(endMs)
   }
 
-  /** As `advance`, but lets promises and streams settle after every call. */
-  async run(ms: number): Promise<void> {
+  /** As `advance`, but lets promises and streams settle after every call; one round is enough for promises alone. */
+  async run(ms: number, rounds = 4): Promise<void> {
     const endMs = this.#nowMs + ms
-    await settle()
+    await settle(rounds)
     for (let due = this.#takeDue(endMs); due; due = this.#takeDue(endMs)) {
       this.#moveTo(due.atMs)
       due.call()
-      await settle()
+      await settle(rounds)
     }
     this.#moveTo(endMs)
   }
@@ -83,9 +85,19 @@ export class HandClock implements Clock {
   }
 
   #takeDue(endMs: number): Due | undefined {
-    const first = this.#due.filter((due) => due.atMs <= endMs).toSorted((a, b) => a.atMs - b.atMs || a.order - b.order)[0]
-    if (first) this.#due = this.#due.filter((due) => due !== first)
-    return first
+    return this.#due[0] !== undefined && this.#due[0].atMs <= endMs ? this.#due.shift() : undefined
+  }
+
+  /** Where a call stands, or would stand, in the order of time and then of making. */
+  #placeOf(due: Due): number {
+    let [low, high] = [0, this.#due.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      const one = this.#due[middle]!
+      if (one.atMs < due.atMs || (one.atMs === due.atMs && one.order < due.order)) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }
 

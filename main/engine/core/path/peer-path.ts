@@ -196,6 +196,8 @@ export class PeerPath {
     } else {
       this.#inUse = true
       this.#look(nowMs, kind === 'sending' ? 'traffic to the peer started' : 'traffic from the peer started', false)
+      // It may not have known us until now, and have dropped our pings.
+      if (kind === 'receiving' && !this.#isProven(nowMs)) this.#discovery.hurry(nowMs, 'traffic from the peer started')
     }
     this.handleTimeout(nowMs)
   }
