@@ -51,7 +51,7 @@ function room(path: string): string {
   return `main/engine/${parts[2]}`
 }
 
-const part = ['control', 'derp', 'magicsock', 'dataplane', 'dns', 'netmon', 'health', 'peerapi']
+const part = ['control', 'derp', 'magicsock', 'dataplane', 'dns', 'netmon', 'portmap', 'health', 'peerapi']
 const E = 'main/engine/'
 const every = (names: readonly string[]): string[] => names.map((name) => E + name)
 
