@@ -19,6 +19,7 @@ import { ClockWatch } from './health/clock-watch.ts'
 import { Health } from './health/health.ts'
 import { RelayFaults } from './health/relay-faults.ts'
 import { SystemClock } from './io/clock.ts'
+import { routerLinkOf } from './core/portmap/router-link.ts'
 import { askResolver, systemResolvers } from './io/dns-ask.ts'
 import { readConfigFile, readConfigKey } from './io/config-file.ts'
 import { readHostinfo, systemName } from './io/hostinfo.ts'
@@ -31,6 +32,7 @@ import { loadNative } from './io/native.ts'
 import { Outside } from './io/outside.ts'
 import { systemRandom } from './io/random.ts'
 import { resolveHost } from './io/resolve.ts'
+import { openPort, openSearch, routerHttp } from './io/router-access.ts'
 import { SealedStore } from './io/sealed-store.ts'
 import { SecretService } from './io/secret-service.ts'
 import { StateKeys } from './io/state-keys.ts'
@@ -43,6 +45,7 @@ import { Netmon } from './netmon/netmon.ts'
 import { networkState } from './netmon/network-state.ts'
 import type { InterfaceAddress, NetworkState } from './netmon/ports.ts'
 import { PeerApiListener } from './peerapi/listener.ts'
+import { PortMap } from './portmap/portmap.ts'
 import { uidOf } from './server/caller.ts'
 import { LocalApiServer } from './server/localapi-server.ts'
 import type { DaemonOptions } from '../localapi/daemon-options.ts'
@@ -104,7 +107,12 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   // Which server is in use is the backend's to say, and nothing is dialled before it stands.
   const outside = new Outside({ env, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL })
   const derp = new DerpRegions({ env, dial: relayFaults.watch(outside.dialRelay) })
-  const magicsock = new Magicsock({ env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: outside.resolve })
+  const portmap = new PortMap({ env, access: { openPort, openSearch, http: routerHttp } })
+  const setPortMapping = (ways: 'all' | 'no-upnp' | 'off'): void => portmap.setModes({
+    off: flag('TS_DISABLE_PORTMAPPER') ? 'switched off for this engine' : ways === 'off' ? 'the server allows no UDP' : undefined,
+    upnp: ways === 'all' && !flag('TS_DISABLE_UPNP'),
+  })
+  const magicsock = new Magicsock({ env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: outside.resolve, portMapping: portmap })
   const control = new Control({
     env, dial: outside.dial, http: outside.fetch, noteReached: outside.noteReached, peekDate: outside.peekDate, keptKeys: outside.keptKeys,
     noteServerTime: clockWatch.noteServerTime, http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
@@ -116,7 +124,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     dns: { systemResolvers, ask: askResolver },
     otherCounters: () => peerApi.counters(),
     hasNetwork: () => netmon.state.hasV4 || netmon.state.hasV6,
-    setRandomPort: (on) => setRandomPort(dataplane, magicsock, env, on ? 0 : options.port),
+    setRandomPort: (on) => setRandomPort(dataplane, magicsock, env, on ? 0 : options.port), setPortMapping,
     resolve: resolveHost, knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })
   const server = new LocalApiServer({
@@ -154,6 +162,10 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     },
   })
   stops.push(() => dataplane.stop(), () => peerApi.close())
+  portmap.start({ onMapping: (external) => magicsock.onPortMapping(external), onServices: () => magicsock.onPortMapServices() })
+  stops.push(() => portmap.stop())
+  setPortMapping('all')
+  portmap.setLink(routerLinkOf(netmon.state))
   magicsock.setPort(port)
   magicsock.setModes({ alwaysDerp: flag('TS_DEBUG_ALWAYS_USE_DERP'), neverDirectUdp: flag('TS_DEBUG_NEVER_DIRECT_UDP') })
   magicsock.start(up.magicsock)
@@ -167,7 +179,8 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   control.start(up.control)
   stops.push(() => control.stop())
   netmon.start({
-    onChange: ({ why, major }) => {
+    onChange: ({ state, why, major }) => {
+      portmap.setLink(routerLinkOf(state))
       magicsock.handleNetworkChange(why, major)
       if (major) control.reconnect(why)
     },

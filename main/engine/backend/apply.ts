@@ -14,6 +14,7 @@ export interface ApplyDeps {
   readonly derp: DerpPort
   readonly magicsock: MagicsockPort
   readonly setRandomPort: (on: boolean) => void
+  readonly setPortMapping: (ways: Knobs['portMapping']) => void
 }
 
 export interface Wanted {
@@ -49,6 +50,7 @@ export class Applier {
     const map = wanted.plan.magicsock.derpMap
     if (map !== last?.plan.magicsock.derpMap) derp.setMap(map)
     if (wanted.knobs.randomPort !== (last?.knobs.randomPort ?? false)) this.#deps.setRandomPort(wanted.knobs.randomPort)
+    if (wanted.knobs.portMapping !== (last?.knobs.portMapping ?? 'all')) this.#deps.setPortMapping(wanted.knobs.portMapping)
     if (newKey) magicsock.setNodeKey(wanted.publicKey)
     if (newKey || wanted.plan.magicsock !== last?.plan.magicsock) magicsock.setConfig(wanted.plan.magicsock)
     if (wanted.privateKey === undefined) derp.setHome(0)

@@ -239,6 +239,8 @@ export interface BackendDeps {
   readonly hasNetwork: () => boolean
   /** UDP on any port, or on the wanted one again. */
   readonly setRandomPort: (on: boolean) => void
+  /** Which ways there may be of asking the router for a port. */
+  readonly setPortMapping: (ways: 'all' | 'no-upnp' | 'off') => void
   /** Addresses of a name as the system resolves it; rejects when there is none. */
   readonly resolve: (host: string) => Promise<readonly string[]>
   readonly dns?: DnsPort

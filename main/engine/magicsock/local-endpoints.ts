@@ -1,7 +1,7 @@
 /**
  * Our own addresses as peers should try them, best first. Pure.
  *
- * STUN answers, older STUN answers that were seen twice, the public address with the local port when the NAT gives every
+ * The address that the router gave, STUN answers, older STUN answers that were seen twice, the public address with the local port when the NAT gives every
  * destination its own, interface addresses. Loopback only when there is nothing else, or when STUN itself saw us there.
  * Source: tailscale wgengine/magicsock/magicsock.go (determineEndpoints) @ de9ec7e, read 2026-08.
  */
@@ -18,12 +18,18 @@ const TYPE_PORT_MAPPED = 3
 const TYPE_STUN_LOCAL_PORT = 4
 
 /** The whole list for control and for calls to peers, without doubles. */
-export function localEndpoints(report: NetcheckReport | undefined, interfaces: readonly LocalInterface[], port: number): Endpoint[] {
+export function localEndpoints(
+  report: NetcheckReport | undefined,
+  interfaces: readonly LocalInterface[],
+  port: number,
+  extra: { readonly portMapped?: AddrPort | undefined } = {},
+): Endpoint[] {
   const out = new Map<string, EndpointType>()
   const add = (addr: AddrPort, type: EndpointType): void => {
     const text = formatAddrPort(addr)
     if (addr.port !== 0 && !out.has(text)) out.set(text, type)
   }
+  if (extra.portMapped) add(extra.portMapped, TYPE_PORT_MAPPED)
   if (report?.globalV4) add(report.globalV4, TYPE_STUN)
   if (report?.globalV6) add(report.globalV6, TYPE_STUN)
   if (report) addRepeated(out, report)

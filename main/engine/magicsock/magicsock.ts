@@ -30,7 +30,7 @@ import { Netchecker } from './netchecker.ts'
 import { PeerDriver } from './peer-driver.ts'
 import type { PeerEntry } from './peer-table.ts'
 import { PeerTable } from './peer-table.ts'
-import type { Endpoint, LocalInterface, MagicsockFacts, Paths, Relay, Resolve, Underlay } from './ports.ts'
+import type { Endpoint, LocalInterface, MagicsockFacts, Paths, PortMapping, Relay, Resolve, Underlay } from './ports.ts'
 import type { PingAnswer } from './sent-pings.ts'
 import { SentPings } from './sent-pings.ts'
 
@@ -57,6 +57,8 @@ export interface MagicsockDeps {
   readonly paths: Paths
   readonly interfaces: () => readonly LocalInterface[]
   readonly resolve?: Resolve
+  /** Absent: nobody is asked for ports. */
+  readonly portMapping?: PortMapping
 }
 
 export interface MagicsockModes {
@@ -80,6 +82,7 @@ export class Magicsock {
   #modes: MagicsockModes = { alwaysDerp: false, neverDirectUdp: false }
   #endpoints: readonly Endpoint[] = []
   #isOpen = false
+  #portMapped: AddrPort | undefined
   #cancelRestun: (() => void) | undefined
   /** Peers to call again once our addresses are fresh. */
   readonly #callsWaiting = new Set<PeerEntry>()
@@ -141,6 +144,7 @@ export class Magicsock {
   setPort(port: number): void {
     if (port === this.#port) return
     this.#port = port
+    this.#wantMapping()
     if (this.#netchecker.lastReport) this.#publish()
     this.#check(true, 'the UDP port is another', true)
   }
@@ -149,6 +153,7 @@ export class Magicsock {
   setNodeKey(key: NodePublicKey | undefined): void {
     if (key === this.#nodeKey) return
     this.#nodeKey = key
+    this.#wantMapping()
     this.#netchecker.setNodeSeed(key ?? '')
     this.#check(true, 'there is a node key')
   }
@@ -157,6 +162,19 @@ export class Magicsock {
     if (modes.alwaysDerp === this.#modes.alwaysDerp && modes.neverDirectUdp === this.#modes.neverDirectUdp) return
     this.#modes = modes
     for (const entry of this.#peers.values()) this.#driver.tellFacts(entry)
+  }
+
+  /** Our address at the router; undefined = it gives none. */
+  onPortMapping(external: AddrPort | undefined): void {
+    this.#portMapped = external
+    this.onPortMapServices()
+    if (this.#netchecker.lastReport) this.#publish()
+  }
+
+  /** What the router offers was found out, or whether a mapping of ours stands. */
+  onPortMapServices(): void {
+    const found = this.#deps.portMapping?.services()
+    this.#netchecker.setPortMap({ upnp: found?.upnp, pmp: found?.pmp, pcp: found?.pcp, mapped: this.#portMapped !== undefined })
   }
 
   /** All peers and relays as they should be known. */
@@ -292,8 +310,9 @@ export class Magicsock {
   }
 
   /** A full report that starts now. */
-  netcheck(): Promise<NetcheckReport> {
-    return this.#netchecker.report()
+  async netcheck(): Promise<NetcheckReport> {
+    const [report, found] = await Promise.all([this.#netchecker.report(), this.#deps.portMapping?.probe('a report was asked for')])
+    return { ...report, ...found }
   }
 
   lastReport(): NetcheckReport | undefined {
@@ -378,7 +397,7 @@ export class Magicsock {
   /** Tells our addresses when they are others than before. */
   #publish(): boolean {
     if (this.#port === 0) return false
-    const endpoints = localEndpoints(this.#netchecker.lastReport, this.#deps.interfaces(), this.#port)
+    const endpoints = localEndpoints(this.#netchecker.lastReport, this.#deps.interfaces(), this.#port, { portMapped: this.#portMapped })
     if (JSON.stringify(endpoints) === JSON.stringify(this.#endpoints)) return false
     const loopbackBefore = this.#allowLoopback()
     const openBefore = this.#isOpen
@@ -393,7 +412,14 @@ export class Magicsock {
 
   /** A netcheck, when there is what it takes. */
   #check(full: boolean, why: string, fresh = false): void {
-    if (this.#nodeKey !== undefined && this.#port !== 0) this.#netchecker.start(full, why, fresh)
+    if (this.#nodeKey === undefined || this.#port === 0) return
+    this.#deps.portMapping?.want(why)
+    this.#netchecker.start(full, why, fresh)
+  }
+
+  /** Nobody is reached who has no key. */
+  #wantMapping(): void {
+    this.#deps.portMapping?.setPort(this.#nodeKey === undefined ? 0 : this.#port)
   }
 
   /** NAT mappings live by use and our address may change: looks again while there is traffic. */

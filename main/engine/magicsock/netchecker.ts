@@ -13,7 +13,7 @@ import { toHex } from '../base/bytes.ts'
 import { chooseHome } from '../core/netcheck/home.ts'
 import { probePlan, stunPort } from '../core/netcheck/plan.ts'
 import type { ProbeTarget } from '../core/netcheck/plan.ts'
-import type { NetcheckReport } from '../core/netcheck/report.ts'
+import type { NetcheckReport, PortMapFacts } from '../core/netcheck/report.ts'
 import { differsMaterially, toNetInfo } from '../core/netcheck/report.ts'
 import { NetcheckRun } from '../core/netcheck/run.ts'
 import { decodeStunResponse, encodeStunRequest, STUN_TX_ID_BYTES } from '../core/stun/stun.ts'
@@ -52,6 +52,7 @@ export class Netchecker {
   /** Which start the preparation under way belongs to. */
   #generation = 0
   #families = { hasV4: true, hasV6: false }
+  #portMap: PortMapFacts | undefined
   readonly #probes = new Map<string, { run: NetcheckRun; probeId: number }>()
   #lastReport: NetcheckReport | undefined
   #lastFullMs = Number.NEGATIVE_INFINITY
@@ -99,6 +100,12 @@ export class Netchecker {
 
   setNodeSeed(seed: string): void {
     this.#nodeSeed = seed
+  }
+
+  /** What port mapping knows of the gateway. */
+  setPortMap(facts: PortMapFacts): void {
+    this.#portMap = facts
+    if (this.#lastReport) this.#tell({ ...this.#lastReport, upnp: facts.upnp, pmp: facts.pmp, pcp: facts.pcp })
   }
 
   /** Starts a run, or another one after the running one when that is not as full. `fresh`: what runs is out of date. */
@@ -231,9 +238,13 @@ export class Netchecker {
     const { clock } = this.#deps.env
     const found = run.report(clock.wallMs(), this.#families)
     this.#chooseHome(found)
-    const report = { ...found, preferredDerp: this.#home, mappingVariesByDestIp: found.mappingVariesByDestIp ?? (run.isFull ? undefined : this.#lastReport?.mappingVariesByDestIp) }
+    const mappingVariesByDestIp = found.mappingVariesByDestIp ?? (run.isFull ? undefined : this.#lastReport?.mappingVariesByDestIp)
+    this.#tell({ ...found, preferredDerp: this.#home, mappingVariesByDestIp, upnp: this.#portMap?.upnp, pmp: this.#portMap?.pmp, pcp: this.#portMap?.pcp })
+  }
+
+  #tell(report: NetcheckReport): void {
     this.#lastReport = report
-    const info = toNetInfo(report)
+    const info = toNetInfo(report, this.#portMap?.mapped)
     const isNews = this.#toldInfo === undefined || differsMaterially(info, this.#toldInfo)
     this.#facts.onReport(report)
     if (!isNews) return

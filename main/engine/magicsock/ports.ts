@@ -29,6 +29,24 @@ export interface Paths {
   setPath(peer: NodePublicKey, path: Path): void
 }
 
+/** The router's help to be reached from outside. */
+export interface PortMapping {
+  /** The UDP port that peers should reach; 0 = none, and what the router gave goes back. */
+  setPort(port: number): void
+  /** Our addresses are being looked for. */
+  want(why: string): void
+  /** What the router offers at this moment; undefined = there is none to ask. */
+  probe(why: string): Promise<PortMapServices | undefined>
+  /** As it was found last; undefined = not known. */
+  services(): PortMapServices | undefined
+}
+
+export interface PortMapServices {
+  readonly upnp: boolean
+  readonly pmp: boolean
+  readonly pcp: boolean
+}
+
 export interface LocalInterface {
   readonly name: string
   readonly ip: string

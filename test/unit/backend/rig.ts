@@ -187,6 +187,7 @@ export interface Rig {
   hasNetwork: boolean
   /** Wishes for any UDP port, in order. */
   readonly ports: boolean[]
+  readonly portMapping: string[]
   /** What a watcher with the mask has heard so far. */
   watch(mask: number): Notify[]
   /** Control says: signed in with this key, then this map. */
@@ -217,6 +218,7 @@ export function makeRig(options: { store?: StorePort; config?: ConfigPort; state
     dataplane,
     hasNetwork: () => rig.hasNetwork,
     setRandomPort: (on) => rig.ports.push(on),
+    setPortMapping: (ways) => rig.portMapping.push(ways),
     hostinfo: () => ({ OS: 'linux', Hostname: 'box', IPNVersion: '0.1.0' }),
     resolve: options.resolve ?? (() => Promise.reject(new Error('no such name'))),
     version: '0.1.0',
@@ -225,7 +227,7 @@ export function makeRig(options: { store?: StorePort; config?: ConfigPort; state
   })
   let netMap: NetMap | undefined
   const rig: Rig = {
-    clock, env, journal, store, control, dataplane, magicsock, derp, health, backend, hasNetwork: true, ports: [],
+    clock, env, journal, store, control, dataplane, magicsock, derp, health, backend, hasNetwork: true, ports: [], portMapping: [],
     watch(mask) {
       const heard: Notify[] = []
       backend.watch(mask, { write: (notify) => heard.push(notify) > 0, end: () => {} })

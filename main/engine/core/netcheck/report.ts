@@ -36,8 +36,17 @@ export interface NetcheckReport {
   readonly globalV6Counters: ReadonlyMap<string, number>
 }
 
+/** What the gateway offers, as port mapping found it; undefined: not asked. */
+export interface PortMapFacts {
+  readonly upnp: boolean | undefined
+  readonly pmp: boolean | undefined
+  readonly pcp: boolean | undefined
+  /** A mapping of ours stands. */
+  readonly mapped: boolean
+}
+
 /** The report as control gets it; latencies are seconds there. */
-export function toNetInfo(report: NetcheckReport): NetInfo {
+export function toNetInfo(report: NetcheckReport, isPortMapped = false): NetInfo {
   const latency: Record<string, number> = {}
   for (const [region, ms] of report.regionV4LatencyMs) latency[`${region}-v4`] = ms / 1000
   for (const [region, ms] of report.regionV6LatencyMs) latency[`${region}-v6`] = ms / 1000
@@ -47,6 +56,7 @@ export function toNetInfo(report: NetcheckReport): NetInfo {
     OSHasIPv6: report.osHasIpv6,
     WorkingUDP: report.udp,
     WorkingICMPv4: report.icmpV4 ?? null,
+    ...(isPortMapped ? { HavePortMap: true } : {}),
     UPnP: report.upnp ?? null,
     PMP: report.pmp ?? null,
     PCP: report.pcp ?? null,

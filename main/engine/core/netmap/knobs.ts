@@ -6,10 +6,17 @@ import type { Node } from '../tailcfg/types.ts'
 export interface Knobs {
   /** Any UDP port, not the usual one: several nodes behind one router must not meet on it. */
   readonly randomPort: boolean
+  /** Which ways there may be of asking the router for a port. */
+  readonly portMapping: 'all' | 'no-upnp' | 'off'
 }
 
-export const NO_KNOBS: Knobs = { randomPort: false }
+export const NO_KNOBS: Knobs = { randomPort: false, portMapping: 'all' }
 
 export function knobsOf(self: Node): Knobs {
-  return { randomPort: Object.hasOwn(self.CapMap ?? {}, 'randomize-client-port') }
+  const has = (name: string): boolean => Object.hasOwn(self.CapMap ?? {}, name)
+  return {
+    randomPort: has('randomize-client-port'),
+    // Without UDP to the outside a port is of no use.
+    portMapping: has('only-tcp-443') ? 'off' : has('debug-disable-upnp') ? 'no-upnp' : 'all',
+  }
 }
