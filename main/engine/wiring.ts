@@ -42,7 +42,7 @@ import { Store } from './io/store.ts'
 import { zstdDecompress } from './io/zstd.ts'
 import { Magicsock } from './magicsock/magicsock.ts'
 import { Netmon } from './netmon/netmon.ts'
-import { networkState } from './netmon/network-state.ts'
+import { carriesFrom, networkState } from './netmon/network-state.ts'
 import type { InterfaceAddress, NetworkState } from './netmon/ports.ts'
 import { PeerApiListener } from './peerapi/listener.ts'
 import { PortMap } from './portmap/portmap.ts'
@@ -106,7 +106,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const dataplane = new Dataplane({ env, native })
   // Which server is in use is the backend's to say, and nothing is dialled before it stands.
   const outside = new Outside({ env, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL })
-  const derp = new DerpRegions({ env, dial: relayFaults.watch(outside.dialRelay) })
+  const derp = new DerpRegions({ env, dial: relayFaults.watch(outside.dialRelay), carriesFrom: (localIp) => carriesFrom(netmon.state, localIp) })
   const portmap = new PortMap({ env, access: { openPort, openSearch, http: routerHttp } })
   const setPortMapping = (ways: 'all' | 'no-upnp' | 'off'): void => portmap.setModes({
     off: flag('TS_DISABLE_PORTMAPPER') ? 'switched off for this engine' : ways === 'off' ? 'the server allows no UDP' : undefined,

@@ -83,6 +83,11 @@ export class DerpConnection implements DerpSink {
     stream.write(upgradeRequest(options.host, options.idealNode))
   }
 
+  /** Our end's address, where it is known: not behind a proxy that is a program's own. */
+  get localIp(): string | undefined {
+    return (this.#stream as { localAddress?: string }).localAddress
+  }
+
   get isOpen(): boolean {
     return this.#phase === 'open'
   }

@@ -28,6 +28,7 @@ export type PlainHttpRule = boolean | ((node: DerpNode) => boolean)
 export class DerpRegions {
   readonly #env: Env
   readonly #dial: Dial
+  readonly #carriesFrom: (localIp: string) => boolean
   #facts: DerpFacts | undefined
   #map: DerpMap = { Regions: {} }
   #plainHttp: PlainHttpRule = false
@@ -43,9 +44,11 @@ export class DerpRegions {
   readonly #health = new Map<number, string>()
   readonly #counters = { badSends: 0, unknownRegion: 0, droppedPackets: 0, lostConnections: 0 }
 
-  constructor(deps: { env: Env; dial: Dial }) {
+  /** `carriesFrom`: whether a connection from a local address can go on, by what is known of this machine's network. */
+  constructor(deps: { env: Env; dial: Dial; carriesFrom?: (localIp: string) => boolean }) {
     this.#env = { ...deps.env, log: deps.env.log.part('derp') }
     this.#dial = deps.dial
+    this.#carriesFrom = deps.carriesFrom ?? (() => true)
   }
 
   start(facts: DerpFacts): void {
@@ -140,7 +143,7 @@ export class DerpRegions {
 
   /** After a change of networks: every connection has to prove that it lives, waiting ones are tried at once. */
   handleNetworkChange(why: string): void {
-    for (const link of this.#links.values()) link.check(CHECK_TIMEOUT_MS, why)
+    for (const link of this.#links.values()) link.check(CHECK_TIMEOUT_MS, why, this.#carriesFrom)
   }
 
   stop(): void {

@@ -113,10 +113,15 @@ export class RegionLink {
     this.#connection?.forgetSource()
   }
 
-  /** Tries an open connection after a change of networks, and dials at once instead of waiting. */
-  check(timeoutMs: number, why: string): void {
+  /**
+   * After a change of networks: a connection whose local address no longer carries ends now and is made anew, another has to
+   * answer a ping in time; who dials or waits dials now.
+   */
+  check(timeoutMs: number, why: string, carriesFrom: (localIp: string) => boolean): void {
+    const localIp = this.#connection?.localIp
+    if (localIp !== undefined && !carriesFrom(localIp)) this.#connection?.close(`its address here is gone: ${why}`)
     this.#connection?.check(timeoutMs, why)
-    if (this.#phase !== 'waiting') return
+    if (this.#phase !== 'waiting' && !(this.#phase === 'dialling' && !this.#connection)) return
     this.#failures = 0
     this.#cancelTimer()
     this.#phase = 'resting'

@@ -6,7 +6,7 @@
  * longer: a default route or an address in use is gone or another, or a family came or went. What only adds a way
  * (a second address, another link beside the one in use) is minor: our own addresses are looked up again, and that is all.
  */
-import { isIp4, isLinkLocalIp } from '../base/ip.ts'
+import { canonicalIp, isIp4, isLinkLocalIp, isLoopbackIp } from '../base/ip.ts'
 import type { DefaultRoute, InterfaceAddress, NetworkChangeKind, NetworkState } from './ports.ts'
 
 export interface Difference {
@@ -45,6 +45,13 @@ export function compareStates(before: NetworkState, after: NetworkState): Differ
     major ||= told.major
   }
   return kinds.size === 0 ? undefined : { kinds: [...kinds], major, why: sentences.join(', ') }
+}
+
+/** Whether a connection from this local address can go on: the address is there, and packets to the world leave by its interface. */
+export function carriesFrom(state: NetworkState, localIp: string): boolean {
+  const ip = canonicalIp(localIp.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, ''))
+  if (ip === undefined || isLoopbackIp(ip)) return true
+  return inUse(state, isIp4(ip) ? 4 : 6).some((one) => canonicalIp(one.ip) === ip)
 }
 
 function compareFamily(before: NetworkState, after: NetworkState, family: Family): { kinds: NetworkChangeKind[]; sentences: string[]; major: boolean } {

@@ -35,12 +35,15 @@ function setUp(regions: readonly number[] = [1, 2]): {
   seen: { states: string[]; disco: string[]; frames: Uint8Array[]; gone: string[] }
   journal: JournalEntry[]
   key: PrivateKey
+  /** Local addresses that carry no more. */
+  gone: Set<string>
 } {
   const clock = new HandClock()
   const relays = new MemoryRelays()
   const journal: JournalEntry[] = []
   const env: Env = { clock, random: seededRandom(1), log: silentLog, journal: { add: (event) => journal.push(event) } }
-  const derp = new DerpRegions({ env, dial: relays.dial })
+  const gone = new Set<string>()
+  const derp = new DerpRegions({ env, dial: relays.dial, carriesFrom: (localIp) => !gone.has(localIp) })
   const seen = { states: [] as string[], disco: [] as string[], frames: [] as Uint8Array[], gone: [] as string[] }
   derp.start({
     onDisco: (region, from) => seen.disco.push(`${region} ${from}`),
@@ -51,7 +54,7 @@ function setUp(regions: readonly number[] = [1, 2]): {
   const key = PrivateKey.fromRandom(new Uint8Array(32).fill(9))
   derp.setPrivateKey(key)
   derp.setMap(derpMap(regions))
-  return { clock, relays, derp, seen, journal, key }
+  return { clock, relays, derp, seen, journal, key, gone }
 }
 
 async function homed(regions?: readonly number[]): Promise<ReturnType<typeof setUp>> {
@@ -199,6 +202,35 @@ describe('relay regions', () => {
     relays.last.send(FRAME.pong, relays.last.of(FRAME.ping)[0]!)
     await clock.run(10_000)
     expect(relays.dials).toBe(2)
+  })
+
+  it('makes a connection anew at once when its address here is gone, and leaves the others', async () => {
+    const all = setUp()
+    const { clock, relays, derp, seen, gone } = all
+    relays.localIp = '10.0.0.5'
+    derp.setHome(1)
+    await clock.run(10)
+    relays.localIp = '10.9.0.5'
+    derp.send(2, peer(1), disco)
+    await clock.run(10)
+    expect(relays.dials).toBe(2)
+    gone.add('10.0.0.5')
+    derp.handleNetworkChange('the address changed')
+    await clock.run(1)
+    expect(relays.dials).toBe(3)
+    expect(seen.states.filter((text) => text.startsWith('1 ')).slice(-3)).toEqual(['1 lost: its address here is gone: the address changed', '1 connecting: the address changed', '1 connected: the address changed'])
+    expect(derp.isConnected(2)).toBe(true)
+  })
+
+  it('dials anew when the network changes while it dials', async () => {
+    const { clock, relays, derp } = setUp()
+    relays.plan = (_host, _port, count) => (count === 0 ? 'hang' : {})
+    derp.setHome(1)
+    await clock.run(10)
+    derp.handleNetworkChange('there is a network')
+    await clock.run(10)
+    expect(relays.dials).toBe(2)
+    expect(derp.isConnected(1)).toBe(true)
   })
 
   it('keeps what a relay says is wrong with it until it is well again', async () => {

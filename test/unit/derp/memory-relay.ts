@@ -98,6 +98,8 @@ export class RelayConnection {
 export class MemoryRelays {
   readonly connections: RelayConnection[] = []
   plan: (host: string, port: number, count: number) => RelayScript | 'refuse' | 'hang' = () => ({})
+  /** Our end's address of streams that are dialled from here on. */
+  localIp: string | undefined
   #dials = 0
 
   get dials(): number {
@@ -109,6 +111,7 @@ export class MemoryRelays {
     if (script === 'hang') return new Promise<Duplex>(() => {})
     if (script === 'refuse') throw new Error('connection refused')
     const [ours, theirs] = duplexPair()
+    Object.assign(ours, { localAddress: this.localIp })
     this.connections.push(new RelayConnection(host, port, options, theirs, script))
     return ours
   }

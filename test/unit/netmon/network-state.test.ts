@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compareStates, networkState } from '../../../main/engine/netmon/network-state.ts'
+import { carriesFrom, compareStates, networkState } from '../../../main/engine/netmon/network-state.ts'
 import type { DefaultRoute, InterfaceAddress } from '../../../main/engine/netmon/ports.ts'
 
 const at = (name: string, ip: string, up = true): InterfaceAddress => ({ name, ip, internal: name === 'lo', up })
@@ -47,6 +47,13 @@ describe('the state of the network', () => {
     const before = networkState([at('eth0', '203.0.113.1'), at('eth1', '198.51.100.1')])
     expect(compareStates(before, networkState([at('eth0', '203.0.113.1')]))).toMatchObject({ major: true })
     expect(compareStates(networkState([at('eth0', '203.0.113.1')]), before)).toMatchObject({ kinds: ['address-added'], major: false })
+  })
+
+  it('lets a connection go on from an address on the way to the world alone', () => {
+    const two = networkState([at('eth0', '192.168.1.5'), at('wlan0', '192.168.1.6'), at('wlan0', '2001:db8::6')], { defaultRoute4: by('wlan0', '192.168.1.1') })
+    expect(['192.168.1.6', '::ffff:192.168.1.6', '2001:DB8::6', '127.0.0.1', '::1'].map((ip) => carriesFrom(two, ip))).toEqual([true, true, true, true, true])
+    expect(['192.168.1.5', '10.0.0.1', '2001:db8::7'].map((ip) => carriesFrom(two, ip))).toEqual([false, false, false])
+    expect(carriesFrom(networkState([at('eth0', '192.168.1.5')]), '192.168.1.5')).toBe(true)
   })
 
   it('is symmetric: what is a change one way is one the other way, and nothing differs from itself', () => {
