@@ -24,6 +24,7 @@ import type { MagicsockConfig } from '../core/plan/types.ts'
 import { openGeneve, wrapGeneve } from '../core/udprelay/geneve.ts'
 import { isStun } from '../core/stun/stun.ts'
 import type { DerpMap } from '../core/tailcfg/types.ts'
+import { AfterMove } from './after-move.ts'
 import { DiscoChannel } from './disco-channel.ts'
 import { isOpenToStrangers, localEndpoints } from './local-endpoints.ts'
 import { Netchecker } from './netchecker.ts'
@@ -86,6 +87,7 @@ export class Magicsock {
   #cancelRestun: (() => void) | undefined
   /** Peers to call again once our addresses are fresh. */
   readonly #callsWaiting = new Set<PeerEntry>()
+  readonly #afterMove: AfterMove
 
   constructor(deps: MagicsockDeps) {
     this.#deps = deps
@@ -107,6 +109,12 @@ export class Magicsock {
       allowLoopback: () => this.#allowLoopback(),
       isOpen: () => this.#isOpen,
       onPath: (view) => this.#facts?.onPath(view),
+    })
+    this.#afterMove = new AfterMove({
+      clock: deps.env.clock,
+      activePeers: () => this.#driver.activePeers,
+      regionOf: ({ config, heardRegion }) => (config.homeDerp === 0 ? heardRegion : config.homeDerp),
+      call: (entry, region, why) => this.#endpoints.length > 0 && this.#sendCall(entry, region, why),
     })
     this.#netchecker = new Netchecker(
       {
@@ -271,6 +279,7 @@ export class Magicsock {
   /** `major`: addresses or default routes are others; nothing that was proven holds. */
   handleNetworkChange(why: string, major: boolean): void {
     this.#env.journal.add({ part: 'magicsock', kind: 'network-change', why, major })
+    if (major) this.#afterMove.handleMove()
     for (const entry of this.#peers.values()) {
       if (entry.machine) this.#driver.drive(entry, (machine, nowMs) => machine.handleNetworkChange(nowMs, why, major))
     }
@@ -280,6 +289,7 @@ export class Magicsock {
 
   /** The home relay's connection was lost: perhaps another region should be home. */
   handleRelayState(region: number, state: 'connecting' | 'connected' | 'lost'): void {
+    if (state === 'connected') this.#afterMove.handleRelayOpened(region)
     if (state !== 'lost' || region !== this.#netchecker.home) return
     const agoMs = this.#env.clock.nowMs() - this.#netchecker.lastRunMs
     if (agoMs >= HOME_LOST_CHECK_MS) this.#check(true, 'the home relay was lost')
@@ -376,15 +386,16 @@ export class Magicsock {
     if (this.#endpoints.length > 0) this.#sendCall(entry, region)
   }
 
-  #sendCall(entry: PeerEntry, region: number): void {
+  #sendCall(entry: PeerEntry, region: number, why = 'no direct path yet'): void {
     const endpoints = this.#endpoints.map((one) => parseAddrPort(one.addr)!).slice(0, 60)
-    this.#env.journal.add({ part: 'disco', kind: 'call-me-maybe-out', why: 'no direct path yet', peer: entry.config.key, region, count: endpoints.length })
+    this.#env.journal.add({ part: 'disco', kind: 'call-me-maybe-out', why, peer: entry.config.key, region, count: endpoints.length })
     this.#sendRelayed(entry, region, { kind: 'call-me-maybe', endpoints })
   }
 
   /** A netcheck settled or ended. */
   #addressesFresh(): void {
     const changed = this.#publish()
+    this.#afterMove.handleAddresses()
     const waiting = [...this.#callsWaiting]
     this.#callsWaiting.clear()
     if (!changed) return

@@ -64,6 +64,10 @@ export class PeerDriver {
     return this.#active.size
   }
 
+  get activePeers(): ReadonlySet<PeerEntry> {
+    return this.#active
+  }
+
   /** Runs the peer's machine and does what it wants done. */
   drive(entry: PeerEntry, handle: (machine: PeerPath, nowMs: number) => void): void {
     // Its address is fixed: there is nothing to find.

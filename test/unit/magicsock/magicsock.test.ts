@@ -175,6 +175,35 @@ describe('magicsock on a network in memory', () => {
     expect(a.paths.get(b.key)!.kind).toBe('direct')
   })
 
+  it('tells peers with traffic at once that it is elsewhere, and again when its relay is there again', async () => {
+    const { net, a, b } = await pair()
+    a.sock.handlePeerActivity(b.key, 'sending')
+    await run(net, 10_000)
+    expect(a.paths.get(b.key)!.kind).toBe('direct')
+    const calls = (): number => a.journal.filter((event) => event.kind === 'call-me-maybe-out' && event.why === 'our network is another').length
+    a.sock.handleRelayState(2, 'connected')
+    a.sock.handleNetworkChange('nothing much', false)
+    await run(net, 1000)
+    expect(calls()).toBe(0)
+    a.sock.handleNetworkChange('the address is another', true)
+    await run(net, 500)
+    expect(calls()).toBe(1)
+    a.sock.handleRelayState(2, 'connected')
+    a.sock.handleRelayState(3, 'connected')
+    expect(calls()).toBe(2)
+    await run(net, 31_000)
+    a.sock.handleRelayState(2, 'connected')
+    expect(calls()).toBe(2)
+  })
+
+  it('calls nobody after a move when there is no traffic', async () => {
+    const { net, a } = await pair()
+    a.sock.handleNetworkChange('the address is another', true)
+    await run(net, 5000)
+    a.sock.handleRelayState(2, 'connected')
+    expect(a.journal.filter((event) => event.kind === 'call-me-maybe-out')).toEqual([])
+  })
+
   it('moves home soon after the home relay is lost, and not to and fro', async () => {
     const { net, a } = await pair(derpMap(2, 3))
     expect(a.homes).toEqual([2])
