@@ -1,7 +1,7 @@
 /**
  * The words for states, the same in every door of Bowline, and numbers as people read them.
  */
-import type { PathsPage, PeerStatus, StateName } from '../localapi/types.ts'
+import type { PathRow, PeerStatus, StateName } from '../localapi/types.ts'
 
 export const STATE_WORDS: Readonly<Record<StateName, string>> = {
   NoState: 'Starting the engine',
@@ -13,8 +13,6 @@ export const STATE_WORDS: Readonly<Record<StateName, string>> = {
   Running: 'Connected',
 }
 
-type PathRow = PathsPage['paths'][number]
-
 /** How packets go to a peer: the path when there is evidence, else what the server says. */
 export function pathWords(peer: PeerStatus, path: PathRow | undefined): string {
   const latency = path?.latencyMs !== undefined ? `, ${milliseconds(path.latencyMs)}` : ''
@@ -25,6 +23,23 @@ export function pathWords(peer: PeerStatus, path: PathRow | undefined): string {
   if (peer.CurAddr !== '') return `Direct ${peer.CurAddr}`
   if (peer.Active && peer.Relay !== '') return `Relayed, ${peer.Relay}`
   return peer.Online ? 'Idle' : 'Offline, says server'
+}
+
+/** What a path is, in the words of every door, with what it goes through. */
+export function pathKindWords(path: PathRow): string {
+  const relay = path.regionCode ?? 'a relay'
+  switch (path.kind) {
+    case 'direct':
+      return `Direct, ${path.addr ?? ''}`
+    case 'peer-relay':
+      return `Through ${path.via ?? 'a peer relay'}, ${path.addr ?? ''}`
+    case 'relay':
+      return `Relayed, ${relay}`
+    case 'both':
+      return `Trying ${path.addr ?? 'direct'}, relayed by ${relay}`
+    case 'none':
+      return 'None'
+  }
 }
 
 /** "0.6 ms", "38 ms", "1.2 s". */

@@ -16,6 +16,7 @@ import type {
   JournalPage,
   LoginProfile,
   MaskedPrefs,
+  PathPage,
   PathsPage,
   PingResult,
   Prefs,
@@ -151,6 +152,7 @@ export const METHODS = {
 
   journal: row<void, JournalPage>('bowline/journal', ['GET'], 'write'),
   netcheck: row<void, unknown>('bowline/netcheck', ['GET', 'POST'], 'read'),
+  path: row<void, PathPage>('bowline/path', ['GET'], 'read'),
   paths: row<void, PathsPage>('bowline/paths', ['GET'], 'read'),
   netMap: row<void, unknown>('bowline/netmap', ['GET'], 'read'),
   session: row<void, SessionPage>('bowline/session', ['GET'], 'read'),

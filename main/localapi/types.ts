@@ -6,7 +6,11 @@
  *
  * Source: tailscale ipn/{prefs,backend}.go, ipn/ipnstate/ipnstate.go, client/tailscale/apitype (1.102.5); test/vectors/localapi.
  */
-import type { CapMap, ClientVersion, DerpMap, DnsConfig, FilterRule, Location, Node, SshPolicy, UserProfile } from '../engine/core/tailcfg/types.ts'
+import type { Reason } from '../engine/core/path/reason/evidence.ts'
+import type { SidesRow } from '../engine/core/path/reason/sides.ts'
+import type { Place } from '../engine/core/path/reason/words.ts'
+import type { Path } from '../engine/core/path/types.ts'
+import type { CapMap, ClientVersion, DerpMap, DnsConfig, FilterRule, Location, NetInfo, Node, SshPolicy, UserProfile } from '../engine/core/tailcfg/types.ts'
 
 export type StateName = 'NoState' | 'InUseOtherUser' | 'NeedsLogin' | 'NeedsMachineAuth' | 'Stopped' | 'Starting' | 'Running'
 
@@ -296,20 +300,63 @@ export interface JournalPage {
   readonly events: readonly { readonly seq: number; readonly at: string; readonly part: string; readonly kind: string; readonly why?: string }[]
 }
 
+/** How packets go to one peer. */
+export interface PathRow {
+  readonly peer: string
+  readonly name: string
+  readonly ip: string
+  readonly kind: Path['kind']
+  /** Of a UDP path; of one through a peer relay that relay's, with ":vni:N" behind it. */
+  readonly addr?: string
+  readonly region?: number
+  readonly regionCode?: string
+  /** Device that passes packets on, as far as it is known. */
+  readonly via?: string
+  readonly latencyMs?: number
+  readonly since: string
+  /** The reason's sentence. */
+  readonly why: string
+}
+
 /** bowline/paths: how packets go to each peer, and why. */
 export interface PathsPage {
-  readonly paths: readonly {
-    readonly peer: string
-    readonly name: string
-    readonly ip: string
-    readonly kind: 'none' | 'direct' | 'peer-relay' | 'relay' | 'both'
-    readonly addr?: string
-    readonly region?: number
-    readonly regionCode?: string
+  readonly paths: readonly PathRow[]
+}
+
+/** bowline/path?peer=NODEKEY|IP|NAME: one peer's path with the reason and its evidence. `after=<version>` waits up to 30 s for another version. */
+export interface PathPage extends PathRow {
+  readonly version: number
+  /** When this was so. */
+  readonly at: string
+  readonly reason: Reason
+  /** Packets were exchanged lately. */
+  readonly active: boolean
+  readonly regionName?: string
+  /** Every address known: the one in use first, then by when it answered last. */
+  readonly candidates: readonly {
+    readonly addr: string
+    readonly place: Place
+    /** Where it was learnt: map, call-me-maybe, ping, peer-relay. */
+    readonly sources: readonly string[]
+    readonly inUse: boolean
+    readonly lastPingAgoMs?: number
+    readonly lastPongAgoMs?: number
     readonly latencyMs?: number
-    readonly since: string
-    readonly why: string
+    /** Pings since its last reply. */
+    readonly unanswered: number
   }[]
+  /** Addresses that it named and that are never tried, the newest. */
+  readonly refused: readonly { readonly addr: string; readonly why: string }[]
+  readonly sides: readonly SidesRow[]
+  /** Our own addresses as the peer is told them. */
+  readonly ownAddresses: readonly { readonly addr: string; readonly how: string }[]
+  readonly ownNetInfo?: NetInfo
+  readonly peerNetInfo?: NetInfo
+  /** Who speaks at both ends. */
+  readonly own: { readonly version: string; readonly os: string }
+  readonly other: { readonly version: string; readonly os: string }
+  /** What happened to the path lately, oldest first. */
+  readonly events: JournalPage['events']
 }
 
 /** The one thing to do about a problem of the session. */

@@ -61,7 +61,7 @@ function rigWith(store: Files): Rig {
 function ask(rig: Rig): void {
   const { views } = rig.backend
   const answers = [
-    views.status(true), views.prefs(), views.health(), views.netMap(), views.paths(), views.metrics(), views.dnsConfig(), views.derpMap(), views.engineStatus(), rig.backend.profiles.list(), rig.backend.profiles.current(),
+    views.status(true), views.prefs(), views.health(), views.netMap(), views.pathViews.all(), views.metrics(), views.dnsConfig(), views.derpMap(), views.engineStatus(), rig.backend.profiles.list(), rig.backend.profiles.current(),
     views.selfNode(),
   ]
   expect(JSON.stringify(answers).length).toBeGreaterThan(100)

@@ -11,6 +11,7 @@ import { table } from '../text.ts'
 import type { Context, Verb } from '../verb.ts'
 import { printJson, printJsonLine } from '../verb.ts'
 import { noWords } from '../words-given.ts'
+import { debugPath } from './debug-path.ts'
 
 /** A page that is JSON in any case. */
 function page(name: string, summary: string, ask: (context: Context) => Promise<unknown>, flags: FlagSpec = {}): Verb {
@@ -164,7 +165,7 @@ export const debug: Verb = {
     page('session', 'signing in, step by step, with its problem', ({ api }) => api.call('session')),
     page('netmap', 'devices and rules, as the server sent them', ({ api }) => api.call('netMap')),
     page('derp-map', 'the relays, as the server sent them', ({ api }) => api.call('derpMap')),
-    watchIpn, journal, paths, metrics, localapi,
+    watchIpn, journal, debugPath, paths, metrics, localapi,
     action('rebind', 'open the sockets and look at the network anew'),
     action('restun', 'find the addresses seen outside anew'),
   ],

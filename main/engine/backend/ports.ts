@@ -10,6 +10,7 @@ import type { Env } from '../base/env.ts'
 import type { DerpMap, DisplayMessage, EndpointType, Hostinfo, NetInfo, UserProfile } from '../core/tailcfg/types.ts'
 import type { NetMapDelta } from '../core/netmap/types.ts'
 import type { DataplaneConfig, MagicsockConfig } from '../core/plan/types.ts'
+import type { NetcheckReport } from '../core/netcheck/report.ts'
 import type { Path, PathView } from '../core/path/types.ts'
 import type { WarnableCode, WarningArgs } from '../health/warnables.ts'
 import type { C2nAnswer, C2nRequest } from '../control/c2n-http.ts'
@@ -87,6 +88,9 @@ export interface MagicsockPort {
   setConfig(config: MagicsockConfig): void
   ping(peer: NodePublicKey, sizeBytes: number, timeoutMs: number): Promise<DiscoPong>
   paths(): ReadonlyMap<NodePublicKey, PathView>
+  pathTo(peer: NodePublicKey): PathView | undefined
+  /** This machine's own network: the last report, if there is one, and the addresses of its interfaces. */
+  network(): { readonly report: NetcheckReport | undefined; readonly interfaces: readonly { readonly ip: string; readonly prefix?: number }[] }
   netcheck(): Promise<unknown>
   handleNetworkChange(why: string, major: boolean): void
 }

@@ -2,28 +2,30 @@
  * What others may read of the backend, in the LocalAPI's JSON. Nothing here changes anything.
  */
 import { parseAddrPort } from '../base/ip.ts'
-import { formatUdpAddr } from '../core/path/types.ts'
 import type { ClientVersion, DerpMap, DnsConfig, Hostinfo, Node, UserProfile } from '../core/tailcfg/types.ts'
-import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
+import { magicDnsSuffix } from '../core/plan/names.ts'
 import { ZERO_TIME } from '../core/tailcfg/types.ts'
-import type { EngineStatus, ExitNodeSuggestion, HealthState, NetMapJson, PathsPage, Prefs, Status, WhoIsResponse } from '../../localapi/types.ts'
+import type { EngineStatus, ExitNodeSuggestion, HealthState, NetMapJson, Prefs, Status, WhoIsResponse } from '../../localapi/types.ts'
 import { suggestExitNode } from './exit-node.ts'
 import { engineMetrics, userMetrics } from './metrics.ts'
 import { publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
 import { netMapJson, nodeJson } from './node-json.ts'
 import type { BackendDeps } from './ports.ts'
-import { buildStatus, regionCode } from './status.ts'
+import { PathViews } from './path-views.ts'
+import { buildStatus } from './status.ts'
 import { hostinfoOf } from './wants.ts'
 import { nodeByIp, nodeByKey, peerByIp, ownerOf, whoIs } from './whois.ts'
 
 export class Views {
+  readonly pathViews: PathViews
   readonly #deps: BackendDeps
   readonly #model: Model
 
   constructor(deps: BackendDeps, model: Model) {
     this.#deps = deps
     this.#model = model
+    this.pathViews = new PathViews(deps, model)
   }
 
   get version(): string {
@@ -142,34 +144,6 @@ export class Views {
 
   clientVersion(): ClientVersion | undefined {
     return this.#model.netMap?.clientVersion
-  }
-
-  /** How packets go to each peer of the map, in its order. */
-  paths(): PathsPage {
-    const netMap = this.#model.netMap
-    if (!netMap) return { paths: [] }
-    const suffix = magicDnsSuffix(netMap.self)
-    const views = this.#deps.magicsock.paths()
-    const byKey: ReadonlyMap<string, (typeof views) extends ReadonlyMap<unknown, infer V> ? V : never> = views
-    const paths: PathsPage['paths'][number][] = []
-    for (const peer of netMap.peers.values()) {
-      const view = byKey.get(peer.Key)
-      if (!view) continue
-      const { path } = view
-      const region = path.kind === 'relay' || path.kind === 'both' ? path.region : undefined
-      paths.push({
-        peer: peer.Key,
-        name: shortName(peer, suffix),
-        ip: addressesOf(peer)[0] ?? '',
-        kind: path.kind,
-        ...('addr' in path ? { addr: formatUdpAddr('vni' in path && path.vni !== undefined ? { ...path.addr, vni: path.vni } : path.addr) } : {}),
-        ...(region !== undefined ? { region, regionCode: regionCode(netMap.derpMap, region) } : {}),
-        ...(view.latencyMs !== undefined ? { latencyMs: view.latencyMs } : {}),
-        since: new Date(view.sinceMs).toISOString(),
-        why: view.why,
-      })
-    }
-    return { paths }
   }
 
   /** Sums over all peers, and those with a live session. */

@@ -18,6 +18,7 @@ export class JournalFile implements Journal {
   readonly #path: string | undefined
   readonly #onFailure: (message: string) => void
   readonly #ring = new JournalRing(RING_EVENTS)
+  readonly #followers = new Set<(event: JournalEvent) => void>()
   #lines: string[] = []
   #takeBack: (() => void) | undefined
   #sizeBytes = 0
@@ -34,6 +35,7 @@ export class JournalFile implements Journal {
 
   add(entry: JournalEntry): void {
     const event = this.#ring.add(this.#clock.wallMs(), entry)
+    for (const call of this.#followers) call(event)
     if (this.#path === undefined || this.#failed) return
     this.#lines.push(encodeEvent(event))
     this.#takeBack ??= this.#clock.after(WRITE_DELAY_MS, () => this.flush())
@@ -42,6 +44,12 @@ export class JournalFile implements Journal {
   /** The newest events of this engine's life, oldest first. */
   tail(count: number, afterSeq = 0): JournalEvent[] {
     return this.#ring.tail(count, afterSeq)
+  }
+
+  /** Calls with each event from now on; the returned function ends it. */
+  follow(call: (event: JournalEvent) => void): () => void {
+    this.#followers.add(call)
+    return () => void this.#followers.delete(call)
   }
 
   /** Writes what waits. */

@@ -19,7 +19,7 @@ import { DISCO_OVERHEAD_BYTES } from '../core/disco/envelope.ts'
 import type { DiscoMessage, DiscoPing, DiscoPong } from '../core/disco/message.ts'
 import { encodeDisco, TX_ID_BYTES } from '../core/disco/message.ts'
 import type { NetcheckReport } from '../core/netcheck/report.ts'
-import type { CandidateView, PathView, UdpAddr } from '../core/path/types.ts'
+import type { PathView, UdpAddr } from '../core/path/types.ts'
 import type { MagicsockConfig } from '../core/plan/types.ts'
 import { openGeneve, wrapGeneve } from '../core/udprelay/geneve.ts'
 import { isStun } from '../core/stun/stun.ts'
@@ -314,9 +314,10 @@ export class Magicsock {
     return new Map([...this.#peers.values()].map((entry) => [entry.config.key, this.#driver.view(entry)]))
   }
 
-  /** Every address at which the peer may be; empty until it was first used. */
-  candidates(peer: NodePublicKey): readonly CandidateView[] {
-    return this.#peers.get(peer)?.machine?.candidates(this.#env.clock.nowMs()) ?? []
+  /** The path of one peer; undefined when it is not one of ours. */
+  pathTo(peer: NodePublicKey): PathView | undefined {
+    const entry = this.#peers.get(peer)
+    return entry && this.#driver.view(entry)
   }
 
   /** A full report that starts now. */
@@ -327,6 +328,11 @@ export class Magicsock {
 
   lastReport(): NetcheckReport | undefined {
     return this.#netchecker.lastReport
+  }
+
+  /** This machine's own network, as far as it was looked at. */
+  network(): { readonly report: NetcheckReport | undefined; readonly interfaces: readonly LocalInterface[] } {
+    return { report: this.lastReport(), interfaces: this.#deps.interfaces() }
   }
 
   counters(): Record<string, number> {

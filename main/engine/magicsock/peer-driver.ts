@@ -9,6 +9,7 @@ import type { PathOutput } from '../core/path/events.ts'
 import { PeerPath } from '../core/path/peer-path.ts'
 import type { PathShared, PeerFacts } from '../core/path/peer-path.ts'
 import { ProbePace } from '../core/path/probe-pace.ts'
+import type { MachineEvidence } from '../core/path/reason/evidence.ts'
 import type { Path, PathView, UdpAddr } from '../core/path/types.ts'
 import { DueQueue } from './due-queue.ts'
 import type { PeerEntry } from './peer-table.ts'
@@ -138,7 +139,7 @@ export class PeerDriver {
       path: entry.path,
       latencyMs: entry.machine?.latencyMs,
       sinceMs: clock.wallMs() - (clock.nowMs() - entry.sinceMs),
-      why: this.#why(entry),
+      evidence: this.#evidence(entry),
     }
   }
 
@@ -207,11 +208,11 @@ export class PeerDriver {
     return region === 0 ? { kind: 'none' } : { kind: 'relay', region }
   }
 
-  #why(entry: PeerEntry): string {
-    if (entry.config.expired) return 'no path: its key has expired'
-    if (entry.config.wireGuardOnly === true) return 'direct: it speaks WireGuard alone, at the address that the server names'
-    if (entry.machine) return entry.machine.why(this.#env.clock.nowMs())
-    return entry.path.kind === 'none' ? 'no path: its relay is not known' : 'relayed: no traffic yet, so no direct path was looked for'
+  #evidence(entry: PeerEntry): MachineEvidence {
+    const { config, machine, path } = entry
+    const seen = machine?.evidence(this.#env.clock.nowMs())
+    const noDirect = config.expired ? 'expired' : config.wireGuardOnly === true ? 'fixed' : (seen?.noDirect ?? this.#factsOf(entry).noDirect)
+    return seen ? { ...seen, noDirect } : { path, noDirect, latencyMs: undefined, candidates: [], answered: 0, misses: 0, isActive: false, lostWhy: undefined, isGone: false }
   }
 
   /** One timer for all machines. */

@@ -50,6 +50,8 @@ export interface PortMapServices {
 export interface LocalInterface {
   readonly name: string
   readonly ip: string
+  /** Bits of its network; absent where the system does not tell. */
+  readonly prefix?: number
   /** Loopback. */
   readonly internal: boolean
 }

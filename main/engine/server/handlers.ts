@@ -14,6 +14,7 @@ import { debug } from './debug.ts'
 import { dnsQuery } from './dns-query.ts'
 import { journalPage } from './journal-page.ts'
 import type { JournalReader } from './journal-page.ts'
+import { pathPage } from './path-page.ts'
 import { profiles } from './profiles.ts'
 import { empty, json, jsonIndented, text } from './reply.ts'
 import type { Reply } from './reply.ts'
@@ -123,7 +124,8 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   pprof: () => text(503, 'not implemented on this platform'),
   journal: journalPage,
   netcheck: async ({ backend }) => json(withPlainMaps(await backend.netcheck())),
-  paths: ({ backend }) => json(backend.views.paths()),
+  path: pathPage,
+  paths: ({ backend }) => json(backend.views.pathViews.all()),
   netMap: ({ backend }) => {
     const map = backend.views.netMap()
     return map ? jsonIndented(map) : noMap()

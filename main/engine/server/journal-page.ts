@@ -8,6 +8,8 @@ import type { Reply } from './reply.ts'
 
 export interface JournalReader {
   tail(count: number, afterSeq: number): readonly JournalEvent[]
+  /** Calls with each event from now on; the returned function ends it. */
+  follow(call: (event: JournalEvent) => void): () => void
 }
 
 const DEFAULT_EVENTS = 200

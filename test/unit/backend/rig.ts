@@ -117,6 +117,7 @@ class FakeMagicsock implements MagicsockPort {
   nodeKey: string | undefined
   readonly changes: string[] = []
   readonly pathViews = new Map<never, PathView>()
+  report: ReturnType<MagicsockPort['network']>['report']
   via: Awaited<ReturnType<MagicsockPort['ping']>>['via'] = { kind: 'direct', addr: { ip: '127.0.0.1', port: 18112 } }
   pingFails: Error | undefined
 
@@ -135,6 +136,12 @@ class FakeMagicsock implements MagicsockPort {
   }
   paths(): ReadonlyMap<never, PathView> {
     return this.pathViews
+  }
+  pathTo(peer: string): PathView | undefined {
+    return this.pathViews.get(peer as never)
+  }
+  network(): ReturnType<MagicsockPort['network']> {
+    return { report: this.report, interfaces: [{ ip: '192.168.1.5', prefix: 24 }] }
   }
   async netcheck(): Promise<unknown> {
     return { PreferredDERP: 999 }

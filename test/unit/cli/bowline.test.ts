@@ -109,9 +109,9 @@ describe('the other verbs', () => {
   test('status lists the devices with the words for their paths', async () => {
     api.join()
     expect((await run('status')).out).toContain('n2  100.64.0.2  alice  linux  Idle\n')
-    api.rig.magicsock.pathViews.set(api.rig.magicsock.config!.peers[0]!.key as never, { peer: api.rig.magicsock.config!.peers[0]!.key, path: { kind: 'relay', region: 999 }, latencyMs: 12.4, sinceMs: 0, why: 'no direct answer yet' })
+    api.rig.magicsock.pathViews.set(api.rig.magicsock.config!.peers[0]!.key as never, { peer: api.rig.magicsock.config!.peers[0]!.key, path: { kind: 'relay', region: 999 }, latencyMs: 12.4, sinceMs: 0, evidence: { path: { kind: 'relay', region: 999 }, noDirect: 'switched-off', latencyMs: undefined, candidates: [], answered: 0, misses: 0, isActive: true, lostWhy: undefined, isGone: false } })
     expect((await run('status')).out).toContain('Relayed, lab, 12 ms\n')
-    expect((await run('debug', 'paths')).out).toContain('no direct answer yet')
+    expect((await run('debug', 'paths')).out).toContain('relayed: direct paths are switched off here')
     api.rig.map(recorded('08-peer-offline-patch.json'))
     api.rig.magicsock.pathViews.clear()
     expect((await run('status')).out).toContain('Offline, says server\n')

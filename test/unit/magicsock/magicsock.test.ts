@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { PrivateKey } from '../../../main/engine/base/keys.ts'
+import { explainPath } from '../../../main/engine/core/path/reason/explain.ts'
 import { DISCO_MAGIC, DiscoKeys } from '../../../main/engine/core/disco/envelope.ts'
 import { encodeDisco } from '../../../main/engine/core/disco/message.ts'
 import { derpMap, MemoryNet } from './two-nodes.ts'
@@ -89,7 +90,7 @@ describe('magicsock on a network in memory', () => {
     a.sock.handlePeerActivity(b.key, 'sending')
     await run(net, 150)
     expect(a.paths.get(b.key)).toEqual({ kind: 'direct', addr: { ip: '198.51.100.2', port: 41641 } })
-    expect(a.sock.paths().get(b.key)!.why).toBe('direct: answered in 20 ms over the internet')
+    expect(explainPath({ machine: a.sock.pathTo(b.key)!.evidence }).sentence).toBe('direct: answered in 20 ms over the internet')
     expect(a.views.at(-1)).toMatchObject({ peer: b.key, path: { kind: 'direct' }, latencyMs: 20 })
     expect(a.journal.filter((event) => event.part === 'path' && event.kind === 'path')).not.toHaveLength(0)
   })
@@ -139,7 +140,7 @@ describe('magicsock on a network in memory', () => {
     expect(a.paths.get(b.key)).toEqual({ kind: 'relay', region: 2 })
     expect(b.paths.get(a.key)).toEqual({ kind: 'relay', region: 2 })
     expect((await ping).via).toEqual({ kind: 'relay', region: 2 })
-    expect(b.sock.paths().get(a.key)!.why).toBe('relayed: direct paths are switched off here')
+    expect(explainPath({ machine: b.sock.pathTo(a.key)!.evidence }).sentence).toBe('relayed: direct paths are switched off here')
   })
 
   it('sends nothing for an hour when nobody uses it', async () => {

@@ -3,6 +3,7 @@
  */
 import { request } from 'node:http'
 import { join } from 'node:path'
+import type { JournalEvent } from '../../../main/engine/core/journal/journal.ts'
 import { LocalApiServer } from '../../../main/engine/server/localapi-server.ts'
 import type { PeerCredentials } from '../../../main/engine/server/caller.ts'
 import { KnownHosts } from '../../../main/engine/io/known-hosts.ts'
@@ -24,6 +25,7 @@ export interface ServerRig {
   readonly rig: Rig
   readonly server: LocalApiServer
   readonly socketPath: string
+  readonly journal: FakeJournal
   call(method: string, path: string, options?: { body?: unknown; headers?: Record<string, string> }): Promise<Answer>
   join(): void
   stop(): Promise<void>
@@ -34,10 +36,11 @@ export async function serve(options: { peerCredentials?: PeerCredentials } = {})
   const socketPath = join(dir, 'sub', 'x.sock')
   const rig = makeRig()
   rig.backend.start()
-  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, trust: makeTrust(rig), journal: { tail: () => [{ seq: 1, atMs: 0, part: 'test', kind: 'k', why: 'w' }] }, peerCredentials: options.peerCredentials })
+  const journal = new FakeJournal()
+  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials })
   await server.listen(socketPath)
   return {
-    rig, server, socketPath,
+    rig, server, socketPath, journal,
     call: (method, path, { body, headers } = {}) => exchange(socketPath, method, `/localapi/v0/${path}`, body, headers),
     join() {
       rig.backend.startWith({ UpdatePrefs: { ControlURL: 'http://127.0.0.1:18080', CorpDNS: true, WantRunning: true, Hostname: 'n1', NetfilterMode: 2, NoStatefulFiltering: true, AutoUpdate: { Check: true, Apply: false } }, AuthKey: 'k' })
@@ -48,6 +51,27 @@ export async function serve(options: { peerCredentials?: PeerCredentials } = {})
       await server.close()
       removeTempDir(dir)
     },
+  }
+}
+
+/** What is in the journal, put there by hand. */
+export class FakeJournal {
+  readonly events: JournalEvent[] = [{ seq: 1, atMs: 0, part: 'test', kind: 'k', why: 'w' }]
+  readonly #followers = new Set<(event: JournalEvent) => void>()
+
+  add(event: Omit<JournalEvent, 'seq' | 'atMs'> & { readonly part: string; readonly kind: string }): void {
+    const whole = { ...event, seq: this.events.length + 1, atMs: 0 }
+    this.events.push(whole)
+    for (const call of this.#followers) call(whole)
+  }
+
+  tail(count: number, afterSeq: number): JournalEvent[] {
+    return this.events.filter((event) => event.seq > afterSeq).slice(-count)
+  }
+
+  follow(call: (event: JournalEvent) => void): () => void {
+    this.#followers.add(call)
+    return () => void this.#followers.delete(call)
   }
 }
 

@@ -23,10 +23,11 @@ import { CandidateSet, latencyOf, noteLatency } from './candidates.ts'
 import { Allowance, Discovery } from './discovery.ts'
 import type { PathEvent, PathOutput } from './events.ts'
 import type { ProbePace } from './probe-pace.ts'
+import type { MachineEvidence } from './reason/evidence.ts'
+import { explainPath } from './reason/explain.ts'
 import type { CandidateView, Path, UdpAddr } from './types.ts'
 import { formatUdpAddr } from './types.ts'
 import { TRUST_MS, Watch } from './watch.ts'
-import { explainPath } from './why.ts'
 
 const PING_TIMEOUT_MS = 5000
 /** Below this round trip nothing better is looked for (endpoint.go, goodEnoughLatency). */
@@ -122,28 +123,25 @@ export class PeerPath {
     return this.#best && latencyOf(this.#best.candidate)
   }
 
-  /** One true sentence about the present path. */
+  /** One true sentence about the present path, as far as the machine alone can tell. */
   why(nowMs: number): string {
-    let known = 0
-    let tried = 0
-    let answered = 0
-    for (const one of this.#candidates.values()) {
-      if (one.addr.vni !== undefined) continue
-      known++
-      if (one.unanswered > 0 || one.samplesMs.length > 0) tried++
-      if (nowMs - one.lastPongMs < TRUST_MS) answered++
-    }
-    return explainPath({
+    return explainPath({ machine: this.evidence(nowMs) }).sentence
+  }
+
+  /** All that the machine has seen itself. */
+  evidence(nowMs: number): MachineEvidence {
+    const region = this.#relayRegion()
+    return {
       path: this.#path,
       noDirect: this.#facts.noDirect ?? (this.#facts.peerRelayOnly === true ? 'switched-off' : undefined),
       latencyMs: this.latencyMs,
-      known,
-      tried,
-      answered,
+      candidates: this.candidates(nowMs),
+      answered: [...this.#candidates.values()].filter((one) => nowMs - one.lastPongMs < TRUST_MS).length,
       misses: this.#best?.misses ?? 0,
       isActive: this.#wantsDirect(nowMs),
       lostWhy: this.#lostWhy,
-    })
+      isGone: region !== 0 && region === this.#goneFrom,
+    }
   }
 
   candidates(nowMs: number): CandidateView[] {

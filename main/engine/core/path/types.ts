@@ -4,6 +4,7 @@
 import type { AddrPort } from '../../base/ip.ts'
 import { formatAddrPort } from '../../base/ip.ts'
 import type { NodePublicKey } from '../../base/keys.ts'
+import type { MachineEvidence } from './reason/evidence.ts'
 
 /** A UDP address that may lie behind a peer relay: `vni` is then its session there (1…2^24−1). */
 export interface UdpAddr extends AddrPort {
@@ -34,8 +35,8 @@ export interface PathView {
   readonly latencyMs: number | undefined
   /** Wall time since when the path is of this kind. */
   readonly sinceMs: number
-  /** One sentence: why this path and not a better one. */
-  readonly why: string
+  /** What the reason for the path is judged from (core/path/reason). */
+  readonly evidence: MachineEvidence
 }
 
 /** What a person sees of one address at which a peer may be. */

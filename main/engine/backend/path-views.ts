@@ -1,0 +1,175 @@
+/**
+ * How packets go to peers, with the reason: what magicsock saw, what the map says of the peer and what the netcheck says
+ * of this network, judged by core/path/reason. One source for the window, the command line and the local API.
+ */
+import type { AddrPort, Prefix } from '../base/ip.ts'
+import { canonicalIp, formatAddrPort, parseAddrPort, parsePrefix } from '../base/ip.ts'
+import type { NodePublicKey } from '../base/keys.ts'
+import { toNetInfo } from '../core/netcheck/report.ts'
+import type { NetMap } from '../core/netmap/types.ts'
+import type { OwnSide, PathEvidence, PeerSide, Reason } from '../core/path/reason/evidence.ts'
+import { explainPath } from '../core/path/reason/explain.ts'
+import { twoSides } from '../core/path/reason/sides.ts'
+import { placeOf } from '../core/path/reason/words.ts'
+import type { CandidateView, Path, PathView } from '../core/path/types.ts'
+import { formatUdpAddr } from '../core/path/types.ts'
+import { addressesOf, magicDnsSuffix, shortName, trimDot } from '../core/plan/names.ts'
+import type { EndpointType, Node } from '../core/tailcfg/types.ts'
+import type { PathPage, PathRow, PathsPage } from '../../localapi/types.ts'
+import type { Model } from './model.ts'
+import type { BackendDeps } from './ports.ts'
+import { carries } from './state.ts'
+import { regionCode } from './status.ts'
+import { nodeByIp, nodeByKey } from './whois.ts'
+
+/** All of the page that the journal has no part in. */
+export type PathFacts = Omit<PathPage, 'version' | 'events' | 'refused'>
+
+/** A clock and the server's differ by less, or health says so. */
+const SKEW_MS = 5000
+
+export class PathViews {
+  readonly #deps: BackendDeps
+  readonly #model: Model
+
+  constructor(deps: BackendDeps, model: Model) {
+    this.#deps = deps
+    this.#model = model
+  }
+
+  /** How packets go to each peer of the map, in its order. */
+  all(): PathsPage {
+    const { netMap } = this.#model
+    if (!netMap) return { paths: [] }
+    const views: ReadonlyMap<string, PathView> = this.#deps.magicsock.paths()
+    const look = this.#look(netMap)
+    return { paths: [...netMap.peers.values()].flatMap((node) => {
+      const view = views.get(node.Key)
+      return view ? [look.row(node, view).row] : []
+    }) }
+  }
+
+  /** One peer, by node key, address, full or short name; undefined when there is none in the map, or it is this device. */
+  find(text: string): Node | undefined {
+    const { netMap } = this.#model
+    if (!netMap || text === '') return undefined
+    const ip = canonicalIp(text)
+    const found = ip !== undefined ? nodeByIp(netMap, ip) : nodeByKey(netMap, text)
+    if (found) return found === netMap.self ? undefined : found
+    const name = trimDot(text).toLowerCase()
+    const suffix = magicDnsSuffix(netMap.self)
+    const named = [...netMap.peers.values()].filter((node) => [trimDot(node.Name), shortName(node, suffix)].some((one) => one.toLowerCase() === name))
+    return named.length === 1 ? named[0] : undefined
+  }
+
+  /** All there is to know of the path to a peer of the map. */
+  page(node: Node): PathFacts {
+    const netMap = this.#model.netMap!
+    const { magicsock, env } = this.#deps
+    const view = magicsock.pathTo(node.Key as NodePublicKey) ?? noView(node, carries(this.#model.life), env.clock.wallMs())
+    const { row, reason } = this.#look(netMap).row(node, view)
+    const { report } = magicsock.network()
+    const self = this.#deps.hostinfo()
+    const region = row.region === undefined ? undefined : netMap.derpMap.Regions[String(row.region)]
+    return {
+      ...row,
+      at: new Date(env.clock.wallMs()).toISOString(),
+      reason,
+      active: this.#model.active.has(node.Key as NodePublicKey),
+      ...(region ? { regionName: region.RegionName } : {}),
+      candidates: view.evidence.candidates.toSorted(byUse).map(candidateJson),
+      sides: twoSides(report, node.Hostinfo?.NetInfo),
+      ownAddresses: this.#model.endpoints.map(({ addr, type }) => ({ addr, how: ENDPOINT_WORDS[type] })),
+      ...(report ? { ownNetInfo: toNetInfo(report) } : {}),
+      ...(node.Hostinfo?.NetInfo ? { peerNetInfo: node.Hostinfo.NetInfo } : {}),
+      own: { version: this.#deps.version, os: self.OS ?? '' },
+      other: { version: node.Hostinfo?.IPNVersion ?? '', os: node.Hostinfo?.OS ?? '' },
+    }
+  }
+
+  /** What is the same for all peers, looked up once. */
+  #look(netMap: NetMap): { row(node: Node, view: PathView): { row: PathRow; reason: Reason } } {
+    const { magicsock, dataplane, derp } = this.#deps
+    const { report, interfaces } = magicsock.network()
+    const networks = interfaces.flatMap(({ ip, prefix }) => networkOf(ip, prefix))
+    const stats = dataplane.stats()
+    const suffix = magicDnsSuffix(netMap.self)
+    return { row: (node, view) => {
+      const { path } = view
+      const region = path.kind === 'relay' || path.kind === 'both' ? path.region : undefined
+      const via = relayDevice(netMap, path)
+      const own: OwnSide = { report, networks, relay: region === undefined ? undefined : { isInMap: netMap.derpMap.Regions[String(region)] !== undefined, isConnected: derp.isConnected(region) } }
+      const reason = explainPath({ machine: view.evidence, peer: peerSide(node, stats.get(node.Key as NodePublicKey)?.lastHandshakeMs, via), own } satisfies PathEvidence)
+      return { reason, row: {
+        peer: node.Key,
+        name: shortName(node, suffix),
+        ip: addressesOf(node)[0] ?? '',
+        kind: path.kind,
+        ...('addr' in path ? { addr: formatUdpAddr({ ...path.addr, ...('vni' in path && path.vni !== undefined ? { vni: path.vni } : {}) }) } : {}),
+        ...(region !== undefined ? { region, regionCode: regionCode(netMap.derpMap, region) } : {}),
+        ...(via !== undefined ? { via } : {}),
+        ...(view.latencyMs !== undefined ? { latencyMs: view.latencyMs } : {}),
+        since: new Date(view.sinceMs).toISOString(),
+        why: reason.sentence,
+      } }
+    } }
+  }
+}
+
+const ENDPOINT_WORDS: Readonly<Record<EndpointType, string>> = {
+  0: 'unknown', 1: 'of an interface', 2: 'seen outside', 3: 'mapped by the router', 4: 'seen outside, with the local port', 5: 'set by hand',
+}
+
+function peerSide(node: Node, lastHandshakeMs: number | undefined, relayDeviceName: string | undefined): PeerSide {
+  const seenMs = Date.parse(node.LastSeen ?? '')
+  return {
+    online: node.Online ?? undefined,
+    heardSince: lastHandshakeMs !== undefined && lastHandshakeMs > seenMs + SKEW_MS,
+    netInfo: node.Hostinfo?.NetInfo ?? undefined,
+    endpoints: (node.Endpoints ?? []).map(parseAddrPort).filter((at): at is AddrPort => at !== undefined),
+    ...(relayDeviceName === undefined ? {} : { relayDevice: relayDeviceName }),
+  }
+}
+
+/** The device at whose address a peer relay is: one that offers to relay goes before one that only has the address. */
+function relayDevice(netMap: NetMap, path: Path): string | undefined {
+  if (path.kind !== 'peer-relay' && !(path.kind === 'both' && path.vni !== undefined)) return undefined
+  const there = [...netMap.peers.values()].filter((node) => node.Endpoints?.some((text) => parseAddrPort(text)?.ip === path.addr.ip) === true)
+  const offering = there.filter((node) => node.Hostinfo?.PeerRelay === true)
+  const found = offering.length > 0 ? offering : there
+  return found.length === 1 ? shortName(found[0]!, magicDnsSuffix(netMap.self)) : undefined
+}
+
+/** The network that an interface is in; none for this machine alone. */
+function networkOf(ip: string, bits: number | undefined): Prefix[] {
+  const prefix = bits === undefined ? undefined : parsePrefix(`${ip}/${bits}`)
+  return prefix ? [prefix] : []
+}
+
+/** A peer that path finding does not have. */
+function noView(node: Node, isConnected: boolean, nowMs: number): PathView {
+  const noDirect = !isConnected ? 'not-connected' : node.Expired === true ? 'expired' : 'unreachable'
+  const evidence = { path: NONE, noDirect, latencyMs: undefined, candidates: [], answered: 0, misses: 0, isActive: false, lostWhy: undefined, isGone: false } as const
+  return { peer: node.Key as NodePublicKey, path: NONE, latencyMs: undefined, sinceMs: nowMs, evidence }
+}
+
+const NONE = { kind: 'none' } as const
+
+function byUse(a: CandidateView, b: CandidateView): number {
+  if (a.isBest !== b.isBest) return a.isBest ? -1 : 1
+  const ago = (one: CandidateView): number => one.lastPongAgoMs ?? Number.MAX_SAFE_INTEGER
+  return ago(a) - ago(b)
+}
+
+function candidateJson(one: CandidateView): PathFacts['candidates'][number] {
+  return {
+    addr: one.addr.vni === undefined ? formatAddrPort(one.addr) : formatUdpAddr(one.addr),
+    place: placeOf(one.addr.ip),
+    sources: one.sources,
+    inUse: one.isBest,
+    ...(one.lastPingAgoMs === undefined ? {} : { lastPingAgoMs: Math.round(one.lastPingAgoMs) }),
+    ...(one.lastPongAgoMs === undefined ? {} : { lastPongAgoMs: Math.round(one.lastPongAgoMs) }),
+    ...(one.latencyMs === undefined ? {} : { latencyMs: one.latencyMs }),
+    unanswered: one.unanswered,
+  }
+}
