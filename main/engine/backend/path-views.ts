@@ -7,12 +7,11 @@ import { canonicalIp, formatAddrPort, parseAddrPort, parsePrefix } from '../base
 import type { NodePublicKey } from '../base/keys.ts'
 import { toNetInfo } from '../core/netcheck/report.ts'
 import type { NetMap } from '../core/netmap/types.ts'
-import type { OwnSide, PathEvidence, PeerSide, Reason } from '../core/path/reason/evidence.ts'
+import type { OwnSide, PathEvidence, PeerSide, Reason, SeenAddr, SeenCandidate, SeenPath } from '../core/path/reason/evidence.ts'
 import { explainPath } from '../core/path/reason/explain.ts'
 import { twoSides } from '../core/path/reason/sides.ts'
 import { placeOf } from '../core/path/reason/words.ts'
-import type { CandidateView, Path, PathView } from '../core/path/types.ts'
-import { formatUdpAddr } from '../core/path/types.ts'
+import type { PathView } from '../core/path/types.ts'
 import { addressesOf, magicDnsSuffix, shortName, trimDot } from '../core/plan/names.ts'
 import type { EndpointType, Node } from '../core/tailcfg/types.ts'
 import type { PathPage, PathRow, PathsPage } from '../../localapi/types.ts'
@@ -95,7 +94,7 @@ export class PathViews {
     const stats = dataplane.stats()
     const suffix = magicDnsSuffix(netMap.self)
     return { row: (node, view) => {
-      const { path } = view
+      const { path } = view.evidence
       const region = path.kind === 'relay' || path.kind === 'both' ? path.region : undefined
       const via = relayDevice(netMap, path)
       const own: OwnSide = { report, networks, relay: region === undefined ? undefined : { isInMap: netMap.derpMap.Regions[String(region)] !== undefined, isConnected: derp.isConnected(region) } }
@@ -105,7 +104,7 @@ export class PathViews {
         name: shortName(node, suffix),
         ip: addressesOf(node)[0] ?? '',
         kind: path.kind,
-        ...('addr' in path ? { addr: formatUdpAddr({ ...path.addr, ...('vni' in path && path.vni !== undefined ? { vni: path.vni } : {}) }) } : {}),
+        ...('addr' in path ? { addr: textOf({ ...path.addr, ...('vni' in path && path.vni !== undefined ? { vni: path.vni } : {}) }) } : {}),
         ...(region !== undefined ? { region, regionCode: regionCode(netMap.derpMap, region) } : {}),
         ...(via !== undefined ? { via } : {}),
         ...(view.latencyMs !== undefined ? { latencyMs: view.latencyMs } : {}),
@@ -132,8 +131,8 @@ function peerSide(node: Node, lastHandshakeMs: number | undefined, relayDeviceNa
 }
 
 /** The device at whose address a peer relay is: one that offers to relay goes before one that only has the address. */
-function relayDevice(netMap: NetMap, path: Path): string | undefined {
-  if (path.kind !== 'peer-relay' && !(path.kind === 'both' && path.vni !== undefined)) return undefined
+function relayDevice(netMap: NetMap, path: SeenPath): string | undefined {
+  if (path.kind !== 'peer-relay' && !(path.kind === 'both' && 'vni' in path && path.vni !== undefined)) return undefined
   const there = [...netMap.peers.values()].filter((node) => node.Endpoints?.some((text) => parseAddrPort(text)?.ip === path.addr.ip) === true)
   const offering = there.filter((node) => node.Hostinfo?.PeerRelay === true)
   const found = offering.length > 0 ? offering : there
@@ -155,20 +154,23 @@ function noView(node: Node, isConnected: boolean, nowMs: number): PathView {
 
 const NONE = { kind: 'none' } as const
 
-function byUse(a: CandidateView, b: CandidateView): number {
+const textOf = (addr: SeenAddr): string => `${formatAddrPort(addr)}${addr.vni === undefined ? '' : `:vni:${addr.vni}`}`
+
+function byUse(a: SeenCandidate, b: SeenCandidate): number {
   if (a.isBest !== b.isBest) return a.isBest ? -1 : 1
-  const ago = (one: CandidateView): number => one.lastPongAgoMs ?? Number.MAX_SAFE_INTEGER
+  const ago = (one: SeenCandidate): number => one.lastPongAgoMs ?? Number.MAX_SAFE_INTEGER
   return ago(a) - ago(b)
 }
 
-function candidateJson(one: CandidateView): PathFacts['candidates'][number] {
+function candidateJson(one: SeenCandidate): PathFacts['candidates'][number] {
   return {
-    addr: one.addr.vni === undefined ? formatAddrPort(one.addr) : formatUdpAddr(one.addr),
+    addr: textOf(one.addr),
     place: placeOf(one.addr.ip),
     sources: one.sources,
     inUse: one.isBest,
     ...(one.lastPingAgoMs === undefined ? {} : { lastPingAgoMs: Math.round(one.lastPingAgoMs) }),
     ...(one.lastPongAgoMs === undefined ? {} : { lastPongAgoMs: Math.round(one.lastPongAgoMs) }),
+    ...(one.pingedUsAgoMs === undefined ? {} : { pingedUsAgoMs: Math.round(one.pingedUsAgoMs) }),
     ...(one.latencyMs === undefined ? {} : { latencyMs: one.latencyMs }),
     unanswered: one.unanswered,
   }

@@ -151,6 +151,7 @@ export class PeerPath {
       sources: [...one.sources],
       lastPingAgoMs: ago(one.lastPingMs),
       lastPongAgoMs: ago(one.lastPongMs),
+      pingedUsAgoMs: ago(one.pingedUsMs),
       latencyMs: latencyOf(one),
       unanswered: one.unanswered,
       isBest: one === this.#best?.candidate,

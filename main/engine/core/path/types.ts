@@ -46,6 +46,8 @@ export interface CandidateView {
   readonly sources: readonly string[]
   readonly lastPingAgoMs: number | undefined
   readonly lastPongAgoMs: number | undefined
+  /** Since the peer's last ping to us from there. */
+  readonly pingedUsAgoMs: number | undefined
   readonly latencyMs: number | undefined
   /** Pings since the last pong. */
   readonly unanswered: number

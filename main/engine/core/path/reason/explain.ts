@@ -8,9 +8,9 @@ const MAX_STEPS = 3
 
 /** The reason that the first fitting rule gives. With the machine's evidence alone it says less, and nothing that is not so. */
 export function explainPath(e: PathEvidence): Reason {
-  for (const { name, judge } of RULES) {
-    const found = judge(e)
-    if (found) return { sentence: found.sentence, rule: name, confidence: found.confidence ?? 'high', evidence: found.evidence, steps: (found.steps ?? []).slice(0, MAX_STEPS) }
+  for (const rule of RULES) {
+    const found = rule.judge(e)
+    if (found) return { sentence: found.sentence, rule: rule.name, confidence: found.confidence ?? 'high', evidence: found.evidence, steps: (found.steps ?? []).slice(0, MAX_STEPS) }
   }
   throw new Error('the last rule decides always')
 }

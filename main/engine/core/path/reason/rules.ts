@@ -8,13 +8,14 @@
  * A rule claims nothing of a side that it has no evidence of. No sentence holds an address: those are in the evidence.
  */
 import { isLinkLocalIp, isPrivateIp, isIp4, prefixContains } from '../../../base/ip.ts'
-import type { CandidateView } from '../types.ts'
-import type { Fact, Finding, PathEvidence, Rule, Step } from './evidence.ts'
+import type { Fact, Finding, PathEvidence, Rule, SeenCandidate, Step } from './evidence.ts'
 import { opensPorts } from './evidence.ts'
 import { count, deviceOf, directOnes, formatMs, lead, noReply, placeWords, triedOnes } from './words.ts'
 
 /** A handful of quick rounds: after that, silence means something. */
 const TRYING_ROUNDS = 4
+/** A peer that looks for a direct path pings every 5 s at first: one that did not lately has perhaps given up. */
+const PINGS_LATELY_MS = 7000
 
 const rule = (name: string, judge: (e: PathEvidence) => Finding | undefined): Rule => ({ name, judge })
 const fact = (label: string, value: string): Fact => ({ label, value })
@@ -37,7 +38,7 @@ const UDP_RULES: readonly Rule[] = [
   rule('unproven', (e) => {
     const { machine } = e
     if (machine.path.kind !== 'both') return undefined
-    const way = machine.path.vni === undefined ? 'the direct path' : `the way through peer relay ${deviceOf(e)}`
+    const way = !('vni' in machine.path) || machine.path.vni === undefined ? 'the direct path' : `the way through peer relay ${deviceOf(e)}`
     if (machine.misses > 0) return { sentence: `both ways: no reply to ${count(machine.misses, 'ping')} on ${way}`, evidence: [fact('Pings without a reply', String(machine.misses))] }
     return { sentence: `both ways: ${way} ${machine.isActive ? 'is not proven at present' : 'has rested and is not proven again yet'}`, evidence: [] }
   }),
@@ -113,8 +114,7 @@ const TRYING: readonly Rule[] = [
     const tried = triedOnes(e)
     if (tried.length === 0) return { sentence: `${lead(e)} ${count(directOnes(e).length, 'address is', 'addresses are')} known and none has been tried yet`, evidence: [knownFact(e)] }
     if (!e.machine.isActive || Math.max(...tried.map((one) => one.unanswered)) > TRYING_ROUNDS) return undefined
-    const lost = e.machine.lostWhy === undefined ? '' : `${e.machine.lostWhy}; `
-    return { sentence: `${lead(e)} ${lost}${noReply(tried.length, true)}`, evidence: [triedFact(tried)] }
+    return { sentence: `${lead(e)} ${lost(e)}${noReply(tried.length, true)}`, evidence: [triedFact(tried)] }
   }),
 ]
 
@@ -144,7 +144,7 @@ const SILENCE: readonly Rule[] = [
       ? { sentence: `${silence(e)}; both networks give each destination its own port`, evidence: natFacts(e), steps: [OTHER_NETWORK_STEP, ...portMappingStep(e), PEER_RELAY_STEP] }
       : undefined),
   rule('one-way', (e) => {
-    const heard = directOnes(e).filter((one) => one.sources.includes('ping') && one.unanswered > TRYING_ROUNDS)
+    const heard = directOnes(e).filter((one) => (one.pingedUsAgoMs ?? PINGS_LATELY_MS) < PINGS_LATELY_MS && one.unanswered > TRYING_ROUNDS)
     if (heard.length === 0) return undefined
     return {
       sentence: `${lead(e)} its pings arrive here, but no reply to ours does`, evidence: [fact('It pinged us from', count(heard.length, 'address', 'addresses')), triedFact(triedOnes(e)), ...natFacts(e)],
@@ -179,10 +179,11 @@ const offline = (begin: string): Finding => ({ sentence: `${begin} it is offline
 
 const latencyFact = (latencyMs: number | undefined): Fact[] => (latencyMs === undefined ? [] : [fact('Round trip', formatMs(latencyMs))])
 const knownFact = (e: PathEvidence): Fact => fact('Addresses known', String(directOnes(e).length))
-const triedFact = (tried: readonly CandidateView[]): Fact => fact('Addresses without a reply', String(tried.filter((one) => one.unanswered > 0).length))
+const triedFact = (tried: readonly SeenCandidate[]): Fact => fact('Addresses without a reply', String(tried.filter((one) => one.unanswered > 0).length))
 
 /** "relayed: no reply from any of 4 addresses". */
-const silence = (e: PathEvidence): string => `${lead(e)} ${noReply(triedOnes(e).length)}`
+const silence = (e: PathEvidence): string => `${lead(e)} ${lost(e)}${noReply(triedOnes(e).length)}`
+const lost = ({ machine }: PathEvidence): string => (machine.lostWhy === undefined || machine.answered > 0 ? '' : `${machine.lostWhy}; `)
 
 const hard = (own: PathEvidence['own']): boolean | undefined => own?.report?.mappingVariesByDestIp
 const peerHard = (e: PathEvidence): boolean | undefined => e.peer?.netInfo?.MappingVariesByDestIP ?? undefined
@@ -198,7 +199,7 @@ function portMappingStep(e: PathEvidence): Step[] {
 }
 
 /** Lies in a network that this machine is in, too. */
-function isNear(one: CandidateView, e: PathEvidence): boolean {
+function isNear(one: SeenCandidate, e: PathEvidence): boolean {
   return isPrivateIp(one.addr.ip) && (e.own?.networks ?? []).some((network) => prefixContains(network, one.addr.ip))
 }
 

@@ -2,8 +2,7 @@
  * Words that several rules share: counts, round trips, where an address lies, how a path's sentence begins. Pure.
  */
 import { isIp4, isLinkLocalIp, isLoopbackIp, isPrivateIp } from '../../../base/ip.ts'
-import type { CandidateView } from '../types.ts'
-import type { PathEvidence } from './evidence.ts'
+import type { PathEvidence, SeenCandidate } from './evidence.ts'
 
 /** What kind of address it is: derived, since nobody tells. */
 export type Place = 'this-machine' | 'local-network' | 'ipv4' | 'ipv6'
@@ -34,10 +33,10 @@ export function formatMs(ms: number): string {
 }
 
 /** Addresses that are not behind a peer relay. */
-export const directOnes = ({ machine }: PathEvidence): readonly CandidateView[] => machine.candidates.filter((one) => one.addr.vni === undefined)
+export const directOnes = ({ machine }: PathEvidence): readonly SeenCandidate[] => machine.candidates.filter((one) => one.addr.vni === undefined)
 
 /** Of them, pinged at least once since they were learnt or since they last answered. */
-export const triedOnes = (e: PathEvidence): readonly CandidateView[] => directOnes(e).filter((one) => one.unanswered > 0 || one.latencyMs !== undefined)
+export const triedOnes = (e: PathEvidence): readonly SeenCandidate[] => directOnes(e).filter((one) => one.unanswered > 0 || one.latencyMs !== undefined)
 
 /** "no reply from any of 4 addresses", "no reply from its only address". */
 export function noReply(tried: number, yet = false): string {

@@ -5,17 +5,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { canonicalIp, parsePrefix } from '../../../../../main/engine/base/ip.ts'
-import type { MachineEvidence, OwnReport, OwnSide, PathEvidence, PeerSide } from '../../../../../main/engine/core/path/reason/evidence.ts'
+import type { MachineEvidence, OwnReport, OwnSide, PathEvidence, PeerSide, SeenCandidate } from '../../../../../main/engine/core/path/reason/evidence.ts'
 import { explainPath } from '../../../../../main/engine/core/path/reason/explain.ts'
 import { RULES } from '../../../../../main/engine/core/path/reason/rules.ts'
-import type { CandidateView } from '../../../../../main/engine/core/path/types.ts'
 
 const RELAY = { kind: 'relay', region: 1 } as const
 const DIRECT = { kind: 'direct', addr: { ip: '203.0.113.7', port: 41641 } } as const
 const PEER_RELAY = { kind: 'peer-relay', addr: { ip: '203.0.113.9', port: 40000 }, vni: 5 } as const
 
-function candidate(ip: string, more: Partial<CandidateView> = {}): CandidateView {
-  return { addr: { ip, port: 41641 }, sources: ['map'], lastPingAgoMs: 900, lastPongAgoMs: undefined, latencyMs: undefined, unanswered: 9, isBest: false, ...more }
+function candidate(ip: string, more: Partial<SeenCandidate> = {}): SeenCandidate {
+  return { addr: { ip, port: 41641 }, sources: ['map'], lastPingAgoMs: 900, lastPongAgoMs: undefined, pingedUsAgoMs: undefined, latencyMs: undefined, unanswered: 9, isBest: false, ...more }
 }
 
 /** Four addresses tried for long, all silent. */
@@ -79,7 +78,7 @@ const TABLE: readonly (readonly [rule: string, sentence: string, evidence: PathE
   ['hard-both', 'relayed: no reply from any of 4 addresses; both networks give each destination its own port', evidence({}, HARD, {}, { mappingVariesByDestIp: true })],
   ['hard-both', 'through peer relay nas: answered in 21 ms; no reply from any of 4 addresses; both networks give each destination its own port', evidence({ path: PEER_RELAY, latencyMs: 21, answered: 1 }, { ...HARD, relayDevice: 'nas' }, {}, { mappingVariesByDestIp: true })],
   ['hard-both', 'no path: its relay is not known; no reply from any of 4 addresses; both networks give each destination its own port', evidence({ path: { kind: 'none' } }, HARD, { relay: undefined }, { mappingVariesByDestIp: true })],
-  ['one-way', 'relayed: its pings arrive here, but no reply to ours does', evidence({ candidates: [...SILENT, candidate('198.51.100.9', { sources: ['ping'] })] })],
+  ['one-way', 'relayed: its pings arrive here, but no reply to ours does', evidence({ candidates: [...SILENT, candidate('198.51.100.9', { sources: ['ping'], pingedUsAgoMs: 2000 })] })],
   ['hard-one', 'relayed: no reply from any of 4 addresses; this network gives each destination its own port, its network does not', evidence({}, {}, {}, { mappingVariesByDestIp: true })],
   ['hard-one', 'relayed: no reply from any of 4 addresses; its network gives each destination its own port, this network does not', evidence({}, HARD)],
   ['easy-both', 'relayed: no reply from any of 4 addresses, though both networks keep one port for all destinations', evidence()],
@@ -89,6 +88,7 @@ const TABLE: readonly (readonly [rule: string, sentence: string, evidence: PathE
   ['unknown', 'relayed: no reply from any of 4 addresses; unknown why: its network did not show how it gives out ports', evidence({}, { netInfo: {} })],
   ['unknown', 'relayed: no reply from any of 4 addresses; unknown why: neither network showed how it gives out ports', evidence({}, { netInfo: {} }, {}, { mappingVariesByDestIp: undefined })],
   ['unknown', 'relayed: no reply from any of 4 addresses', { machine: machine() }],
+  ['unknown', 'relayed: the direct path stopped answering; no reply from any of 4 addresses', { machine: machine({ lostWhy: 'the direct path stopped answering' }) }],
 ]
 
 describe('the reason for a path', () => {
@@ -123,7 +123,7 @@ describe('which rule goes first', () => {
     ['peer-no-udp', evidence({ candidates: [] }, { netInfo: { WorkingUDP: false } })],
     ['trying', evidence({ candidates: [candidate('192.168.7.2', { unanswered: 1 })] }, HARD, {}, { mappingVariesByDestIp: true })],
     ['private-only', evidence({ candidates: [candidate('192.168.7.2')] }, HARD, {}, { mappingVariesByDestIp: true })],
-    ['hard-both', evidence({ candidates: [...SILENT, candidate('198.51.100.9', { sources: ['ping'] })] }, HARD, {}, { mappingVariesByDestIp: true })],
+    ['hard-both', evidence({ candidates: [...SILENT, candidate('198.51.100.9', { sources: ['ping'], pingedUsAgoMs: 2000 })] }, HARD, {}, { mappingVariesByDestIp: true })],
   ]
 
   it.each(ORDER)('%s decides when others would fit too', (first, given) => {
@@ -144,7 +144,7 @@ describe('for any evidence', () => {
     fc.record({ kind: fc.constant('both' as const), addr, region: fc.nat(20) }),
   )
   const view = fc.record({
-    addr, sources: fc.subarray(['map', 'call-me-maybe', 'ping']), lastPingAgoMs: maybe(fc.nat(9999)), lastPongAgoMs: maybe(fc.nat(9999)), latencyMs: maybe(fc.double({ min: 0, max: 9999, noNaN: true })), unanswered: fc.nat(9), isBest: fc.boolean(),
+    addr, sources: fc.subarray(['map', 'call-me-maybe', 'ping']), lastPingAgoMs: maybe(fc.nat(9999)), lastPongAgoMs: maybe(fc.nat(9999)), pingedUsAgoMs: maybe(fc.nat(9999)), latencyMs: maybe(fc.double({ min: 0, max: 9999, noNaN: true })), unanswered: fc.nat(9), isBest: fc.boolean(),
   })
   const any: fc.Arbitrary<PathEvidence> = fc.record({
     machine: fc.record({
