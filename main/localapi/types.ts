@@ -345,6 +345,8 @@ export interface PathPage extends PathRow {
     readonly latencyMs?: number
     /** Pings since its last reply. */
     readonly unanswered: number
+    /** Packets that came through: small ones alone, or full-size ones too. */
+    readonly carries: 'unknown' | 'small' | 'full-size'
   }[]
   /** Addresses that it named and that are never tried, the newest. */
   readonly refused: readonly { readonly addr: string; readonly why: string }[]

@@ -85,8 +85,8 @@ export function pathText(page: PathPage): string {
     ...(steps.length > 0 ? [`What would help, easiest first\n${table(steps)}`] : []),
     addressTable(page),
     ...(page.refused.length > 0 ? [`Never tried\n${table(page.refused.map(({ addr, why }) => [`  ${addr}`, why]))}`] : []),
-    table([['', 'Here', 'There'], ...page.sides.map(({ label, here, there }) => [label, `${here.state} (${here.value})`, `${there.state} (${there.value})`])]),
-    table([['Our address', 'How it is known'], ...page.ownAddresses.map(({ addr, how }) => [addr, how])]),
+    table([['', 'Here', 'There'], ...page.sides.map(({ label, here, there }) => [label, `${here.state}, ${here.value}`, `${there.state}, ${there.value}`])]),
+    ...(page.ownAddresses.length > 0 ? [table([['Our address', 'How it is known'], ...page.ownAddresses.map(({ addr, how }) => [addr, how])])] : []),
     ...(page.events.length > 0 ? [`Lately\n${table(page.events.map((event) => [`  ${clock(event.at)}`, eventWords(event), event.why ?? '']))}`] : []),
   ]
   return `${parts.join('\n\n')}\n`
@@ -96,9 +96,9 @@ function addressTable({ candidates }: PathPage): string {
   if (candidates.length === 0) return 'No address of it is known to this engine yet: it looks when there is traffic.'
   const ago = (ms: number | undefined): string => (ms === undefined ? 'never' : ms < 1000 ? 'now' : `${age(ms)} ago`)
   return table([
-    ['Its address', 'Learnt from', 'Last ping', 'Last reply', 'Round trip', ''],
+    ['Its address', 'Learnt from', 'Last ping', 'Last reply', 'Round trip', 'Carries', ''],
     ...candidates.map((one) => [
-      one.addr, one.sources.join(', ') || 'forgotten', ago(one.lastPingAgoMs), ago(one.lastPongAgoMs), one.latencyMs === undefined ? '-' : milliseconds(one.latencyMs), one.inUse ? 'in use' : '',
+      one.addr, one.sources.join(', ') || 'forgotten', ago(one.lastPingAgoMs), ago(one.lastPongAgoMs), one.latencyMs === undefined ? '-' : milliseconds(one.latencyMs), one.carries === 'unknown' ? '-' : `${one.carries} packets`, one.inUse ? 'in use' : '',
     ]),
   ])
 }

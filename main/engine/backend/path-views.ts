@@ -173,5 +173,6 @@ function candidateJson(one: SeenCandidate): PathFacts['candidates'][number] {
     ...(one.pingedUsAgoMs === undefined ? {} : { pingedUsAgoMs: Math.round(one.pingedUsAgoMs) }),
     ...(one.latencyMs === undefined ? {} : { latencyMs: one.latencyMs }),
     unanswered: one.unanswered,
+    carries: one.carries,
   }
 }

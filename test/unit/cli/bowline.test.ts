@@ -120,14 +120,14 @@ describe('the other verbs', () => {
   test('debug path says the reason first, then what it rests on; as JSON and as a ticket', async () => {
     api.join()
     const peer = api.rig.magicsock.config!.peers[0]!.key
-    const silent = { addr: { ip: '203.0.113.7', port: 41641 }, sources: ['map', 'call-me-maybe'], lastPingAgoMs: 2500, lastPongAgoMs: undefined, pingedUsAgoMs: undefined, latencyMs: undefined, unanswered: 9, isBest: false }
+    const silent = { addr: { ip: '203.0.113.7', port: 41641 }, sources: ['map', 'call-me-maybe'], lastPingAgoMs: 2500, lastPongAgoMs: undefined, pingedUsAgoMs: undefined, latencyMs: undefined, unanswered: 9, isBest: false, carries: 'unknown' as const }
     const evidence = { path: { kind: 'relay', region: 999 } as const, noDirect: undefined, latencyMs: undefined, candidates: [silent], answered: 0, misses: 0, isActive: true, lostWhy: undefined, isGone: false }
     api.rig.magicsock.pathViews.set(peer as never, { peer, path: evidence.path, latencyMs: undefined, sinceMs: 0, evidence })
     const { code, out } = await run('debug', 'path', 'n2')
     expect(code).toBe(0)
     expect(out).toMatch(/^relayed: no reply from its only address; unknown why: [^\n]+\n\nDevice +n2 \(100\.64\.0\.2\)/)
-    expect(out).toMatch(/203\.0\.113\.7:41641 +map, call-me-maybe +2 s ago +never +-\n/)
-    expect(out).toMatch(/UDP gets out +unknown \(not measured yet\)/)
+    expect(out).toMatch(/203\.0\.113\.7:41641 +map, call-me-maybe +2 s ago +never +- +-\n/)
+    expect(out).toMatch(/UDP gets out +unknown, not measured yet +yes, reported/)
     expect(JSON.parse((await run('debug', 'path', '100.64.0.2', '--json')).out)).toMatchObject({ peer, reason: { rule: 'unknown' } })
     expect((await run('debug', 'path', '--ticket', 'n2')).out).not.toContain('203.0.113.7')
     expect((await run('debug', 'path', '--ticket', '--names', 'n2')).out).toContain('203.0.113.7')

@@ -20,7 +20,7 @@ const key = (): string => api.rig.magicsock.config!.peers[0]!.key
 /** The peer is relayed, and one address of it is silent. */
 function relayed(more: Partial<MachineEvidence> = {}): void {
   const path = { kind: 'relay', region: 999 } as const
-  const silent = { addr: { ip: '203.0.113.7', port: 41641 }, sources: ['map'], lastPingAgoMs: 800, lastPongAgoMs: undefined, pingedUsAgoMs: undefined, latencyMs: undefined, unanswered: 9, isBest: false }
+  const silent = { addr: { ip: '203.0.113.7', port: 41641 }, sources: ['map'], lastPingAgoMs: 800, lastPongAgoMs: undefined, pingedUsAgoMs: undefined, latencyMs: undefined, unanswered: 9, isBest: false, carries: 'unknown' as const }
   const evidence = { path, noDirect: undefined, latencyMs: undefined, candidates: [silent], answered: 0, misses: 0, isActive: true, lostWhy: undefined, isGone: false, ...more }
   api.rig.magicsock.pathViews.set(key() as never, { peer: key() as never, path, latencyMs: undefined, sinceMs: Date.UTC(2026, 10, 22, 21, 40), evidence })
 }

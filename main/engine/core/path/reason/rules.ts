@@ -25,11 +25,17 @@ const PEER_RELAY_STEP = step('Let a device that both reach directly pass it on',
 const OTHER_NETWORK_STEP = step('Use another network', 'you')
 const PORT_MAPPING_STEP = step('Turn on port mapping (UPnP or NAT-PMP) in this router', 'whoever runs this network')
 
+const NARROW_STEP = step('Find the tunnel or router on the way that loses large packets', 'whoever runs this network')
+
 /** Packets go by UDP, to the peer or to a node that forwards. */
 const UDP_RULES: readonly Rule[] = [
   rule('offline-at-rest', (e) => (e.machine.path.kind === 'both' && !e.machine.isActive && isOffline(e) ? offline('not tried:') : undefined)),
   rule('fixed-address', ({ machine }) =>
     machine.noDirect === 'fixed' && machine.path.kind === 'direct' ? { sentence: 'direct: it speaks WireGuard alone, at the address that the server names', evidence: [] } : undefined),
+  rule('narrow-direct', ({ machine }) =>
+    machine.path.kind === 'direct' && machine.candidates.find((one) => one.isBest)?.carries === 'small'
+      ? { sentence: 'direct: narrow path, full-size packets do not get through, and there is no relay to take them', evidence: [fact('Packets that get through', 'small ones alone')], steps: [NARROW_STEP] }
+      : undefined),
   rule('direct', ({ machine }) => {
     if (machine.path.kind !== 'direct') return undefined
     const took = machine.latencyMs === undefined ? 'it answers' : `answered in ${formatMs(machine.latencyMs)}`
@@ -40,6 +46,8 @@ const UDP_RULES: readonly Rule[] = [
     if (machine.path.kind !== 'both') return undefined
     const way = !('vni' in machine.path) || machine.path.vni === undefined ? 'the direct path' : `the way through peer relay ${deviceOf(e)}`
     if (machine.misses > 0) return { sentence: `both ways: no reply to ${count(machine.misses, 'ping')} on ${way}`, evidence: [fact('Pings without a reply', String(machine.misses))] }
+    const best = machine.candidates.find((one) => one.isBest)
+    if (machine.isActive && machine.answered > 0 && best?.carries === 'unknown') return { sentence: `both ways: ${way} answers, and is being tried with full-size packets`, evidence: [] }
     return { sentence: `both ways: ${way} ${machine.isActive ? 'is not proven at present' : 'has rested and is not proven again yet'}`, evidence: [] }
   }),
 ]
@@ -88,6 +96,16 @@ const NO_UDP: readonly Rule[] = [
     e.peer?.netInfo?.WorkingUDP === false
       ? { sentence: `${lead(e)} its network blocks UDP, as it reported`, evidence: [fact('UDP there', 'blocked, as it reported')], steps: [step('Use another network there', 'its owner')] }
       : undefined),
+]
+
+/** An address answers, and is of no use. */
+const NARROW: readonly Rule[] = [
+  rule('narrow', (e) => {
+    const narrow = directOnes(e).filter((one) => one.carries === 'small' && one.lastPongAgoMs !== undefined)
+    return narrow.length > 0 && e.machine.answered > 0
+      ? { sentence: `${lead(e)} narrow path, the direct one answers but loses full-size packets`, evidence: [fact('Addresses that carry small packets alone', String(narrow.length))], steps: [NARROW_STEP] }
+      : undefined
+  }),
 ]
 
 /** None of its addresses can be reached, so far as one can tell before trying. */
@@ -171,7 +189,7 @@ const SILENCE: readonly Rule[] = [
 ]
 
 /** All rules, in their order; the last of them always decides. */
-export const RULES: readonly Rule[] = [...UDP_RULES, ...NOTHING_TO_FIND, ...NO_UDP, ...NO_ADDRESS, ...TRYING, ...SILENCE]
+export const RULES: readonly Rule[] = [...UDP_RULES, ...NOTHING_TO_FIND, ...NO_UDP, ...NARROW, ...NO_ADDRESS, ...TRYING, ...SILENCE]
 
 /** Offline by the server's word, and nothing else says otherwise. */
 const isOffline = ({ machine, peer }: PathEvidence): boolean => peer?.online === false && !peer.heardSince && machine.answered === 0

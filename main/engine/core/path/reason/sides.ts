@@ -27,7 +27,7 @@ export function twoSides(report: OwnReport | undefined, info: NetInfo | null | u
     { label: 'UDP gets out', here: own(report, report?.udp, 'measured', 'blocked'), there: told(info, info?.WorkingUDP, 'reported', 'blocked') },
     { label: 'NAT keeps one port', here: own(report, not(report?.mappingVariesByDestIp), 'one port', 'changes'), there: told(info, not(info?.MappingVariesByDestIP), 'one port', 'changes') },
     { label: 'Router opens ports', here: own(report, report && opensPorts(report), protocols(report), 'none'), there: told(info, theirs && opensPorts(theirs), protocols(theirs), 'none') },
-    { label: 'IPv6 works', here: own(report, report?.ipv6, 'measured', 'no'), there: told(info, info?.WorkingIPv6, 'reported', 'no') },
+    { label: 'IPv6 works', here: own(report, report?.ipv6, 'measured', 'not offered'), there: told(info, info?.WorkingIPv6, 'reported', 'not offered') },
   ]
 }
 

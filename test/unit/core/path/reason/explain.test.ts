@@ -14,7 +14,7 @@ const DIRECT = { kind: 'direct', addr: { ip: '203.0.113.7', port: 41641 } } as c
 const PEER_RELAY = { kind: 'peer-relay', addr: { ip: '203.0.113.9', port: 40000 }, vni: 5 } as const
 
 function candidate(ip: string, more: Partial<SeenCandidate> = {}): SeenCandidate {
-  return { addr: { ip, port: 41641 }, sources: ['map'], lastPingAgoMs: 900, lastPongAgoMs: undefined, pingedUsAgoMs: undefined, latencyMs: undefined, unanswered: 9, isBest: false, ...more }
+  return { addr: { ip, port: 41641 }, sources: ['map'], lastPingAgoMs: 900, lastPongAgoMs: undefined, pingedUsAgoMs: undefined, latencyMs: undefined, unanswered: 9, isBest: false, carries: 'unknown', ...more }
 }
 
 /** Four addresses tried for long, all silent. */
@@ -42,9 +42,11 @@ const TABLE: readonly (readonly [rule: string, sentence: string, evidence: PathE
   ['direct', 'direct: answered in 0.6 ms on the local network', evidence({ path: { kind: 'direct', addr: { ip: '192.168.1.7', port: 1 } }, latencyMs: 0.61 })],
   ['direct', 'direct: answered in 1.2 s on this machine', evidence({ path: { kind: 'direct', addr: { ip: '127.0.0.1', port: 1 } }, latencyMs: 1200 })],
   ['direct', 'direct: it answers over the internet', { machine: machine({ path: DIRECT }) }],
+  ['narrow-direct', 'direct: narrow path, full-size packets do not get through, and there is no relay to take them', evidence({ path: DIRECT, candidates: [candidate('203.0.113.7', { isBest: true, carries: 'small' })] })],
   ['fixed-address', 'direct: it speaks WireGuard alone, at the address that the server names', evidence({ path: DIRECT, noDirect: 'fixed' })],
   ['unproven', 'both ways: no reply to 2 pings on the direct path', evidence({ path: { ...DIRECT, kind: 'both', region: 1 }, misses: 2 })],
   ['unproven', 'both ways: the direct path is not proven at present', evidence({ path: { ...DIRECT, kind: 'both', region: 1 } })],
+  ['unproven', 'both ways: the direct path answers, and is being tried with full-size packets', evidence({ path: { ...DIRECT, kind: 'both', region: 1 }, answered: 1, candidates: [candidate('203.0.113.7', { isBest: true })] })],
   ['unproven', 'both ways: the direct path has rested and is not proven again yet', evidence({ path: { ...DIRECT, kind: 'both', region: 1 }, isActive: false })],
   ['unproven', 'both ways: no reply to 1 ping on the way through peer relay nas', evidence({ path: { ...PEER_RELAY, kind: 'both', region: 1 }, misses: 1 }, { relayDevice: 'nas' })],
   ['offline-at-rest', 'not tried: it is offline, as the server says', evidence({ path: { ...DIRECT, kind: 'both', region: 1 }, isActive: false }, { online: false })],
@@ -64,6 +66,7 @@ const TABLE: readonly (readonly [rule: string, sentence: string, evidence: PathE
   ['captive-portal', 'relayed: this network wants a sign-in on its own page first', evidence({}, {}, {}, { udp: false, captivePortal: true })],
   ['own-no-udp', 'relayed: this network blocks UDP', evidence({}, {}, {}, { udp: false })],
   ['peer-no-udp', 'relayed: its network blocks UDP, as it reported', evidence({}, { netInfo: { WorkingUDP: false } })],
+  ['narrow', 'relayed: narrow path, the direct one answers but loses full-size packets', evidence({ answered: 1, candidates: [candidate('203.0.113.7', { carries: 'small', lastPongAgoMs: 300 })] })],
   ['no-address', 'relayed: it named no address', evidence({ candidates: [] }, { endpoints: [] })],
   ['no-address', 'relayed: nothing can be sent to any of the 4 addresses that it named', evidence({ candidates: [] })],
   ['no-address', 'relayed: none of its addresses is known', { machine: machine({ candidates: [] }) }],
@@ -144,7 +147,7 @@ describe('for any evidence', () => {
     fc.record({ kind: fc.constant('both' as const), addr, region: fc.nat(20) }),
   )
   const view = fc.record({
-    addr, sources: fc.subarray(['map', 'call-me-maybe', 'ping']), lastPingAgoMs: maybe(fc.nat(9999)), lastPongAgoMs: maybe(fc.nat(9999)), pingedUsAgoMs: maybe(fc.nat(9999)), latencyMs: maybe(fc.double({ min: 0, max: 9999, noNaN: true })), unanswered: fc.nat(9), isBest: fc.boolean(),
+    addr, sources: fc.subarray(['map', 'call-me-maybe', 'ping']), lastPingAgoMs: maybe(fc.nat(9999)), lastPongAgoMs: maybe(fc.nat(9999)), pingedUsAgoMs: maybe(fc.nat(9999)), latencyMs: maybe(fc.double({ min: 0, max: 9999, noNaN: true })), unanswered: fc.nat(9), isBest: fc.boolean(), carries: fc.constantFrom('unknown' as const, 'small' as const, 'full-size' as const),
   })
   const any: fc.Arbitrary<PathEvidence> = fc.record({
     machine: fc.record({
