@@ -17,7 +17,7 @@ export const STATE_WORDS: Readonly<Record<StateName, string>> = {
 export function pathWords(peer: PeerStatus, path: PathRow | undefined): string {
   const latency = path?.latencyMs !== undefined ? `, ${milliseconds(path.latencyMs)}` : ''
   if (path?.kind === 'direct') return `Direct ${path.addr ?? ''}${latency}`
-  if (path?.kind === 'peer-relay') return `Peer relay ${path.addr ?? ''}${latency}`
+  if (path?.kind === 'peer-relay') return `Through ${path.via ?? 'peer relay'} ${path.addr ?? ''}${latency}`
   if (path?.kind === 'relay') return `Relayed, ${path.regionCode ?? path.region}${latency}`
   if (path?.kind === 'both') return `Trying direct, relayed by ${path.regionCode ?? path.region}`
   if (peer.CurAddr !== '') return `Direct ${peer.CurAddr}`

@@ -6,8 +6,9 @@
  *
  * Source: tailscale ipn/{prefs,backend}.go, ipn/ipnstate/ipnstate.go, client/tailscale/apitype (1.102.5); test/vectors/localapi.
  */
-import type { Reason, SeenPath } from '../engine/core/path/reason/evidence.ts'
+import type { Reason } from '../engine/core/path/reason/evidence.ts'
 import type { SidesRow } from '../engine/core/path/reason/sides.ts'
+import type { Path } from '../engine/core/path/types.ts'
 import type { Place } from '../engine/core/path/reason/words.ts'
 import type { CapMap, ClientVersion, DerpMap, DnsConfig, FilterRule, Location, NetInfo, Node, SshPolicy, UserProfile } from '../engine/core/tailcfg/types.ts'
 
@@ -304,7 +305,7 @@ export interface PathRow {
   readonly peer: string
   readonly name: string
   readonly ip: string
-  readonly kind: SeenPath['kind']
+  readonly kind: Path['kind']
   /** Of a UDP path; of one through a peer relay that relay's, with ":vni:N" behind it. */
   readonly addr?: string
   readonly region?: number

@@ -3,15 +3,16 @@
  * of this network, judged by core/path/reason. One source for the window, the command line and the local API.
  */
 import type { AddrPort, Prefix } from '../base/ip.ts'
-import { canonicalIp, formatAddrPort, parseAddrPort, parsePrefix } from '../base/ip.ts'
+import { canonicalIp, parseAddrPort, parsePrefix } from '../base/ip.ts'
 import type { NodePublicKey } from '../base/keys.ts'
 import { toNetInfo } from '../core/netcheck/report.ts'
 import type { NetMap } from '../core/netmap/types.ts'
-import type { OwnSide, PathEvidence, PeerSide, Reason, SeenAddr, SeenCandidate, SeenPath } from '../core/path/reason/evidence.ts'
+import type { OwnSide, PathEvidence, PeerSide, Reason } from '../core/path/reason/evidence.ts'
 import { explainPath } from '../core/path/reason/explain.ts'
 import { twoSides } from '../core/path/reason/sides.ts'
 import { placeOf } from '../core/path/reason/words.ts'
-import type { PathView } from '../core/path/types.ts'
+import type { CandidateView, Path, PathView } from '../core/path/types.ts'
+import { formatUdpAddr } from '../core/path/types.ts'
 import { addressesOf, magicDnsSuffix, shortName, trimDot } from '../core/plan/names.ts'
 import type { EndpointType, Node } from '../core/tailcfg/types.ts'
 import type { PathPage, PathRow, PathsPage } from '../../localapi/types.ts'
@@ -94,7 +95,7 @@ export class PathViews {
     const stats = dataplane.stats()
     const suffix = magicDnsSuffix(netMap.self)
     return { row: (node, view) => {
-      const { path } = view.evidence
+      const { path } = view
       const region = path.kind === 'relay' || path.kind === 'both' ? path.region : undefined
       const via = relayDevice(netMap, path)
       const own: OwnSide = { report, networks, relay: region === undefined ? undefined : { isInMap: netMap.derpMap.Regions[String(region)] !== undefined, isConnected: derp.isConnected(region) } }
@@ -104,7 +105,7 @@ export class PathViews {
         name: shortName(node, suffix),
         ip: addressesOf(node)[0] ?? '',
         kind: path.kind,
-        ...('addr' in path ? { addr: textOf({ ...path.addr, ...('vni' in path && path.vni !== undefined ? { vni: path.vni } : {}) }) } : {}),
+        ...('addr' in path ? { addr: formatUdpAddr({ ...path.addr, ...('vni' in path && path.vni !== undefined ? { vni: path.vni } : {}) }) } : {}),
         ...(region !== undefined ? { region, regionCode: regionCode(netMap.derpMap, region) } : {}),
         ...(via !== undefined ? { via } : {}),
         ...(view.latencyMs !== undefined ? { latencyMs: view.latencyMs } : {}),
@@ -131,8 +132,8 @@ function peerSide(node: Node, lastHandshakeMs: number | undefined, relayDeviceNa
 }
 
 /** The device at whose address a peer relay is: one that offers to relay goes before one that only has the address. */
-function relayDevice(netMap: NetMap, path: SeenPath): string | undefined {
-  if (path.kind !== 'peer-relay' && !(path.kind === 'both' && 'vni' in path && path.vni !== undefined)) return undefined
+function relayDevice(netMap: NetMap, path: Path): string | undefined {
+  if (path.kind !== 'peer-relay' && !(path.kind === 'both' && path.vni !== undefined)) return undefined
   const there = [...netMap.peers.values()].filter((node) => node.Endpoints?.some((text) => parseAddrPort(text)?.ip === path.addr.ip) === true)
   const offering = there.filter((node) => node.Hostinfo?.PeerRelay === true)
   const found = offering.length > 0 ? offering : there
@@ -154,17 +155,15 @@ function noView(node: Node, isConnected: boolean, nowMs: number): PathView {
 
 const NONE = { kind: 'none' } as const
 
-const textOf = (addr: SeenAddr): string => `${formatAddrPort(addr)}${addr.vni === undefined ? '' : `:vni:${addr.vni}`}`
-
-function byUse(a: SeenCandidate, b: SeenCandidate): number {
+function byUse(a: CandidateView, b: CandidateView): number {
   if (a.isBest !== b.isBest) return a.isBest ? -1 : 1
-  const ago = (one: SeenCandidate): number => one.lastPongAgoMs ?? Number.MAX_SAFE_INTEGER
+  const ago = (one: CandidateView): number => one.lastPongAgoMs ?? Number.MAX_SAFE_INTEGER
   return ago(a) - ago(b)
 }
 
-function candidateJson(one: SeenCandidate): PathFacts['candidates'][number] {
+function candidateJson(one: CandidateView): PathFacts['candidates'][number] {
   return {
-    addr: textOf(one.addr),
+    addr: formatUdpAddr(one.addr),
     place: placeOf(one.addr.ip),
     sources: one.sources,
     inUse: one.isBest,

@@ -49,7 +49,7 @@ describe('a path through a peer relay', () => {
     const path = started()
     path.handlePeerRelay(400, relayed(9), 12)
     expect(path.path).toEqual({ kind: 'peer-relay', addr: { ip: '203.0.113.9', port: 7777 }, vni: 9 })
-    expect(path.why(400)).toBe('peer relay: a node of the network forwards, answered in 12 ms; no reply yet from 1 address')
+    expect(path.why(400)).toBe('through a peer relay: answered in 12 ms; no reply yet from its only address')
     const wanted = run(path, 400, 6000)
     const toDirect = wanted.filter(({ out }) => out.kind === 'ping' && formatUdpAddr(out.to) === '198.51.100.7:41641')
     expect(toDirect.length).toBeGreaterThan(2)

@@ -6,26 +6,14 @@ import type { AddrPort, Prefix } from '../../../base/ip.ts'
 import type { NetInfo } from '../../tailcfg/types.ts'
 import type { CandidateView, Path } from '../types.ts'
 
-/** A UDP address that may lie behind a peer relay, in its session `vni`. */
-export interface SeenAddr extends AddrPort {
-  readonly vni?: number
-}
-
-/** Every kind of path that there is a reason for. */
-export type SeenPath = Path | { readonly kind: 'peer-relay'; readonly addr: AddrPort; readonly vni: number } | { readonly kind: 'both'; readonly addr: AddrPort; readonly vni?: number; readonly region: number }
-
-export interface SeenCandidate extends Omit<CandidateView, 'addr'> {
-  readonly addr: SeenAddr
-}
-
 /** What the path machine has seen itself. */
 export interface MachineEvidence {
-  readonly path: SeenPath
+  readonly path: Path
   readonly noDirect: NoDirect | undefined
   /** Round trip over the UDP path in use. */
   readonly latencyMs: number | undefined
   /** Every address known, those behind peer relays too. */
-  readonly candidates: readonly SeenCandidate[]
+  readonly candidates: readonly CandidateView[]
   /** Of them, answered within the time that an answer counts. */
   readonly answered: number
   /** Pings in a row without a pong on the UDP path in use. */

@@ -8,9 +8,10 @@
  * A rule claims nothing of a side that it has no evidence of. No sentence holds an address: those are in the evidence.
  */
 import { isLinkLocalIp, isPrivateIp, isIp4, prefixContains } from '../../../base/ip.ts'
-import type { Fact, Finding, PathEvidence, Rule, SeenCandidate, Step } from './evidence.ts'
+import type { CandidateView } from '../types.ts'
+import type { Fact, Finding, PathEvidence, Rule, Step } from './evidence.ts'
 import { opensPorts } from './evidence.ts'
-import { count, deviceOf, directOnes, formatMs, lead, noReply, placeWords, triedOnes } from './words.ts'
+import { count, directOnes, formatMs, lead, noReply, peerRelay, placeWords, triedOnes } from './words.ts'
 
 /** A handful of quick rounds: after that, silence means something. */
 const TRYING_ROUNDS = 4
@@ -44,7 +45,7 @@ const UDP_RULES: readonly Rule[] = [
   rule('unproven', (e) => {
     const { machine } = e
     if (machine.path.kind !== 'both') return undefined
-    const way = !('vni' in machine.path) || machine.path.vni === undefined ? 'the direct path' : `the way through peer relay ${deviceOf(e)}`
+    const way = machine.path.vni === undefined ? 'the direct path' : `the way through ${peerRelay(e)}`
     if (machine.misses > 0) return { sentence: `both ways: no reply to ${count(machine.misses, 'ping')} on ${way}`, evidence: [fact('Pings without a reply', String(machine.misses))] }
     const best = machine.candidates.find((one) => one.isBest)
     if (machine.isActive && machine.answered > 0 && best?.carries === 'unknown') return { sentence: `both ways: ${way} answers, and is being tried with full-size packets`, evidence: [] }
@@ -197,7 +198,7 @@ const offline = (begin: string): Finding => ({ sentence: `${begin} it is offline
 
 const latencyFact = (latencyMs: number | undefined): Fact[] => (latencyMs === undefined ? [] : [fact('Round trip', formatMs(latencyMs))])
 const knownFact = (e: PathEvidence): Fact => fact('Addresses known', String(directOnes(e).length))
-const triedFact = (tried: readonly SeenCandidate[]): Fact => fact('Addresses without a reply', String(tried.filter((one) => one.unanswered > 0).length))
+const triedFact = (tried: readonly CandidateView[]): Fact => fact('Addresses without a reply', String(tried.filter((one) => one.unanswered > 0).length))
 
 /** "relayed: no reply from any of 4 addresses". */
 const silence = (e: PathEvidence): string => `${lead(e)} ${lost(e)}${noReply(triedOnes(e).length)}`
@@ -217,7 +218,7 @@ function portMappingStep(e: PathEvidence): Step[] {
 }
 
 /** Lies in a network that this machine is in, too. */
-function isNear(one: SeenCandidate, e: PathEvidence): boolean {
+function isNear(one: CandidateView, e: PathEvidence): boolean {
   return isPrivateIp(one.addr.ip) && (e.own?.networks ?? []).some((network) => prefixContains(network, one.addr.ip))
 }
 

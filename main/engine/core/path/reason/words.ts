@@ -2,7 +2,8 @@
  * Words that several rules share: counts, round trips, where an address lies, how a path's sentence begins. Pure.
  */
 import { isIp4, isLinkLocalIp, isLoopbackIp, isPrivateIp } from '../../../base/ip.ts'
-import type { PathEvidence, SeenCandidate } from './evidence.ts'
+import type { CandidateView } from '../types.ts'
+import type { PathEvidence } from './evidence.ts'
 
 /** What kind of address it is: derived, since nobody tells. */
 export type Place = 'this-machine' | 'local-network' | 'ipv4' | 'ipv6'
@@ -33,10 +34,10 @@ export function formatMs(ms: number): string {
 }
 
 /** Addresses that are not behind a peer relay. */
-export const directOnes = ({ machine }: PathEvidence): readonly SeenCandidate[] => machine.candidates.filter((one) => one.addr.vni === undefined)
+export const directOnes = ({ machine }: PathEvidence): readonly CandidateView[] => machine.candidates.filter((one) => one.addr.vni === undefined)
 
 /** Of them, pinged at least once since they were learnt or since they last answered. */
-export const triedOnes = (e: PathEvidence): readonly SeenCandidate[] => directOnes(e).filter((one) => one.unanswered > 0 || one.latencyMs !== undefined)
+export const triedOnes = (e: PathEvidence): readonly CandidateView[] => directOnes(e).filter((one) => one.unanswered > 0 || one.latencyMs !== undefined)
 
 /** "no reply from any of 4 addresses", "no reply from its only address". */
 export function noReply(tried: number, yet = false): string {
@@ -50,7 +51,7 @@ export function lead(e: PathEvidence): string {
     case 'relay':
       return 'relayed:'
     case 'peer-relay':
-      return `through peer relay ${deviceOf(e)}: answered${latencyMs === undefined ? '' : ` in ${formatMs(latencyMs)}`};`
+      return `through ${peerRelay(e)}: answered${latencyMs === undefined ? '' : ` in ${formatMs(latencyMs)}`};`
     case 'none':
       return 'no path: its relay is not known;'
     case 'direct':
@@ -60,8 +61,8 @@ export function lead(e: PathEvidence): string {
   }
 }
 
-/** The device that relays, by its name as far as it is one. */
-export function deviceOf(e: PathEvidence): string {
+/** The peer relay, with its device's name as far as that is one. */
+export function peerRelay(e: PathEvidence): string {
   const name = e.peer?.relayDevice ?? ''
-  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(name) ? name : 'of another device'
+  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(name) ? `peer relay ${name}` : 'a peer relay'
 }
