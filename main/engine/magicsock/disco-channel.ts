@@ -17,6 +17,8 @@ export class DiscoChannel {
   #publicKey: DiscoPublicKey
   readonly #random: Random
   readonly #peers: PeerTable
+  /** Relays that we are shaking hands with: their keys are in no map. */
+  readonly #isRelay: (key: DiscoPublicKey) => boolean
   #keys: DiscoKeys
   readonly counters = {
     datagramsUnknown: 0,
@@ -34,10 +36,11 @@ export class DiscoChannel {
     discoReceived: 0,
   }
 
-  constructor(random: Random, peers: PeerTable, own: PrivateKey) {
+  constructor(random: Random, peers: PeerTable, own: PrivateKey, isRelay: (key: DiscoPublicKey) => boolean = () => false) {
     this.#publicKey = discoKey(own.publicBytes())
     this.#random = random
     this.#peers = peers
+    this.#isRelay = isRelay
     this.#keys = new DiscoKeys(own)
   }
 
@@ -54,14 +57,14 @@ export class DiscoChannel {
     return true
   }
 
-  /** A message from any peer of the map; undefined when it is something else. */
+  /** A message from any peer of the map or a relay in a handshake; undefined when it is something else. */
   open(bytes: Uint8Array): { sender: DiscoPublicKey; message: DiscoMessage } | undefined {
     if (!looksLikeDisco(bytes)) {
       this.counters.datagramsUnknown++
       return undefined
     }
     const sender = discoKey(discoSender(bytes))
-    if (this.#peers.withDisco(sender).length === 0) {
+    if (this.#peers.withDisco(sender).length === 0 && !this.#isRelay(sender)) {
       this.counters.discoUnknownSender++
       return undefined
     }
@@ -92,8 +95,8 @@ export class DiscoChannel {
     return true
   }
 
-  /** Forgets the keys of peers that left the map. */
+  /** Forgets the keys of peers that left the map, and of relays that we are done with. */
   retainKnown(): void {
-    this.#keys.retain((key) => this.#peers.withDisco(key).length > 0)
+    this.#keys.retain((key) => this.#peers.withDisco(key).length > 0 || this.#isRelay(key))
   }
 }

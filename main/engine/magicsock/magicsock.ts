@@ -20,6 +20,7 @@ import type { DiscoMessage, DiscoPing, DiscoPong } from '../core/disco/message.t
 import { encodeDisco, TX_ID_BYTES } from '../core/disco/message.ts'
 import type { NetcheckReport } from '../core/netcheck/report.ts'
 import type { PathView, UdpAddr } from '../core/path/types.ts'
+import { NO_PEER_RELAYS } from '../core/plan/peer-relays.ts'
 import type { MagicsockConfig } from '../core/plan/types.ts'
 import { openGeneve, wrapGeneve } from '../core/udprelay/geneve.ts'
 import { isStun } from '../core/stun/stun.ts'
@@ -33,6 +34,8 @@ import type { PeerEntry } from './peer-table.ts'
 import { PeerTable } from './peer-table.ts'
 import type { Endpoint, LocalInterface, MagicsockFacts, Paths, PortMapping, Relay, Resolve, Underlay } from './ports.ts'
 import type { PingAnswer } from './sent-pings.ts'
+import type { RelayMark } from './relay-client.ts'
+import { RelayClient } from './relay-client.ts'
 import { SentPings } from './sent-pings.ts'
 
 /** A pong's source field for a ping that came through a relay: this address, the region as port. */
@@ -75,6 +78,7 @@ export class Magicsock {
   readonly #sent: SentPings
   readonly #netchecker: Netchecker
   readonly #driver: PeerDriver
+  readonly #relays: RelayClient
   #facts: MagicsockFacts | undefined
   #nodeKey: NodePublicKey | undefined
   #port = 0
@@ -92,7 +96,18 @@ export class Magicsock {
   constructor(deps: MagicsockDeps) {
     this.#deps = deps
     this.#env = { ...deps.env, log: deps.env.log.part('magicsock') }
-    this.#disco = new DiscoChannel(deps.env.random, this.#peers, PrivateKey.fromRandom(deps.env.random.bytes(32)))
+    this.#disco = new DiscoChannel(deps.env.random, this.#peers, PrivateKey.fromRandom(deps.env.random.bytes(32)), (key) => this.#relays.isRelay(key))
+    this.#relays = new RelayClient({
+      env: this.#env,
+      peers: this.#peers,
+      disco: this.#disco,
+      sendUdp: (to, bytes) => deps.underlay.sendUdp(to, bytes),
+      sendRelayed: (entry, message) => this.#sendRelayed(entry, this.#regionOf(entry), message),
+      sendPing: (entry, { vni, ...addr }, mark) => this.#sendPing(entry, { kind: 'peer-relay', addr, vni: vni! }, undefined, 0, mark),
+      onFound: (entry, addr, latencyMs) => this.#driver.drive(entry, (machine, nowMs) => machine.handlePeerRelay(nowMs, addr, latencyMs)),
+      allowLoopback: () => this.#allowLoopback(),
+      isOff: () => this.#modes.alwaysDerp,
+    })
     this.#sent = new SentPings(deps.env.clock)
     this.#driver = new PeerDriver({
       env: this.#env,
@@ -104,8 +119,8 @@ export class Magicsock {
       call: (entry, region, isDoubtful) => this.#call(entry, region, isDoubtful),
       isUdpOff: () => this.#modes.alwaysDerp,
       isDirectOff: () => this.#isDirectOff(),
-      hasPeerRelay: () => false,
-      findPeerRelay: () => {},
+      hasPeerRelay: (entry) => this.#relays.hasRelayFor(entry),
+      findPeerRelay: (entry, why) => this.#relays.find(entry, why),
       allowLoopback: () => this.#allowLoopback(),
       isOpen: () => this.#isOpen,
       onPath: (view) => this.#facts?.onPath(view),
@@ -141,7 +156,7 @@ export class Magicsock {
 
   /** Ours from here on. Kept over a restart, peers answer at once, before the server has told them anything. */
   setDiscoKey(key: PrivateKey): void {
-    this.#disco.setOwn(key)
+    if (this.#disco.setOwn(key)) this.#relays.reset()
   }
 
   start(facts: MagicsockFacts): void {
@@ -195,7 +210,8 @@ export class Magicsock {
     const { added, changed, removed } = this.#peers.set(nowMs, config.peers)
     for (const entry of removed) this.#forget(entry)
     if (removed.length > 0) this.#disco.retainKnown()
-    const again = loopbackBefore === this.#allowLoopback() ? [...added, ...changed] : this.#peers.values()
+    const relaysChanged = this.#relays.setRules(config.peerRelays ?? NO_PEER_RELAYS)
+    const again = loopbackBefore === this.#allowLoopback() && !relaysChanged ? [...added, ...changed] : this.#peers.values()
     for (const entry of again) this.#driver.tellFacts(entry)
     if (!isNewMap) return
     this.#netchecker.setMap(config.derpMap)
@@ -216,6 +232,7 @@ export class Magicsock {
     const at = geneve ? { ...from, vni: geneve.vni } : from
     if (message.kind === 'ping') this.#handleUdpPing(at, sender, message)
     else if (message.kind === 'pong') this.#handlePong(sender, message, geneve ? 'peer-relay' : 'direct')
+    else if (geneve?.isControl && message.kind === 'bind-relay-challenge') this.#relays.handleControl(from, geneve.vni, sender, message)
     else this.#disco.counters.discoRefused++
   }
 
@@ -247,11 +264,15 @@ export class Magicsock {
         else this.#driver.drive(entry, (machine, nowMs) => machine.handleCallMeMaybe(nowMs, message.endpoints))
         return
       case 'call-me-maybe-via':
+        this.#relays.handleCall(entry, message.endpoint)
+        return
+      case 'allocate-relay-response':
+        this.#relays.handleAllocated(entry, message)
+        return
       case 'bind-relay':
       case 'bind-relay-challenge':
       case 'bind-relay-answer':
       case 'allocate-relay-request':
-      case 'allocate-relay-response':
         this.#disco.counters.discoRefused++
     }
   }
@@ -336,12 +357,13 @@ export class Magicsock {
   }
 
   counters(): Record<string, number> {
-    return { ...this.#disco.counters }
+    return { ...this.#disco.counters, ...this.#relays.counters }
   }
 
   stop(): void {
     this.#nodeKey = undefined
     this.#driver.stop()
+    this.#relays.reset()
     this.#cancelRestun?.()
     this.#netchecker.stop()
     this.#sent.drop(undefined, () => new EngineError('aborted', 'the engine is stopping'))
@@ -360,7 +382,9 @@ export class Magicsock {
       return
     }
     const sharing = this.#peers.withDisco(sender)
-    if (this.#disco.isRepeated(sharing[0]!, ping)) return
+    // A relay itself has nothing to ping us for.
+    if (sharing.length === 0) this.#disco.counters.discoRefused++
+    if (sharing.length === 0 || this.#disco.isRepeated(sharing[0]!, ping)) return
     const named = ping.nodeKey && nodeKey(ping.nodeKey)
     const entry = named === undefined ? (sharing.length === 1 ? sharing[0] : undefined) : sharing.find((one) => one.config.key === named)
     if (entry?.machine?.answersPing(from, ping.paddingBytes >= SIZED_PADDING_BYTES) === false) {
@@ -369,7 +393,8 @@ export class Magicsock {
     }
     const pong = this.#disco.seal(sender, { kind: 'pong', txId: ping.txId, src: from })
     if (pong) this.#sendUdp(from, pong)
-    if (entry && from.vni === undefined) this.#driver.drive(entry, (machine, nowMs) => machine.handlePing(nowMs, from))
+    if (entry && from.vni !== undefined) this.#relays.handlePing(entry, from)
+    else if (entry) this.#driver.drive(entry, (machine, nowMs) => machine.handlePing(nowMs, from))
   }
 
   #handlePong(sender: DiscoPublicKey, pong: DiscoPong, cameBy: PingAnswer['via']['kind']): void {
@@ -379,7 +404,8 @@ export class Magicsock {
       return
     }
     this.#sent.answer(ping, this.#env.clock.nowMs() - ping.sentMs)
-    const { pingId } = ping
+    const { pingId, mark } = ping
+    if (mark) this.#relays.handlePong(ping.entry, mark)
     if (pingId !== undefined) this.#driver.drive(ping.entry, (machine, nowMs) => machine.handlePong(nowMs, pingId))
   }
 
@@ -460,12 +486,12 @@ export class Magicsock {
     if ('region' in path) this.#sendPing(entry, { kind: 'relay', region: path.region }, undefined, sizeBytes)
   }
 
-  #sendPing(entry: PeerEntry, via: PingAnswer['via'], pingId: number | undefined, sizeBytes: number): void {
+  #sendPing(entry: PeerEntry, via: PingAnswer['via'], pingId: number | undefined, sizeBytes: number, mark?: RelayMark): void {
     if (this.#nodeKey === undefined) return
     const txId = this.#env.random.bytes(TX_ID_BYTES)
     const bare: DiscoPing = { kind: 'ping', txId, nodeKey: keyBytes(this.#nodeKey), paddingBytes: 0 }
     const paddingBytes = Math.max(0, sizeBytes - DISCO_OVERHEAD_BYTES - encodeDisco(bare).length)
-    this.#sent.note(toHex(txId), { entry, via, sentMs: this.#env.clock.nowMs(), pingId })
+    this.#sent.note(toHex(txId), { entry, via, sentMs: this.#env.clock.nowMs(), pingId, ...(mark ? { mark } : {}) })
     const message = { ...bare, paddingBytes }
     if (via.kind === 'relay') this.#sendRelayed(entry, via.region, message)
     else {
@@ -484,6 +510,11 @@ export class Magicsock {
     if (sealed) this.#deps.relay.send(region, entry.config.key, sealed)
   }
 
+  /** Where a node is reached over DERP; 0 = nowhere. */
+  #regionOf({ config, heardRegion }: PeerEntry): number {
+    return config.homeDerp === 0 ? heardRegion : config.homeDerp
+  }
+
   #isDirectOff(): boolean {
     return this.#modes.alwaysDerp || this.#modes.neverDirectUdp
   }
@@ -495,6 +526,7 @@ export class Magicsock {
 
   #forget(entry: PeerEntry): void {
     this.#driver.forget(entry)
+    this.#relays.forget(entry)
     this.#callsWaiting.delete(entry)
     this.#sent.drop(entry, () => new EngineError('no-such-peer', 'the peer left the network map'))
     this.#restunWhileActive()

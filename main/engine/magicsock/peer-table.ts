@@ -117,5 +117,5 @@ function isSame(a: MagicsockPeer, b: MagicsockPeer): boolean {
   const sameEndpoints =
     a.endpoints === b.endpoints ||
     (a.endpoints.length === b.endpoints.length && a.endpoints.every((one, i) => one.ip === b.endpoints[i]!.ip && one.port === b.endpoints[i]!.port))
-  return sameEndpoints && a.disco === b.disco && a.homeDerp === b.homeDerp && a.expired === b.expired && a.name === b.name && a.ip === b.ip && a.id === b.id && a.wireGuardOnly === b.wireGuardOnly
+  return sameEndpoints && a.disco === b.disco && a.homeDerp === b.homeDerp && a.expired === b.expired && a.name === b.name && a.ip === b.ip && a.id === b.id && a.wireGuardOnly === b.wireGuardOnly && a.canPeerRelay === b.canPeerRelay
 }

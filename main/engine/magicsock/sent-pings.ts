@@ -5,6 +5,7 @@
 import type { Clock } from '../base/env.ts'
 import { EngineError } from '../base/errors.ts'
 import type { Path } from '../core/path/types.ts'
+import type { RelayMark } from './relay-client.ts'
 import type { PeerEntry } from './peer-table.ts'
 
 /** Longer than any pong is waited for. */
@@ -24,6 +25,8 @@ export interface SentPing {
   readonly sentMs: number
   /** The path machine's number; undefined for a ping that only an ask waits for. */
   readonly pingId: number | undefined
+  /** Of a ping of a handshake through a peer relay. */
+  readonly mark?: RelayMark
 }
 
 interface Ask {

@@ -16,6 +16,7 @@ export interface Policy {
   tagOwners?: Record<string, string[]>
   hosts?: Record<string, string>
   acls: { action: 'accept'; proto?: string; src: string[]; dst: string[] }[]
+  grants?: { src: string[]; dst: string[]; ip?: string[]; app?: Record<string, unknown[]> }[]
 }
 
 export const ALLOW_ALL: Policy = { acls: [{ action: 'accept', src: ['*'], dst: ['*:*'] }] }

@@ -14,6 +14,7 @@ export interface PeerStatus {
   TailscaleIPs: string[] | null
   Addrs: string[] | null
   CurAddr: string
+  PeerRelay: string
   PeerAPIURL: string[] | null
   Relay: string
   Online: boolean
@@ -43,6 +44,7 @@ export interface PingResult {
   Err: string
   LatencySeconds: number
   Endpoint: string
+  PeerRelay: string
   DERPRegionID: number
   DERPRegionCode: string
   PeerAPIPort: number

@@ -39,7 +39,10 @@ export function discoSender(b: Uint8Array): Uint8Array {
   return b.subarray(6, NONCE_AT)
 }
 
-/** Box keys to peers' disco keys, so that the curve is computed once a peer. Bounded by `retain`. */
+/** More than a network has peers; beyond it the oldest key is computed anew when it is needed. */
+const MAX_KEPT = 20_000
+
+/** Box keys to peers' disco keys, so that the curve is computed once a peer. `retain` drops those of whoever left. */
 export class DiscoKeys {
   readonly #privateKey: PrivateKey
   readonly #byPeer = new Map<DiscoPublicKey, Uint8Array | 'unusable'>()
@@ -53,6 +56,7 @@ export class DiscoKeys {
     let key = this.#byPeer.get(peer)
     if (key === undefined) {
       key = boxKey(this.#privateKey.bytes(), keyBytes(peer)) ?? 'unusable'
+      if (this.#byPeer.size >= MAX_KEPT) this.#byPeer.delete(this.#byPeer.keys().next().value!)
       this.#byPeer.set(peer, key)
     }
     return key === 'unusable' ? undefined : key

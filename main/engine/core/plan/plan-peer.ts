@@ -16,6 +16,7 @@ import { isZeroKey, parseDiscoKey, parseNodeKey } from '../../base/keys.ts'
 import { ZERO_TIME } from '../tailcfg/types.ts'
 import type { Node } from '../tailcfg/types.ts'
 import { addressesOf, shortName } from './names.ts'
+import { RELAY_CAPVER } from './peer-relays.ts'
 import type { DataplanePeer, MagicsockPeer } from './types.ts'
 
 /** All beside the node that its plan depends on. */
@@ -53,6 +54,7 @@ export function planPeer(node: Node, context: PeerContext, before: PeerPlan | un
     id: node.ID, key: key!, disco: isBare ? undefined : disco, endpoints, homeDerp: isBare ? 0 : homeDerp, ip: addressesOf(node)[0] ?? '',
     name: shortName(node, context.suffix), expired: false,
     ...(isBare ? { wireGuardOnly: true } : {}),
+    ...(!isBare && (node.Cap ?? 0) >= RELAY_CAPVER ? { canPeerRelay: true } : {}),
   }
   return {
     usable: key !== undefined && !isZeroKey(key) && node.Expired !== true && isReachable && !isMasqueraded(node),
@@ -138,7 +140,7 @@ function sameDataplane(a: DataplanePeer, b: DataplanePeer): boolean {
 
 function sameMagicsock(a: MagicsockPeer, b: MagicsockPeer): boolean {
   return a.id === b.id && a.key === b.key && a.disco === b.disco && a.homeDerp === b.homeDerp && a.ip === b.ip && a.name === b.name
-    && a.expired === b.expired && a.wireGuardOnly === b.wireGuardOnly
+    && a.expired === b.expired && a.wireGuardOnly === b.wireGuardOnly && a.canPeerRelay === b.canPeerRelay
     && a.endpoints.length === b.endpoints.length && a.endpoints.every((at, i) => at.ip === b.endpoints[i]!.ip && at.port === b.endpoints[i]!.port)
 }
 

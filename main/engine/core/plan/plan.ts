@@ -12,6 +12,7 @@ import { compileFilter } from '../filter/compile.ts'
 import type { CompiledFilter } from '../filter/compile.ts'
 import { addressesOf, magicDnsSuffix } from './names.ts'
 import { PeerLists } from './peer-lists.ts'
+import { PeerRelays } from './peer-relays.ts'
 import { canonical, sameItems } from './plan-peer.ts'
 import type { DataplaneConfig, FilterTable, MagicsockConfig } from './types.ts'
 
@@ -48,6 +49,7 @@ const REFUSED: CompiledFilter = { matches: [], problems: ['the rules would let i
 /** Makes plans and keeps what it worked out for peers and rules that stayed the same (`===`). */
 export class Planner {
   readonly #peers = new PeerLists()
+  readonly #relays = new PeerRelays()
   #last: Plan = EMPTY_PLAN
   #filterKey: readonly (readonly FilterRule[])[] = []
   #filterPeers: ReadonlyMap<number, Node> | undefined
@@ -68,7 +70,7 @@ export class Planner {
     const last = this.#last
     const plan: Plan = {
       dataplane: keep(last.dataplane, { selfAddresses: keepTexts(last.dataplane.selfAddresses, selfAddresses), peers: this.#peers.dataplane, filter: filterTable(filter, netMap, prefs, last.dataplane.filter) }),
-      magicsock: keep(last.magicsock, { peers: this.#peers.magicsock, derpMap: netMap.derpMap, lastHome: netMap.self.HomeDERP ?? 0 }),
+      magicsock: keep(last.magicsock, { peers: this.#peers.magicsock, derpMap: netMap.derpMap, lastHome: netMap.self.HomeDERP ?? 0, peerRelays: this.#relays.update(netMap) }),
       problems: filter.problems,
       filterRefused,
       nextExpiryMs: this.#peers.nextExpiryMs,

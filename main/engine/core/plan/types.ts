@@ -5,6 +5,7 @@
 import type { AddrPort } from '../../base/ip.ts'
 import type { DiscoPublicKey, NodePublicKey } from '../../base/keys.ts'
 import type { DerpMap, NodeId } from '../tailcfg/types.ts'
+import type { PeerRelayRules } from './peer-relays.ts'
 
 /** A peer as the data plane sees it. */
 export interface DataplanePeer {
@@ -56,6 +57,8 @@ export interface MagicsockPeer {
   readonly expired: boolean
   /** Bare WireGuard at the first of its endpoints: it knows neither disco nor relays. */
   readonly wireGuardOnly?: boolean
+  /** New enough for paths through peer relays. */
+  readonly canPeerRelay?: boolean
 }
 
 export interface MagicsockConfig {
@@ -63,4 +66,6 @@ export interface MagicsockConfig {
   readonly derpMap: DerpMap
   /** Region at which others believe us to be at home; absent or 0 = none. A restart keeps it, so that they still find us. */
   readonly lastHome?: number
+  /** Absent: no node relays for us, or may ask us to. */
+  readonly peerRelays?: PeerRelayRules
 }
