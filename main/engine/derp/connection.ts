@@ -92,6 +92,16 @@ export class DerpConnection implements DerpSink {
     return this.#phase === 'open'
   }
 
+  /** The relay has let us in, now or before it ended. */
+  get hasLoggedIn(): boolean {
+    return this.#infoSeen
+  }
+
+  /** When anything came from the relay last, monotonic. */
+  get heardAtMs(): number {
+    return this.#lastReadMs
+  }
+
   /** Writes SendPacket frames, owned from here on; what does not fit is dropped whole frames at a time. */
   sendFrames(frames: Uint8Array): void {
     if (this.#phase === 'ended') return

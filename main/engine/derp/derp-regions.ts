@@ -13,6 +13,8 @@ import type { NodePublicKey, PrivateKey } from '../base/keys.ts'
 import { keyBytes, nodeKey } from '../base/keys.ts'
 import { encodeSendPacket, FRAME_HEADER_BYTES, PACKET_OVERHEAD_BYTES } from '../core/derp/frame.ts'
 import type { DerpMap, DerpNode, DerpRegion } from '../core/tailcfg/types.ts'
+import type { Latency } from './latency-check.ts'
+import { measureLatency } from './latency-check.ts'
 import type { DerpFacts, Dial } from './ports.ts'
 import { RegionLink } from './region-link.ts'
 
@@ -133,6 +135,17 @@ export class DerpRegions {
 
   isConnected(region: number): boolean {
     return this.#links.get(region)?.isConnected === true
+  }
+
+  /** When a frame came from a relay of the region last, monotonic; undefined: never since its connection was wanted. */
+  heardAtMs(region: number): number | undefined {
+    return this.#links.get(region)?.heardAtMs
+  }
+
+  /** Round trip of an HTTPS exchange with the first relay of the region that can be reached, after TLS. Rejects. */
+  latencyOf(region: DerpRegion, timeoutMs: number): Promise<Latency> {
+    const rule = this.#plainHttp
+    return measureLatency({ env: this.#env, dial: this.#dial }, region, typeof rule === 'function' ? rule : () => rule, timeoutMs)
   }
 
   counters(): Record<string, number> {

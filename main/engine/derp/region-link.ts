@@ -60,6 +60,8 @@ export class RegionLink {
   #queuedBytes = 0
   #attempt = 0
   #why = 'not used yet'
+  /** Of connections that have ended. */
+  #heardAtMs: number | undefined
   #dropped = 0
 
   constructor(env: Env, dial: Dial, options: LinkOptions, facts: LinkFacts) {
@@ -71,6 +73,11 @@ export class RegionLink {
 
   get isConnected(): boolean {
     return this.#connection?.isOpen === true
+  }
+
+  /** When a frame came from a relay of the region last, monotonic. */
+  get heardAtMs(): number | undefined {
+    return this.isConnected ? this.#connection!.heardAtMs : this.#heardAtMs
   }
 
   /** State and reason for a person. */
@@ -217,6 +224,7 @@ export class RegionLink {
 
   #ended(connection: DerpConnection, why: string): void {
     this.#dropped += connection.droppedPackets
+    if (connection.hasLoggedIn) this.#heardAtMs = connection.heardAtMs
     if (this.#connection !== connection) return
     this.#connection = undefined
     if (this.#phase === 'stopped' || this.#phase === 'resting') return

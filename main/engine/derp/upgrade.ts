@@ -14,7 +14,13 @@ const MAX_REPLY_BYTES = 16_384
 /** The request's bytes; `idealNode` is the name of the region's first node when another one is dialled. */
 export function upgradeRequest(host: string, idealNode: string | undefined): Uint8Array {
   const ideal = idealNode === undefined || !/^[\x21-\x7e]{1,128}$/.test(idealNode) ? '' : `Ideal-Node: ${idealNode}\r\n`
-  return ascii(`GET /derp HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: bowline\r\nUpgrade: DERP\r\nConnection: Upgrade\r\n${ideal}\r\n`)
+  return ascii(`GET /derp HTTP/1.1\r\nHost: ${hostHeader(host)}\r\nUser-Agent: bowline\r\nUpgrade: DERP\r\nConnection: Upgrade\r\n${ideal}\r\n`)
+}
+
+/** A host as the Host header writes it; what could not be a host is left out. */
+export function hostHeader(host: string): string {
+  const clean = host.replace(/[^\x21-\x7e]/g, '')
+  return clean.includes(':') && !clean.startsWith('[') ? `[${clean}]` : clean
 }
 
 export type UpgradeReply =
