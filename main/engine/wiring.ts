@@ -14,6 +14,8 @@ import { formatAddrPort, type AddrPort } from './base/ip.ts'
 import { makeLog, type LogLevel } from './base/log.ts'
 import { Control } from './control/control.ts'
 import { Dataplane } from './dataplane/dataplane.ts'
+import { portalTargets } from './core/netcheck/captive-portal.ts'
+import type { DerpMap } from './core/tailcfg/types.ts'
 import { DerpRegions } from './derp/derp-regions.ts'
 import { ClockWatch } from './health/clock-watch.ts'
 import { Health } from './health/health.ts'
@@ -30,6 +32,7 @@ import type { KeyKeeper } from './io/key-keeper.ts'
 import { MemoryStore } from './io/memory-store.ts'
 import { loadNative } from './io/native.ts'
 import { Outside } from './io/outside.ts'
+import { probePortal } from './io/portal-probe.ts'
 import { systemRandom } from './io/random.ts'
 import { resolveHost } from './io/resolve.ts'
 import { openPort, openSearch, routerHttp } from './io/router-access.ts'
@@ -39,6 +42,7 @@ import { StateKeys } from './io/state-keys.ts'
 import { lockStateDir } from './io/state-lock.ts'
 import { keepMemorySmall } from './io/memory.ts'
 import { Store } from './io/store.ts'
+import { systemHasIpv6 } from './io/system-ipv6.ts'
 import { zstdDecompress } from './io/zstd.ts'
 import { Magicsock } from './magicsock/magicsock.ts'
 import { Netmon } from './netmon/netmon.ts'
@@ -112,7 +116,11 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     off: flag('TS_DISABLE_PORTMAPPER') ? 'switched off for this engine' : ways === 'off' ? 'the server allows no UDP' : undefined,
     upnp: ways === 'all' && !flag('TS_DISABLE_UPNP'),
   })
-  const magicsock = new Magicsock({ env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: outside.resolve, portMapping: portmap })
+  const findPortal = (map: DerpMap, home: number): Promise<boolean | undefined> => probePortal(portalTargets(map, home, hostOf(backend.views.prefs().ControlURL)), clock.wallMs())
+  const magicsock = new Magicsock({
+    env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: outside.resolve, portMapping: portmap,
+    netcheck: { portal: findPortal, httpsLatency: (region, timeoutMs) => derp.latencyOf(region, timeoutMs), osHasIpv6: systemHasIpv6 },
+  })
   const control = new Control({
     env, dial: outside.dial, http: outside.fetch, noteReached: outside.noteReached, peekDate: outside.peekDate, keptKeys: outside.keptKeys,
     noteServerTime: clockWatch.noteServerTime, http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
@@ -176,7 +184,14 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     control.reconnect('the certificates to trust were changed', true)
     derp.handleNetworkChange('the certificates to trust were changed')
   })
-  control.start(up.control)
+  magicsock.setServerReachable(false)
+  control.start({
+    ...up.control,
+    onState: (state) => {
+      magicsock.setServerReachable(state.kind === 'running')
+      up.control.onState(state)
+    },
+  })
   stops.push(() => control.stop())
   netmon.start({
     onChange: ({ state, why, major }) => {
@@ -196,6 +211,10 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     socks5: socks5 && formatAddrPort(socks5), http: httpProxy && formatAddrPort(httpProxy),
   })
   return { socketPath: options.socketPath, udpPort: port, socks5, httpProxy, failed, stop: unwind }
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).hostname : ''
 }
 
 /** Another UDP port; the old one stays when there is none to be had. */

@@ -29,6 +29,7 @@ import type {
   WarningText,
   WhoIsResponse,
 } from './types.ts'
+import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
 import type { ClientVersion, DerpMap, DnsConfig, DnsResolver, FilterRule, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
 
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
@@ -151,7 +152,8 @@ export const METHODS = {
   conn25: lacking('conn25/state', ['GET'], 'read', 'absent'),
 
   journal: row<void, JournalPage>('bowline/journal', ['GET'], 'write'),
-  netcheck: row<void, unknown>('bowline/netcheck', ['GET', 'POST'], 'read'),
+  /** ?full=false: of home and the nearest relays alone. */
+  netcheck: row<void, NetcheckJson>('bowline/netcheck', ['GET', 'POST'], 'read'),
   path: row<void, PathPage>('bowline/path', ['GET'], 'read'),
   paths: row<void, PathsPage>('bowline/paths', ['GET'], 'read'),
   netMap: row<void, unknown>('bowline/netmap', ['GET'], 'read'),

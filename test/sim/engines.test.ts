@@ -47,10 +47,10 @@ suite(`engines on simulated servers${hasAddon ? '' : ' (the native add-on is not
   test('a netcheck names the relay, its round trip and the address seen outside', async () => {
     const [ada] = await lab.pair()
     expect(await ada.api.call('netcheck', { method: 'POST' })).toMatchObject({
-      udp: true,
-      preferredDerp: lab.derp.region,
-      regionLatencyMs: { [lab.derp.region]: expect.any(Number) },
-      globalV4: { ip: '127.0.0.1', port: ada.udpPort },
+      UDP: true,
+      PreferredDERP: lab.derp.region,
+      RegionLatency: { [lab.derp.region]: expect.any(Number) },
+      GlobalV4: `127.0.0.1:${ada.udpPort}`,
     })
   })
 

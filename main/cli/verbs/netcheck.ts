@@ -1,21 +1,31 @@
 /**
- * bowline netcheck: what the network here lets through, as the engine measures it.
+ * bowline netcheck: what the network here lets through, as the engine measures it, as a verdict and the facts behind it.
  */
+import type { NetcheckJson } from '../../engine/core/netcheck/report.ts'
 import type { DerpMap } from '../../engine/core/tailcfg/types.ts'
 import { EXIT } from '../exit.ts'
 import type { Context, Verb } from '../verb.ts'
 import { pause } from '../pause.ts'
 import { printJson, printJsonLine } from '../verb.ts'
 import { noWords } from '../words-given.ts'
-import { printable, table } from '../text.ts'
+import { printable, styled, table } from '../text.ts'
+
+const NOT_CONNECTED = 'Nothing was measured: the relays are known only while connected.'
 
 export const netcheck: Verb = {
   name: 'netcheck',
   group: 'Find out why',
   summary: 'measure the network: UDP, addresses seen outside, relays',
   usage: '[--every TIME]',
-  help: 'Asks the engine to measure now. Relays are measured only while connected: before that none is known.',
-  json: "the engine's report; with --every one a line",
+  help:
+    'Asks the engine to measure now, over the sockets that it uses for everything else. Relays are measured only while connected: before that none is known.\n' +
+    'With --every the first measurement is of all relays, later ones of the home relay and the nearest, and of all every five minutes.',
+  json: "the engine's report, its fields named as by the official command; with --every one a line",
+  examples: [
+    ['bowline netcheck', 'what this network lets through'],
+    ['bowline netcheck --every=5s', 'again and again, until Ctrl-C'],
+    ['bowline netcheck --json', 'for programs'],
+  ],
   flags: {
     every: { kind: 'duration', help: 'measure again and again, with this time between; until Ctrl-C', initial: '0s' },
     format: { kind: 'choice', help: 'as the official command has it', choices: ['json', 'json-line'] },
@@ -25,11 +35,12 @@ export const netcheck: Verb = {
     noWords('netcheck', args)
     const everyMs = args.durationMs('every')
     const asLines = args.text('format') === 'json-line' || everyMs > 0
-    for (;;) {
-      const report = await api.call('netcheck', everyMs > 0 ? { signal: terminal.interrupted } : {})
+    for (let full = true; ; full = false) {
+      const report = await api.call('netcheck', { query: { full: String(full) }, ...(everyMs > 0 ? { signal: terminal.interrupted } : {}) })
+      const map = await api.call('derpMap')
       if (json || args.has('format')) (asLines ? printJsonLine : printJson)(terminal, report)
-      else terminal.out(`${describe(report as Report, await api.call('derpMap'))}\n`)
-      if (everyMs === 0) return EXIT.ok
+      else terminal.out(`${describe(report, map)}\n`)
+      if (everyMs === 0) return hasRelays(map) ? EXIT.ok : EXIT.notConnected
       await pause(everyMs, terminal.interrupted)
       if (terminal.interrupted.aborted) return EXIT.ok
       if (!json) terminal.out('\n')
@@ -37,38 +48,72 @@ export const netcheck: Verb = {
   },
 }
 
-/** What is shown of the engine's report; anything may be missing before the first measurement. */
-export interface Report {
-  readonly udp?: boolean
-  readonly ipv4?: boolean
-  readonly ipv6?: boolean
-  readonly osHasIpv6?: boolean
-  readonly mappingVariesByDestIp?: boolean | null
-  readonly preferredDerp?: number
-  readonly regionLatencyMs?: Readonly<Record<string, number>>
-  readonly globalV4?: { readonly ip: string; readonly port: number }
-  readonly globalV6?: { readonly ip: string; readonly port: number }
-}
-
-/** The report in words, the relays nearest first. */
-export function describe(report: Report | null, map: DerpMap | null): string {
-  if (!report || report.udp === undefined) return 'Nothing was measured: the relays are known only while connected.'
-  const relayName = (id: string): string => printable(map?.Regions[id]?.RegionName || `relay ${id}`)
-  const seen = (at: Report['globalV4']): string => (at ? `, seen outside as ${at.ip.includes(':') ? `[${at.ip}]` : at.ip}:${at.port}` : '')
-  const latencies = Object.entries(report.regionLatencyMs ?? {}).sort(([, a], [, b]) => a - b)
-  const home = String(report.preferredDerp ?? 0)
+/** The report in words: the verdict, the facts, the relays nearest first. */
+export function describe(report: NetcheckJson, map: DerpMap | null): string {
+  if (!hasRelays(map)) return NOT_CONNECTED
   const facts: [string, string][] = [
-    ['UDP', report.udp ? 'gets out' : 'does not get out: everything goes through a relay'],
-    ['IPv4', report.ipv4 ? `works${seen(report.globalV4)}` : 'does not work'],
-    ['IPv6', report.ipv6 ? `works${seen(report.globalV6)}` : report.osHasIpv6 ? 'does not get out, though this system has it' : 'is off on this system'],
-    ['NAT', natWords(report.mappingVariesByDestIp)],
-    ['Home relay', home === '0' ? 'none yet' : relayName(home)],
+    ['UDP', report.UDP ? 'gets out' : 'does not get out'],
+    ['IPv4', family(report.IPv4, report.GlobalV4, report.IPv4CanSend ? 'no answer' : 'nothing can be sent')],
+    ['IPv6', family(report.IPv6, report.GlobalV6, report.OSHasIPv6 ? (report.IPv6CanSend ? 'no answer' : 'this system has it, this network does not') : 'is off on this system')],
+    ['NAT', natWords(report.MappingVariesByDestIP)],
+    ['Port mapping', portMapWords(report)],
+    ['Sign-in page', portalWords(report)],
+    ['Home relay', report.PreferredDERP === 0 ? 'none yet' : relayName(map, String(report.PreferredDERP))],
   ]
-  const relays = latencies.map(([id, ms]): [string, string] => [`  ${relayName(id)}`, `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`])
-  return table([...facts, ...(relays.length > 0 ? [['Round trips to relays', ''] as [string, string], ...relays] : [])])
+  return `${styled('strong', verdict(report))}\n\n${table([...facts, ['Relays, by round trip', ''], ...relayRows(report, map)])}`
 }
 
-function natWords(varies: boolean | null | undefined): string {
-  if (varies === undefined || varies === null) return 'not known: it takes answers from two relays'
-  return varies ? 'gives each destination its own port (hard: direct paths need the other side to be easy)' : 'keeps one port for all destinations (easy)'
+function hasRelays(map: DerpMap | null): map is DerpMap {
+  return map !== null && Object.keys(map.Regions ?? {}).length > 0
+}
+
+/** One sentence of what it means, and what would help. */
+function verdict(report: NetcheckJson): string {
+  if (report.CaptivePortal === true) return 'This network holds traffic back until somebody signs in. Open any web page in a browser and sign in there.'
+  const measured = Object.keys(report.RegionLatency).length > 0
+  if (!report.UDP && !measured) return 'No relay answers in any way. Check that this computer is online.'
+  if (!report.UDP) return 'This network lets no UDP out, so everything goes through a relay: it works, only slower. Another network, or UDP allowed out of this one, makes direct paths possible.'
+  if (report.MappingVariesByDestIP !== true) return 'Direct paths are possible from this network.'
+  if (report.UPnP === true || report.PMP === true || report.PCP === true) return 'Direct paths are possible from this network: its router is a hard one, but it passes on ports when asked.'
+  return 'Direct paths from this network work only with devices whose own network is easy: the router here gives each destination its own port.'
+}
+
+function family(works: boolean, seen: string, otherwise: string): string {
+  return works ? `works${seen === '' ? '' : `, seen outside as ${seen}`}` : otherwise
+}
+
+function natWords(varies: boolean | null): string {
+  if (varies === null) return 'not known: it takes answers from two relays'
+  return varies ? 'gives each destination its own port (hard)' : 'keeps one port for all destinations (easy)'
+}
+
+function portMapWords({ UPnP, PMP, PCP }: NetcheckJson): string {
+  if (UPnP === null && PMP === null && PCP === null) return 'not asked'
+  const offered = [UPnP === true ? 'UPnP' : '', PMP === true ? 'NAT-PMP' : '', PCP === true ? 'PCP' : ''].filter((name) => name !== '')
+  return offered.length > 0 ? offered.join(', ') : 'the router offers none'
+}
+
+function portalWords({ UDP, CaptivePortal }: NetcheckJson): string {
+  if (CaptivePortal === null) return UDP ? 'none: UDP gets out' : 'not known: no relay could be asked'
+  return CaptivePortal ? 'somebody has to sign in' : 'none'
+}
+
+function relayName(map: DerpMap, id: string): string {
+  return printable(map.Regions[id]?.RegionName || map.Regions[id]?.RegionCode || `relay ${id}`)
+}
+
+function relayRows(report: NetcheckJson, map: DerpMap): [string, string][] {
+  const far = Number.POSITIVE_INFINITY
+  const { RegionLatency, HTTPSLatency = {} } = report
+  const ids = Object.keys(map.Regions).toSorted((a, b) => {
+    const [one, other] = [RegionLatency[a] ?? far, RegionLatency[b] ?? far]
+    return one === other ? Number(a) - Number(b) : one < other ? -1 : 1
+  })
+  return ids.map((id): [string, string] => {
+    const nanoseconds = RegionLatency[id]
+    if (nanoseconds === undefined) return [`  ${relayName(map, id)}`, 'no answer']
+    const ms = nanoseconds / 1e6
+    const how = report.UDP ? '' : HTTPSLatency[id] === nanoseconds ? ', by HTTPS' : ', by ICMP'
+    return [`  ${relayName(map, id)}`, `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms${how}`]
+  })
 }

@@ -31,7 +31,7 @@ import type { Model } from './model.ts'
 import { networkWarnings } from './network-warnings.ts'
 import { PeerSessions } from './peer-sessions.ts'
 import { ping } from './ping.ts'
-import type { BackendDeps, BackendFacts, ControlState, ProxyAnswer } from './ports.ts'
+import type { BackendDeps, BackendFacts, ControlState, NetworkPort, ProxyAnswer } from './ports.ts'
 import { applyMask, changedFields, parsePrefs } from './prefs.ts'
 import { ProxyDoor } from './proxy.ts'
 import { Profiles } from './profiles.ts'
@@ -226,8 +226,9 @@ export class Backend {
     return ping({ clock: this.#deps.env.clock, model: this.#model, dataplane: this.#deps.dataplane, magicsock: this.#deps.magicsock }, ip, type, sizeBytes)
   }
 
-  netcheck(): Promise<unknown> {
-    return this.#deps.magicsock.netcheck()
+  /** What the network here lets through, and which relay is home. */
+  get network(): NetworkPort {
+    return this.#deps.magicsock
   }
 
   /** Adds a watcher; its first message, if the mask asks for one, is written before this returns. */

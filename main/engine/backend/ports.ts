@@ -7,6 +7,7 @@ import type { AddrPort } from '../base/ip.ts'
 import type { DiscoPublicKey, NodePublicKey, PrivateKey } from '../base/keys.ts'
 import type { ErrorCode } from '../base/errors.ts'
 import type { Env } from '../base/env.ts'
+import type { NetcheckReport } from '../core/netcheck/report.ts'
 import type { DerpMap, DisplayMessage, EndpointType, Hostinfo, NetInfo, UserProfile } from '../core/tailcfg/types.ts'
 import type { NetMapDelta } from '../core/netmap/types.ts'
 import type { DataplaneConfig, MagicsockConfig } from '../core/plan/types.ts'
@@ -81,7 +82,16 @@ export interface DiscoPong {
   readonly via: Extract<Path, { kind: 'direct' | 'peer-relay' | 'relay' }>
 }
 
-export interface MagicsockPort {
+export interface NetworkPort {
+  /** A look that starts now; `full`: at every region. */
+  netcheck(full: boolean): Promise<NetcheckReport>
+  /** Prefers a region as home relay while it answers; 0 = no more. */
+  forceHome(region: number): void
+  /** Another home relay until the next look; false when there is none. */
+  pickNewHome(): boolean
+}
+
+export interface MagicsockPort extends NetworkPort {
   readonly discoKey: DiscoPublicKey
   setDiscoKey(key: PrivateKey): void
   setNodeKey(key: NodePublicKey | undefined): void
@@ -91,7 +101,6 @@ export interface MagicsockPort {
   pathTo(peer: NodePublicKey): PathView | undefined
   /** This machine's own network: the last report, if there is one, and the addresses of its interfaces. */
   network(): { readonly report: NetcheckReport | undefined; readonly interfaces: readonly { readonly ip: string; readonly prefix?: number }[] }
-  netcheck(): Promise<unknown>
   handleNetworkChange(why: string, major: boolean): void
 }
 

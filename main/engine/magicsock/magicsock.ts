@@ -32,7 +32,7 @@ import { Netchecker } from './netchecker.ts'
 import { PeerDriver } from './peer-driver.ts'
 import type { PeerEntry } from './peer-table.ts'
 import { PeerTable } from './peer-table.ts'
-import type { Endpoint, LocalInterface, MagicsockFacts, Paths, PortMapping, Relay, Resolve, Underlay } from './ports.ts'
+import type { Endpoint, LocalInterface, MagicsockFacts, NetcheckPorts, Paths, PortMapping, Relay, Resolve, Underlay } from './ports.ts'
 import type { PingAnswer } from './sent-pings.ts'
 import type { RelayMark } from './relay-client.ts'
 import { RelayClient } from './relay-client.ts'
@@ -51,8 +51,6 @@ const LARGEST_DATAGRAM_BYTES = 1280 + 32
 /** Padding from which on a ping counts as one that tests what size gets through. */
 const SIZED_PADDING_BYTES = 1000
 const MAX_PING_BYTES = 65_467
-/** A relay that cannot be reached is lost again and again: no more than one look at the network in this time. */
-const HOME_LOST_CHECK_MS = 5000
 
 export interface MagicsockDeps {
   readonly env: Env
@@ -63,6 +61,7 @@ export interface MagicsockDeps {
   readonly resolve?: Resolve
   /** Absent: nobody is asked for ports. */
   readonly portMapping?: PortMapping
+  readonly netcheck?: NetcheckPorts
 }
 
 export interface MagicsockModes {
@@ -137,7 +136,9 @@ export class Magicsock {
         underlay: deps.underlay,
         interfaces: deps.interfaces,
         resolve: deps.resolve,
-        isRelayConnected: (region) => deps.relay.isConnected?.(region) === true,
+        ports: deps.netcheck ?? {},
+        isReady: () => this.#nodeKey !== undefined && this.#port !== 0,
+        heardAtMs: (region) => deps.relay.heardAtMs?.(region),
       },
       {
         onReport: () => this.#addressesFresh(),
@@ -289,7 +290,9 @@ export class Magicsock {
 
   /** Only 'unreachable' says something about a path. */
   handleSendError(to: AddrPort, code: string): void {
-    if (code === 'unreachable') this.#driver.handleUnreachable(this.#peers.values(), to)
+    if (code !== 'unreachable') return
+    this.#driver.handleUnreachable(this.#peers.values(), to)
+    this.#netchecker.handleUnreachable(to)
   }
 
   handlePeerGone(region: number, peer: NodePublicKey): void {
@@ -308,12 +311,25 @@ export class Magicsock {
     this.#check(major, why, major)
   }
 
-  /** The home relay's connection was lost: perhaps another region should be home. */
+  /** The connections to relays: a home that is lost may have to move. */
   handleRelayState(region: number, state: 'connecting' | 'connected' | 'lost'): void {
     if (state === 'connected') this.#afterMove.handleRelayOpened(region)
-    if (state !== 'lost' || region !== this.#netchecker.home) return
-    const agoMs = this.#env.clock.nowMs() - this.#netchecker.lastRunMs
-    if (agoMs >= HOME_LOST_CHECK_MS) this.#check(true, 'the home relay was lost')
+    this.#netchecker.handleRelayState(region, state)
+  }
+
+  /** While the server cannot tell peers of another home relay, it stays. */
+  setServerReachable(isReachable: boolean): void {
+    this.#netchecker.setServerReachable(isReachable)
+  }
+
+  /** Prefers a region as home while it answers; 0 = no more. */
+  forceHome(region: number): void {
+    this.#netchecker.forceHome(region)
+  }
+
+  /** Another home relay until the next look at the network; false when there is none. */
+  pickNewHome(): boolean {
+    return this.#netchecker.pickNewHome()
   }
 
   /**
@@ -341,9 +357,9 @@ export class Magicsock {
     return entry && this.#driver.view(entry)
   }
 
-  /** A full report that starts now. */
-  async netcheck(): Promise<NetcheckReport> {
-    const [report, found] = await Promise.all([this.#netchecker.report(), this.#deps.portMapping?.probe('a report was asked for')])
+  /** A report that starts now; `full`: of every region. */
+  async netcheck(full = true): Promise<NetcheckReport> {
+    const [report, found] = await Promise.all([this.#netchecker.report(full), this.#deps.portMapping?.probe('a report was asked for')])
     return { ...report, ...found }
   }
 

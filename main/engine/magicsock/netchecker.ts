@@ -1,37 +1,41 @@
 /**
- * Runs netchecks over the WireGuard sockets: when, against which relays, and what follows from the result. Keeps the home
- * region, the last report, and what control was told.
+ * Runs netchecks over the WireGuard sockets: when, against which relays, and what follows from the result. Keeps the last
+ * report and what control was told.
  *
  * The first run and one every 5 minutes are full, others look at home and the fastest regions. Between runs there is
- * silence unless the caller asks (traffic, a change of networks, a person).
+ * silence unless the caller asks (traffic, a change of networks, a person) or the home relay is lost.
  */
 import type { Env } from '../base/env.ts'
 import type { AddrPort } from '../base/ip.ts'
-import { isIp4, isLinkLocalIp, isLoopbackIp, isTailscaleIp, parseIp } from '../base/ip.ts'
 import { isDecodeError } from '../base/errors.ts'
 import { toHex } from '../base/bytes.ts'
-import { chooseHome } from '../core/netcheck/home.ts'
-import { probePlan, stunPort } from '../core/netcheck/plan.ts'
-import type { ProbeTarget } from '../core/netcheck/plan.ts'
+import { HEARD_RECENTLY_MS } from '../core/netcheck/home.ts'
+import { probePlan } from '../core/netcheck/plan.ts'
 import type { NetcheckReport, PortMapFacts } from '../core/netcheck/report.ts'
 import { differsMaterially, toNetInfo } from '../core/netcheck/report.ts'
+import type { NetcheckFacts, NetcheckWant } from '../core/netcheck/run.ts'
 import { NetcheckRun } from '../core/netcheck/run.ts'
 import { decodeStunResponse, encodeStunRequest, STUN_TX_ID_BYTES } from '../core/stun/stun.ts'
-import type { DerpMap, DerpNode, NetInfo } from '../core/tailcfg/types.ts'
-import type { LocalInterface, Resolve, Underlay } from './ports.ts'
+import type { DerpMap, NetInfo } from '../core/tailcfg/types.ts'
+import { HomeRegion } from './home-region.ts'
+import { familiesOf, NetcheckTargets } from './netcheck-targets.ts'
+import { tryOtherWays } from './other-ways.ts'
+import type { LocalInterface, NetcheckPorts, Resolve, Underlay } from './ports.ts'
 
 const FULL_EVERY_MS = 5 * 60_000
-/** Round trips this old still count for the home choice. */
-const HISTORY_MS = 5 * 60_000
-/** Longest wait for names of relays before the measurable ones are probed. */
-const RESOLVE_TIMEOUT_MS = 1000
+/** A relay that cannot be reached is lost again and again: no more than one look at the network in this time. */
+const HOME_LOST_CHECK_MS = 5000
 
 export interface NetcheckerDeps {
   readonly env: Env
   readonly underlay: Underlay
   readonly interfaces: () => readonly LocalInterface[]
   readonly resolve: Resolve | undefined
-  readonly isRelayConnected: (region: number) => boolean
+  readonly ports: NetcheckPorts
+  /** There is what it takes: a node key and a socket. */
+  readonly isReady: () => boolean
+  /** When a frame came from the region's relay last, monotonic. */
+  readonly heardAtMs: (region: number) => number | undefined
 }
 
 export interface NetcheckerFacts {
@@ -41,32 +45,39 @@ export interface NetcheckerFacts {
   onNetInfo(info: NetInfo): void
 }
 
+interface Waiter {
+  readonly full: boolean
+  readonly resolve: (report: NetcheckReport) => void
+}
+
 export class Netchecker {
   readonly #deps: NetcheckerDeps
   readonly #facts: NetcheckerFacts
+  readonly #targets: NetcheckTargets
+  readonly #homeRegion: HomeRegion
   #map: DerpMap = { Regions: {} }
-  #nodeSeed = ''
-  #home = 0
   #run: NetcheckRun | undefined
   #preparing = false
   /** Which start the preparation under way belongs to. */
   #generation = 0
-  #families = { hasV4: true, hasV6: false }
+  #osHasIpv6 = false
   #portMap: PortMapFacts | undefined
   readonly #probes = new Map<string, { run: NetcheckRun; probeId: number }>()
   #lastReport: NetcheckReport | undefined
   #lastFullMs = Number.NEGATIVE_INFINITY
   #lastRunMs = Number.NEGATIVE_INFINITY
-  #history: { atMs: number; latencies: ReadonlyMap<number, number> }[] = []
   #toldInfo: NetInfo | undefined
   #cancelTimer: () => void = () => {}
-  #waiters: ((report: NetcheckReport) => void)[] = []
+  #cancelHomeCheck: (() => void) | undefined
+  #waiters: Waiter[] = []
   #again: { full: boolean; why: string } | undefined
   #stopped = false
 
   constructor(deps: NetcheckerDeps, facts: NetcheckerFacts) {
     this.#deps = deps
     this.#facts = facts
+    this.#targets = new NetcheckTargets(deps.env.clock, deps.resolve)
+    this.#homeRegion = new HomeRegion({ env: deps.env, heardAtMs: deps.heardAtMs, onHome: (region) => facts.onHome(region) })
   }
 
   get lastReport(): NetcheckReport | undefined {
@@ -74,7 +85,7 @@ export class Netchecker {
   }
 
   get home(): number {
-    return this.#home
+    return this.#homeRegion.region
   }
 
   /** When the last run began, monotonic. */
@@ -90,16 +101,34 @@ export class Netchecker {
     this.#map = map
     this.#abandon()
     this.#lastFullMs = Number.NEGATIVE_INFINITY
-    if (this.#home !== 0 && map.Regions[String(this.#home)] === undefined) this.#setHome(0, 'the region left the map')
+    this.#homeRegion.setMap(map)
   }
 
   /** Takes a region as home until measurements say otherwise; only while there is no home and the map has it. */
   keepHome(region: number): void {
-    if (this.#home === 0 && this.#map.Regions[String(region)] !== undefined) this.#setHome(region, 'others know us there')
+    this.#homeRegion.keep(region)
   }
 
   setNodeSeed(seed: string): void {
-    this.#nodeSeed = seed
+    this.#homeRegion.setNodeSeed(seed)
+  }
+
+  /** Prefers a region as home while it answers; 0 = no more. */
+  forceHome(region: number): void {
+    this.#homeRegion.force(region)
+    this.start(true, region === 0 ? 'no home is forced any more' : 'a person forces the home relay')
+  }
+
+  /** Another home until the next report; false when there is none. */
+  pickNewHome(): boolean {
+    if (!this.#homeRegion.moveAway()) return false
+    if (this.#lastReport) this.#tell({ ...this.#lastReport, preferredDerp: this.home })
+    return true
+  }
+
+  /** Whether the server can tell peers of another home; until then it stays. */
+  setServerReachable(isReachable: boolean): void {
+    if (this.#homeRegion.setCanTellPeers(isReachable)) this.start(false, 'peers can be told of another home again')
   }
 
   /** What port mapping knows of the gateway. */
@@ -108,27 +137,45 @@ export class Netchecker {
     if (this.#lastReport) this.#tell({ ...this.#lastReport, upnp: facts.upnp, pmp: facts.pmp, pcp: facts.pcp })
   }
 
+  /** The relay's connection: once home's is lost and stays so, another region should be home. */
+  handleRelayState(region: number, state: 'connecting' | 'connected' | 'lost'): void {
+    if (region !== this.home) return
+    if (state === 'connected') {
+      this.#cancelHomeCheck?.()
+      this.#cancelHomeCheck = undefined
+    }
+    if (state !== 'lost') return
+    const { clock } = this.#deps.env
+    if (clock.nowMs() - this.#lastRunMs >= HOME_LOST_CHECK_MS) this.start(true, 'the home relay was lost')
+    const heardAgoMs = clock.nowMs() - (this.#deps.heardAtMs(region) ?? Number.NEGATIVE_INFINITY)
+    if (heardAgoMs >= HEARD_RECENTLY_MS) return
+    this.#cancelHomeCheck ??= clock.after(HEARD_RECENTLY_MS - heardAgoMs, () => {
+      this.#cancelHomeCheck = undefined
+      if (region === this.home) this.start(true, 'the home relay did not come back', true)
+    })
+  }
+
   /** Starts a run, or another one after the running one when that is not as full. `fresh`: what runs is out of date. */
   start(full: boolean, why: string, fresh = false): void {
-    if (this.#stopped || Object.keys(this.#map.Regions).length === 0) return
+    if (!this.#canRun()) return
     if (fresh) this.#abandon()
     if (this.isRunning) {
       if (full && this.#run?.isFull !== true) this.#again = { full, why }
       return
     }
     this.#preparing = true
-    void this.#prepare(++this.#generation, full || this.#deps.env.clock.nowMs() - this.#lastFullMs >= FULL_EVERY_MS, why)
+    void this.#prepare(++this.#generation, full || this.#isFullDue(), why)
   }
 
-  /** A full report, from a run that starts now or is under way. */
-  report(): Promise<NetcheckReport> {
+  /** A report from a run that starts now or is under way; `full`: one that looks at every region. */
+  report(full = true): Promise<NetcheckReport> {
     return new Promise((resolve) => {
-      if (this.#stopped || Object.keys(this.#map.Regions).length === 0) {
-        resolve(this.#lastReport ?? new NetcheckRun(0, [], true).report(this.#deps.env.clock.wallMs(), this.#families))
+      if (!this.#canRun()) {
+        resolve(this.#lastReport ?? this.#emptyReport())
         return
       }
-      this.#waiters.push(resolve)
-      this.start(true, 'a report was asked for')
+      this.#waiters.push({ full, resolve })
+      this.start(full, 'a report was asked for')
     })
   }
 
@@ -145,12 +192,36 @@ export class Netchecker {
     return known
   }
 
+  /** Nothing can be sent to this address. */
+  handleUnreachable(to: AddrPort): void {
+    if (!this.#run) return
+    this.#run.handleUnreachable(this.#deps.env.clock.nowMs(), to)
+    this.#drain()
+  }
+
   stop(): void {
     this.#stopped = true
-    this.#cancelTimer()
-    this.#run = undefined
-    this.#probes.clear()
-    for (const waiter of this.#waiters.splice(0)) waiter(this.#lastReport ?? new NetcheckRun(0, [], true).report(this.#deps.env.clock.wallMs(), this.#families))
+    this.#abandon()
+    this.#cancelHomeCheck?.()
+    for (const waiter of this.#waiters.splice(0)) waiter.resolve(this.#lastReport ?? this.#emptyReport())
+  }
+
+  #canRun(): boolean {
+    return !this.#stopped && this.#deps.isReady() && Object.keys(this.#map.Regions).length > 0
+  }
+
+  #isFullDue(): boolean {
+    // A portal that kept us from measuring may have let us through.
+    const wasHeldBack = this.#lastReport?.udp === false && this.#lastReport.captivePortal === true
+    return wasHeldBack || this.#deps.env.clock.nowMs() - this.#lastFullMs >= FULL_EVERY_MS
+  }
+
+  #emptyReport(): NetcheckReport {
+    return new NetcheckRun(0, [], { isFull: true, can: [] }).report(this.#deps.env.clock.wallMs(), this.#knownFacts)
+  }
+
+  get #knownFacts(): NetcheckFacts {
+    return { osHasIpv6: this.#osHasIpv6, portMap: this.#portMap }
   }
 
   #abandon(): void {
@@ -162,48 +233,23 @@ export class Netchecker {
   }
 
   async #prepare(generation: number, full: boolean, why: string): Promise<void> {
-    this.#families = familiesOf(this.#deps.interfaces())
-    const targets = await this.#targets()
+    const families = familiesOf(this.#deps.interfaces())
+    const { osHasIpv6, portal, httpsLatency } = this.#deps.ports
+    const [targets, hasIpv6] = await Promise.all([this.#targets.of(this.#map, families), osHasIpv6?.() ?? families.hasV6])
     if (this.#stopped || generation !== this.#generation) return
     this.#preparing = false
-    const { clock } = this.#deps.env
-    const last = full ? undefined : this.#lastReport?.regionLatencyMs
+    this.#osHasIpv6 = hasIpv6
+    const { clock, journal } = this.#deps.env
+    const last = full ? undefined : this.#lastReport
+    const isFull = last === undefined || last.regionLatencyMs.size === 0
     this.#lastRunMs = clock.nowMs()
-    if (full) this.#lastFullMs = clock.nowMs()
+    if (isFull) this.#lastFullMs = clock.nowMs()
     this.#probes.clear()
-    const plan = probePlan({ targets, map: this.#map, last, home: this.#home })
-    this.#deps.env.journal.add({ part: 'netcheck', kind: 'run', why, full, probes: plan.length })
-    this.#run = new NetcheckRun(clock.nowMs(), plan, full)
+    const plan = probePlan({ targets, map: this.#map, last, home: this.home })
+    journal.add({ part: 'netcheck', kind: 'run', why, full: isFull, probes: plan.length })
+    const can: NetcheckWant[] = [...(portal ? ['captive-portal' as const] : []), ...(httpsLatency ? ['other-ways' as const] : [])]
+    this.#run = new NetcheckRun(clock.nowMs(), plan, { isFull, can })
     this.#drain()
-  }
-
-  async #targets(): Promise<ProbeTarget[]> {
-    const perRegion = Object.values(this.#map.Regions).map(async (region) => {
-      const found: Record<4 | 6, AddrPort[]> = { 4: [], 6: [] }
-      for (const node of region.Nodes ?? []) {
-        const port = stunPort(node.STUNPort)
-        if (port === undefined) continue
-        for (const ip of await this.#addressesOf(node)) found[isIp4(ip) ? 4 : 6].push({ ip, port })
-      }
-      return ([4, 6] as const)
-        .filter((family) => found[family].length > 0 && (family === 4 ? this.#families.hasV4 : this.#families.hasV6 || found[6].every((one) => isLoopbackIp(one.ip))))
-        .map((family): ProbeTarget => ({ region: region.RegionID, family, addrs: found[family] }))
-    })
-    return (await Promise.all(perRegion)).flat()
-  }
-
-  async #addressesOf(node: DerpNode): Promise<readonly string[]> {
-    if (node.STUNTestIP) return [node.STUNTestIP]
-    const off = (field: string | undefined): boolean => field !== undefined && field !== '' && parseIp(field) === undefined
-    const literals = [node.IPv4, node.IPv6, node.HostName].filter((text): text is string => text !== undefined && parseIp(text) !== undefined)
-    if (literals.length > 0) return [...new Set(literals)]
-    if (!this.#deps.resolve) return []
-    const names = await Promise.race([this.#deps.resolve(node.HostName).catch(() => []), this.#after(RESOLVE_TIMEOUT_MS)])
-    return names.filter((ip) => !off(isIp4(ip) ? node.IPv4 : node.IPv6))
-  }
-
-  #after(ms: number): Promise<readonly string[]> {
-    return new Promise((resolve) => void this.#deps.env.clock.after(ms, () => resolve([])))
   }
 
   #drain(): void {
@@ -214,12 +260,34 @@ export class Netchecker {
       this.#probes.set(toHex(txId), { run, probeId })
       this.#deps.underlay.sendUdp(to, encodeStunRequest(txId))
     }
+    for (const want of run.takeWants()) void this.#ask(run, want)
     for (const event of run.takeEvents()) {
       this.#deps.env.journal.add({ part: 'netcheck', ...event })
       if (event.kind === 'settled') this.#conclude(run)
       else this.#finish(run)
     }
     this.#schedule()
+  }
+
+  async #ask(run: NetcheckRun, want: NetcheckWant): Promise<void> {
+    const { ports, env } = this.#deps
+    const { clock } = env
+    const told = (tell: () => void): void => {
+      if (this.#run !== run) return
+      tell()
+      this.#drain()
+    }
+    if (want === 'captive-portal') {
+      const found = await ports.portal?.(this.#map, this.home)
+      if (found !== undefined) env.journal.add({ part: 'netcheck', kind: 'portal', why: found ? 'somebody else answers plain web requests' : 'web requests reach the relays', found })
+      told(() => run.handlePortal(clock.nowMs(), found))
+      return
+    }
+    const icmpPossible = await tryOtherWays(ports, this.#map, this.home, (found) => {
+      env.journal.add({ part: 'netcheck', why: 'no STUN answer so far', kind: 'other-latency', ...found })
+      told(() => run.handleOtherLatency(clock.nowMs(), found))
+    })
+    told(() => run.handleOtherWaysTried(clock.nowMs(), icmpPossible))
   }
 
   #schedule(): void {
@@ -235,11 +303,10 @@ export class Netchecker {
 
   /** Takes over what is known: home, then endpoints and what control is told. */
   #conclude(run: NetcheckRun): void {
-    const { clock } = this.#deps.env
-    const found = run.report(clock.wallMs(), this.#families)
-    this.#chooseHome(found)
+    const found = run.report(this.#deps.env.clock.wallMs(), this.#knownFacts)
+    this.#homeRegion.choose(found, run.startMs)
     const mappingVariesByDestIp = found.mappingVariesByDestIp ?? (run.isFull ? undefined : this.#lastReport?.mappingVariesByDestIp)
-    this.#tell({ ...found, preferredDerp: this.#home, mappingVariesByDestIp, upnp: this.#portMap?.upnp, pmp: this.#portMap?.pmp, pcp: this.#portMap?.pcp })
+    this.#tell({ ...found, preferredDerp: this.home, mappingVariesByDestIp })
   }
 
   #tell(report: NetcheckReport): void {
@@ -253,52 +320,15 @@ export class Netchecker {
   }
 
   #finish(run: NetcheckRun): void {
-    const { clock } = this.#deps.env
     this.#run = undefined
     this.#conclude(run)
     const report = this.#lastReport!
-    this.#history.push({ atMs: clock.nowMs(), latencies: report.regionLatencyMs })
-    if (this.#history.length > 64) this.#history.shift()
-    if (run.isFull) for (const waiter of this.#waiters.splice(0)) waiter(report)
+    this.#homeRegion.remember(report)
+    const served = this.#waiters.filter((one) => run.isFull || !one.full)
+    this.#waiters = this.#waiters.filter((one) => !served.includes(one))
+    for (const { resolve } of served) resolve(report)
     const again = this.#again
     this.#again = undefined
     if (again) this.start(again.full, again.why)
   }
-
-  #chooseHome(found: NetcheckReport): void {
-    const choice = chooseHome({
-      current: found.regionLatencyMs,
-      recent: this.#recentLatencies(found),
-      map: this.#map,
-      oldHome: this.#home,
-      oldHomeConnected: this.#home !== 0 && this.#deps.isRelayConnected(this.#home),
-      nodeSeed: this.#nodeSeed,
-    })
-    this.#setHome(choice.region, choice.why)
-  }
-
-  #recentLatencies(found: NetcheckReport): Map<number, number> {
-    const sinceMs = this.#deps.env.clock.nowMs() - HISTORY_MS
-    this.#history = this.#history.filter((one) => one.atMs >= sinceMs)
-    const best = new Map(found.regionLatencyMs)
-    for (const { latencies } of this.#history) {
-      for (const [region, ms] of latencies) best.set(region, Math.min(ms, best.get(region) ?? Number.POSITIVE_INFINITY))
-    }
-    return best
-  }
-
-  #setHome(region: number, why: string): void {
-    if (region === this.#home) return
-    this.#deps.env.journal.add({ part: 'netcheck', kind: 'home', why, from: this.#home, region })
-    this.#deps.env.log.info(`home relay ${this.#home} → ${region} (${why})`)
-    this.#home = region
-    this.#facts.onHome(region)
-  }
-}
-
-/** Which families have an address that reaches beyond this link; loopback counts when there is nothing else. */
-function familiesOf(interfaces: readonly LocalInterface[]): { hasV4: boolean; hasV6: boolean } {
-  const outside = interfaces.map((one) => one.ip).filter((ip) => parseIp(ip) !== undefined && !isLoopbackIp(ip) && !isLinkLocalIp(ip) && !isTailscaleIp(ip))
-  const hasV6 = outside.some((ip) => !isIp4(ip))
-  return { hasV4: outside.some(isIp4) || !hasV6, hasV6 }
 }

@@ -3,7 +3,7 @@
  */
 import type { AddrPort } from '../base/ip.ts'
 import type { NodePublicKey } from '../base/keys.ts'
-import type { EndpointType, NetInfo } from '../core/tailcfg/types.ts'
+import type { DerpMap, DerpRegion, EndpointType, NetInfo } from '../core/tailcfg/types.ts'
 import type { Path, PathView } from '../core/path/types.ts'
 
 /** The UDP sockets that carry WireGuard; bytes are borrowed until return. */
@@ -18,8 +18,8 @@ export interface Relay {
   setHome(region: number): void
   /** Region where the peer was heard last. */
   routeOf(peer: NodePublicKey): number | undefined
-  /** Whether the region's connection stands; keeps a home that answers no STUN. */
-  isConnected?(region: number): boolean
+  /** When anything came from the region's relay last, monotonic; keeps a home that answers no STUN. */
+  heardAtMs?(region: number): number | undefined
   /** Connections have to prove that they live. */
   handleNetworkChange?(why: string): void
 }
@@ -58,6 +58,18 @@ export interface LocalInterface {
 
 /** Addresses of a relay's host name; absent: only relays with addresses in the map are measured. */
 export type Resolve = (host: string) => Promise<readonly string[]>
+
+/** What a look at the network asks beside STUN; a part that is absent is not asked. */
+export interface NetcheckPorts {
+  /** Whether a portal answers plain web requests in place of the relays; undefined: nobody answered, or nobody may be asked. */
+  readonly portal?: (map: DerpMap, home: number) => Promise<boolean | undefined>
+  /** Round trip of an HTTPS exchange with the first relay of the region that can be reached, after TLS. Rejects. */
+  readonly httpsLatency?: (region: DerpRegion, timeoutMs: number) => Promise<{ readonly ms: number; readonly family: 4 | 6 }>
+  /** Round trip of an ICMP echo; undefined: no answer. Rejects with 'not-supported' where the system lets nobody ask. */
+  readonly icmpLatency?: (ip: string, payload: Uint8Array, timeoutMs: number) => Promise<number | undefined>
+  /** Whether this system can open IPv6 sockets at all; absent: whether an interface has an address. */
+  readonly osHasIpv6?: () => Promise<boolean>
+}
 
 export interface Endpoint {
   /** "ip:port" or "[ip]:port". */

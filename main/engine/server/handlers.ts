@@ -7,6 +7,7 @@ import type { Clock } from '../base/env.ts'
 import { EngineError, errorText } from '../base/errors.ts'
 import { canonicalIp } from '../base/ip.ts'
 import type { Backend } from '../backend/backend.ts'
+import { toNetcheckJson } from '../core/netcheck/report.ts'
 import type { ServedName } from '../../localapi/methods.ts'
 import type { PingType, StartOptions } from '../../localapi/types.ts'
 import { bugReport } from './bug-report.ts'
@@ -123,7 +124,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   debugLog: () => text(501, 'feature not included in this build'),
   pprof: () => text(503, 'not implemented on this platform'),
   journal: journalPage,
-  netcheck: async ({ backend }) => json(withPlainMaps(await backend.netcheck())),
+  netcheck: async ({ backend, query }) => json(toNetcheckJson(await backend.network.netcheck(goBool(query.get('full'), true)))),
   path: pathPage,
   paths: ({ backend }) => json(backend.views.pathViews.all()),
   netMap: ({ backend }) => {
@@ -134,12 +135,6 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   trust: listTrust,
   addTrust,
   removeTrust,
-}
-
-/** A Map would be an empty object in JSON. */
-function withPlainMaps(report: unknown): unknown {
-  if (typeof report !== 'object' || report === null) return report
-  return Object.fromEntries(Object.entries(report).map(([name, value]: [string, unknown]) => [name, value instanceof Map ? Object.fromEntries(value) : value]))
 }
 
 function editPrefs({ backend, body }: Call): Reply {

@@ -23,6 +23,7 @@ import type {
 } from '../../../main/engine/backend/ports.ts'
 import { applyMapResponse } from '../../../main/engine/core/netmap/apply.ts'
 import type { NetMap, NetMapDelta } from '../../../main/engine/core/netmap/types.ts'
+import type { NetcheckReport } from '../../../main/engine/core/netcheck/report.ts'
 import type { PathView } from '../../../main/engine/core/path/types.ts'
 import type { DataplaneConfig, MagicsockConfig } from '../../../main/engine/core/plan/types.ts'
 import type { MapResponse, UserProfile } from '../../../main/engine/core/tailcfg/types.ts'
@@ -111,6 +112,12 @@ class FakeDataplane implements DataplanePort {
   }
 }
 
+const EMPTY_REPORT: NetcheckReport = {
+  wallMs: 0, udp: false, ipv4: false, ipv6: false, ipv4CanSend: false, ipv6CanSend: false, osHasIpv6: false, icmpV4: undefined, mappingVariesByDestIp: undefined,
+  upnp: undefined, pmp: undefined, pcp: undefined, captivePortal: undefined, preferredDerp: 0, regionLatencyMs: new Map(), regionV4LatencyMs: new Map(),
+  regionV6LatencyMs: new Map(), httpsLatencyMs: new Map(), globalV4: undefined, globalV6: undefined, globalV4Counters: new Map(), globalV6Counters: new Map(),
+}
+
 class FakeMagicsock implements MagicsockPort {
   discoKey = discoKey(new Uint8Array(32).fill(7))
   config: MagicsockConfig | undefined
@@ -143,8 +150,15 @@ class FakeMagicsock implements MagicsockPort {
   network(): ReturnType<MagicsockPort['network']> {
     return { report: this.report, interfaces: [{ ip: '192.168.1.5', prefix: 24 }] }
   }
-  async netcheck(): Promise<unknown> {
-    return { PreferredDERP: 999 }
+  async netcheck(full: boolean): Promise<NetcheckReport> {
+    return { ...EMPTY_REPORT, preferredDerp: 999, udp: full }
+  }
+  forceHome(region: number): void {
+    this.changes.push(`force ${region}`)
+  }
+  pickNewHome(): boolean {
+    this.changes.push('pick')
+    return true
   }
   handleNetworkChange(why: string): void {
     this.changes.push(why)

@@ -13,7 +13,7 @@ import type { MagicsockPeer } from '../../../main/engine/core/plan/types.ts'
 import { decodeStunRequest, encodeStunResponse, isStun } from '../../../main/engine/core/stun/stun.ts'
 import type { DerpMap, NetInfo } from '../../../main/engine/core/tailcfg/types.ts'
 import { Magicsock } from '../../../main/engine/magicsock/magicsock.ts'
-import type { Endpoint } from '../../../main/engine/magicsock/ports.ts'
+import type { Endpoint, NetcheckPorts, PortMapServices } from '../../../main/engine/magicsock/ports.ts'
 import { HandClock, seededRandom } from '../../sim/clock.ts'
 
 export const RELAY_IP = '203.0.113.2'
@@ -40,10 +40,14 @@ export class MemoryNode {
   readonly homes: number[] = []
   readonly paths = new Map<NodePublicKey, Path>()
   readonly journal: JournalEntry[] = []
+  /** Region → when its relay was heard. */
+  readonly heard = new Map<number, number>()
+  /** What the router offers. */
+  router: PortMapServices | undefined
   sentUdp = 0
   sentRelayed = 0
 
-  constructor(net: MemoryNet, ip: string, seed: number) {
+  constructor(net: MemoryNet, ip: string, seed: number, netcheck: NetcheckPorts = {}) {
     this.ip = ip
     const random = seededRandom(seed)
     this.key = nodeKey(PrivateKey.fromRandom(random.bytes(32)).publicBytes())
@@ -63,9 +67,12 @@ export class MemoryNode {
         },
         setHome: () => {},
         routeOf: () => undefined,
+        heardAtMs: (region) => this.heard.get(region),
       },
       paths: { setPath: (peer, path) => this.paths.set(peer, path) },
       interfaces: () => [{ name: 'eth0', ip, internal: false }],
+      netcheck,
+      portMapping: { setPort: () => {}, want: () => {}, probe: async () => this.router, services: () => this.router },
     })
     this.sock.start({
       onEndpoints: (all) => this.endpoints.push(all),
@@ -97,8 +104,8 @@ export class MemoryNet {
   /** Sees every datagram between nodes; its answer replaces the bytes, undefined drops them. */
   tap: (from: MemoryNode, to: AddrPort, bytes: Uint8Array) => Uint8Array | undefined = (_from, _to, bytes) => bytes
 
-  node(ip: string, seed: number): MemoryNode {
-    const node = new MemoryNode(this, ip, seed)
+  node(ip: string, seed: number, netcheck: NetcheckPorts = {}): MemoryNode {
+    const node = new MemoryNode(this, ip, seed, netcheck)
     this.nodes.push(node)
     return node
   }

@@ -102,6 +102,7 @@ describe('the local socket', () => {
     ['a mask of rubbish', 'GET', 'watch-ipn-bus?mask=-1', undefined],
     ['a mask for inside the engine', 'GET', 'watch-ipn-bus?mask=65536', undefined],
     ['an unknown debug action', 'POST', 'debug?action=x', undefined],
+    ['a forced relay that is no number', 'POST', 'debug?action=force-prefer-derp', 'x'],
   ])('%s is answered with 400 and a reason', async (_name, method, path, body) => {
     api = await serve()
     const answer = await api.call(method, path, { body })
@@ -160,7 +161,8 @@ describe('the local socket', () => {
     api.join()
     expect((await api.call('GET', 'bowline/journal?n=5')).json()).toEqual({ events: [{ seq: 1, at: '1970-01-01T00:00:00.000Z', part: 'test', kind: 'k', why: 'w' }] })
     expect((await api.call('GET', 'bowline/paths')).json()).toEqual({ paths: [] })
-    expect((await api.call('GET', 'bowline/netcheck')).json()).toEqual({ PreferredDERP: 999 })
+    expect((await api.call('GET', 'bowline/netcheck')).json()).toMatchObject({ PreferredDERP: 999, UDP: true, MappingVariesByDestIP: null })
+    expect((await api.call('GET', 'bowline/netcheck?full=false')).json()).toMatchObject({ UDP: false })
     expect((await api.call('GET', 'bowline/netmap')).json()).toMatchObject({ Peers: [{ ID: 2 }] })
     expect((await api.call('GET', 'metrics')).text).toContain('bowline_filter_drop_total 3\n')
     expect((await api.call('GET', 'usermetrics')).text).toContain('tailscaled_inbound_packets_total{path="derp"} 0\n')
