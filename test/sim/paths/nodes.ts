@@ -80,7 +80,7 @@ export class SimNode {
         },
         setHome: () => {},
         routeOf: () => undefined,
-        isConnected: () => true,
+        heardAtMs: () => clock.nowMs(),
       },
       paths: {
         setPath: (_peer, path) => {
