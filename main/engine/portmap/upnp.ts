@@ -1,7 +1,7 @@
 /**
  * Gets a UDP port of a router by UPnP: search, description, the best service, the port, the outer address.
  *
- * Every step is bounded: 1.2 s of search, 1 s and 64 KiB an answer, 8 descriptions, 5 s in all. What a router refuses in a way that
+ * Every step is bounded: 1.2 s of search, 2 s and 64 KiB an answer, 8 descriptions, 5 s in all. What a router refuses in a way that
  * another question gets round (a taken port, no leases) is asked again so, three times at most.
  * Source: order and times of tailscale net/portmapper/upnp.go @ de9ec7e, read 2026-08.
  */
@@ -19,7 +19,9 @@ const SEARCH_MS = SSDP_SPREAD_SEC * 1000 + 200
 /** After the first router answered: for others that answer too. */
 const GATHER_MS = 50
 const MAX_PLACES = 8
-const EXCHANGE_MS = 1000
+const MAX_CONTROLS = 8
+/** Small routers take their time. */
+const EXCHANGE_MS = 2000
 const ASK_MS = 5000
 const MAX_TRIES = 4
 /** What people see in their router's list. */
@@ -67,7 +69,7 @@ export async function askUpnp(env: Env, access: RouterAccess, ask: UpnpAsk): Pro
       const again = await mapAt(env, talk, ask.known, ask)
       if (again.kind === 'mapped') return again
     }
-    const control = await bestControl(talk, ask.places)
+    const control = await bestControl(talk, await talk.describeAll(ask.places))
     return control ? await mapAt(env, talk, control, ask) : { kind: 'refused', why: 'its description names no service that maps ports' }
   } catch (error) {
     return { kind: 'refused', why: errorText(error) }
@@ -93,9 +95,20 @@ class Talk {
     this.#endsAtMs = env.clock.nowMs() + ASK_MS
   }
 
-  async describe(place: UpnpPlace): Promise<UpnpControl[]> {
-    const { status, body } = await this.#access.http(this.#link, { method: 'GET', place, ...this.#bounds() })
-    return status === 200 ? readDescription(body, place) : []
+  /** The services of all descriptions; throws when none could be read. */
+  async describeAll(places: readonly UpnpPlace[]): Promise<readonly UpnpControl[]> {
+    const all: UpnpControl[] = []
+    let fault: unknown
+    for (const place of places) {
+      try {
+        const { status, body } = await this.#access.http(this.#link, { method: 'GET', place, ...this.#bounds() })
+        if (status === 200) all.push(...readDescription(body, place))
+      } catch (error) {
+        fault = error
+      }
+    }
+    if (all.length === 0 && fault !== undefined) throw new Error(`its description could not be read: ${errorText(fault)}`)
+    return all.slice(0, MAX_CONTROLS)
   }
 
   async soap(control: UpnpControl, action: string, args: SoapArgs): Promise<SoapReply> {
@@ -111,12 +124,10 @@ class Talk {
 }
 
 /** Among several services one that is connected and has a public address, else one that is connected, else the first. */
-async function bestControl(talk: Talk, places: readonly UpnpPlace[]): Promise<UpnpControl | undefined> {
-  const controls: UpnpControl[] = []
-  for (const place of places) controls.push(...await talk.describe(place).catch(() => []))
+async function bestControl(talk: Talk, controls: readonly UpnpControl[]): Promise<UpnpControl | undefined> {
   if (controls.length < 2) return controls[0]
   const ranked: { control: UpnpControl; rank: number }[] = []
-  for (const control of controls.slice(0, MAX_PLACES)) {
+  for (const control of controls) {
     const rank = await rankOf(talk, control).catch(() => 0)
     if (rank === 3) return control
     ranked.push({ control, rank })
