@@ -94,7 +94,7 @@ const BODIES: Readonly<Record<string, (columns: number | undefined) => string>> 
   'exit-codes': (columns) => (Object.keys(EXIT) as (keyof typeof EXIT)[]).map((name) => row(String(EXIT[name]).padStart(3), 3, EXIT_WORDS[name], columns)).join('\n'),
   json: () =>
     'With --json a command prints JSON alone on standard output. Where the official tailscale command has a shape for it (status, ip, whois, ping, prefs, dns, the bus) it is that shape, with the same names; the others say theirs in --help.\n' +
-    'Commands that go on (status --watch, debug watch-ipn, netcheck --every) print one object a line; up and login print one object for a link that somebody has to open, and one at the end.\n' +
+    'Commands that go on (ping, status --watch, debug watch-ipn, netcheck --every) print one object a line; up and login print one object for a link that somebody has to open, and one at the end.\n' +
     'An error is {"error": {"code": "…", "message": "…"}}, and the exit code says what kind it is. Codes stay; messages may change.',
   socket: () =>
     'A command speaks to one engine, at the first of these sockets:\n' +

@@ -156,6 +156,8 @@ export const METHODS = {
   netcheck: row<void, NetcheckJson>('bowline/netcheck', ['GET', 'POST'], 'read'),
   path: row<void, PathPage>('bowline/path', ['GET'], 'read'),
   paths: row<void, PathsPage>('bowline/paths', ['GET'], 'read'),
+  /** Answers when packets to `ip` go directly, or after `timeout` ms. */
+  waitDirect: row<void, { readonly direct: boolean }>('bowline/wait-direct', ['GET'], 'read'),
   netMap: row<void, unknown>('bowline/netmap', ['GET'], 'read'),
   session: row<void, SessionPage>('bowline/session', ['GET'], 'read'),
   trust: row<void, TrustPage>('bowline/trust', ['GET'], 'read'),

@@ -253,6 +253,8 @@ export interface PingResult {
   readonly NodeName: string
   /** "" = answered. */
   readonly Err: string
+  /** Ours: which failure, when there is one. Another try is worth it after `timeout` and `io`. */
+  readonly ErrCode?: string
   readonly LatencySeconds: number
   /** Direct address, "" when relayed. */
   readonly Endpoint: string

@@ -118,7 +118,8 @@ describe('our command', () => {
         const ip = await json('ip')
         expect(ip.code).toBe(0)
         expect(JSON.stringify(ip.value)).toContain((await ours.ips()).v4)
-        expect((await json('ping', 'real')).code).toBe(0)
+        const lines = (await ours.bowline('ping', '--json', '--tsmp', '-c', '2', 'real')).stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as unknown)
+        expect(lines).toEqual([1, 2].map((Seq) => expect.objectContaining({ Seq, Type: 'TSMP', Err: '', NodeName: 'real' })).concat([{ Summary: expect.objectContaining({ Sent: 2, Answered: 2, LostPercent: 0 }) }]))
         expect((await ours.bowline('ping', 'real')).stdout).toMatch(/(answer|pong) from real/i)
       })
 

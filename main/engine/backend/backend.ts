@@ -8,6 +8,7 @@
  * login.ts (signing in and out), map-flow.ts (the list of devices). This file only connects.
  */
 import { EngineError } from '../base/errors.ts'
+import type { NodePublicKey } from '../base/keys.ts'
 import { knobsOf, NO_KNOBS } from '../core/netmap/knobs.ts'
 import { EMPTY_PLAN, Planner } from '../core/plan/plan.ts'
 import { STATE_NUMBER } from '../../localapi/types.ts'
@@ -19,6 +20,7 @@ import type { Watcher, WatchSink } from './bus.ts'
 import { ConfigFlow } from './config-flow.ts'
 import { checkPrefs } from './check-prefs.ts'
 import type { PrefsContext } from './check-prefs.ts'
+import { DirectWaits } from './direct-waits.ts'
 import { DnsQueries } from './dns-query.ts'
 import type { DnsResult } from './dns-query.ts'
 import { exitNodeMask } from './exit-node.ts'
@@ -30,7 +32,7 @@ import { newModel, publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
 import { networkWarnings } from './network-warnings.ts'
 import { PeerSessions } from './peer-sessions.ts'
-import { ping } from './ping.ts'
+import { ping, pingedNode } from './ping.ts'
 import type { BackendDeps, BackendFacts, ControlState, NetworkPort, ProxyAnswer } from './ports.ts'
 import { applyMask, changedFields, parsePrefs } from './prefs.ts'
 import { ProxyDoor } from './proxy.ts'
@@ -67,6 +69,7 @@ export class Backend {
   readonly #proxy: ProxyDoor
   readonly #sessions: PeerSessions
   readonly #watching: Watching
+  readonly #directWaits: DirectWaits
   readonly #gate: StateGate | undefined
 
   constructor(deps: BackendDeps) {
@@ -80,6 +83,7 @@ export class Backend {
     this.#bus = new Bus(deps.env, deps.version)
     this.#sessions = new PeerSessions(deps.env, (part) => this.#bus.emit(part))
     this.#watching = new Watching({ clock: deps.env.clock, bus: this.#bus, model: this.#model, views: this.views, sessions: this.#sessions })
+    this.#directWaits = new DirectWaits({ clock: deps.env.clock, magicsock: deps.magicsock })
     this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, resolve: deps.resolve })
     const knot = this.#knot()
     this.profiles = new Profiles({ ...deps, model: this.#model, onSaveAgain: () => this.#refreshWarnings() })
@@ -89,7 +93,7 @@ export class Backend {
     this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, begin: () => this.#begin() })
     this.config = new ConfigFlow({ ...shared, login: this.#login, config: deps.config, prefsContext: () => this.#prefsContext() })
     this.#gate = deps.stateKeys && new StateGate({ ...shared, keys: deps.stateKeys, start: () => this.start(), refreshWarnings: () => this.#refreshWarnings() })
-    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, knot, sessions: this.#sessions, views: this.views, onControlState: (state) => this.#onControlState(state) })
+    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, knot, sessions: this.#sessions, directWaits: this.#directWaits, views: this.views, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
   }
 
@@ -224,6 +228,12 @@ export class Backend {
 
   ping(ip: string, type: PingType, sizeBytes: number): Promise<PingResult> {
     return ping({ clock: this.#deps.env.clock, model: this.#model, dataplane: this.#deps.dataplane, magicsock: this.#deps.magicsock }, ip, type, sizeBytes)
+  }
+
+  /** Whether packets to the device behind `ip` go directly, known after `timeoutMs` at the latest; undefined: there is none. */
+  async waitDirect(ip: string, timeoutMs: number): Promise<boolean | undefined> {
+    const node = pingedNode(this.#model, ip)
+    return node && this.#directWaits.wait(node.Key as NodePublicKey, timeoutMs)
   }
 
   /** What the network here lets through, and which relay is home. */

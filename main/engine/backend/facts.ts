@@ -3,6 +3,7 @@
  */
 import type { Bus } from './bus.ts'
 import { answerC2n } from './c2n.ts'
+import type { DirectWaits } from './direct-waits.ts'
 import type { Knot } from './knot.ts'
 import type { LoginFlow } from './login.ts'
 import type { MapFlow } from './map-flow.ts'
@@ -22,11 +23,12 @@ export interface FactsDeps {
   readonly proxy: ProxyDoor
   readonly knot: Knot
   readonly sessions: PeerSessions
+  readonly directWaits: DirectWaits
   readonly views: Views
   readonly onControlState: (state: ControlState) => void
 }
 
-export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions, views, onControlState }: FactsDeps): BackendFacts {
+export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions, directWaits, views, onControlState }: FactsDeps): BackendFacts {
   const { env } = deps
   return {
     onRelayChange: () => knot.refreshWarnings(),
@@ -50,7 +52,7 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions,
         model.netInfo = info
         knot.pushWants()
       },
-      onPath: () => {},
+      onPath: (view) => directWaits.handlePath(view),
       onHome: (region) => {
         model.homeRegion = region
         knot.refreshWarnings()

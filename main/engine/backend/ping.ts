@@ -8,7 +8,7 @@
  * NodeIP is the device's first address for a disco ping, else the address that was pinged, as a stock daemon answers.
  */
 import type { Clock } from '../base/env.ts'
-import { errorText } from '../base/errors.ts'
+import { EngineError, errorText } from '../base/errors.ts'
 import { formatAddrPort, parsePrefix, prefixContains } from '../base/ip.ts'
 import { formatUdpAddr } from '../core/path/types.ts'
 import type { NodePublicKey } from '../base/keys.ts'
@@ -33,14 +33,15 @@ export async function ping(
   const { model } = deps
   const empty: PingResult = { IP: ip, NodeIP: '', NodeName: '', Err: '', LatencySeconds: 0, Endpoint: '', PeerRelay: '', DERPRegionID: 0, DERPRegionCode: '' }
   const netMap = model.netMap
-  if (!netMap) return { ...empty, Err: 'not connected: there is no list of devices yet' }
+  if (!netMap) return { ...empty, Err: 'not connected: there is no list of devices yet', ErrCode: 'not-connected' }
   if (addressesOf(netMap.self).includes(ip)) return { ...empty, Err: `${ip} is local Tailscale IP`, IsLocalIP: true }
-  const node = nodeByIp(netMap, ip) ?? nodeByRoute(model, ip)
-  if (!node) return { ...empty, Err: 'no matching peer' }
+  const node = pingedNode(model, ip)
+  if (!node) return { ...empty, Err: 'no matching peer', ErrCode: 'no-such-peer' }
   const suffix = magicDnsSuffix(netMap.self)
   const found: PingResult = { ...empty, NodeIP: addressesOf(node)[0] ?? '', NodeName: shortName(node, suffix) }
   if (!model.plan.magicsock.peers.some((peer) => peer.key === node.Key)) {
-    return { ...found, Err: model.life.name === 'Running' ? 'that device cannot be reached: its key has ended, or it has never connected' : 'not connected' }
+    const isRunning = model.life.name === 'Running'
+    return { ...found, Err: isRunning ? 'that device cannot be reached: its key has ended, or it has never connected' : 'not connected', ErrCode: isRunning ? 'no-such-peer' : 'not-connected' }
   }
   try {
     switch (type) {
@@ -62,13 +63,18 @@ export async function ping(
       }
       case 'peerapi': {
         const url = peerApiUrls(node, netMap.self)?.[0]
-        if (url === undefined) return { ...found, Err: 'that device serves no PeerAPI' }
+        if (url === undefined) return { ...found, Err: 'that device serves no PeerAPI', ErrCode: 'not-supported' }
         return { ...found, NodeIP: ip, NodeName: node.Name, LatencySeconds: (await pingPeerApi(deps, url, PING_TIMEOUT_MS)) / 1000, PeerAPIURL: url }
       }
     }
   } catch (error) {
-    return { ...found, Err: errorText(error) }
+    return { ...found, Err: errorText(error), ErrCode: error instanceof EngineError ? error.code : 'io' }
   }
+}
+
+/** The device that answers for an address: its own, or one that it routes. */
+export function pingedNode(model: Model, ip: string): Node | undefined {
+  return model.netMap && (nodeByIp(model.netMap, ip) ?? nodeByRoute(model, ip))
 }
 
 function nodeByRoute(model: Model, ip: string): Node | undefined {

@@ -127,6 +127,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   netcheck: async ({ backend, query }) => json(toNetcheckJson(await backend.network.netcheck(goBool(query.get('full'), true)))),
   path: pathPage,
   paths: ({ backend }) => json(backend.views.pathViews.all()),
+  waitDirect,
   netMap: ({ backend }) => {
     const map = backend.views.netMap()
     return map ? jsonIndented(map) : noMap()
@@ -192,6 +193,18 @@ async function ping({ backend, query }: Call): Promise<Reply> {
   if (size !== 0 && type !== 'disco') return text(400, "'size' parameter is only supported with disco pings")
   if (size > MAX_PING_BYTES) return text(400, `maximum value for 'size' is ${MAX_PING_BYTES}`)
   return json(await backend.ping(address, type as PingType, size))
+}
+
+/** Longer waits ask again. */
+const MAX_WAIT_MS = 5_000
+
+async function waitDirect({ backend, query }: Call): Promise<Reply> {
+  const address = canonicalIp(query.get('ip') ?? '')
+  if (address === undefined) return text(400, 'invalid IP')
+  const timeoutMs = Number(query.get('timeout') ?? MAX_WAIT_MS)
+  if (!(timeoutMs >= 0)) return text(400, "invalid 'timeout' parameter")
+  const direct = await backend.waitDirect(address, Math.min(timeoutMs, MAX_WAIT_MS))
+  return direct === undefined ? text(404, 'no matching peer') : json({ direct })
 }
 
 function byId(query: URLSearchParams, find: (id: number) => unknown, missing: string): Reply {

@@ -156,14 +156,100 @@ describe('the other verbs', () => {
 
   test('ping says the way; without an answer it ends with 1', async () => {
     api.join()
-    expect(await run('ping', '-c', '1', 'n2')).toEqual({ code: 0, out: 'answer from n2 (100.64.0.2) direct 127.0.0.1:18112, 0.5 ms\n', err: '' })
+    expect(await run('ping', 'n2')).toEqual({ code: 0, out: 'answer from n2 (100.64.0.2) direct 127.0.0.1:18112, 0.5 ms\n1 of 1 answered, 0.5 ms; direct 127.0.0.1:18112\n', err: '' })
     api.rig.magicsock.via = { kind: 'relay', region: 999 }
     expect((await run('ping', '-c', '1', 'n2')).out).toContain('relayed, lab')
     expect((await run('ping', '-c', '1', '--until-direct', 'n2')).code).toBe(1)
-    expect((await run('ping', '-c', '1', '--tsmp', 'n2')).out).toContain('through the tunnel')
+    expect((await run('ping', '-c', '1', '--tsmp', 'n2')).out).toBe('answer from n2 (100.64.0.2) through the tunnel, 1.5 ms\n1 of 1 answered, 1.5 ms\n')
     api.rig.magicsock.pingFails = new Error('no answer within 10 s')
     expect(await run('ping', '-c', '1', 'n2')).toMatchObject({ code: 1, out: expect.stringContaining('no answer within 10 s') })
     expect((await run('ping', '-c', '1', 'n1')).out).toBe('100.64.0.1 is this device\n')
+  })
+
+  test('ping says why packets are relayed, by the sentence that status has', async () => {
+    api.join()
+    const why = 'relayed: no reply from any of 4 addresses; both networks give each destination its own port'
+    const peer = recorded('02-initial-one-peer.json').Peers![0]!.Key as never
+    api.rig.magicsock.pathViews.set(peer, { peer, path: { kind: 'relay', region: 999 }, latencyMs: 3, sinceMs: 0, why })
+    api.rig.magicsock.via = { kind: 'relay', region: 999 }
+    expect((await run('ping', '-c', '1', 'n2')).out).toBe(`answer from n2 (100.64.0.2) relayed, lab, 0.5 ms\n1 of 1 answered, 0.5 ms; relayed, lab\n${why}\n`)
+    const lines = (await run('ping', '-c', '1', '--json', 'n2')).out.trimEnd().split('\n').map((line) => JSON.parse(line) as unknown)
+    expect(lines).toEqual([
+      expect.objectContaining({ Seq: 1, Type: 'disco', Err: '', DERPRegionCode: 'lab' }),
+      { Summary: { Sent: 1, Answered: 1, LostPercent: 0, MinSeconds: 0.000455, AvgSeconds: 0.000455, MaxSeconds: 0.000455, Direct: false, Why: why } },
+    ])
+  })
+
+  test('ping goes on the moment the path is direct, not a second later', async () => {
+    api.join()
+    const peer = recorded('02-initial-one-peer.json').Peers![0]!.Key as never
+    const path = { kind: 'direct', addr: { ip: '127.0.0.1', port: 18112 } } as const
+    const asked: number[] = []
+    const ask = api.rig.magicsock.ping.bind(api.rig.magicsock)
+    api.rig.magicsock.via = { kind: 'relay', region: 999 }
+    api.rig.magicsock.ping = () => {
+      asked.push(Date.now())
+      if (asked.length > 1) api.rig.magicsock.via = path
+      return ask()
+    }
+    const pinging = run('ping', '--until-direct', 'n2')
+    const waits = api.rig.backend.waitDirect.bind(api.rig.backend)
+    api.rig.backend.waitDirect = (...words) => {
+      const answer = waits(...words)
+      api.rig.backend.facts.magicsock.onPath({ peer, path, latencyMs: 1, sinceMs: 0, why: 'direct' })
+      return answer
+    }
+    expect(await pinging).toMatchObject({ code: 0, out: expect.stringMatching(/relayed, lab.*\n.*direct 127\.0\.0\.1:18112.*\n2 of 2 answered, least .*; direct 127\.0\.0\.1:18112\n$/) })
+    expect(asked).toHaveLength(2)
+  })
+
+  test('ping --all shows every layer and names the first that does not answer', async () => {
+    api.join()
+    api.rig.dataplane.dial = () => Promise.reject(new Error('connection refused'))
+    expect(await run('ping', '--all', 'n2')).toEqual({
+      code: 1,
+      out:
+        'disco 0.5 ms   tunnel 1.5 ms   ICMP 0.5 ms   PeerAPI -   (direct 127.0.0.1:18112)\n' +
+        'disco:   1 of 1 answered, 0.5 ms\ntunnel:  1 of 1 answered, 1.5 ms\nICMP:    1 of 1 answered, 0.5 ms\nPeerAPI: 0 of 1 answered (100 % lost)\n' +
+        'The tunnel works, but its PeerAPI does not answer: nothing that goes by it, such as files, works.\n',
+      err: '',
+    })
+    expect((await run('ping', '--all', 'n1')).out).toBe('100.64.0.1 is this device\n')
+  })
+
+  test('Ctrl-C ends a ping with its summary', async () => {
+    api.join()
+    api.rig.magicsock.via = { kind: 'relay', region: 999 }
+    const stop = new AbortController()
+    let out = ''
+    const code = await main(['--socket', api.socketPath, 'ping', '-c', '0', 'n2'], {
+      out: (text) => {
+        out += text
+        if (text.startsWith('answer')) stop.abort()
+      },
+      err: () => {},
+      system: { platform: 'linux', uid: 1000, home: '/home/x', user: 'x', env: {} },
+      interrupted: stop.signal,
+    })
+    expect(code).toBe(0)
+    expect(out).toMatch(/1 of 1 answered, 0\.5 ms; relayed, lab\n$/)
+  })
+
+  test.each([
+    [['--size', '100', '--tsmp', 'n2'], '--size is for the ordinary ping only'],
+    [['--size', '70000', 'n2'], '65467'],
+    [['--until-direct', '--icmp', 'n2'], '--until-direct'],
+    [['--all', '--tsmp', 'n2'], '--tsmp and --all'],
+    [[], 'bowline ping NAME'],
+  ])('ping %j is refused with what is wrong', async (words, text) => {
+    api.join()
+    expect(await run('ping', ...words)).toMatchObject({ code: 2, err: expect.stringContaining(text) })
+  })
+
+  test('a ping that cannot succeed is asked once', async () => {
+    api.join()
+    const { code, out } = await run('ping', '100.99.99.99')
+    expect([code, out]).toEqual([1, 'no answer from 100.99.99.99: no matching peer\n0 of 1 answered (100 % lost)\n'])
   })
 
   test('whois names device and person, or says that there is none', async () => {
