@@ -23,7 +23,7 @@ async function said(node: LabNode, words: readonly string[]): Promise<{ code: nu
 /** Looks only; run in the given order. */
 const LOOKS: readonly (readonly string[])[] = [
   ['status', '--peers=false'], ['ip'], ['ip', '-4'], ['ip', '-6'], ['ip', '-1'], ['ip', '-4', 'other'], ['ip', '-6', 'other'], ['ip', '--assert=100.64.0.99'],
-  ['ping', '-c', '1', '--tsmp', 'other'], ['ping', '-c', '1', '--icmp', 'other'], ['ping', '-c', '1', '--peerapi', 'other'], ['ping', '-c', '1', '100.64.0.99'],
+  ['ping', '-c', '1', '--tsmp', 'other'], ['ping', '-c', '1', '--icmp', 'other'], ['ping', '-c', '1', '--peerapi', 'other'], ['ping', '--size=70000', 'other'], ['ping', '--size=100', '--icmp', 'other'], ['ping', '-c', '2', '--until-direct=false', '--verbose', 'other'], ['ping', 'nobody.invalid'], ['ping'], ['ping', '-c', '1', '100.64.0.99'],
   ['whois', 'OTHER'], ['whois', 'OTHER:80'], ['whois', '100.64.0.99'], ['version', '--json'],
   ['dns', 'status'], ['dns', 'status', '--all'], ['dns', 'status', '--json'], ['dns', 'query', 'other.lab.internal'], ['dns', 'query', 'other.lab.internal', 'AAAA'],
   ['dns', 'query', '--json', 'other.lab.internal'], ['dns', 'query', 'nope.lab.internal'], ['exit-node', 'list'], ['exit-node', 'suggest'],

@@ -41,13 +41,16 @@ export interface Status {
 
 export interface PingResult {
   IP: string
+  NodeIP: string
+  NodeName: string
   Err: string
   LatencySeconds: number
   Endpoint: string
   PeerRelay: string
   DERPRegionID: number
   DERPRegionCode: string
-  PeerAPIPort: number
+  PeerAPIPort?: number
+  PeerAPIURL?: string
 }
 
 export interface Notify {
@@ -122,7 +125,7 @@ export class LocalApi {
     return JSON.parse(await this.#ok('PATCH', 'prefs', masked)) as Record<string, unknown>
   }
 
-  async ping(ip: string, type: 'disco' | 'TSMP' | 'ICMP', size = 0): Promise<PingResult> {
+  async ping(ip: string, type: 'disco' | 'TSMP' | 'ICMP' | 'peerapi', size = 0): Promise<PingResult> {
     return JSON.parse(await this.#ok('POST', `ping?ip=${encodeURIComponent(ip)}&type=${type}&size=${size}`, undefined, 12_000)) as PingResult
   }
 
