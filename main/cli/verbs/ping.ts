@@ -154,8 +154,7 @@ async function sumUp({ api, json, terminal }: Context, tally: PingTally, type: P
 
 /** The engine's sentence about the path; undefined where it has none. */
 async function whyRelayed(api: Context['api'], { NodeIP }: PingResult): Promise<string | undefined> {
-  const page = await api.call('paths', { timeoutMs: 5_000 }).catch(() => undefined)
-  return page?.paths.find((path) => path.ip === NodeIP)?.why
+  return (await api.call('path', { query: { peer: NodeIP }, timeoutMs: 5_000 }).catch(() => undefined))?.why
 }
 
 function sentence(result: PingResult): string {

@@ -6,7 +6,8 @@ import type { NodePublicKey } from '../../../main/engine/base/keys.ts'
 import { recorded, makeRig } from './rig.ts'
 
 const peer = recorded('02-initial-one-peer.json').Peers![0]!.Key as NodePublicKey
-const direct = { peer, path: { kind: 'direct', addr: { ip: '192.0.2.1', port: 1 } }, latencyMs: 1, sinceMs: 0, why: 'direct' } as const
+const evidence = { path: { kind: 'relay', region: 999 }, noDirect: undefined, latencyMs: undefined, candidates: [], answered: 0, misses: 0, isActive: true, lostWhy: undefined, isGone: false } as const
+const direct = { peer, path: { kind: 'direct', addr: { ip: '192.0.2.1', port: 1 } }, latencyMs: 1, sinceMs: 0, evidence } as const
 const relayed = { ...direct, path: { kind: 'relay', region: 999 } } as const
 
 function joined(): ReturnType<typeof makeRig> {
