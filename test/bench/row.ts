@@ -20,6 +20,8 @@ export interface Row {
   ratio: number
   runs: number
   worst_ratio: number
+  p95?: number
+  peer_p95?: number
   cpu_s_per_gb?: number
   peer_cpu_s_per_gb?: number
   rss_mb?: number
@@ -34,6 +36,8 @@ export interface Comparison {
   pairs: number
   ours: (pair: number) => Promise<Sample>
   peer: (pair: number) => Promise<Sample>
+  /** The row has the 95th percentiles too. */
+  tails?: boolean
   /** Fields added to the row. */
   extra?: Record<string, unknown>
 }
@@ -44,6 +48,11 @@ export function median(values: readonly number[]): number {
   const half = Math.floor(sorted.length / 2)
   const upper = sorted[half] ?? NaN
   return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? NaN) + upper) / 2
+}
+
+/** The value that 95 of 100 do not exceed: the nearest rank. NaN without any. */
+function percentile95(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.ceil(values.length * 0.95) - 1] ?? NaN
 }
 
 /** Runs ours and the peer in turns, the first of a pair alternating, and returns the row. */
@@ -57,12 +66,13 @@ export async function compare(comparison: Comparison): Promise<Row> {
     for (const turn of turns) await turn()
     console.error(`${name} ${pair + 1}/${pairs}: ours ${round(ours.at(-1)?.value)} peer ${round(peer.at(-1)?.value)} ${unit}`)
   }
-  return rowOf({ name, better, unit, ...(comparison.extra === undefined ? {} : { extra: comparison.extra }) }, ours, peer)
+  const { tails = false, extra = {} } = comparison
+  return rowOf({ name, better, unit, tails, extra }, ours, peer)
 }
 
 /** Makes a row of samples that were taken in turns. */
 export function rowOf(
-  about: { name: string; better: 'higher' | 'lower'; unit: string; extra?: Record<string, unknown> },
+  about: { name: string; better: 'higher' | 'lower'; unit: string; tails?: boolean; extra?: Record<string, unknown> },
   ours: readonly Sample[],
   peer: readonly Sample[],
 ): Row {
@@ -77,6 +87,7 @@ export function rowOf(
     ratio: round(median(values(ours)) / median(values(peer))),
     runs: ours.length,
     worst_ratio: round(about.better === 'higher' ? Math.min(...ratios) : Math.max(...ratios)),
+    ...(about.tails === true ? { p95: round(percentile95(values(ours))), peer_p95: round(percentile95(values(peer))) } : {}),
     ...optional('cpu_s_per_gb', ours.map(({ cpuSecPerGb }) => cpuSecPerGb)),
     ...optional('peer_cpu_s_per_gb', peer.map(({ cpuSecPerGb }) => cpuSecPerGb)),
     ...optional('rss_mb', ours.map(({ rssMb }) => rssMb)),

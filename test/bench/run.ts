@@ -11,6 +11,7 @@ import { benchIdle } from './idle.ts'
 import { benchLogin } from './login.ts'
 import { benchNetmap } from './netmap.ts'
 import type { BenchOptions } from './options.ts'
+import { benchPaths } from './paths.ts'
 import { benchPipe } from './pipe.ts'
 import { benchSocks } from './socks.ts'
 import { benchSocksLoss } from './socks-loss.ts'
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   login: benchLogin,
   pipe: benchPipe,
   netmap: benchNetmap,
+  paths: benchPaths,
 }
 
 /** The fewest pairs that make a row. */

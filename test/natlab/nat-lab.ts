@@ -20,6 +20,8 @@ export interface JoinOptions {
   /** The line of a site that is made for the node. */
   readonly line?: LineOptions
   readonly env?: Readonly<Record<string, string>>
+  /** It leaves the tailnet when it logs out. */
+  readonly ephemeral?: boolean
 }
 
 export class NatLab {
@@ -62,7 +64,7 @@ export class NatLab {
     })
     this.nodes.push(node)
     await node.start()
-    await node.up(await this.headscale.authKey())
+    await node.up(await this.headscale.authKey({ ephemeral: options.ephemeral === true }))
     return node
   }
 

@@ -60,6 +60,11 @@ export class LabNode {
     this.api = new LocalApi(join(options.folder, 'run', options.name))
   }
 
+  /** Words before its commands: where it lives. */
+  get prefix(): readonly string[] {
+    return this.#options.prefix ?? []
+  }
+
   get pid(): number {
     if (this.#child === undefined) throw new Error(`${this.name} is not running`)
     return this.#child.pid
