@@ -10,6 +10,7 @@
  * router and internet is the native forwarder, which is the NAT then. So is the line of a site that is given a delay, a
  * loss or a packet size. Linux, root, iproute2, nftables. Everything is gone after `stop`.
  */
+import { existsSync } from 'node:fs'
 import { run, runOk } from '../support/child.ts'
 import { Forwarder, type LinkSettings, type WayCounts } from './forwarder.ts'
 import { LINE_OF, routerRules, type SiteKind } from './site-kinds.ts'
@@ -34,6 +35,8 @@ export interface Site {
   readonly router: string | undefined
   /** Address on the internet; of the NAT, where there is one. '' = has no IPv4. */
   readonly address: string
+  /** All addresses under which others may hear the host. */
+  readonly addresses: readonly string[]
   readonly line: Line | undefined
   /** Runs `ip` on the host. */
   ip(...words: string[]): Promise<string>
@@ -63,6 +66,7 @@ export class Networks {
 
   /** Creates the internet and a namespace for each server address (203.0.113.x). */
   async start(serverAddresses: readonly string[]): Promise<void> {
+    await removeLeft()
     await this.#namespace(INTERNET)
     await this.#sysctl(INTERNET, 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1')
     await this.#ip(INTERNET)('addr', 'add', `${GATEWAY}/32`, 'dev', 'lo')
@@ -102,7 +106,7 @@ export class Networks {
     if (line.isNat === true) await this.#attachNat(outer, `p${number}`, address, net6)
     else await this.#attach(outer, device, `p${number}`, [address], isForwarded)
     const site = { kind, address, line: isForwarded ? this.#lineOf(`${number}`) : undefined }
-    if (line.router === undefined) return this.#siteOf(site, outer, undefined)
+    if (line.router === undefined) return this.#siteOf(site, outer, undefined, [])
     await this.#router(outer, line.router)
     let inner = outer
     if (kind === 'double') {
@@ -142,21 +146,22 @@ export class Networks {
     await this.#ip(router)('link', 'set', `lan${index}`, 'master', 'lan')
     if (line.isIsolated === true) await runOk('bridge', ['-n', this.#name(router), 'link', 'set', 'dev', `lan${index}`, 'isolated', 'on'])
     const ip = this.#ip(host)
+    const [own4, own6] = [`10.${number}.0.${index + 1}`, `${net6}:${(index + 1).toString(16)}`]
     if (line.hasV4 !== false) {
-      await ip('addr', 'add', `10.${number}.0.${index + 1}/24`, 'dev', 'eth0')
+      await ip('addr', 'add', `${own4}/24`, 'dev', 'eth0')
       await ip('route', 'add', 'default', 'via', `10.${number}.0.1`)
     }
     if (net6 !== undefined) {
-      await ip('addr', 'add', `${net6}:${(index + 1).toString(16)}/64`, 'dev', 'eth0', 'nodad')
+      await ip('addr', 'add', `${own6}/64`, 'dev', 'eth0', 'nodad')
       await ip('-6', 'route', 'add', 'default', 'via', `${net6}:1`)
     }
-    return this.#siteOf(site, host, router)
+    return this.#siteOf(site, host, router, [...(line.hasV4 === false ? [] : [own4]), ...(net6 === undefined ? [] : [own6])])
   }
 
-  #siteOf(site: Pick<Site, 'kind' | 'address' | 'line'>, host: string, router: string | undefined): Site {
+  #siteOf(site: Pick<Site, 'kind' | 'address' | 'line'>, host: string, router: string | undefined, own: readonly string[]): Site {
     const { kind, address, line } = site
     const name = this.#name(host)
-    return { kind, address, line, host: name, router: router === undefined ? undefined : this.#name(router), prefix: prefixOf(name), ip: this.#ip(host) }
+    return { kind, address, line, addresses: [...(address === '' ? [] : [address]), ...own], host: name, router: router === undefined ? undefined : this.#name(router), prefix: prefixOf(name), ip: this.#ip(host) }
   }
 
   #name(part: string): string {
@@ -245,6 +250,14 @@ export class Networks {
 /** The IPv6 address of the server that has this IPv4 address. */
 export function serverAddress6(address: string): string {
   return `2001:db8:ffff::${Number(address.split('.').at(-1)).toString(16)}`
+}
+
+/** Removes what processes that were killed left behind. */
+async function removeLeft(): Promise<void> {
+  const { stdout } = await run('ip', ['netns', 'list'])
+  for (const [name, pid] of stdout.matchAll(/^bwl(\d+)-\S+/gm)) {
+    if (!existsSync(`/proc/${pid}`)) await run('ip', ['netns', 'del', name])
+  }
 }
 
 function prefixOf(name: string): readonly string[] {
