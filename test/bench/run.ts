@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { runOk } from '../support/child.ts'
 import { benchConnect } from './connect.ts'
 import { benchIdle } from './idle.ts'
+import { benchIdle100 } from './idle-100.ts'
 import { benchLogin } from './login.ts'
 import { benchNetmap } from './netmap.ts'
 import type { BenchOptions } from './options.ts'
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   'socks-loss': benchSocksLoss,
   connect: benchConnect,
   idle: benchIdle,
+  'idle-100': benchIdle100,
   login: benchLogin,
   pipe: benchPipe,
   netmap: benchNetmap,
