@@ -40,6 +40,7 @@ export class PortMap {
   #modes: PortMapModes = { off: undefined, upnp: true }
   #socket: { readonly link: RouterLink; readonly socket: RouterSocket } | undefined
   #toldFound: FoundServices | undefined
+  #endSearch: () => void = () => {}
   #unmapping = 0
   #onQuiet: (() => void) | undefined
   #probeWaiters: ((found: FoundServices | undefined) => void)[] = []
@@ -104,6 +105,7 @@ export class PortMap {
   /** Gives the port back; resolves when the router took note, or within about a second. */
   async stop(): Promise<void> {
     this.#facts = undefined
+    this.#endSearch()
     this.setPort(0)
     if (this.#isBusy()) await new Promise<void>((resolve) => (this.#onQuiet = resolve))
     this.#pump.stop()
@@ -144,7 +146,8 @@ export class PortMap {
         this.#socketTo(output.link).send(output.bytes)
         return
       case 'search':
-        searchRouters(this.#env, this.#access, output.link, (places, isOver) => then((nowMs) => this.#machine.handleSearched(nowMs, output.askId, places, isOver)))
+        this.#endSearch()
+        this.#endSearch = searchRouters(this.#env, this.#access, output.link, (places, isOver) => then((nowMs) => this.#machine.handleSearched(nowMs, output.askId, places, isOver)))
         return
       case 'upnp-map':
         void askUpnp(this.#env, this.#access, output).then((answer) => then((nowMs) => this.#machine.handleUpnp(nowMs, output.askId, answer)))

@@ -42,23 +42,31 @@ export interface UpnpAsk {
 
 /**
  * Looks for routers on the link: tells where they say that their descriptions lie, at most 8, soon after the first one answered,
- * and once more, perhaps with none, when the search is over.
+ * and once more, perhaps with none, when the search is over. What is returned ends it without another word.
  */
-export function searchRouters(env: Env, access: RouterAccess, link: RouterLink, onPlaces: (places: readonly UpnpPlace[], isOver: boolean) => void): void {
+export function searchRouters(env: Env, access: RouterAccess, link: RouterLink, onPlaces: (places: readonly UpnpPlace[], isOver: boolean) => void): () => void {
   const places = new Map<string, UpnpPlace>()
-  let isGathering = false
+  let cancelGather: (() => void) | undefined
+  let isOver = false
   const socket = access.openSearch(link, (bytes) => {
     const place = readSsdpAnswer(bytes)
     if (!place || places.size >= MAX_PLACES) return
     places.set(`${place.port} ${place.path}`, place)
-    if (!isGathering) env.clock.after(GATHER_MS, () => onPlaces([...places.values()], false))
-    isGathering = true
+    cancelGather ??= env.clock.after(GATHER_MS, () => onPlaces([...places.values()], false))
   })
-  env.clock.after(SEARCH_MS, () => {
-    socket.close()
+  const cancelEnd = env.clock.after(SEARCH_MS, () => {
+    end()
     onPlaces([...places.values()], true)
   })
+  function end(): void {
+    if (isOver) return
+    isOver = true
+    cancelEnd()
+    cancelGather?.()
+    socket.close()
+  }
   for (const { to, bytes } of ssdpQuestions(link.gateway)) socket.send({ ip: to, port: SSDP_PORT }, bytes)
+  return end
 }
 
 /** Asks for a port; never rejects. */

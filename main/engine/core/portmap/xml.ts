@@ -12,6 +12,9 @@ const MAX_ELEMENTS = 2000
 const MAX_TEXT = 1024
 const MAX_FAULTS = 50
 
+/** "&" that begins none of XML's own entities: it stands for itself. */
+const BARE_AMPERSAND = /&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-f]{1,6});)/gi
+
 class TooMuch extends Error {}
 
 /** Calls for each element that ends; false when the document was cut off there for being too much. */
@@ -39,7 +42,7 @@ export function readXml(text: string, onElement: (name: string, ownText: string)
     if (own !== undefined) onElement(name.slice(name.indexOf(':') + 1), own.trim())
   })
   try {
-    parser.write(text).close()
+    parser.write(text.replaceAll(BARE_AMPERSAND, '&amp;')).close()
     return true
   } catch (error) {
     if (error instanceof TooMuch) return false
