@@ -5,10 +5,10 @@
  * tell them apart. Every answer is a value: `{ok}` or `{code, message}`, since a thrown error loses its code on the way.
  * Secrets never cross here: prefs come with keys zeroed by the engine.
  */
-import type { LoginProfile, MaskedPrefs, Notify, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status } from '../main/localapi/types.ts'
+import type { LoginProfile, MaskedPrefs, Notify, PathPage, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status } from '../main/localapi/types.ts'
 
 export type {
-  LoginProfile, MaskedPrefs, Notify, PathsPage, PeerStatus, PingResult, PingType, Prefs, SessionPage, SessionProblem, StartOptions, Status, Warning,
+  LoginProfile, MaskedPrefs, Notify, PathPage, PathRow, PathsPage, PeerStatus, PingResult, PingType, Prefs, SessionPage, SessionProblem, StartOptions, Status, Warning,
 } from '../main/localapi/types.ts'
 
 /** Requests the window may make, each with what it sends and what comes back. */
@@ -21,6 +21,8 @@ export interface Requests {
   logout: { send: Record<string, never>; receive: null }
   ping: { send: { ip: string; type: PingType }; receive: PingResult }
   paths: { send: Record<string, never>; receive: PathsPage }
+  /** One device's path with its reason, by node key. With the version that the window has: answered when there is another, after 5 s in any case. */
+  path: { send: { peer: string; after?: number }; receive: PathPage }
   /** Signing in, step by step. With the version that the window has: answered when there is another, after 30 s in any case. */
   session: { send: { after?: number }; receive: SessionPage }
   /** The accounts of this computer; `current` has an empty ID while nobody is signed in with it. */
@@ -45,7 +47,7 @@ export type RequestName = keyof Requests
 
 /** Every request by name, for hosts that check what they are asked. */
 export const REQUEST_NAMES: readonly RequestName[] = [
-  'status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'session', 'profiles', 'addProfile', 'switchProfile',
+  'status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'path', 'session', 'profiles', 'addProfile', 'switchProfile',
   'removeProfile', 'openExternal', 'openPeerPage',
 ]
 

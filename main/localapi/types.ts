@@ -325,7 +325,7 @@ export interface PathsPage {
   readonly paths: readonly PathRow[]
 }
 
-/** bowline/path?peer=NODEKEY|IP|NAME: one peer's path with the reason and its evidence. `after=<version>` waits up to 30 s for another version. */
+/** bowline/path?peer=NODEKEY|IP|NAME: one peer's path with the reason and its evidence. `after=<version>` waits for another version, up to `wait` seconds (30). */
 export interface PathPage extends PathRow {
   readonly version: number
   /** When this was so. */

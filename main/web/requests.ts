@@ -19,6 +19,8 @@ const PREF_TYPES: Readonly<Record<string, 'string' | 'boolean'>> = {
 }
 const PING_TYPES: readonly unknown[] = ['disco', 'TSMP', 'ICMP', 'peerapi']
 const TEXT_LIMIT = 2048
+/** People go from device to device: a request that is held back outlives their look by so much. */
+const PATH_WAIT_SEC = 5
 
 class Refused extends Error {}
 
@@ -55,6 +57,13 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   status: (client) => client.json({ method: 'GET', path: METHODS.status.path }),
   prefs: (client) => client.json({ method: 'GET', path: METHODS.prefs.path }),
   paths: (client) => client.json({ method: 'GET', path: METHODS.paths.path }),
+  path: (client, _host, send) => {
+    const peer = text(send['peer'], 'peer')
+    const after = send['after']
+    if (!/^nodekey:[0-9a-f]{64}$/.test(peer)) throw new Refused('peer must be a node key')
+    if (after !== undefined && (typeof after !== 'number' || !Number.isSafeInteger(after) || after < 0)) throw new Refused('after must be a version')
+    return client.json({ method: 'GET', path: `${METHODS.path.path}?peer=${peer}${after === undefined ? '' : `&after=${after}&wait=${PATH_WAIT_SEC}`}` })
+  },
   editPrefs: (client, _host, send) => client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: checkPrefs(send) }),
   start: async (client, _host, send) => {
     const key = send['AuthKey'] === undefined ? undefined : text(send['AuthKey'], 'AuthKey')
@@ -101,7 +110,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
 }
 
 /** Requests that a read-only window may make; everything else, what is added later too, would change something. */
-export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'ping', 'openExternal'])
+export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'path', 'ping', 'openExternal'])
 export const READ_ONLY: Answer<never> = { ok: false, code: 'read-only', message: 'This window is read only. To change something, use `bowline web` without --readonly.' }
 
 /** Answers one request of the window; never throws. */

@@ -1,20 +1,18 @@
 /**
- * One device: who it is, the verdict on its path with the reason, ping, addresses and where its web page is.
- *
- * The verdict is the engine's own sentence; the page adds nothing that was not measured or said.
+ * One device: who it is, ping and where its web page is, its path with the reason, and its details.
  */
 import { Activity, ArrowLeft, Copy, Globe } from 'lucide-react'
 import { useEffect, useRef, useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import type { PingResult, PingType } from '../../preload/contract.ts'
 import type { Device } from '../state/devices.ts'
-import { age, ageOf, byteCount, clockTime, roundTrip, safeText } from '../state/format.ts'
+import { age, ageOf, byteCount, roundTrip, safeText } from '../state/format.ts'
 import { goTo } from '../state/route.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
 import { KindIcon } from '../ui/KindIcon.tsx'
-import { PathDrawing } from '../ui/PathDrawing.tsx'
+import { PathSection } from './PathSection.tsx'
 
 export function DevicePage({ device }: { device: Device }): ReactNode {
   const nowMs = useSnapshot((s) => s.nowMs)
@@ -35,29 +33,11 @@ export function DevicePage({ device }: { device: Device }): ReactNode {
       </header>
       <div className="page-body">
         <p className="facts-line t2"><span className="num selectable">{device.address}</span> · <bdi>{device.owner}</bdi> · {safeText(device.peer.OS || 'system unknown', 30)}</p>
-        {device.isSelf ? <p className="verdict">This is the device you are using.</p> : <Verdict device={device} nowMs={nowMs} />}
         {!device.isSelf && <Ping device={device} />}
+        {device.isSelf ? <p className="verdict">this is the device you are using</p> : <PathSection device={device} nowMs={nowMs} />}
         <Facts device={device} nowMs={nowMs} />
       </div>
     </section>
-  )
-}
-
-function Verdict({ device, nowMs }: { device: Device; nowMs: number }): ReactNode {
-  const running = useSnapshot((s) => s.app.engine === 'running' && s.status?.BackendState === 'Running')
-  const { row, path } = device
-  const since = ageOf(row?.since, nowMs)
-  const why = running ? safeText(row?.why ?? '', 300) : ''
-  const sentence = running ? (why === '' ? `${path.words}.` : `${why.charAt(0).toUpperCase()}${why.slice(1)}${/[.!?]$/.test(why) ? '' : '.'}`) : 'Path unknown.'
-  return (
-    <>
-      <p className="verdict">{sentence}</p>
-      <p className="t2 small">
-        {path.words}{since === undefined || row === undefined ? '' : `, since ${clockTime(Date.parse(row.since))} (${age(since)})`}
-        {path.latencyMs === undefined ? '' : `. Round trip ${roundTrip(path.latencyMs)}`}
-      </p>
-      <PathDrawing kind={path.kind} via={safeText(row?.regionCode ?? '', 20)} name={device.name} />
-    </>
   )
 }
 
@@ -86,7 +66,7 @@ function Ping({ device }: { device: Device }): ReactNode {
   }
   const busy = Object.values(shots).some((shot) => shot?.kind === 'waiting')
   return (
-    <section className="block" aria-label="Ping">
+    <section aria-label="Ping">
       <div className="buttons">
         <button type="button" className="button" disabled={!running || busy} aria-busy={busy} onClick={() => void pingAll()}><Activity size={16} aria-hidden="true" />Ping</button>
         <WebPage device={device} />

@@ -8,7 +8,7 @@ import { Search } from 'lucide-react'
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { devicesOf, filterDevices, groupsOf, talkSummary, type Device } from '../state/devices.ts'
-import { age, clockTime, roundTrip, safeText } from '../state/format.ts'
+import { age, ageOf, clockTime, roundTrip, safeText } from '../state/format.ts'
 import { goTo, useRoute } from '../state/route.ts'
 import { useSnapshot } from '../state/store.ts'
 import { heardMs, spokenRow } from '../state/words.ts'
@@ -126,7 +126,7 @@ function List({ lines, chosen, compact, past }: { lines: readonly Line[]; chosen
     <>
       {!compact && (
         <div className="row head" aria-hidden="true">
-          <span>Name</span><span>Owner or tag</span><span>Address</span><span>Path</span><span className="right">Round trip</span><span className="right">{past === undefined ? 'Heard' : 'Known at'}</span>
+          <span>Name</span><span>Owner or tag</span><span>Address</span><span>Path</span><span className="right">Round trip</span><span className="right">Since</span><span className="right">{past === undefined ? 'Heard' : 'Known at'}</span>
         </div>
       )}
       <div ref={scroller} className="scroll" role="grid" aria-label="Devices" aria-rowcount={lines.length} onKeyDown={move} tabIndex={-1}>
@@ -175,9 +175,15 @@ function Row({ device, rowIndex, compact, past, selected, tabbable, onFocus, sty
         <PathGlyph kind={device.path.kind} />{compact ? <span className="sr-only">{device.path.words}</span> : <span className="cut">{device.path.words}</span>}
       </span>
       {!compact && <span className="right num t2" role="gridcell">{roundTrip(device.path.latencyMs)}</span>}
+      {!compact && <span className="right num t3" role="gridcell">{past === undefined ? pathAge(device, nowMs) : ''}</span>}
       {!compact && <span className="right num t3" role="gridcell">{past !== undefined ? clockTime(past) : age(heard)}</span>}
     </div>
   )
+}
+
+/** Since when packets go that way; "" while none do. */
+function pathAge({ path, row }: Device, nowMs: number): string {
+  return path.kind === 'direct' || path.kind === 'relay' || path.kind === 'peer-relay' || path.kind === 'trying' ? age(ageOf(row?.since, nowMs)) : ''
 }
 
 function Empty({ text, action }: { text: string; action?: ReactNode }): ReactNode {

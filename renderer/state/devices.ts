@@ -1,9 +1,9 @@
 /**
  * The devices as the list shows them: rows from status and paths, in groups, filtered by words and tokens. Pure.
  */
-import type { PathsPage, PeerStatus, Status } from '../../preload/contract.ts'
+import type { PathRow, PathsPage, PeerStatus, Status } from '../../preload/contract.ts'
 import { safeText } from './format.ts'
-import { pathWords, type PathRow, type PathWords } from './words.ts'
+import { pathWords, type PathWords } from './words.ts'
 
 export interface Device {
   /** Stable ID: the row's key. */

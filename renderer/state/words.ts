@@ -1,7 +1,7 @@
 /**
  * The language of states: the exact words for engine, sign-in, connection and path. These words and no others appear in the window.
  */
-import type { AppState, PathsPage, PeerStatus, Status } from '../../preload/contract.ts'
+import type { AppState, PathRow, PeerStatus, Status } from '../../preload/contract.ts'
 import { age, ageOf, safeText } from './format.ts'
 
 export type PathKind = 'direct' | 'peer-relay' | 'relay' | 'trying' | 'idle' | 'blocked' | 'unknown' | 'offline' | 'self'
@@ -13,8 +13,6 @@ export interface PathWords {
   readonly latencyMs: number | undefined
 }
 
-export type PathRow = PathsPage['paths'][number]
-
 /** Facts older than this are not shown as the present. */
 export const STALE_MS = 30_000
 
@@ -24,12 +22,19 @@ export function pathWords(peer: PeerStatus, row: PathRow | undefined, engineRunn
   const latencyMs = row?.latencyMs
   const idle = !peer.Active
   if (row?.kind === 'direct' && !idle) return { kind: 'direct', words: directWords(row.addr), latencyMs }
+  if (row?.kind === 'peer-relay' && !idle) return { kind: 'peer-relay', words: `Through ${safeText(row.via ?? 'a peer relay', 40)}`, latencyMs }
   if ((row?.kind === 'relay' || row?.kind === 'both') && !idle) {
     const where = safeText(row.regionCode ?? String(row.region ?? ''), 20)
     return row.kind === 'both' ? { kind: 'trying', words: 'Trying direct', latencyMs } : { kind: 'relay', words: where === '' ? 'Relayed' : `Relayed, ${where}`, latencyMs }
   }
   if (!peer.Online) return { kind: 'offline', words: 'Offline, says server', latencyMs: undefined }
   return { kind: 'idle', words: 'Idle', latencyMs: undefined }
+}
+
+/** A kind of path, when it stands alone. */
+export function pathKindWords(kind: string): string {
+  const words: Readonly<Record<string, string>> = { none: 'no path', direct: 'direct', 'peer-relay': 'through a device', relay: 'relayed', both: 'trying direct' }
+  return words[kind] ?? 'unknown'
 }
 
 function directWords(addr: string | undefined): string {

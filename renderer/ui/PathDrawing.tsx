@@ -4,18 +4,20 @@
 import type { ReactNode } from 'react'
 import type { PathKind } from '../state/words.ts'
 
-export function PathDrawing({ kind, via, name }: { kind: PathKind; via: string; name: string }): ReactNode {
+/** `tried`: addresses without a reply, when that is known. */
+export function PathDrawing({ kind, via, name, tried }: { kind: PathKind; via: string; name: string; tried: number | undefined }): ReactNode {
   if (kind === 'idle' || kind === 'offline' || kind === 'unknown' || kind === 'self') return null
-  const relayed = kind === 'relay' || kind === 'trying'
+  const relayed = kind === 'relay' || kind === 'trying' || kind === 'peer-relay'
+  const silent = tried === undefined || tried === 0 ? 'direct: no reply yet' : `direct: ${tried} ${tried === 1 ? 'address' : 'addresses'} tried, no reply`
   return (
     <figure className={`drawing drawing-${kind}`} aria-hidden="true">
       <svg viewBox="0 0 560 96" width="100%" height="96" fill="none" strokeLinecap="round">
         {relayed ? (
           <>
             <path className="used" d="M44 60C150 60 180 24 262 24M298 24C380 24 410 60 516 60" strokeWidth="2" />
-            <rect className="used" x="270" y="14" width="20" height="20" rx="4" strokeWidth="2" />
+            {kind === 'peer-relay' ? <circle cx="280" cy="24" r="8" className="post" /> : <rect className="used" x="270" y="14" width="20" height="20" rx="4" strokeWidth="2" />}
             <path className="failed" d="M50 60H510" strokeWidth="2" strokeDasharray="1 6" />
-            {kind === 'relay' && <path className="cross" d="M273 53L287 67M287 53L273 67" strokeWidth="2" />}
+            {kind !== 'trying' && <path className="cross" d="M273 53L287 67M287 53L273 67" strokeWidth="2" />}
           </>
         ) : (
           <path className="used" d="M44 60H516" strokeWidth="2.5" />
@@ -25,7 +27,7 @@ export function PathDrawing({ kind, via, name }: { kind: PathKind; via: string; 
         <text x="40" y="44" textAnchor="middle">You</text>
         <text x="520" y="44" textAnchor="middle">{name.length > 18 ? `${name.slice(0, 17)}…` : name}</text>
         {relayed && <text x="300" y="14">{via}</text>}
-        {kind === 'relay' && <text x="280" y="88" textAnchor="middle" className="quiet">direct: no reply yet</text>}
+        {(kind === 'relay' || kind === 'peer-relay') && <text x="280" y="88" textAnchor="middle" className="quiet">{silent}</text>}
         {kind === 'trying' && <text x="280" y="88" textAnchor="middle" className="quiet">trying direct now</text>}
       </svg>
     </figure>

@@ -1,6 +1,7 @@
 /**
  * bowline/path: one peer's path, why it is so, and what led there. `peer` is a node key, an address or a name.
- * `after=N` holds the answer back until the journal has something newer to say of this path than event N, at most 30 s.
+ * `after=N` holds the answer back until the journal has something newer to say of this path than event N, at most `wait`
+ * seconds (30). A reader that may turn to another path soon asks for less, since an answer held back is a request held.
  *
  * The page's version is the sequence number of the newest event that concerns the path.
  */
@@ -12,7 +13,7 @@ import type { JournalReader } from './journal-page.ts'
 import { json, text } from './reply.ts'
 import type { Reply } from './reply.ts'
 
-const WAIT_MS = 30_000
+const MAX_WAIT_SEC = 30
 /** News come in bursts; a reader gets one page for all of them. */
 const SETTLE_MS = 200
 const MAX_LOOK = 5_000
@@ -31,7 +32,7 @@ export async function pathPage(call: Call): Promise<Reply> {
   const node = pathViews.find(wanted)
   if (!node) return text(404, 'no such device')
   const after = query.get('after')
-  if (after !== null && /^\d{1,16}$/.test(after)) await news(call, node.Key, Number(after))
+  if (after !== null && /^\d{1,16}$/.test(after)) await news(call, node.Key, Number(after), waitMs(query.get('wait')))
   // Meanwhile the device may have got another key, or have left.
   const present = pathViews.find(node.Key) ?? pathViews.find(wanted)
   if (!present) return text(404, 'no such device')
@@ -50,7 +51,7 @@ const concerns = (event: JournalEvent, key: string): boolean => event['peer'] ==
 const eventsOf = (journal: JournalReader, key: string): JournalEvent[] => journal.tail(MAX_LOOK, 0).filter((event) => concerns(event, key))
 
 /** Waits for an event of this path after `seq`, for the time to be up, or for the reader to go. */
-async function news({ journal, clock, response }: Call, key: string, seq: number): Promise<void> {
+async function news({ journal, clock, response }: Call, key: string, seq: number, maxMs: number): Promise<void> {
   const isNew = (event: JournalEvent): boolean => event.seq > seq && concerns(event, key)
   if (journal.tail(MAX_LOOK, seq).some(isNew)) return
   await new Promise<void>((resolve) => {
@@ -61,7 +62,7 @@ async function news({ journal, clock, response }: Call, key: string, seq: number
       resolve()
     }
     let settling = false
-    ends.push(clock.after(WAIT_MS, finish), journal.follow((event) => {
+    ends.push(clock.after(maxMs, finish), journal.follow((event) => {
       if (settling || !isNew(event)) return
       settling = true
       ends.push(clock.after(SETTLE_MS, finish))
@@ -69,6 +70,8 @@ async function news({ journal, clock, response }: Call, key: string, seq: number
     response.once('close', finish)
   })
 }
+
+const waitMs = (text: string | null): number => 1000 * (text !== null && /^\d{1,2}$/.test(text) ? Math.min(MAX_WAIT_SEC, Math.max(1, Number(text))) : MAX_WAIT_SEC)
 
 /** The last word on each address that was refused. */
 function refusedIn(events: readonly JournalEvent[]): PathPage['refused'] {
