@@ -91,6 +91,12 @@ async function devices(page: Page, take: Photographer, lab: DemoLab): Promise<vo
   await page.locator('.drawing-relay').waitFor({ timeout: 10_000 })
   await take.all('device-relayed')
   await take.small('device-relayed')
+  await page.getByRole('button', { name: 'Show the evidence' }).click()
+  await page.getByRole('table', { name: 'Addresses of the device' }).scrollIntoViewIfNeeded()
+  await page.getByRole('table', { name: 'What happened lately' }).scrollIntoViewIfNeeded()
+  await take.all('device-evidence')
+  await take.small('device-evidence')
+  await page.getByRole('button', { name: 'Hide the evidence' }).click()
   lab.network.gate.open()
   for (let i = 0; i < 40 && !(await page.locator('.drawing-direct').isVisible()); i++) {
     await page.getByRole('button', { name: 'Ping' }).click()

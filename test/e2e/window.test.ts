@@ -8,6 +8,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest'
+import { main } from '../../main/cli/bowline.ts'
 import { WebHost } from '../../main/web/web-host.ts'
 import { axe, launchChromium, missingBrowser, rendererDir, withNamedServer } from './browser.ts'
 import { startDemoLab, type DemoLab } from './demo-lab.ts'
@@ -149,6 +150,41 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
     await expect.poll(() => page.locator('.layers dd').allTextContents(), { timeout: 15_000 }).toEqual(expect.arrayContaining([expect.stringMatching(/ms through/)]))
     await expect.poll(() => page.locator('.verdict').textContent(), { timeout: 10_000 }).toMatch(/relay/i)
     await lookAt('device-relayed')
+  })
+
+  it('shows the evidence for the path, in the words of the command line, and copies it for a ticket', async () => {
+    told()
+    const said = async (): Promise<string> => {
+      let out = ''
+      const system = { platform: 'linux', uid: 1000, home: '/', user: 'x', env: {} }
+      await main(['--socket', lab.socketPath, 'debug', 'path', 'web'], { out: (text) => void (out += text), err: () => {}, system, interrupted: new AbortController().signal })
+      return out.split('\n')[0]!
+    }
+    const both = async (): Promise<{ shown: string | null; same: boolean }> => {
+      const [shown, sentence] = [await page.locator('.verdict').textContent(), await said()]
+      return { shown, same: shown === sentence }
+    }
+    await expect.poll(both, { timeout: 30_000 }).toEqual({ shown: expect.stringMatching(/^relayed: no reply from its only address; unknown why: /), same: true })
+    await page.getByRole('button', { name: 'Show the evidence' }).click()
+    const row = page.getByRole('table', { name: 'Addresses of the device' }).getByRole('row').nth(1)
+    await expect.poll(() => row.textContent()).toMatch(/127\.0\.0\.1:\d+.*the server.*(ago|now)never/)
+    await expect.poll(() => page.getByRole('region', { name: 'Your side' }).textContent()).toContain('UDP gets outmeasured')
+    await page.getByRole('table', { name: 'What happened lately' }).scrollIntoViewIfNeeded()
+    await lookAt('device-evidence')
+    await context.grantPermissions(['clipboard-read', 'clipboard-write'])
+    const ticket = async (): Promise<string> => {
+      await page.getByRole('button', { name: 'Copy for ticket' }).click()
+      await page.getByRole('button', { name: 'Copied' }).waitFor()
+      const text = (await page.evaluate('navigator.clipboard.readText()')) as string
+      await page.getByRole('button', { name: 'Copy for ticket' }).waitFor()
+      return text
+    }
+    expect(await ticket()).toMatch(/^Bowline, path to one device\nVerdict: relayed: [^]*\nRule: /)
+    expect(await ticket()).not.toMatch(/\bweb\b|127\.0\.0\.1/)
+    await page.getByLabel('with names').check()
+    expect(await ticket()).toMatch(/Device: web 100\.64/)
+    await page.getByRole('button', { name: 'Hide the evidence' }).click()
+    await page.getByRole('table', { name: 'Addresses of the device' }).waitFor({ state: 'detached' })
   })
 
   it('sees the path become direct when the network lets it', async () => {

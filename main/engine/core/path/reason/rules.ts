@@ -13,8 +13,8 @@ import type { Fact, Finding, PathEvidence, Rule, Step } from './evidence.ts'
 import { opensPorts } from './evidence.ts'
 import { count, directOnes, formatMs, lead, noReply, peerRelay, placeWords, triedOnes } from './words.ts'
 
-/** A handful of quick rounds: after that, silence means something. */
-const TRYING_ROUNDS = 4
+/** The quick rounds at the start: after them, silence means something. */
+const TRYING_ROUNDS = 7
 /** A peer that looks for a direct path pings every 5 s at first: one that did not lately has perhaps given up. */
 const PINGS_LATELY_MS = 7000
 
@@ -185,7 +185,7 @@ const SILENCE: readonly Rule[] = [
       : undefined),
   rule('unknown', (e) => {
     const missing = missingEvidence(e)
-    return { sentence: `${silence(e)}${missing === '' ? '' : `; unknown why: ${missing}`}`, evidence: natFacts(e), confidence: 'unknown', steps: [step('Look again in ten seconds', 'you')] }
+    return { sentence: `${silence(e)}${missing === '' ? '' : `; unknown why: ${missing}`}`, evidence: natFacts(e), confidence: 'unknown', steps: unknownSteps(e) }
   }),
 ]
 
@@ -220,6 +220,12 @@ function portMappingStep(e: PathEvidence): Step[] {
 /** Lies in a network that this machine is in, too. */
 function isNear(one: CandidateView, e: PathEvidence): boolean {
   return isPrivateIp(one.addr.ip) && (e.own?.networks ?? []).some((network) => prefixContains(network, one.addr.ip))
+}
+
+/** What one relay cannot show, two can: whether each destination sees another port. */
+function unknownSteps(e: PathEvidence): Step[] {
+  if (e.own && !e.own.report) return [step('Look again in ten seconds', 'you')]
+  return e.own && hard(e.own) === undefined ? [step('Run a second relay, so that it can be told what both networks do', 'an admin')] : [step('Update it, if its version is old', 'its owner')]
 }
 
 function missingEvidence(e: PathEvidence): string {
