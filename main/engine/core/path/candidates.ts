@@ -10,7 +10,7 @@
  */
 import type { AddrPort } from '../../base/ip.ts'
 import { SizeProof } from './size-proof.ts'
-import type { UdpAddr } from './types.ts'
+import type { CandidateView, UdpAddr } from './types.ts'
 import { formatUdpAddr } from './types.ts'
 
 export type CandidateSource = 'map' | 'call-me-maybe' | 'ping' | 'peer-relay'
@@ -155,4 +155,20 @@ export function noteLatency(candidate: Candidate, latencyMs: number): void {
 /** Least of the last few round trips; undefined when it never answered. */
 export function latencyOf(candidate: Candidate): number | undefined {
   return candidate.samplesMs.length === 0 ? undefined : Math.min(...candidate.samplesMs)
+}
+
+/** What a person sees of it. */
+export function viewOf(nowMs: number, candidate: Candidate, isBest: boolean): CandidateView {
+  const ago = (atMs: number): number | undefined => (atMs === Number.NEGATIVE_INFINITY ? undefined : nowMs - atMs)
+  return {
+    addr: candidate.addr,
+    sources: [...candidate.sources],
+    lastPingAgoMs: ago(candidate.lastPingMs),
+    lastPongAgoMs: ago(candidate.lastPongMs),
+    pingedUsAgoMs: ago(candidate.pingedUsMs),
+    latencyMs: latencyOf(candidate),
+    unanswered: candidate.unanswered,
+    isBest,
+    carries: candidate.size.isNarrow ? 'small' : candidate.size.isWide ? 'full-size' : 'unknown',
+  }
 }

@@ -2,7 +2,8 @@
  * When the next round of pings to all addresses of a peer is due, and when the peer is called. Pure.
  *
  *   rounds after the start: at once, 0.05, 0.15, 0.35, 0.75, 1.5, 3 s (a first ping opens our side and dies at the peer's
- *   door; which later one gets in depends on when the peer opened its own), then every 5 s for a minute, then every 15 s
+ *   door; which later one gets in depends on when the peer opened its own), then every 5 s for two minutes, every 15 s for ten, then
+ *   every 30 s; whatever is new (traffic, an address, a call, another network) starts the quick ones again
  *   calls: with the first round that has an address to ping, then every 2.5 s at most
  *
  * A peer that is called pings us, and by that it uses up what it would have sent by itself: called before we have pinged
@@ -13,10 +14,12 @@
 
 const QUICK_MS = [50, 100, 200, 400, 750, 1500] as const
 const STEADY_MS = 5000
+const STEADY_FOR_MS = 120_000
 const SLOW_MS = 15_000
-const STEADY_FOR_MS = 60_000
-/** A new start this soon after the last goes on with the running schedule. */
-const RESTART_MIN_MS = 5000
+const SLOW_FOR_MS = 600_000
+const SLOWEST_MS = 30_000
+/** An urgent start this soon after the last goes on with the running schedule. */
+const RESTART_MIN_MS = 1000
 /** Same address, steady rounds: just under the interval, so that a round finds its addresses due. */
 const SPACING_MS = 4900
 const QUICK_SPACING_MS = 40
@@ -32,6 +35,8 @@ export class Discovery {
   #dueMs: number | undefined
   #why = ''
   #isReserved = false
+  /** Rounds follow each other, as opposed to one at a later time. */
+  #isRunning = false
 
   get dueMs(): number | undefined {
     return this.#dueMs
@@ -66,11 +71,11 @@ export class Discovery {
     return nowMs - this.#startedMs < YOUNG_MS
   }
 
-  /** Looks again from now on. `urgent`: the path in use just failed, so a schedule under way starts over. */
+  /** Looks from now on, if it does not already. `urgent`: the path in use just failed, so a schedule under way starts over. */
   start(nowMs: number, why: string, urgent: boolean): void {
-    if (this.#dueMs !== undefined && !urgent && nowMs - this.#startedMs < RESTART_MIN_MS) return
-    if (urgent && this.#dueMs !== undefined && nowMs - this.#startedMs < 1000) return
+    if (this.#isRunning && (!urgent || nowMs - this.#startedMs < RESTART_MIN_MS)) return
     this.#startedMs = nowMs
+    this.#isRunning = true
     this.#round = 0
     this.#isReserved = false
     this.#dueMs = nowMs
@@ -94,7 +99,7 @@ export class Discovery {
   /** One round was run. */
   advance(nowMs: number): void {
     const quick = QUICK_MS[this.#round++]
-    const nextMs = nowMs + (quick ?? (nowMs - this.#startedMs < STEADY_FOR_MS ? STEADY_MS : SLOW_MS))
+    const nextMs = nowMs + (quick ?? slowGapMs(nowMs - this.#startedMs))
     const blindMs = this.#startedMs + CALL_BLIND_AFTER_MS
     this.#dueMs = this.#calledMs < this.#startedMs && nowMs < blindMs ? Math.min(nextMs, blindMs) : nextMs
     this.#isReserved = false
@@ -104,6 +109,7 @@ export class Discovery {
   /** One round at a later time, to look for something better. */
   later(atMs: number, why: string): void {
     this.#startedMs = Number.NEGATIVE_INFINITY
+    this.#isRunning = false
     this.#round = QUICK_MS.length + 1
     this.#dueMs = atMs
     this.#isReserved = false
@@ -111,9 +117,14 @@ export class Discovery {
   }
 
   stop(): void {
+    this.#isRunning = false
     this.#dueMs = undefined
     this.#isReserved = false
   }
+}
+
+function slowGapMs(sinceMs: number): number {
+  return sinceMs < STEADY_FOR_MS ? STEADY_MS : sinceMs < SLOW_FOR_MS ? SLOW_MS : SLOWEST_MS
 }
 
 /** A bounded allowance: `capacity` at once, one more every `refillMs`. */

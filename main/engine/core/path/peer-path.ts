@@ -19,27 +19,27 @@ import type { AddrPort } from '../../base/ip.ts'
 import { refusedAddr } from './acceptable.ts'
 import { isBetterPath } from './better.ts'
 import type { Candidate, CandidateSource } from './candidates.ts'
-import { CandidateSet, latencyOf, noteLatency } from './candidates.ts'
+import { CandidateSet, latencyOf, noteLatency, viewOf } from './candidates.ts'
 import { Allowance, Discovery } from './discovery.ts'
 import type { PathEvent, PathOutput } from './events.ts'
+import { OpenPings, PING_TIMEOUT_MS } from './open-pings.ts'
 import type { ProbePace } from './probe-pace.ts'
 import type { MachineEvidence } from './reason/evidence.ts'
 import { explainPath } from './reason/explain.ts'
 import type { CandidateView, Path, UdpAddr } from './types.ts'
-import { formatUdpAddr } from './types.ts'
+import { samePath } from './types.ts'
 import { TRUST_MS, Watch } from './watch.ts'
 
-const PING_TIMEOUT_MS = 5000
 /** Below this round trip nothing better is looked for (endpoint.go, goodEnoughLatency). */
 const GOOD_ENOUGH_MS = 5
 const UPGRADE_EVERY_MS = 60_000
 /** After a call from the peer we ping for this long even without traffic of our own. */
 const CALLED_FOR_MS = 4000
+const CALLED_SPACING_MS = 1000
 /** A ping back follows any older ping: what left before the peer's ping came may have died at the peer's door. */
 const PING_BACK_SPACING_MS = 5
 /** A person's ping keeps probing alive for this long. */
 const ASKED_FOR_MS = 10_000
-const MAX_PENDING = 256
 /** Of a peer with more addresses each round takes some. */
 const MAX_A_ROUND = 24
 /** While there is no peer relay, one is looked for this often; once there is a slow one, a better one (endpoint.go). */
@@ -69,18 +69,13 @@ export interface PathShared {
   readonly pace: ProbePace
 }
 
-interface Pending {
-  readonly candidate: Candidate
-  readonly sentMs: number
-  readonly sized: boolean
-}
-
 export class PeerPath {
   readonly #shared: PathShared
   readonly #candidates = new CandidateSet()
   readonly #discovery = new Discovery()
   readonly #calls = new Allowance(3, 2000)
   readonly #pingBacks = new Allowance(6, 500)
+  readonly #hurries = new Allowance(2, 60_000)
   /** Every ping but those that watch the path in use. */
   readonly #searches = new Allowance(120, 50)
   #facts: PeerFacts = { endpoints: [], homeRegion: 0, noDirect: 'no-disco-key', allowLoopback: false, isOpen: false }
@@ -95,8 +90,7 @@ export class PeerPath {
   #goneFrom = 0
   #path: Path = { kind: 'none' }
   #sinceMs: number
-  readonly #pending = new Map<number, Pending>()
-  #nextPingId = 1
+  readonly #open = new OpenPings()
   #output: PathOutput[] = []
   #events: PathEvent[] = []
 
@@ -145,18 +139,7 @@ export class PeerPath {
   }
 
   candidates(nowMs: number): CandidateView[] {
-    const ago = (atMs: number): number | undefined => (atMs === Number.NEGATIVE_INFINITY ? undefined : nowMs - atMs)
-    return [...this.#candidates.values()].map((one) => ({
-      addr: one.addr,
-      sources: [...one.sources],
-      lastPingAgoMs: ago(one.lastPingMs),
-      lastPongAgoMs: ago(one.lastPongMs),
-      pingedUsAgoMs: ago(one.pingedUsMs),
-      latencyMs: latencyOf(one),
-      unanswered: one.unanswered,
-      isBest: one === this.#best?.candidate,
-      carries: one.size.isNarrow ? 'small' : one.size.isWide ? 'full-size' : 'unknown',
-    }))
+    return [...this.#candidates.values()].map((one) => viewOf(nowMs, one, one === this.#best?.candidate))
   }
 
   /** Whether the peer may be at that address. */
@@ -228,12 +211,9 @@ export class PeerPath {
 
   /** An authentic pong to a ping of ours came over UDP. False when nobody waits for it. */
   handlePong(nowMs: number, pingId: number): boolean {
-    const pending = this.#pending.get(pingId)
-    if (!pending) return false
-    this.#pending.delete(pingId)
-    const { candidate } = pending
-    if (this.#candidates.get(candidate.addr) !== candidate) return false
-    this.#noteAnswer(nowMs, candidate, nowMs - pending.sentMs, pending.sized, 'it answered our ping')
+    const ping = this.#open.take(pingId)
+    if (!ping || this.#candidates.get(ping.candidate.addr) !== ping.candidate) return false
+    this.#noteAnswer(nowMs, ping.candidate, nowMs - ping.sentMs, ping.sized, 'it answered our ping')
     return true
   }
 
@@ -271,7 +251,9 @@ export class PeerPath {
       if (this.#isProvenDirect(nowMs)) this.#pingAll(nowMs, PING_TIMEOUT_MS, 'the peer called', false)
       else {
         this.#look(nowMs, 'the peer called', false)
-        this.#discovery.hurry(nowMs, 'the peer called')
+        // Two that answer each other's calls with calls would never stop.
+        if (added.length > 0 || this.#hurries.take(nowMs)) this.#discovery.hurry(nowMs, 'the peer called')
+        else this.#pingAll(nowMs, CALLED_SPACING_MS, 'the peer called', false)
       }
     }
     this.handleTimeout(nowMs)
@@ -305,7 +287,7 @@ export class PeerPath {
   handleNetworkChange(nowMs: number, why: string, major: boolean): void {
     if (major) {
       this.#candidates.reset()
-      this.#pending.clear()
+      this.#open.clear()
       if (this.#best) this.#dropBest(nowMs, why)
     }
     if (this.#wantsDirect(nowMs)) this.#discovery.start(nowMs, why, true)
@@ -329,7 +311,7 @@ export class PeerPath {
   }
 
   handleTimeout(nowMs: number): void {
-    this.#dropOldPings(nowMs)
+    this.#open.dropOld(nowMs)
     if (!this.#inUse && nowMs >= this.#probeUntilMs && this.#probeUntilMs !== Number.NEGATIVE_INFINITY) this.#rest()
     if (this.#facts.noDirect === undefined) {
       this.#watchBest(nowMs)
@@ -450,22 +432,12 @@ export class PeerPath {
   }
 
   #ping(nowMs: number, candidate: Candidate, sized = false): void {
-    const pingId = this.#nextPingId++
     candidate.lastPingMs = nowMs
     candidate.unanswered++
-    this.#pending.set(pingId, { candidate, sentMs: nowMs, sized })
-    if (this.#pending.size > MAX_PENDING) this.#pending.delete(this.#pending.keys().next().value!)
-    this.#output.push({ kind: 'ping', pingId, to: candidate.addr, sized })
+    this.#output.push({ kind: 'ping', pingId: this.#open.add({ candidate, sentMs: nowMs, sized }), to: candidate.addr, sized })
     const watch = this.#best?.candidate === candidate ? this.#best : undefined
     if (sized) candidate.size.noteSent(nowMs, watch?.pongWaitMs() ?? PING_TIMEOUT_MS)
     else watch?.notePing(nowMs)
-  }
-
-  #dropOldPings(nowMs: number): void {
-    for (const [id, { sentMs }] of this.#pending) {
-      if (nowMs - sentMs < PING_TIMEOUT_MS) return
-      this.#pending.delete(id)
-    }
   }
 
   /** Heartbeat, missing pongs and packet size of the address that carries the traffic. */
@@ -579,9 +551,4 @@ export class PeerPath {
 }
 
 /** Gaps between rounds while no path is proven are at most this long; an upgrade is planned further off. */
-const STEADY_MAX_MS = 15_000
-
-function samePath(a: Path, b: Path): boolean {
-  const text = (p: Path): string => `${p.kind} ${'addr' in p ? formatUdpAddr('vni' in p && p.vni !== undefined ? { ...p.addr, vni: p.vni } : p.addr) : ''} ${'region' in p ? p.region : ''}`
-  return text(a) === text(b)
-}
+const STEADY_MAX_MS = 30_000

@@ -27,6 +27,11 @@ export function formatUdpAddr(addr: UdpAddr): string {
   return addr.vni === undefined ? formatAddrPort(addr) : `${formatAddrPort(addr)}:vni:${addr.vni}`
 }
 
+export function samePath(a: Path, b: Path): boolean {
+  const text = (p: Path): string => `${p.kind} ${'addr' in p ? formatUdpAddr('vni' in p && p.vni !== undefined ? { ...p.addr, vni: p.vni } : p.addr) : ''} ${'region' in p ? p.region : ''}`
+  return text(a) === text(b)
+}
+
 /** What a person sees of a peer's path. */
 export interface PathView {
   readonly peer: NodePublicKey

@@ -103,7 +103,7 @@ const NO_UDP: readonly Rule[] = [
 const NARROW: readonly Rule[] = [
   rule('narrow', (e) => {
     const narrow = directOnes(e).filter((one) => one.carries === 'small' && one.lastPongAgoMs !== undefined)
-    return narrow.length > 0 && e.machine.answered > 0
+    return narrow.length > 0
       ? { sentence: `${lead(e)} narrow path, the direct one answers but loses full-size packets`, evidence: [fact('Addresses that carry small packets alone', String(narrow.length))], steps: [NARROW_STEP] }
       : undefined
   }),
