@@ -239,7 +239,7 @@ export class SimWorld {
       const nextMs = this.clock.nextDueMs()
       if (nextMs === undefined || nextMs > fromMs + ms) return undefined
       this.clock.advance(nextMs - this.clock.nowMs())
-      for (let i = 0; i < 3; i++) await undefined
+      for (let i = 0; i < 3; i++) await Promise.resolve()
     }
     return this.clock.nowMs() - fromMs
   }
