@@ -176,7 +176,13 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   portmap.setLink(routerLinkOf(netmon.state))
   magicsock.setPort(port)
   magicsock.setModes({ alwaysDerp: flag('TS_DEBUG_ALWAYS_USE_DERP'), neverDirectUdp: flag('TS_DEBUG_NEVER_DIRECT_UDP') })
-  magicsock.start(up.magicsock)
+  magicsock.start({
+    ...up.magicsock,
+    onNetInfo: (info) => {
+      derp.setPrefersIpv6(info.WorkingIPv6 === true)
+      up.magicsock.onNetInfo(info)
+    },
+  })
   stops.push(() => magicsock.stop())
   const { socks5, httpProxy } = openProxies(options, dataplane)
   outside.setOwnProxies([socks5, httpProxy].flatMap((own) => own ?? []))

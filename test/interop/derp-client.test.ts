@@ -5,75 +5,26 @@
 import { createSocket } from 'node:dgram'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Env } from '../../main/engine/base/env.ts'
-import { concat, readU32 } from '../../main/engine/base/bytes.ts'
+import { concat } from '../../main/engine/base/bytes.ts'
 import { isDecodeError } from '../../main/engine/base/errors.ts'
-import { keyBytes, nodeKey, type NodePublicKey, PrivateKey } from '../../main/engine/base/keys.ts'
-import { silentLog } from '../../main/engine/base/log.ts'
-import { countFrames, encodeSendPacket, PACKET_OVERHEAD_BYTES } from '../../main/engine/core/derp/frame.ts'
+import { keyBytes, nodeKey, PrivateKey } from '../../main/engine/base/keys.ts'
+import { encodeSendPacket } from '../../main/engine/core/derp/frame.ts'
 import { DISCO_MAGIC } from '../../main/engine/core/disco/envelope.ts'
 import { decodeStunResponse, encodeStunRequest } from '../../main/engine/core/stun/stun.ts'
 import type { DerpMap } from '../../main/engine/core/tailcfg/types.ts'
-import { DerpRegions } from '../../main/engine/derp/derp-regions.ts'
-import { dial } from '../../main/engine/io/dial.ts'
-import { systemClock, systemRandom } from '../sim/clock.ts'
+import { systemRandom } from '../sim/clock.ts'
 import { Child } from '../support/child.ts'
 import { freeTcpPort, freeUdpPort } from '../support/ports.ts'
 import { makeTempDir, removeTempDir } from '../support/temp.ts'
 import { waitFor } from '../support/wait.ts'
 import { findPeers } from './lab/peers.ts'
+import { RelayClient } from './lab/relay-client.ts'
 
 const peers = findPeers()
-const env: Env = { clock: systemClock, random: systemRandom, log: silentLog, journal: { add: () => {} } }
-
-/** One of our clients, with everything that it is told. */
-class Client {
-  readonly key = PrivateKey.fromRandom(systemRandom.bytes(32))
-  readonly node: NodePublicKey = nodeKey(this.key.publicBytes())
-  readonly disco: { from: NodePublicKey; bytes: Uint8Array }[] = []
-  readonly packets: { from: NodePublicKey; bytes: Uint8Array }[] = []
-  readonly gone: { peer: NodePublicKey; reason: number }[] = []
-  readonly states: string[] = []
-  frameBytes = 0
-  frameCount = 0
-  keepPackets = true
-  readonly regions = new DerpRegions({
-    env,
-    dial: (host, port, options) =>
-      dial({ host, port, timeoutMs: options.timeoutMs, ...(options.addresses ? { addresses: options.addresses } : {}) }),
-  })
-
-  constructor(map: DerpMap) {
-    this.regions.start({
-      onDisco: (_region, from, bytes) => this.disco.push({ from, bytes: bytes.slice() }),
-      onFrames: (_region, frames) => this.#take(frames),
-      onPeerGone: (_region, peer, reason) => this.gone.push({ peer, reason }),
-      onState: (region, state, why) => this.states.push(`${region} ${state} (${why})`),
-    })
-    this.regions.setPlainHttp(true)
-    this.regions.setPrivateKey(this.key)
-    this.regions.setMap(map)
-  }
-
-  #take(frames: Uint8Array): void {
-    this.frameBytes += frames.length
-    this.frameCount += countFrames(frames)
-    if (!this.keepPackets) return
-    for (let at = 0; at < frames.length; ) {
-      const end = at + 5 + readU32(frames, at + 1)
-      this.packets.push({ from: nodeKey(frames.subarray(at + 5, at + 37)), bytes: frames.slice(at + PACKET_OVERHEAD_BYTES, end) })
-      at = end
-    }
-  }
-
-  connected(): boolean {
-    return this.states.at(-1)?.includes('connected') === true
-  }
-}
 
 describe.skipIf(!peers)('the relay client and a real derper', () => {
   const folder = makeTempDir('derp')
-  const clients: Client[] = []
+  const clients: RelayClient[] = []
   let port = 0
   let stunPort = 0
   let map: DerpMap
@@ -87,12 +38,12 @@ describe.skipIf(!peers)('the relay client and a real derper', () => {
     })
     await waitFor('derper to serve', () => fetch(`http://127.0.0.1:${port}/derp/probe`).then((reply) => reply.ok), { withinMs: 20_000 })
   }
-  const client = (): Client => {
-    const made = new Client(map)
+  const client = (): RelayClient => {
+    const made = new RelayClient(map)
     clients.push(made)
     return made
   }
-  const homed = async (): Promise<Client> => {
+  const homed = async (): Promise<RelayClient> => {
     const made = client()
     made.regions.setHome(900)
     await waitFor('the home relay', () => made.connected(), { withinMs: 5000 })

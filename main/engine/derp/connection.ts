@@ -2,6 +2,7 @@
  * One connection to one relay, from the connected stream on: upgrade, login, frames, until it ends.
  *
  *   upgrading → greeting (waits for ServerKey) → open (ClientInfo sent, packets flow) → ended
+ *   fast start, where the relay's key is known: open at once
  *
  * Anything the relay sends that makes no sense ends the connection with a reason that is told; nothing throws.
  * Writes are collected for one turn of the loop and bounded: beyond QUEUE_BYTES packets are dropped and counted, since
@@ -11,6 +12,7 @@
 import type { Duplex } from 'node:stream'
 import { concat } from '../base/bytes.ts'
 import type { Env } from '../base/env.ts'
+import type { DecodeError } from '../base/errors.ts'
 import { errorText, isDecodeError } from '../base/errors.ts'
 import type { PrivateKey } from '../base/keys.ts'
 import { countFrames, decodePeerGone, decodeRestarting, encodeFrame, encodeNotePreferred, FRAME, wholeFramesWithin } from '../core/derp/frame.ts'
@@ -45,6 +47,8 @@ export interface ConnectionOptions {
   readonly idealNode: string | undefined
   readonly nodeKey: PrivateKey
   readonly isHome: boolean
+  /** The relay's key, where it is known beforehand: nothing is waited for. */
+  readonly relayKey?: Uint8Array | undefined
 }
 
 export class DerpConnection implements DerpSink {
@@ -80,7 +84,10 @@ export class DerpConnection implements DerpSink {
     stream.on('close', () => this.#end('the connection closed'))
     stream.on('error', (error) => this.#end(errorText(error)))
     this.#deadline = env.clock.after(LOGIN_TIMEOUT_MS, () => this.#end('the relay did not answer the login in time'))
-    stream.write(upgradeRequest(options.host, options.idealNode))
+    const clientInfo = options.relayKey && this.#clientInfo(options.relayKey)
+    const isFast = clientInfo !== undefined && !isDecodeError(clientInfo)
+    this.#write(upgradeRequest(options.host, options.idealNode, isFast))
+    if (isFast) this.#introduce(options.relayKey!, clientInfo)
   }
 
   /** Our end's address, where it is known: not behind a proxy that is a program's own. */
@@ -170,7 +177,8 @@ export class DerpConnection implements DerpSink {
         this.#welcome(body)
         return
       case FRAME.ping:
-        if (body.length >= 8) this.#write(encodeFrame(FRAME.pong, body.slice(0, 8)))
+        // Who asks without reading the answers gets no more of them.
+        if (body.length >= 8 && this.#queuedBytes() < QUEUE_BYTES) this.#write(encodeFrame(FRAME.pong, body.slice(0, 8)))
         return
       case FRAME.pong:
         this.#pongWaiter?.()
@@ -229,11 +237,17 @@ export class DerpConnection implements DerpSink {
       this.#end('the relay did not introduce itself')
       return
     }
-    const clientInfo = encodeClientInfo(this.#options.nodeKey, relayKey, this.#env.random.bytes(24))
-    if (isDecodeError(clientInfo)) {
-      this.#end('the relay has an unusable key')
-      return
-    }
+    const clientInfo = this.#clientInfo(relayKey)
+    if (isDecodeError(clientInfo)) this.#end('the relay has an unusable key')
+    else this.#introduce(relayKey, clientInfo)
+  }
+
+  #clientInfo(relayKey: Uint8Array): Uint8Array | DecodeError {
+    return encodeClientInfo(this.#options.nodeKey, relayKey, this.#env.random.bytes(24))
+  }
+
+  /** From here on packets flow; the relay's own words may come later. */
+  #introduce(relayKey: Uint8Array, clientInfo: Uint8Array): void {
     this.#relayKey = relayKey
     this.#phase = 'open'
     this.#write(clientInfo)

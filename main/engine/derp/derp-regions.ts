@@ -24,6 +24,10 @@ const CHECK_TIMEOUT_MS = 3000
 /** How long connections under the key before are kept: longer than a control server takes to tell a new key to the peers. */
 const KEY_GRACE_MS = 5000
 
+/** How many lost peers the journal takes at once, and one more after which time. */
+const GONE_TOLD_BURST = 50
+const GONE_TOLD_EVERY_MS = 1000
+
 /** Whether a node is dialled without TLS. */
 export type PlainHttpRule = boolean | ((node: DerpNode) => boolean)
 
@@ -36,6 +40,7 @@ export class DerpRegions {
   #plainHttp: PlainHttpRule = false
   #nodeKey: PrivateKey | undefined
   #home = 0
+  #prefersIpv6 = false
   readonly #links = new Map<number, RegionLink>()
   /** Connections under the key before. */
   readonly #before = new Map<number, RegionLink>()
@@ -44,7 +49,8 @@ export class DerpRegions {
   /** First 6 B of a sender's key → region, to tell known senders without making text of every key. */
   readonly #seen = new Map<number, number>()
   readonly #health = new Map<number, string>()
-  readonly #counters = { badSends: 0, unknownRegion: 0, droppedPackets: 0, lostConnections: 0 }
+  #goneTold = { credit: GONE_TOLD_BURST, atMs: 0 }
+  readonly #counters = { peersGoneUntold: 0, badSends: 0, unknownRegion: 0, droppedPackets: 0, lostConnections: 0 }
 
   /** `carriesFrom`: whether a connection from a local address can go on, by what is known of this machine's network. */
   constructor(deps: { env: Env; dial: Dial; carriesFrom?: (localIp: string) => boolean }) {
@@ -90,6 +96,11 @@ export class DerpRegions {
     this.#home = region
     for (const [id, link] of this.#links) if (id !== region) link.setHome(false)
     this.#connectHome()
+  }
+
+  /** Whether IPv6 was seen to work: relays are then dialled by it first. */
+  setPrefersIpv6(prefers: boolean): void {
+    this.#prefersIpv6 = prefers
   }
 
   /** Sends one packet (disco), at most 64 KiB. */
@@ -189,7 +200,7 @@ export class DerpRegions {
   #make(id: number, region: DerpRegion, key: PrivateKey): RegionLink {
     const rule = this.#plainHttp
     const isPlainHttp = typeof rule === 'function' ? rule : () => rule
-    const link = new RegionLink(this.#env, this.#dial, { region, nodeKey: key, isPlainHttp }, {
+    const link = new RegionLink(this.#env, this.#dial, { region, nodeKey: key, isPlainHttp, prefersIpv6: () => this.#prefersIpv6 }, {
       onDisco: (src, packet) => this.#facts?.onDisco(id, nodeKey(src), packet),
       onPackets: (frames) => this.#facts?.onFrames(id, frames),
       onSource: (src) => this.#learn(id, src),
@@ -197,10 +208,12 @@ export class DerpRegions {
         if (this.#links.get(id) !== link) return
         const peer = nodeKey(raw)
         if (this.#routes.get(peer) === id) this.#forget(peer, raw)
-        this.#env.journal.add({ part: 'derp', kind: 'peer-gone', why: reason === 0 ? 'it left the relay' : 'it is not at the relay', region: id, peer })
+        if (this.#mayTellGone()) this.#env.journal.add({ part: 'derp', kind: 'peer-gone', why: reason === 0 ? 'it left the relay' : 'it is not at the relay', region: id, peer })
+        else this.#counters.peersGoneUntold++
         this.#facts?.onPeerGone(id, peer, reason)
       },
       onHealth: (text) => {
+        if ((this.#health.get(id) ?? '') === text) return
         if (text === '') this.#health.delete(id)
         else this.#health.set(id, text)
         this.#env.journal.add({ part: 'derp', kind: 'health', why: text === '' ? 'well again' : text, region: id })
@@ -219,6 +232,15 @@ export class DerpRegions {
       },
     })
     return link
+  }
+
+  /** A relay may name any number of peers; the journal takes so many of them. */
+  #mayTellGone(): boolean {
+    const nowMs = this.#env.clock.nowMs()
+    const { credit, atMs } = this.#goneTold
+    const left = Math.min(GONE_TOLD_BURST, credit + (nowMs - atMs) / GONE_TOLD_EVERY_MS)
+    this.#goneTold = { credit: Math.max(0, left - 1), atMs: nowMs }
+    return left >= 1
   }
 
   #learn(region: number, src: Uint8Array): void {

@@ -12,9 +12,12 @@ import { ascii } from '../base/bytes.ts'
 import type { Env } from '../base/env.ts'
 import { EngineError, errorText } from '../base/errors.ts'
 import type { DerpNode, DerpRegion } from '../core/tailcfg/types.ts'
+import { certificateFault } from './certificate.ts'
 import type { Dial } from './ports.ts'
-import { certificateFault, dialOptions } from './relay-address.ts'
+import { dialOptions } from './relay-address.ts'
 import { hostHeader } from './upgrade.ts'
+
+const CONNECT_TIMEOUT_MS = 1500
 
 export interface Latency {
   readonly ms: number
@@ -29,7 +32,7 @@ export async function measureLatency(deps: { env: Env; dial: Dial }, region: Der
   let failure: unknown
   for (const node of (region.Nodes ?? []).filter((one) => one.STUNOnly !== true)) {
     const leftMs = endMs - clock.nowMs()
-    const how = dialOptions(node, isPlainHttp(node), leftMs)
+    const how = dialOptions(node, isPlainHttp(node), { timeoutMs: leftMs, connectTimeoutMs: CONNECT_TIMEOUT_MS })
     if (!how || leftMs <= 0) continue
     let stream: Duplex
     try {

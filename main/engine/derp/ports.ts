@@ -10,7 +10,9 @@ export interface DialOptions {
   readonly servername?: string
   /** For connecting and the TLS handshake together. */
   readonly timeoutMs: number
-  /** Tried instead of asking DNS for the host. */
+  /** For connecting alone. */
+  readonly connectTimeoutMs?: number
+  /** Tried instead of asking DNS for the host, or, with a family, before what DNS tells of it. */
   readonly addresses?: readonly string[]
   /** Only this family, when the host is asked of DNS. */
   readonly family?: 4 | 6

@@ -12,18 +12,22 @@ import type { Duplex } from 'node:stream'
 import type { Env } from '../base/env.ts'
 import { errorText } from '../base/errors.ts'
 import type { PrivateKey } from '../base/keys.ts'
-import { countFrames } from '../core/derp/frame.ts'
+import { countFrames, wholeFramesWithin } from '../core/derp/frame.ts'
 import type { PeerGone, Restarting } from '../core/derp/frame.ts'
 import type { DerpNode, DerpRegion } from '../core/tailcfg/types.ts'
+import { certificateFault, relayKeyOf } from './certificate.ts'
 import { DerpConnection } from './connection.ts'
 import type { Dial, RegionState } from './ports.ts'
-import { certificateFault, dialOptions } from './relay-address.ts'
+import { dialOptions } from './relay-address.ts'
 
 const IDLE_CLOSE_MS = 60_000
 const BACKOFF_FIRST_MS = 100
 const BACKOFF_MAX_MS = 5000
-/** Connecting and TLS for one node; the official client gives 1.5 s to TCP alone and 10 s to everything. */
-const DIAL_TIMEOUT_MS = 5000
+/** Connecting and TLS, for all nodes of the region together. */
+const DIAL_TIMEOUT_MS = 10_000
+/** The same for one node, and for TCP alone where another node is next. */
+const NODE_TIMEOUT_MS = 5000
+const CONNECT_TIMEOUT_MS = 1500
 /** A relay may ask for a pause before reconnecting, but not for a long one. */
 const RESTART_PAUSE_MAX_MS = 30_000
 /** Packets kept while the connection is being made: a handshake and a few more. */
@@ -42,6 +46,8 @@ export interface LinkOptions {
   readonly region: DerpRegion
   readonly nodeKey: PrivateKey
   readonly isPlainHttp: (node: DerpNode) => boolean
+  /** IPv6 was seen to work. */
+  readonly prefersIpv6: () => boolean
 }
 
 export class RegionLink {
@@ -60,6 +66,8 @@ export class RegionLink {
   #queuedBytes = 0
   #attempt = 0
   #why = 'not used yet'
+  /** A relay that showed its key beforehand did not go on from there. */
+  #fastStartFails = false
   /** Of connections that have ended. */
   #heardAtMs: number | undefined
   #dropped = 0
@@ -108,12 +116,21 @@ export class RegionLink {
       if (wasIdle && this.#phase === 'linked') this.#restLater()
       return
     }
-    if (this.#queuedBytes + frames.length > QUEUE_BYTES) this.#dropped += countFrames(frames)
-    else {
-      this.#queue.push(frames)
-      this.#queuedBytes += frames.length
-    }
+    this.#keep(frames)
     this.#want('a packet goes there')
+  }
+
+  /** Keeps packets until there is a connection; the oldest go first, since their senders have sent them again meanwhile. */
+  #keep(frames: Uint8Array): void {
+    const fits = wholeFramesWithin(frames, QUEUE_BYTES)
+    if (fits < frames.length) this.#dropped += countFrames(frames.subarray(fits))
+    while (this.#queuedBytes + fits > QUEUE_BYTES) {
+      const oldest = this.#queue.shift()!
+      this.#queuedBytes -= oldest.length
+      this.#dropped += countFrames(oldest)
+    }
+    this.#queue.push(frames.subarray(0, fits))
+    this.#queuedBytes += fits
   }
 
   forgetSource(): void {
@@ -162,11 +179,14 @@ export class RegionLink {
   async #connect(attempt: number): Promise<void> {
     const { region, nodeKey } = this.options
     const nodes = (region.Nodes ?? []).filter((node) => node.STUNOnly !== true)
+    const endMs = this.#env.clock.nowMs() + DIAL_TIMEOUT_MS
     let why = 'the region has no relay'
     for (const node of nodes) {
       let stream: Duplex
       try {
-        const how = dialOptions(node, this.options.isPlainHttp(node), DIAL_TIMEOUT_MS)
+        const timeoutMs = Math.min(NODE_TIMEOUT_MS, endMs - this.#env.clock.nowMs())
+        const connectTimeoutMs = node === nodes.at(-1) ? undefined : CONNECT_TIMEOUT_MS
+        const how = timeoutMs <= 0 ? undefined : dialOptions(node, this.options.isPlainHttp(node), { timeoutMs, connectTimeoutMs, preferIpv6: this.options.prefersIpv6() })
         if (!how) continue
         stream = await this.#dial(node.HostName, how.port, how.options)
       } catch (error) {
@@ -193,10 +213,11 @@ export class RegionLink {
   }
 
   #adopt(stream: Duplex, node: DerpNode, idealNode: string | undefined, nodeKey: PrivateKey): void {
+    const relayKey = this.#fastStartFails ? undefined : relayKeyOf(stream)
     const connection = new DerpConnection(
       this.#env,
       stream,
-      { host: node.HostName, idealNode, nodeKey, isHome: this.#isHome },
+      { host: node.HostName, idealNode, nodeKey, isHome: this.#isHome, relayKey },
       {
         onDisco: (src, packet) => this.#facts.onDisco(src, packet),
         onPackets: (frames) => this.#facts.onPackets(frames),
@@ -205,7 +226,10 @@ export class RegionLink {
         onHealth: (text) => this.#facts.onHealth(text),
         onRestarting: (restarting) => this.#noteRestart(restarting),
         onOpen: () => this.#opened(),
-        onEnded: (why) => this.#ended(connection, why),
+        onEnded: (why) => {
+          this.#fastStartFails ||= relayKey !== undefined && !connection.hasLoggedIn
+          this.#ended(connection, why)
+        },
       },
     )
     this.#connection = connection

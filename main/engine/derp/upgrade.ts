@@ -1,8 +1,7 @@
 /**
  * The HTTP exchange in front of a relay connection: GET /derp with an upgrade, answered by 101. Pure.
  *
- * The fast start (no 101) is not used: it saves a round trip only with relays that put their key into the certificate.
- * The reply's Derp-Public-Key is not read: its form differs between servers and the ServerKey frame says it again.
+ * With the fast start there is no answer: who knows the relay's key already goes on at once. The reply's Derp-Public-Key is not read: its form differs between servers and the ServerKey frame says it again.
  * Source: tailscale derp/derphttp/derphttp_client.go @ de9ec7e, read 2026-08.
  */
 import { ascii } from '../base/bytes.ts'
@@ -12,9 +11,9 @@ import { decodeError } from '../base/errors.ts'
 const MAX_REPLY_BYTES = 16_384
 
 /** The request's bytes; `idealNode` is the name of the region's first node when another one is dialled. */
-export function upgradeRequest(host: string, idealNode: string | undefined): Uint8Array {
+export function upgradeRequest(host: string, idealNode: string | undefined, fastStart: boolean): Uint8Array {
   const ideal = idealNode === undefined || !/^[\x21-\x7e]{1,128}$/.test(idealNode) ? '' : `Ideal-Node: ${idealNode}\r\n`
-  return ascii(`GET /derp HTTP/1.1\r\nHost: ${hostHeader(host)}\r\nUser-Agent: bowline\r\nUpgrade: DERP\r\nConnection: Upgrade\r\n${ideal}\r\n`)
+  return ascii(`GET /derp HTTP/1.1\r\nHost: ${hostHeader(host)}\r\nUser-Agent: bowline\r\nUpgrade: DERP\r\nConnection: Upgrade\r\n${ideal}${fastStart ? 'Derp-Fast-Start: 1\r\n' : ''}\r\n`)
 }
 
 /** A host as the Host header writes it; what could not be a host is left out. */

@@ -27,7 +27,9 @@ export interface DialOptions {
   readonly tls?: TlsOptions
   /** For all of it: lookup, connection, TLS. */
   readonly timeoutMs: number
-  /** Addresses to use in place of a lookup. */
+  /** For the connection alone, where no proxy stands between. */
+  readonly connectTimeoutMs?: number
+  /** Addresses to use in place of a lookup, or, with a family, before what a lookup tells of it. */
   readonly addresses?: readonly string[]
   /** Only this family, when the host is asked of DNS. */
   readonly family?: 4 | 6
@@ -86,13 +88,13 @@ async function dialWithin(options: DialOptions, world: DialWorld, signal: AbortS
 }
 
 async function straight(options: DialOptions, world: DialWorld, signal: AbortSignal): Promise<Socket> {
-  const { host, port, addresses, family } = options
-  const race = new AddressRace(port, signal)
+  const { host, port, addresses = [], family, connectTimeoutMs } = options
   const done = new AbortController()
-  if (addresses && addresses.length > 0) {
-    race.add(addresses)
-    race.end()
-  } else {
+  const late = connectTimeoutMs === undefined ? undefined : setTimeout(() => done.abort(new EngineError('timeout', `${host}:${port} cannot be reached in time`)), connectTimeoutMs)
+  const race = new AddressRace(port, AbortSignal.any([signal, done.signal]))
+  race.add(addresses)
+  if (addresses.length > 0 && family === undefined) race.end()
+  else {
     const find = { signal: done.signal, ...(family === undefined ? {} : { family }) }
     world.resolver.find(host, find, (found) => race.add(found)).then(() => race.end(), (error: unknown) => race.end(error))
   }
@@ -103,6 +105,7 @@ async function straight(options: DialOptions, world: DialWorld, signal: AbortSig
   } catch (error) {
     throw wrap(error, options)
   } finally {
+    clearTimeout(late)
     done.abort()
   }
 }

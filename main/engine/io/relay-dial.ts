@@ -8,6 +8,7 @@ export interface RelayDialOptions {
   readonly tls: boolean
   readonly servername?: string
   readonly timeoutMs: number
+  readonly connectTimeoutMs?: number
   readonly addresses?: readonly string[]
   readonly family?: 4 | 6
   /** `roots`: chain and name. `{ name }`: the chain, and this name. `caller`: the caller looks at the certificate. */
@@ -16,11 +17,12 @@ export interface RelayDialOptions {
 
 /** A connected socket, TLS done when asked. Rejects with EngineError. */
 export function dialRelay(host: string, port: number, options: RelayDialOptions, world?: DialWorld): Promise<Socket> {
-  const { tls, timeoutMs, addresses, family, verify = 'roots' } = options
+  const { tls, timeoutMs, connectTimeoutMs, addresses, family, verify = 'roots' } = options
   const how = {
     host,
     port,
     timeoutMs,
+    ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
     ...(addresses ? { addresses } : {}),
     ...(family === undefined ? {} : { family }),
     ...(tls

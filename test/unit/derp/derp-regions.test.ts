@@ -4,11 +4,12 @@ import { concat, writeU32 } from '../../../main/engine/base/bytes.ts'
 import type { Env, JournalEntry } from '../../../main/engine/base/env.ts'
 import { keyBytes, nodeKey, PrivateKey } from '../../../main/engine/base/keys.ts'
 import { silentLog } from '../../../main/engine/base/log.ts'
-import { encodeRecvPacket, encodeSendPacket, FRAME } from '../../../main/engine/core/derp/frame.ts'
+import { encodeFrame, encodeRecvPacket, encodeSendPacket, FRAME } from '../../../main/engine/core/derp/frame.ts'
 import { DISCO_MAGIC } from '../../../main/engine/core/disco/envelope.ts'
 import type { DerpMap, DerpNode } from '../../../main/engine/core/tailcfg/types.ts'
 import { DerpRegions } from '../../../main/engine/derp/derp-regions.ts'
 import { HandClock, seededRandom } from '../../sim/clock.ts'
+import type { RelayScript } from './memory-relay.ts'
 import { MemoryRelays } from './memory-relay.ts'
 
 const peer = (n: number): ReturnType<typeof nodeKey> => nodeKey(new Uint8Array(32).fill(n))
@@ -316,6 +317,10 @@ describe('relay regions', () => {
       [{ InsecureForTests: true }, false, { verify: 'caller' }, 443],
       [{ CertName: 'other.example' }, false, { verify: { name: 'other.example' }, servername: 'r1.example' }, 443],
       [{ HostName: '192.0.2.9' }, false, { tls: true }, 443],
+      [{ IPv4: '192.0.2.1' }, false, { addresses: ['192.0.2.1'], family: 6 }, 443],
+      [{ IPv6: '2001:db8::1' }, false, { addresses: ['2001:db8::1'], family: 4 }, 443],
+      [{ IPv4: '192.0.2.1', IPv6: '2001:db8::1' }, false, { addresses: ['192.0.2.1', '2001:db8::1'] }, 443],
+      [{ CertName: `sha256-raw:${'A'.repeat(64)}` }, false, { verify: 'caller', servername: 'r1.example' }, 443],
       [{ DERPPort: 8080 }, true, { tls: false }, 8080],
       [{}, true, { tls: false }, 3340],
     ]
@@ -328,6 +333,154 @@ describe('relay regions', () => {
       expect(all.relays.connections[0]!.options).toMatchObject(options)
       expect(all.relays.connections[0]!.port).toBe(port)
     }
+  })
+})
+
+describe('how relays are dialled', () => {
+  it('tries IPv6 first once it was seen to work', async () => {
+    const all = setUp()
+    all.derp.setMap(derpMap([1], { IPv4: '192.0.2.1', IPv6: '2001:db8::1' }))
+    all.derp.setPrefersIpv6(true)
+    all.derp.setHome(1)
+    await all.clock.run(10)
+    expect(all.relays.last.options.addresses).toEqual(['2001:db8::1', '192.0.2.1'])
+  })
+
+  it('gives TCP a second and a half where another relay is next, and all of them ten seconds', async () => {
+    const all = setUp()
+    const seen: (number | undefined)[] = []
+    all.relays.plan = () => 'refuse'
+    const { dial } = all.relays
+    const derp = new DerpRegions({ env: { clock: all.clock, random: seededRandom(1), log: silentLog, journal: { add: () => {} } }, dial: async (host, port, options) => {
+      seen.push(options.connectTimeoutMs, options.timeoutMs)
+      await new Promise<void>((done) => void all.clock.after(4000, done))
+      return dial(host, port, options)
+    } })
+    derp.start({ onDisco: () => {}, onFrames: () => {}, onPeerGone: () => {}, onState: () => {} })
+    derp.setPrivateKey(all.key)
+    const map = derpMap([1])
+    const [node] = map.Regions['1']!.Nodes!
+    derp.setMap({ Regions: { 1: { ...map.Regions['1']!, Nodes: Array.from({ length: 4 }, () => ({ ...node! })) } } })
+    derp.setHome(1)
+    await all.clock.run(12_050)
+    expect(seen).toEqual([1500, 5000, 1500, 5000, 1500, 2000])
+    derp.stop()
+  })
+
+  it('writes an IPv6 address in brackets into the request, and no line break into it', async () => {
+    for (const [HostName, host] of [['2001:db8::9', '[2001:db8::9]'], ['a\r\nEvil: 1', 'aEvil:1']] as const) {
+      const all = setUp()
+      all.derp.setMap(derpMap([1], { HostName, IPv4: '192.0.2.1' }))
+      all.derp.setHome(1)
+      await all.clock.run(10)
+      expect(all.relays.last.request.split('\r\n')[1]!.replaceAll(/[[\]]/g, '')).toBe(`Host: ${host.replaceAll(/[[\]]/g, '')}`)
+      if (HostName.startsWith('2001')) expect(all.relays.last.request).toContain(`Host: ${host}\r\n`)
+    }
+  })
+
+  it('keeps the newest packets, not the oldest, while a connection is being made', async () => {
+    const all = setUp()
+    let open: () => void = () => {}
+    const { dial } = all.relays
+    const derp = new DerpRegions({ env: { clock: all.clock, random: seededRandom(1), log: silentLog, journal: { add: () => {} } }, dial: async (host, port, options) => {
+      await new Promise<void>((done) => (open = done))
+      return dial(host, port, options)
+    } })
+    derp.start({ onDisco: () => {}, onFrames: () => {}, onPeerGone: () => {}, onState: () => {} })
+    derp.setPrivateKey(all.key)
+    derp.setMap(derpMap([1]))
+    for (let i = 0; i < 100; i++) derp.sendFrames(1, encodeSendPacket(keyBytes(peer(5)), new Uint8Array(1300).fill(i)))
+    await all.clock.run(1)
+    open()
+    await all.clock.run(10)
+    const kept = all.relays.last.of(FRAME.sendPacket).map((body) => body[40]!)
+    expect(kept.length).toBeLessThan(60)
+    expect(kept).toEqual(Array.from({ length: kept.length }, (_, i) => 100 - kept.length + i))
+    expect(derp.counters()['droppedPackets']).toBe(100 - kept.length)
+    derp.stop()
+  })
+})
+
+describe('the fast start', () => {
+  async function fast(script: RelayScript): Promise<ReturnType<typeof setUp>> {
+    const all = setUp([1])
+    all.relays.plan = () => script
+    all.derp.setHome(1)
+    all.derp.send(1, peer(5), disco)
+    await all.clock.run(10)
+    return all
+  }
+
+  it('logs in and sends without waiting for any answer, where the relay shows its key', async () => {
+    const { relays, seen, key } = await fast({ meta: {} })
+    expect(relays.last.request).toContain('Derp-Fast-Start: 1\r\n')
+    expect(relays.last.client).toBe(nodeKey(key.publicBytes()))
+    expect(relays.last.frames.map((frame) => frame.type)).toEqual([FRAME.clientInfo, FRAME.notePreferred, FRAME.sendPacket])
+    expect(seen.states.at(-1)).toMatch(/^1 connected/)
+    expect(relays.dials).toBe(1)
+  })
+
+  it.each([['no TLS', {}], ['TLS 1.2', { meta: { protocol: 'TLSv1.2' } }], ['a serial number that is no version', { meta: { serial: '0102' } }], ['version 0', { meta: { serial: '00' } }]])('is not taken with %s', async (_name, script) => {
+    const { relays, seen } = await fast(script)
+    expect(relays.last.request).not.toContain('Fast-Start')
+    expect(seen.states.at(-1)).toMatch(/^1 connected/)
+  })
+
+  it('is given up for a relay that does not go on from it', async () => {
+    const all = await fast({ meta: { wrong: true } })
+    await all.clock.run(2000)
+    expect(all.relays.connections[0]!.request).toContain('Fast-Start')
+    expect(all.relays.last.request).not.toContain('Fast-Start')
+    expect(all.seen.states.at(-1)).toMatch(/^1 connected/)
+  })
+})
+
+describe('relays that lie', () => {
+  it('may name any sender: nothing but where to answer follows, and it is bounded', async () => {
+    const { clock, relays, derp, seen } = await homed()
+    const raw = (n: number): Uint8Array => {
+      const key = new Uint8Array(32).fill(7)
+      writeU32(key, 0, n)
+      return key
+    }
+    for (let i = 0; i < 30_000; i += 1000) {
+      relays.last.raw(concat(...Array.from({ length: 1000 }, (_, k) => encodeRecvPacket(raw(i + k), wireguard))))
+      await clock.run(1)
+    }
+    expect(derp.routeOf(nodeKey(raw(29_999)))).toBe(1)
+    expect(derp.routeOf(nodeKey(raw(0)))).toBeUndefined()
+    expect(seen.frames.length).toBeGreaterThan(0)
+    expect(derp.isConnected(1)).toBe(true)
+  })
+
+  it('may say that anybody is gone: it is told on, and does not fill the journal', async () => {
+    const { clock, relays, derp, seen, journal } = await homed()
+    const before = journal.length
+    for (let i = 0; i < 1000; i++) relays.last.send(FRAME.peerGone, concat(keyBytes(peer(i % 250)), new Uint8Array([i & 1])))
+    await clock.run(1)
+    expect(seen.gone).toHaveLength(1000)
+    expect(journal.length - before).toBeLessThanOrEqual(51)
+    expect(derp.counters()['peersGoneUntold']).toBe(950)
+  })
+
+  it('may repeat what is wrong with it: it is told once', async () => {
+    const { clock, relays, journal } = await homed()
+    for (let i = 0; i < 100; i++) relays.last.send(FRAME.health, Buffer.from('twice'))
+    await clock.run(1)
+    expect(journal.filter((event) => event.kind === 'health')).toHaveLength(1)
+  })
+
+  it('may ping without reading: the answers are not kept', async () => {
+    const all = setUp([1])
+    all.derp.setHome(1)
+    await all.clock.run(10)
+    all.relays.last.stopReading()
+    const pings = concat(...Array.from({ length: 20_000 }, () => encodeFrame(FRAME.ping, new Uint8Array(8))))
+    for (let i = 0; i < 10; i++) {
+      all.relays.last.raw(pings)
+      await all.clock.run(1)
+    }
+    expect(all.relays.unreadBytes()).toBeLessThan(1_000_000)
   })
 })
 

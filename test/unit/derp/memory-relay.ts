@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { duplexPair } from 'node:stream'
-import { concat } from '../../../main/engine/base/bytes.ts'
+import { concat, toHex } from '../../../main/engine/base/bytes.ts'
 import { isDecodeError } from '../../../main/engine/base/errors.ts'
 import type { NodePublicKey } from '../../../main/engine/base/keys.ts'
 import { nodeKey, PrivateKey } from '../../../main/engine/base/keys.ts'
@@ -22,7 +22,12 @@ export interface RelayScript {
   greeting?: Uint8Array
   /** Never reads: the client's writes pile up. */
   stuck?: boolean
+  /** Speaks TLS 1.3 and shows its key in a certificate; another key than its own with `wrong`; of this serial number. */
+  meta?: { readonly wrong?: boolean; readonly serial?: string; readonly protocol?: string }
 }
+
+/** The relay's key in all tests. */
+const RELAY_KEY = PrivateKey.fromRandom(new Uint8Array(32).fill(77))
 
 export class RelayConnection {
   readonly host: string
@@ -33,9 +38,10 @@ export class RelayConnection {
   client: NodePublicKey | undefined
   closed = false
   readonly #stream: Duplex
-  readonly #relayKey = PrivateKey.fromRandom(new Uint8Array(32).fill(77))
+  readonly #relayKey = RELAY_KEY
   readonly #script: RelayScript
   #loggedIn = false
+  readonly #cut: DerpStream
 
   constructor(host: string, port: number, options: DialOptions, stream: Duplex, script: RelayScript) {
     this.host = host
@@ -43,7 +49,7 @@ export class RelayConnection {
     this.options = options
     this.#stream = stream
     this.#script = script
-    const cut = new DerpStream({
+    this.#cut = new DerpStream({
       onPackets: () => {},
       onDisco: () => {},
       onSource: () => {},
@@ -54,7 +60,7 @@ export class RelayConnection {
     stream.on('error', () => {})
     if (script.stuck === true) return
     stream.on('data', (chunk: Uint8Array) => {
-      if (this.#loggedIn) cut.push(new Uint8Array(chunk))
+      if (this.#loggedIn) this.#cut.push(new Uint8Array(chunk))
       else this.#upgrade(chunk)
     })
   }
@@ -75,10 +81,22 @@ export class RelayConnection {
     this.#stream.destroy()
   }
 
+  /** What the client writes stays with it. */
+  stopReading(): void {
+    this.#stream.pause()
+  }
+
   #upgrade(chunk: Uint8Array): void {
     this.request += Buffer.from(chunk).toString('latin1')
     if (!this.request.includes('\r\n\r\n')) return
     this.#loggedIn = true
+    const [top, ...rest] = this.request.split('\r\n\r\n')
+    if (top!.includes('Derp-Fast-Start: 1')) {
+      this.request = `${top!}\r\n\r\n`
+      this.raw(this.#script.greeting ?? encodeFrame(FRAME.serverKey, encodeServerKey(this.#relayKey.publicBytes())))
+      this.#cut.push(new Uint8Array(Buffer.from(rest.join('\r\n\r\n'), 'latin1')))
+      return
+    }
     const head = Buffer.from(this.#script.head ?? 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: DERP\r\nConnection: Upgrade\r\n\r\n', 'latin1')
     this.raw(concat(head, this.#script.greeting ?? encodeFrame(FRAME.serverKey, encodeServerKey(this.#relayKey.publicBytes()))))
   }
@@ -87,7 +105,8 @@ export class RelayConnection {
     this.frames.push({ type, body })
     if (type !== FRAME.clientInfo) return
     const info = decodeClientInfo(this.#relayKey, body)
-    if (isDecodeError(info)) throw new Error(`client info: ${info.reason}`)
+    // Sealed for another key: a real relay hangs up.
+    if (isDecodeError(info)) return void this.#stream.destroy()
     this.client = nodeKey(info.nodeKey)
     const answer = encodeServerInfo(this.#relayKey, info.nodeKey, new Uint8Array(24).fill(5), this.#script.info ?? '{"version":2}')
     if (!isDecodeError(answer)) this.send(FRAME.serverInfo, answer)
@@ -101,6 +120,7 @@ export class MemoryRelays {
   /** Our end's address of streams that are dialled from here on. */
   localIp: string | undefined
   #dials = 0
+  readonly #ours: Duplex[] = []
 
   get dials(): number {
     return this.#dials
@@ -111,12 +131,24 @@ export class MemoryRelays {
     if (script === 'hang') return new Promise<Duplex>(() => {})
     if (script === 'refuse') throw new Error('connection refused')
     const [ours, theirs] = duplexPair()
+    this.#ours.push(ours)
     Object.assign(ours, { localAddress: this.localIp })
     this.connections.push(new RelayConnection(host, port, options, theirs, script))
-    return ours
+    return script.meta ? Object.assign(ours, tlsFace(script.meta)) : ours
+  }
+
+  /** Bytes that the clients have written and no relay has read. */
+  unreadBytes(): number {
+    return this.#ours.reduce((sum, stream) => sum + stream.writableLength, 0)
   }
 
   get last(): RelayConnection {
     return this.connections.at(-1)!
   }
+}
+
+function tlsFace({ wrong = false, serial = '02', protocol = 'TLSv1.3' }: NonNullable<RelayScript['meta']>): object {
+  const key = wrong ? new Uint8Array(32).fill(9) : RELAY_KEY.publicBytes()
+  const meta = { subject: `CN=derpkey${toHex(key)}`, serialNumber: serial, issuerCertificate: undefined }
+  return { getProtocol: () => protocol, getPeerX509Certificate: () => ({ subject: 'CN=relay', serialNumber: 'A1B2C3', issuerCertificate: meta }) }
 }

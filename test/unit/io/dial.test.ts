@@ -7,6 +7,7 @@ import { EngineError } from '../../../main/engine/base/errors.ts'
 import { failureOf } from '../../../main/engine/control/failure.ts'
 import { dial } from '../../../main/engine/io/dial.ts'
 import { makeHttpFetch } from '../../../main/engine/io/http-fetch.ts'
+import { Resolver } from '../../../main/engine/io/resolve.ts'
 
 const file = (name: string): string => readFileSync(new URL(`../../vectors/tls/${name}`, import.meta.url), 'utf8')
 const cert = file('localhost.crt')
@@ -49,6 +50,16 @@ test('TCP connects by address and by name', async () => {
 test('addresses are tried one after the other until one answers', async () => {
   const port = await listen(createServer(sayHello))
   expect(await heard(await dial({ host: 'name.invalid', port, addresses: ['127.0.0.2', '127.0.0.1'].slice(process.platform === 'linux' ? 0 : 1), timeoutMs: 5000 }))).toBe('hello')
+})
+
+test('with a family, what DNS tells of it is tried after the addresses', { skip: process.platform !== 'linux' }, async () => {
+  const port = await listen(createServer(sayHello))
+  expect(await heard(await dial({ host: 'localhost', port, addresses: ['127.0.0.2'], family: 4, timeoutMs: 30_000 }))).toBe('hello')
+})
+
+test('a connection has a deadline of its own within that of everything', async () => {
+  const never = { resolver: new Resolver({ lookup: () => new Promise(() => {}) }) }
+  expect(await codeOf(dial({ host: 'name.invalid', port: 1, timeoutMs: 60_000, connectTimeoutMs: 20 }, never))).toBe('timeout')
 })
 
 test('a closed port, an unknown name, a deadline and an abort have their codes', async () => {
