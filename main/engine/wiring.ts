@@ -22,6 +22,7 @@ import { Health } from './health/health.ts'
 import { RelayFaults } from './health/relay-faults.ts'
 import { SystemClock } from './io/clock.ts'
 import { routerLinkOf } from './core/portmap/router-link.ts'
+import { PORT_MAP_SERVICES } from './core/portmap/types.ts'
 import { askResolver, systemResolvers } from './io/dns-ask.ts'
 import { readConfigFile, readConfigKey } from './io/config-file.ts'
 import { readHostinfo, systemName } from './io/hostinfo.ts'
@@ -35,7 +36,7 @@ import { Outside } from './io/outside.ts'
 import { probePortal } from './io/portal-probe.ts'
 import { systemRandom } from './io/random.ts'
 import { resolveHost } from './io/resolve.ts'
-import { openPort, openSearch, routerHttp } from './io/router-access.ts'
+import { openPort, openSearch, reservePort, routerHttp } from './io/router-access.ts'
 import { SealedStore } from './io/sealed-store.ts'
 import { SecretService } from './io/secret-service.ts'
 import { StateKeys } from './io/state-keys.ts'
@@ -50,6 +51,7 @@ import { carriesFrom, networkState } from './netmon/network-state.ts'
 import type { InterfaceAddress, NetworkState } from './netmon/ports.ts'
 import { PeerApiListener } from './peerapi/listener.ts'
 import { PortMap } from './portmap/portmap.ts'
+import { tryPortMap } from './portmap/trial.ts'
 import { uidOf } from './server/caller.ts'
 import { LocalApiServer } from './server/localapi-server.ts'
 import type { DaemonOptions } from '../localapi/daemon-options.ts'
@@ -111,10 +113,11 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   // Which server is in use is the backend's to say, and nothing is dialled before it stands.
   const outside = new Outside({ env, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL })
   const derp = new DerpRegions({ env, dial: relayFaults.watch(outside.dialRelay), carriesFrom: (localIp) => carriesFrom(netmon.state, localIp) })
-  const portmap = new PortMap({ env, access: { openPort, openSearch, http: routerHttp } })
+  const routerAccess = { openPort, openSearch, http: routerHttp }
+  const portmap = new PortMap({ env, access: routerAccess })
   const setPortMapping = (ways: 'all' | 'no-upnp' | 'off'): void => portmap.setModes({
     off: flag('TS_DISABLE_PORTMAPPER') ? 'switched off for this engine' : ways === 'off' ? 'the server allows no UDP' : undefined,
-    upnp: ways === 'all' && !flag('TS_DISABLE_UPNP'),
+    services: PORT_MAP_SERVICES.filter((service) => service !== 'upnp' || (ways === 'all' && !flag('TS_DISABLE_UPNP'))),
   })
   const findPortal = (map: DerpMap, home: number): Promise<boolean | undefined> => probePortal(portalTargets(map, home, hostOf(backend.views.prefs().ControlURL)), clock.wallMs())
   const magicsock = new Magicsock({
@@ -137,6 +140,10 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   })
   const server = new LocalApiServer({
     env, backend, journal, trust: outside.trust, peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
+    tryPortMap: async ({ link = routerLinkOf(netmon.state), only, timeoutMs }, say) => {
+      const { port: trialPort, close } = await reservePort()
+      await tryPortMap({ env, access: routerAccess }, { link, only, timeoutMs, port: trialPort }, say).finally(close)
+    },
   })
 
   let fail: (why: string) => void = () => {}

@@ -146,7 +146,8 @@ export const METHODS = {
   debugDialTypes: lacking('debug-dial-types', ['POST'], 'write', 'absent'),
   debugEndpointChanges: lacking('debug-peer-endpoint-changes', ['GET'], 'read', 'absent'),
   debugRelaySessions: lacking('debug-peer-relay-sessions', ['GET'], 'write', 'absent'),
-  debugPortMap: lacking('debug-portmap', ANY, 'write', 'absent'),
+  /** Lines of text while a port is asked of the router on trial. */
+  debugPortMap: row<void, string>('debug-portmap', ANY, 'write', { denied: 'debug access denied' }),
   debugRotateDiscoKey: lacking('debug-rotate-disco-key', ['POST'], 'write', 'absent'),
   setStateStore: lacking('dev-set-state-store', ['POST'], 'write', 'absent'),
   conn25: lacking('conn25/state', ['GET'], 'read', 'absent'),

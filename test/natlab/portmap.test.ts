@@ -96,6 +96,8 @@ describe('a port of the router', () => {
     }, { withinMs: 60_000, everyMs: 250 })
     // Only PCP gives no more than the 20 s that this router allows.
     if (service === 'pcp') await waitFor('a renewal', async () => (await node.bowline('debug', 'journal')).stdout.includes('half of its life is over'), { withinMs: 60_000, everyMs: 500 })
+    const trial = await node.tailscale('debug', 'portmap', `--type=${service}`)
+    expect(trial.stdout).toContain(`mapping: ${router.outerIp}:`)
     expect(await router.mappings()).toEqual([`${port} → ${mapped.ip}:${node.udpPort}`])
     await node.stop()
     await mappedPorts(mapped, 0)

@@ -42,6 +42,14 @@ export function openSearch({ selfIp }: Link, onDatagram: (bytes: Uint8Array) => 
   return { send: (to, bytes) => socket.use((raw) => raw.send(bytes, to.port, to.ip, ignore)), close: () => socket.close() }
 }
 
+/** A UDP port that nobody else uses until it is closed; rejects when there is none. */
+export async function reservePort(): Promise<{ readonly port: number; readonly close: () => void }> {
+  const socket = createSocket('udp4')
+  await new Promise<void>((resolve, reject) => socket.once('error', reject).bind(0, resolve))
+  socket.on('error', ignore)
+  return { port: socket.address().port, close: () => void socket.close() }
+}
+
 /** One exchange with the gateway, no redirects. Rejects with EngineError: timeout, io, or control-bad-response when it was too much. */
 export async function routerHttp({ gateway }: Link, request: RouterRequest): Promise<{ status: number; body: string }> {
   const { place, body, ...rest } = request

@@ -10,7 +10,7 @@ import type { Env } from '../base/env.ts'
 import { formatAddrPort } from '../base/ip.ts'
 import { Mapper } from '../core/portmap/mapper.ts'
 import { PCP_NONCE_BYTES } from '../core/portmap/pcp.ts'
-import { PORT_MAP_SERVICES, type FoundServices, type PortMapEvent, type PortMapOutput, type RouterLink } from '../core/portmap/types.ts'
+import { PORT_MAP_SERVICES, type FoundServices, type PortMapEvent, type PortMapOutput, type PortMapService, type RouterLink } from '../core/portmap/types.ts'
 import { startPump, type Pump } from '../base/pump.ts'
 import type { PortMapFacts, RouterAccess, RouterSocket } from './ports.ts'
 import { askUpnp, searchRouters, unmapUpnp } from './upnp.ts'
@@ -26,7 +26,7 @@ export interface PortMapDeps {
 export interface PortMapModes {
   /** Why no router may be asked at all; undefined = one may. */
   readonly off: string | undefined
-  readonly upnp: boolean
+  readonly services: readonly PortMapService[]
 }
 
 export class PortMap {
@@ -37,7 +37,7 @@ export class PortMap {
   #facts: PortMapFacts | undefined
   #port = 0
   #link: RouterLink | undefined
-  #modes: PortMapModes = { off: undefined, upnp: true }
+  #modes: PortMapModes = { off: undefined, services: PORT_MAP_SERVICES }
   #socket: { readonly link: RouterLink; readonly socket: RouterSocket } | undefined
   #toldFound: FoundServices | undefined
   #endSearch: () => void = () => {}
@@ -114,9 +114,8 @@ export class PortMap {
   }
 
   #retarget(why: string): void {
-    const { off, upnp } = this.#modes
-    const allowed = PORT_MAP_SERVICES.filter((service) => service !== 'upnp' || upnp)
-    const target = this.#port === 0 || !this.#link || off !== undefined ? undefined : { ...this.#link, port: this.#port, allowed }
+    const { off, services } = this.#modes
+    const target = this.#port === 0 || !this.#link || off !== undefined ? undefined : { ...this.#link, port: this.#port, allowed: services }
     this.#machine.handleTarget(this.#env.clock.nowMs(), target, why)
     this.#pump.kick()
   }

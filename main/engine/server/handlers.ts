@@ -16,6 +16,8 @@ import { dnsQuery } from './dns-query.ts'
 import { journalPage } from './journal-page.ts'
 import type { JournalReader } from './journal-page.ts'
 import { pathPage } from './path-page.ts'
+import { portMapTrial } from './port-map-trial.ts'
+import type { TryPortMap } from './port-map-trial.ts'
 import { profiles } from './profiles.ts'
 import { empty, json, jsonIndented, text } from './reply.ts'
 import type { Reply } from './reply.ts'
@@ -28,6 +30,8 @@ export interface Call {
   readonly backend: Backend
   readonly journal: JournalReader
   readonly trust: Trust
+  /** undefined: no router is asked for ports. */
+  readonly tryPortMap: TryPortMap | undefined
   readonly clock: Clock
   readonly request: IncomingMessage
   readonly response: ServerResponse
@@ -133,6 +137,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
     return map ? jsonIndented(map) : noMap()
   },
   session: sessionPage,
+  debugPortMap: portMapTrial,
   trust: listTrust,
   addTrust,
   removeTrust,

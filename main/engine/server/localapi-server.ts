@@ -20,6 +20,7 @@ import { mayWrite, peerName, peerOf } from './caller.ts'
 import type { Peer, PeerCredentials } from './caller.ts'
 import { DIAL_PATH, refuseUpgrade, serveDial, type TunnelDial } from './dial.ts'
 import { HANDLERS } from './handlers.ts'
+import type { TryPortMap } from './port-map-trial.ts'
 import type { JournalReader } from './journal-page.ts'
 import { lackingReply, UNKNOWN_PATH } from './lacking.ts'
 import type { Trust } from './trust.ts'
@@ -44,6 +45,8 @@ export interface ServerDeps {
   readonly peerCredentials: PeerCredentials | undefined
   /** TCP through the tunnel; undefined where there is none. */
   readonly dial?: TunnelDial
+  /** A port asked of the router on trial; undefined where no router is asked. */
+  readonly tryPortMap?: TryPortMap
 }
 
 export class LocalApiServer {
@@ -162,14 +165,14 @@ export class LocalApiServer {
   }
 
   async #answer(name: ServedName, rest: string, query: string, request: IncomingMessage, response: ServerResponse, writes: boolean): Promise<Reply> {
-    const { backend, journal, trust, env } = this.#deps
+    const { backend, journal, trust, env, tryPortMap } = this.#deps
     const raw = name === 'bugReport'
     const body = raw ? ({ kind: 'body', text: '', json: undefined } as const) : await this.#bodies.read(request, writes)
     if (body.kind === 'refused') return body.reply
     const reason = reasonOf(request)
     if (reason !== undefined) env.journal.add({ part: 'server', kind: 'reason', why: reason, path: METHODS[name].path })
     try {
-      return await HANDLERS[name]({ backend, journal, clock: env.clock, trust, request, response, query: formValues(query, request, body.text), rest, body: body.json })
+      return await HANDLERS[name]({ backend, journal, clock: env.clock, trust, tryPortMap, request, response, query: formValues(query, request, body.text), rest, body: body.json })
     } catch (error) {
       if (!(error instanceof EngineError)) env.log.error('a LocalAPI call failed', { method: METHODS[name].path, error: errorText(error) })
       return errorReply(error)

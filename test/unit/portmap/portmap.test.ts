@@ -95,7 +95,7 @@ it('asks no router while it is switched off, and gives back what it has', async 
   portmap.setPort(41_641)
   portmap.want('a test')
   await pass(1000)
-  portmap.setModes({ off: 'switched off for this engine', upnp: true })
+  portmap.setModes({ off: 'switched off for this engine', services: [] })
   await pass(1000)
   portmap.want('a test')
   expect(told).toEqual(['11.0.0.5:41641', undefined])
@@ -104,7 +104,7 @@ it('asks no router while it is switched off, and gives back what it has', async 
 
 it('does not ask by UPnP where that is not wanted', async () => {
   speakUpnpOnly()
-  portmap.setModes({ off: undefined, upnp: false })
+  portmap.setModes({ off: undefined, services: ['pmp', 'pcp'] })
   portmap.setLink(LINK)
   portmap.setPort(41_641)
   portmap.want('a test')

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { JournalEvent } from '../../../main/engine/core/journal/journal.ts'
 import { LocalApiServer } from '../../../main/engine/server/localapi-server.ts'
 import type { PeerCredentials } from '../../../main/engine/server/caller.ts'
+import type { TryPortMap } from '../../../main/engine/server/port-map-trial.ts'
 import { KnownHosts } from '../../../main/engine/io/known-hosts.ts'
 import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
 import { SystemRoots } from '../../../main/engine/io/roots.ts'
@@ -31,13 +32,13 @@ export interface ServerRig {
   stop(): Promise<void>
 }
 
-export async function serve(options: { peerCredentials?: PeerCredentials } = {}): Promise<ServerRig> {
+export async function serve(options: { peerCredentials?: PeerCredentials; tryPortMap?: TryPortMap } = {}): Promise<ServerRig> {
   const dir = makeTempDir('api')
   const socketPath = join(dir, 'sub', 'x.sock')
   const rig = makeRig()
   rig.backend.start()
   const journal = new FakeJournal()
-  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials })
+  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
   await server.listen(socketPath)
   return {
     rig, server, socketPath, journal,
