@@ -1,7 +1,12 @@
 /**
  * Our PeerAPI as a real tailscaled meets it, and beside that daemon's own: who may ask, what is answered, what a page may not do.
  */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
+import type { AddressInfo, Socket } from 'node:net'
 import { expect, test } from 'vitest'
+import { launchChromium, missingBrowser } from '../e2e/browser.ts'
 import { dialVia } from '../support/proxy-client.ts'
 import { waitFor } from '../support/wait.ts'
 import { labSuite } from './lab/suite.ts'
@@ -97,6 +102,86 @@ labSuite(
       expect(statusOf(answer!), answer).toBe(statusOf(theirs!))
       const typeOf = (text: string): string | undefined => /^content-type: ([^\r]*)/im.exec(text)?.[1]
       if (statusOf(theirs!) < 400) expect(typeOf(answer!)).toBe(typeOf(theirs!))
+    })
+
+    test('HTTP/2 with prior knowledge works through the tunnel, at our IPv6 address too', async () => {
+      for (const ip of Object.values(await ours.ips())) {
+        const authority = `${ip.includes(':') ? `[${ip}]` : ip}:${ourPort}`
+        const socket = await dialVia(asker.via(), ip, ourPort)
+        const session = connectHttp2(`http://${authority}`, { createConnection: () => socket })
+        const stream = session.request({ ':path': '/', ':authority': authority })
+        const [answer] = (await once(stream, 'response')) as [Record<string, unknown>]
+        expect(answer[':status']).toBe(200)
+        session.destroy()
+      }
+    })
+
+    test('the filter lets nobody in elsewhere, and shields do not keep devices from our PeerAPI, as in a tailscaled', async () => {
+      await Promise.all([ours, real].map((node) => node.api.patchPrefs({ ShieldsUp: true, ShieldsUpSet: true })))
+      for (const [node, port] of [[ours, ourPort], [real, realPort]] as const) {
+        const { v4 } = await node.ips()
+        expect(await asker.api.ping(v4, 'peerapi')).toMatchObject({ Err: '' })
+        expect(statusOf(await exchange(node, port, 'HEAD / HTTP/1.1\r\nHost: peer\r\n\r\n'))).toBe(200)
+      }
+      await Promise.all([ours, real].map((node) => node.api.patchPrefs({ ShieldsUp: false, ShieldsUpSet: true })))
+    })
+
+    test('a device with a thousand connections neither keeps them nor keeps another device out', async () => {
+      const { v4 } = await ours.ips()
+      const sockets: Socket[] = []
+      const open = async (): Promise<void> => {
+        const socket = await dialVia(asker.via(), v4, ourPort).catch(() => undefined)
+        socket?.on('error', () => {}).resume()
+        if (socket) sockets.push(socket)
+      }
+      for (let i = 0; i < 20; i++) await Promise.all(Array.from({ length: 50 }, open))
+      expect(sockets.length).toBeGreaterThan(500)
+      expect(await real.api.ping(v4, 'peerapi')).toMatchObject({ Err: '' })
+      await waitFor('most to be closed', () => sockets.filter((socket) => !socket.destroyed).length <= 64, { withinMs: 60_000 })
+      for (const socket of sockets) socket.destroy()
+      await waitFor('the device to be served again', async () => (await asker.api.ping(v4, 'peerapi')).Err === '', { withinMs: 60_000 })
+      expect((await ours.api.call('GET', 'metrics')).text).toMatch(/^bowline_peerapi_too_many_total [1-9]\d+$/m)
+    })
+
+    test.skipIf(missingBrowser() !== undefined)('a page in a browser whose system is in the network reads nothing of our PeerAPI', async () => {
+      const { v4 } = await ours.ips()
+      const page = createServer((_request, response) => response.setHeader('content-type', 'text/html').end('<!doctype html><title>evil</title>'))
+      page.listen(0, '127.0.0.1')
+      await once(page, 'listening')
+      const browser = await launchChromium()
+      try {
+        const context = await browser.newContext({ proxy: { server: `socks5://127.0.0.1:${asker.socksPort}`, bypass: '127.0.0.1' } })
+        const target = `http://${v4}:${ourPort}/`
+        const tab = await context.newPage()
+        // A person who opens the address is greeted: so the way there works.
+        expect((await tab.goto(target))?.status()).toBe(200)
+        expect(await tab.textContent('h1')).toContain('Hello, alice')
+        await tab.goto(`http://127.0.0.1:${(page.address() as AddressInfo).port}/`)
+        const read = await tab.evaluate(async (url) => {
+          const tries: Record<string, () => Promise<string>> = {
+            cors: async () => (await fetch(url)).text(),
+            post: async () => (await fetch(url, { method: 'POST', body: 'x' })).text(),
+            opaque: async () => (await fetch(url, { mode: 'no-cors', referrerPolicy: 'no-referrer' })).text(),
+            credentials: async () => (await fetch(url, { credentials: 'include', referrerPolicy: 'no-referrer' })).text(),
+            frame: () => new Promise((resolve) => {
+              const frame = Object.assign(document.createElement('iframe'), { src: url, referrerPolicy: 'no-referrer' })
+              frame.onload = () => resolve(frame.contentDocument?.body.textContent ?? '')
+              document.body.append(frame)
+            }),
+          }
+          const out: Record<string, string> = {}
+          for (const [name, attempt] of Object.entries(tries)) out[name] = await attempt().catch(() => 'failed')
+          return out
+        }, target)
+        for (const [name, text] of Object.entries(read)) expect(['', 'failed'], `${name}: ${text}`).toContain(text)
+        // A name that leads to our address, as after DNS rebinding: same origin for its page, refused by us.
+        const rebound = await tab.goto(`http://ours.lab.internal:${ourPort}/`)
+        expect(rebound?.status()).toBe(403)
+        expect(await rebound?.text()).toBe('invalid peerapi request\n')
+      } finally {
+        await browser.close()
+        page.close()
+      }
     })
   },
 )
