@@ -8,16 +8,13 @@ export class Admission {
   readonly #perAddress = new Map<string, number>()
   #total = 0
 
-  /** Takes a place; the returned function gives it back once. undefined: there is none. */
+  /** Takes a place; the returned function gives it back and is to be called once. undefined: there is none. */
   enter(ip: string): (() => void) | undefined {
     const held = this.#perAddress.get(ip) ?? 0
     if (this.#total >= MAX_CONNECTIONS || held >= MAX_PER_ADDRESS) return undefined
     this.#total++
     this.#perAddress.set(ip, held + 1)
-    let isLeft = false
     return () => {
-      if (isLeft) return
-      isLeft = true
       this.#total--
       const left = this.#perAddress.get(ip)! - 1
       if (left === 0) this.#perAddress.delete(ip)

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { createHash } from 'node:crypto'
 import { EngineError } from '../../../main/engine/base/errors.ts'
+import { waitFor } from '../../support/wait.ts'
 import { allowTcp, configOf, connectDirect, connectRelay, MemoryRelay, startNode } from './pair.ts'
 import type { TestNode } from './pair.ts'
 
@@ -198,11 +199,12 @@ describe('two data planes', () => {
     a.plane.setConfig(configOf(a, [b], []))
     b.plane.setConfig(configOf(b, [], []))
     a.plane.setPath(b.nodeKey, { kind: 'direct', addr: { ip: '127.0.0.1', port: b.port } })
-    const pinged = a.plane.ping('tsmp', b.ip, 0, 4000)
+    a.plane.ping('tsmp', b.ip, 0, 4000).catch(() => {})
     await b.fact('unknown-peer', (key) => key === a.nodeKey)
     b.plane.setConfig(configOf(b, [a], []))
     b.plane.setPath(a.nodeKey, { kind: 'direct', addr: { ip: '127.0.0.1', port: a.port } })
-    expect((await pinged).latencyMs).toBeLessThan(2000)
+    // The first one may have come before the path did that its answer takes.
+    await waitFor('a pong', () => a.plane.ping('tsmp', b.ip, 0, 2000).catch(() => undefined), { withinMs: 30_000 })
   })
 
   test('datagrams that are not WireGuard go up whole with their source', async () => {
