@@ -3,7 +3,7 @@
  * datagrams it sends, ours and a tailscaled side by side, each at a public address of its own. The others are control
  * clients alone: registered, online, with addresses and a home relay. Two minutes; ten with --full. Linux, root.
  *
- * `pass` and `goal` of a row are absolute; `idle-100-packets` counts what leaves the namespace: relays and control keep
+ * `pass` and `goal` of a row are absolute. What leaves the namespace is counted beside the wake-ups: relays and control keep
  * their connections alive over TCP, and nothing else has a reason to be sent.
  */
 import { readdirSync, readFileSync } from 'node:fs'
@@ -15,7 +15,7 @@ import type { Site } from '../natlab/networks.ts'
 import { Child, runOk, threadCpuSec, usageOf } from '../support/child.ts'
 import { pause, waitFor } from '../support/wait.ts'
 import type { BenchOptions } from './options.ts'
-import { print, rowOf, type Sample } from './row.ts'
+import { median, print, round, rowOf, type Sample } from './row.ts'
 
 const OTHERS = 99
 const WINDOW_SEC = 30
@@ -88,13 +88,17 @@ async function measure(nodes: readonly LabNode[], sites: readonly Site[], window
       console.error(`idle-100 ${window + 1}/${windows} ${nodes[side]!.name}:`, JSON.stringify(Object.fromEntries(Object.entries(found).map(([name, sides]) => [name, sides[side].at(-1)?.value.toPrecision(3)]))))
     }
   }
-  const row = (name: string, unit: string, sides: [Sample[], Sample[]], pass: number, goal: number): void =>
-    print(rowOf({ name: `idle-100-${name}`, better: 'lower', unit, extra: { pass, goal } }, ...sides))
-  row('cpu', '% of a core', found.cpu, 0.5, 0.1)
-  row('wakeups', '/s', found.wakeups, 10, 2)
-  row('rss', 'MB', found.rss, 120, 80)
-  row('udp', 'packets/min', found.udp, 0, 0)
-  row('tcp', 'packets/min', found.tcp, 20, 10)
+  const perMinute = ([ours, peer]: [Sample[], Sample[]], name: string): Record<string, number> => ({ [`${name}_per_min`]: middle(ours), [`peer_${name}_per_min`]: middle(peer) })
+  const sent = { ...perMinute(found.udp, 'udp_sent'), ...perMinute(found.tcp, 'tcp_sent') }
+  const row = (name: string, unit: string, sides: [Sample[], Sample[]], extra: Record<string, number>): void =>
+    print(rowOf({ name: `idle-100-${name}`, better: 'lower', unit, extra }, ...sides))
+  row('cpu', '% of a core', found.cpu, { pass: 0.5, goal: 0.1 })
+  row('wakeups', '/s', found.wakeups, { pass: 10, goal: 2, ...sent })
+  row('rss', 'MB', found.rss, { pass: 120, goal: 80 })
+}
+
+function middle(samples: readonly Sample[]): number {
+  return round(median(samples.map(({ value }) => value)))
 }
 
 /** How often the process's threads gave the processor up by themselves, since they exist. */
