@@ -207,9 +207,9 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   })
   stops.push(() => control.stop())
   netmon.start({
-    onChange: ({ state, why, major }) => {
+    onChange: ({ state, why, major, kinds }) => {
       portmap.setLink(routerLinkOf(state))
-      magicsock.handleNetworkChange(why, major)
+      magicsock.handleNetworkChange(why, major, kinds.every((kind) => kind === 'wake'))
       if (major) control.reconnect(why)
     },
   })

@@ -300,12 +300,15 @@ export class Magicsock {
     if (entry) this.#driver.handlePeerGone(entry, region)
   }
 
-  /** `major`: addresses or default routes are others; nothing that was proven holds. */
-  handleNetworkChange(why: string, major: boolean): void {
+  /**
+   * `major`: addresses or default routes are others; nothing that was proven holds. `isSamePlace`: only time has passed, so
+   * what was proven is doubted and used beside the relay until it has answered or not.
+   */
+  handleNetworkChange(why: string, major: boolean, isSamePlace = false): void {
     this.#env.journal.add({ part: 'magicsock', kind: 'network-change', why, major })
     if (major) this.#afterMove.handleMove()
     for (const entry of this.#peers.values()) {
-      if (entry.machine) this.#driver.drive(entry, (machine, nowMs) => machine.handleNetworkChange(nowMs, why, major))
+      if (entry.machine) this.#driver.drive(entry, (machine, nowMs) => machine.handleNetworkChange(nowMs, why, major, isSamePlace))
     }
     this.#deps.relay.handleNetworkChange?.(why)
     this.#check(major, why, major)

@@ -283,11 +283,15 @@ export class PeerPath {
     this.handleTimeout(nowMs)
   }
 
-  /** The network under us changed. `major`: addresses or routes are others, so nothing proven holds. */
-  handleNetworkChange(nowMs: number, why: string, major: boolean): void {
-    if (major) {
+  /**
+   * The network under us changed. `major`: addresses or routes are others, so nothing proven holds. `isSamePlace`: the machine
+   * slept and is where it was, so the path is only doubted.
+   */
+  handleNetworkChange(nowMs: number, why: string, major: boolean, isSamePlace = false): void {
+    if (major) this.#open.clear()
+    if (major && isSamePlace) this.#best?.doubt(nowMs)
+    else if (major) {
       this.#candidates.reset()
-      this.#open.clear()
       if (this.#best) this.#dropBest(nowMs, why)
     }
     if (this.#wantsDirect(nowMs)) this.#discovery.start(nowMs, why, true)

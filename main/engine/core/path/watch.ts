@@ -56,6 +56,13 @@ export class Watch {
     this.#heartbeatAtMs = atMs
   }
 
+  /** What was proven may hold no longer: the next pong decides. */
+  doubt(nowMs: number): void {
+    this.#trustedUntilMs = Math.min(this.#trustedUntilMs, nowMs)
+    this.#misses = 0
+    this.#missAtMs = undefined
+  }
+
   /** Nobody uses the path: no pings. */
   rest(): void {
     this.#heartbeatAtMs = Number.POSITIVE_INFINITY

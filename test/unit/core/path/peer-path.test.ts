@@ -133,6 +133,20 @@ describe('the path machine between two NATs', () => {
     }
   })
 
+  it('uses its path beside the relay after sleep at the same place, until it answers or is dead', () => {
+    const net = sim('easy', 'easy')
+    net.traffic(net.a)
+    net.runUntil(() => net.bothDirect(), 5000)
+    net.a.path.handleNetworkChange(net.nowMs, 'slept for about 60 s', true, true)
+    expect(net.a.path.path).toMatchObject({ kind: 'both', region: 1 })
+    expect(net.runUntil(() => net.bothDirect(), 5000)).toBeLessThan(100)
+    net.b.rebind('198.51.100.200')
+    net.a.path.handleNetworkChange(net.nowMs, 'slept for about 60 s', true, true)
+    net.b.path.handleNetworkChange(net.nowMs, 'slept for about 60 s', true, false)
+    net.republish(net.b)
+    expect(net.runUntil(() => net.bothDirect() && net.arrives(net.a) && net.arrives(net.b), 20_000)).toBeLessThan(4000)
+  })
+
   it('is never direct to an address where nothing arrives for longer than trust lasts, whatever happens', () => {
     for (let seed = 0; seed < 40; seed++) {
       const random = seededRandom(seed)
