@@ -17,6 +17,7 @@ import { Dataplane } from './dataplane/dataplane.ts'
 import { portalTargets } from './core/netcheck/captive-portal.ts'
 import type { DerpMap } from './core/tailcfg/types.ts'
 import { DerpRegions } from './derp/derp-regions.ts'
+import { CaptiveWatch } from './health/captive-watch.ts'
 import { ClockWatch } from './health/clock-watch.ts'
 import { Health } from './health/health.ts'
 import { RelayFaults } from './health/relay-faults.ts'
@@ -119,11 +120,17 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     off: flag('TS_DISABLE_PORTMAPPER') ? 'switched off for this engine' : ways === 'off' ? 'the server allows no UDP' : undefined,
     services: PORT_MAP_SERVICES.filter((service) => service !== 'upnp' || (ways === 'all' && !flag('TS_DISABLE_UPNP'))),
   })
-  const findPortal = (map: DerpMap, home: number): Promise<boolean | undefined> => probePortal(portalTargets(map, home, hostOf(backend.views.prefs().ControlURL)), clock.wallMs())
+  const findPortal = async (map: DerpMap, home: number): Promise<boolean | undefined> => {
+    const found = await probePortal(portalTargets(map, home, hostOf(backend.views.prefs().ControlURL)), clock.wallMs())
+    captiveWatch.note(found)
+    return found
+  }
   const magicsock = new Magicsock({
     env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: outside.resolve, portMapping: portmap,
     netcheck: { portal: findPortal, httpsLatency: (region, timeoutMs) => derp.latencyOf(region, timeoutMs), osHasIpv6: systemHasIpv6 },
   })
+  const captiveWatch = new CaptiveWatch({ env, warnings: health, look: () => magicsock.findPortal(), onThrough: (why) => backend.networkIsBack(why) })
+  stops.push(() => captiveWatch.stop())
   const control = new Control({
     env, dial: outside.dial, http: outside.fetch, noteReached: outside.noteReached, peekDate: outside.peekDate, keptKeys: outside.keptKeys,
     noteServerTime: clockWatch.noteServerTime, http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,

@@ -189,6 +189,12 @@ export class Backend {
     this.#deps.magicsock.handleNetworkChange(why, true)
   }
 
+  /** What held everything back is gone: the server and the relays are tried at once. */
+  networkIsBack(why: string): void {
+    this.#deps.control.reconnect(why)
+    this.networkChanged(why)
+  }
+
   /** Speaks with control anew. */
   reconnectControl(why: string): void {
     this.#deps.control.reconnect(why)

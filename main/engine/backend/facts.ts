@@ -51,6 +51,7 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions,
       onNetInfo: (info) => {
         model.netInfo = info
         knot.pushWants()
+        knot.refreshWarnings()
       },
       onPath: (view) => directWaits.handlePath(view),
       onHome: (region) => {

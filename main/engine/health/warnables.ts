@@ -34,6 +34,10 @@ export const WARNABLES = {
     severity: 'medium', title: 'No network', impactsConnectivity: true, dependsOn: ['wantrunning-false'], visibleAfterMs: 5_000,
     text: () => 'This computer has no network connection, so no other device can be reached. Bowline goes on by itself when there is one.',
   },
+  'captive-portal-detected': {
+    severity: 'high', title: 'Sign in to this network', impactsConnectivity: true, dependsOn: ['network-status', 'wantrunning-false'],
+    text: () => 'This network holds traffic back until somebody signs in. Open any web page in a browser and sign in there; Bowline then goes on by itself.',
+  },
   'login-state': {
     severity: 'medium', title: 'Signed out', impactsConnectivity: true, dependsOn: ['wantrunning-false'],
     text: (args) => (args['error'] ? `Sign-in failed${because(args['error'])}` : `You are signed out${because(args['why'])}`),
@@ -47,7 +51,7 @@ export const WARNABLES = {
     text: (args) => `Your sign-in ends at ${args['expiry'] ?? 'an unknown time'}. Sign in again before then and nothing is interrupted.`,
   },
   'not-in-map-poll': {
-    severity: 'medium', title: 'Server not reachable', dependsOn: ['network-status', 'wantrunning-false'],
+    severity: 'medium', title: 'Server not reachable', dependsOn: ['network-status', 'captive-portal-detected', 'wantrunning-false'],
     text: (args) => `The server cannot be reached${because(args['error'])}. It is tried again by itself.${args['carries'] === 'true' ? ' Existing connections continue.' : ''}`,
   },
   'saved-map': {
@@ -71,16 +75,20 @@ export const WARNABLES = {
     text: (args) => `The relay ${args['server-name'] ?? ''} cannot be reached${because(args['error'])}`,
   },
   'no-derp-home': {
-    severity: 'medium', title: 'No relay', impactsConnectivity: true, dependsOn: ['network-status', 'wantrunning-false'], visibleAfterMs: 10_000,
-    text: () => 'No relay of the network can be reached, so devices behind other routers may not find this one. Direct connections continue.',
+    severity: 'medium', title: 'No relay', impactsConnectivity: true, dependsOn: ['network-status', 'captive-portal-detected', 'wantrunning-false'], visibleAfterMs: 10_000,
+    text: () => 'No relay of the network can be reached, so devices behind other routers may not find this one. Direct connections continue. Check that this network lets web traffic out.',
   },
   'no-derp-connection': {
-    severity: 'medium', title: 'Relay not reachable', impactsConnectivity: true, dependsOn: ['network-status', 'wantrunning-false', 'no-derp-home'], visibleAfterMs: 10_000,
+    severity: 'medium', title: 'Relay not reachable', impactsConnectivity: true, dependsOn: ['network-status', 'captive-portal-detected', 'wantrunning-false', 'no-derp-home'], visibleAfterMs: 10_000,
     text: (args) => `The relay ${args['derp-region-name'] || args['derp-region-id'] || ''} cannot be reached. It is tried again by itself; direct connections continue.`,
+  },
+  'udp-blocked': {
+    severity: 'low', title: 'No direct connections here', dependsOn: ['network-status', 'captive-portal-detected', 'wantrunning-false', 'no-derp-home', 'no-derp-connection'], visibleAfterMs: 10_000,
+    text: (args) => `This network lets no UDP out, so everything goes through the relay ${args['derp-region-name'] || args['derp-region-id'] || ''}: it works, only slower. Another network, or UDP allowed out of this one, makes direct connections possible.`,
   },
   'derp-region-error': {
     severity: 'low', title: 'Relay reports a problem', dependsOn: ['network-status', 'wantrunning-false'],
-    text: (args) => `The relay ${args['derp-region-name'] || args['derp-region-id'] || ''} reports${because(args['error'])}`,
+    text: (args) => `The relay ${args['derp-region-name'] || args['derp-region-id'] || ''} reports${because(args['error'])}. If it lasts, tell whoever runs it.`,
   },
   'invalid-packet-filter': {
     severity: 'high', title: 'Rules refused', dependsOn: ['wantrunning-false'],

@@ -366,6 +366,11 @@ export class Magicsock {
     return { ...report, ...found }
   }
 
+  /** Whether a portal answers in place of the relays; undefined: nobody could be asked. */
+  findPortal(): Promise<boolean | undefined> {
+    return this.#netchecker.findPortal()
+  }
+
   lastReport(): NetcheckReport | undefined {
     return this.#netchecker.lastReport
   }

@@ -179,6 +179,11 @@ export class Netchecker {
     })
   }
 
+  /** Whether a portal answers in place of the relays; undefined: nobody could be asked. */
+  async findPortal(): Promise<boolean | undefined> {
+    return this.#deps.ports.portal?.(this.#map, this.home)
+  }
+
   /** A STUN datagram; anything that no probe waits for is dropped (false). */
   handleStun(bytes: Uint8Array): boolean {
     const reply = decodeStunResponse(bytes)

@@ -36,11 +36,29 @@ describe('warnings of a connected engine', () => {
     expect(codes(rig)).toEqual([])
   })
 
+  test('a network that lets no UDP out is told after a while, unless no relay could have answered or there is no relay', () => {
+    const rig = joined()
+    const { magicsock } = rig.backend.facts
+    magicsock.onNetInfo({ WorkingUDP: false })
+    rig.clock.advance(9_999)
+    expect(codes(rig)).toEqual([])
+    rig.clock.advance(1)
+    expect(rig.backend.views.health().Warnings!['udp-blocked']).toMatchObject({ Severity: 'low', Args: { 'derp-region-name': 'lab' } })
+    rig.derp.regions.set(999, 'connecting')
+    rig.backend.facts.onRelayChange()
+    rig.clock.advance(10_000)
+    expect(codes(rig)).toEqual(['no-derp-connection'])
+    rig.derp.regions.set(999, 'connected')
+    magicsock.onNetInfo({ WorkingUDP: true })
+    rig.backend.facts.onRelayChange()
+    expect(codes(rig)).toEqual([])
+  })
+
   test('what a relay says is wrong is told in its words', () => {
     const rig = joined()
     rig.derp.troubles.set(999, 'duplicate connection')
     rig.backend.facts.onRelayChange()
-    expect(rig.backend.views.status(true).Health).toEqual(['The relay lab reports: duplicate connection'])
+    expect(rig.backend.views.status(true).Health).toEqual(['The relay lab reports: duplicate connection. If it lasts, tell whoever runs it.'])
   })
 
   test('without any network that is the cause, and the server out of reach but its consequence', () => {
