@@ -188,7 +188,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   stops.push(() => portmap.stop())
   setPortMapping('all')
   portmap.setLink(routerLinkOf(netmon.state))
-  magicsock.setPort(port)
+  magicsock.setPort(port, options.port !== 0)
   magicsock.setModes({ alwaysDerp: flag('TS_DEBUG_ALWAYS_USE_DERP'), neverDirectUdp: flag('TS_DEBUG_NEVER_DIRECT_UDP') })
   magicsock.start({
     ...up.magicsock,
@@ -241,7 +241,7 @@ function hostOf(url: string): string {
 function setRandomPort(dataplane: Dataplane, magicsock: Magicsock, env: Env, wanted: number): void {
   try {
     const { port } = dataplane.rebind(wanted)
-    magicsock.setPort(port)
+    magicsock.setPort(port, wanted !== 0)
     env.log.info(`UDP port ${port} (${wanted === 0 ? 'the server wants any port' : 'the usual one'})`)
   } catch (error) {
     env.log.warn('the UDP port stays', { error: errorText(error) })

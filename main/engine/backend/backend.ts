@@ -256,7 +256,8 @@ export class Backend {
   pushWants(): void {
     const { control, magicsock, hostinfo } = this.#deps
     magicsock.setDiscoKey(this.#model.saved.discoKey)
-    control.set({ hostinfo: hostinfoOf(hostinfo(), this.#model), endpoints: [...this.#model.endpoints, ...this.config.staticEndpoints], discoKey: magicsock.discoKey })
+    magicsock.setStaticEndpoints(this.config.staticEndpoints)
+    control.set({ hostinfo: hostinfoOf(hostinfo(), this.#model), endpoints: this.#model.endpoints, discoKey: magicsock.discoKey })
   }
 
   /** What signing in and the map may do to the rest. */

@@ -12,12 +12,9 @@ import type { Config } from './config.ts'
 import type { Knot } from './knot.ts'
 import type { LoginFlow } from './login.ts'
 import type { Model } from './model.ts'
-import type { ConfigPort, Endpoint } from './ports.ts'
+import type { ConfigPort } from './ports.ts'
 import { applyMask } from './prefs.ts'
 import type { Profiles } from './profiles.ts'
-
-/** EndpointType of an address that a person gave. */
-const EXPLICIT = 5
 
 export interface ConfigFlowDeps {
   readonly env: Env
@@ -38,8 +35,9 @@ export class ConfigFlow {
     this.#deps = deps
   }
 
-  get staticEndpoints(): readonly Endpoint[] {
-    return (this.#config?.staticEndpoints ?? []).map((addr) => ({ addr, type: EXPLICIT }))
+  /** Addresses ("ip:port") that peers are to be told beside those that were found. */
+  get staticEndpoints(): readonly string[] {
+    return this.#config?.staticEndpoints ?? []
   }
 
   /** Why nobody may change a setting, in the stock daemon's words. */

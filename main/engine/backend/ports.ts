@@ -95,6 +95,8 @@ export interface MagicsockPort extends NetworkPort {
   setDiscoKey(key: PrivateKey): void
   setNodeKey(key: NodePublicKey | undefined): void
   setConfig(config: MagicsockConfig): void
+  /** Addresses ("ip:port") that the settings file names. */
+  setStaticEndpoints(all: readonly string[]): void
   ping(peer: NodePublicKey, sizeBytes: number, timeoutMs: number): Promise<DiscoPong>
   paths(): ReadonlyMap<NodePublicKey, PathView>
   pathTo(peer: NodePublicKey): PathView | undefined

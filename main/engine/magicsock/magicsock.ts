@@ -27,8 +27,9 @@ import { isStun } from '../core/stun/stun.ts'
 import type { DerpMap } from '../core/tailcfg/types.ts'
 import { AfterMove } from './after-move.ts'
 import { DiscoChannel } from './disco-channel.ts'
-import { isOpenToStrangers, localEndpoints } from './local-endpoints.ts'
+import { isOpenToStrangers } from './local-endpoints.ts'
 import { Netchecker } from './netchecker.ts'
+import { OwnEndpoints } from './own-endpoints.ts'
 import { PeerDriver } from './peer-driver.ts'
 import type { PeerEntry } from './peer-table.ts'
 import { PeerTable } from './peer-table.ts'
@@ -83,10 +84,12 @@ export class Magicsock {
   #port = 0
   #derpMap: DerpMap = { Regions: {} }
   #relaysOnLoopback = false
+  /** The map names no relay at all, so no look at the network will come before our addresses are told. */
+  #isRelayless = false
   #modes: MagicsockModes = { alwaysDerp: false, neverDirectUdp: false }
   #endpoints: readonly Endpoint[] = []
   #isOpen = false
-  #portMapped: AddrPort | undefined
+  readonly #own = new OwnEndpoints()
   #cancelRestun: (() => void) | undefined
   /** Peers to call again once our addresses are fresh. */
   readonly #callsWaiting = new Set<PeerEntry>()
@@ -164,12 +167,13 @@ export class Magicsock {
     this.#facts = facts
   }
 
-  /** The UDP port that the data plane got; 0 = none. */
-  setPort(port: number): void {
+  /** The UDP port that the data plane got; 0 = none. `isFixed`: it is the one that a person chose. */
+  setPort(port: number, isFixed = true): void {
     if (port === this.#port) return
     this.#port = port
+    this.#own.setPort(port, isFixed)
     this.#wantMapping()
-    if (this.#netchecker.lastReport) this.#publish()
+    if (this.#mayTell) this.#publish()
     this.#check(true, 'the UDP port is another', true)
   }
 
@@ -188,17 +192,24 @@ export class Magicsock {
     for (const entry of this.#peers.values()) this.#driver.tellFacts(entry)
   }
 
+  /** Addresses ("ip:port") that a person says we are reached at; told as they are. */
+  setStaticEndpoints(all: readonly string[]): void {
+    if (JSON.stringify(all) === JSON.stringify(this.#own.explicit)) return
+    this.#own.explicit = all
+    if (this.#mayTell) this.#publish()
+  }
+
   /** Our address at the router; undefined = it gives none. */
   onPortMapping(external: AddrPort | undefined): void {
-    this.#portMapped = external
+    this.#own.portMapped = external
     this.onPortMapServices()
-    if (this.#netchecker.lastReport) this.#publish()
+    if (this.#mayTell) this.#publish()
   }
 
   /** What the router offers was found out, or whether a mapping of ours stands. */
   onPortMapServices(): void {
     const found = this.#deps.portMapping?.services()
-    this.#netchecker.setPortMap({ upnp: found?.upnp, pmp: found?.pmp, pcp: found?.pcp, mapped: this.#portMapped !== undefined })
+    this.#netchecker.setPortMap({ upnp: found?.upnp, pmp: found?.pmp, pcp: found?.pcp, mapped: this.#own.portMapped !== undefined })
   }
 
   /** All peers and relays as they should be known. */
@@ -214,7 +225,9 @@ export class Magicsock {
     const relaysChanged = this.#relays.setRules(config.peerRelays ?? NO_PEER_RELAYS)
     const again = loopbackBefore === this.#allowLoopback() && !relaysChanged ? [...added, ...changed] : this.#peers.values()
     for (const entry of again) this.#driver.tellFacts(entry)
-    if (!isNewMap) return
+    const wasRelayless = this.#isRelayless
+    this.#isRelayless = Object.keys(config.derpMap.Regions).length === 0
+    if (!isNewMap && this.#isRelayless === wasRelayless) return
     this.#netchecker.setMap(config.derpMap)
     this.#netchecker.keepHome(config.lastHome ?? 0)
     this.#check(true, 'the relay map is new', true)
@@ -305,6 +318,7 @@ export class Magicsock {
    * what was proven is doubted and used beside the relay until it has answered or not.
    */
   handleNetworkChange(why: string, major: boolean, isSamePlace = false): void {
+    if (major && !isSamePlace) this.#own.forget()
     this.#env.journal.add({ part: 'magicsock', kind: 'network-change', why, major })
     if (major) this.#afterMove.handleMove()
     for (const entry of this.#peers.values()) {
@@ -464,7 +478,7 @@ export class Magicsock {
   /** Tells our addresses when they are others than before. */
   #publish(): boolean {
     if (this.#port === 0) return false
-    const endpoints = localEndpoints(this.#netchecker.lastReport, this.#deps.interfaces(), this.#port, { portMapped: this.#portMapped })
+    const endpoints = this.#own.list(this.#env.clock.nowMs(), this.#netchecker.lastReport, this.#deps.interfaces())
     if (JSON.stringify(endpoints) === JSON.stringify(this.#endpoints)) return false
     const loopbackBefore = this.#allowLoopback()
     const openBefore = this.#isOpen
@@ -477,11 +491,17 @@ export class Magicsock {
     return true
   }
 
+  /** Addresses are told once somebody outside has seen us, or nobody will. */
+  get #mayTell(): boolean {
+    return this.#netchecker.lastReport !== undefined || this.#isRelayless
+  }
+
   /** A netcheck, when there is what it takes. */
   #check(full: boolean, why: string, fresh = false): void {
     if (this.#nodeKey === undefined || this.#port === 0) return
     this.#deps.portMapping?.want(why)
-    this.#netchecker.start(full, why, fresh)
+    if (this.#isRelayless) this.#publish()
+    else this.#netchecker.start(full, why, fresh)
   }
 
   /** Nobody is reached who has no key. */

@@ -56,7 +56,7 @@ describe('a settings file', () => {
       AdvertiseRoutes: ['10.0.0.0/24', '0.0.0.0/0', '::/0'], NetfilterMode: 1,
     })
     expect(rig.control.logins).toMatchObject([{ controlUrl: 'https://lab.example', authKey: 'tskey-1', interactive: false }])
-    expect(rig.control.wants?.endpoints).toContainEqual({ addr: '192.0.2.7:41641', type: 5 })
+    expect(rig.magicsock.staticEndpoints).toEqual(['192.0.2.7:41641'])
   })
 
   test('takes the auth key from a file, and says which file it cannot read', async () => {

@@ -134,6 +134,12 @@ class FakeMagicsock implements MagicsockPort {
   setNodeKey(key: string | undefined): void {
     this.nodeKey = key
   }
+  staticEndpoints: readonly string[] = []
+
+  setStaticEndpoints(all: readonly string[]): void {
+    this.staticEndpoints = all
+  }
+
   setConfig(config: MagicsockConfig): void {
     this.config = config
   }
