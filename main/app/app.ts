@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
-import { app, BrowserWindow, safeStorage, shell } from 'electron'
+import { app, BrowserWindow, powerMonitor, safeStorage, shell } from 'electron'
 import { LocalApiClient } from '../client/local-api-client.ts'
 import { EngineFeed } from '../web/engine-feed.ts'
 import { mayOpen } from '../web/may-open.ts'
@@ -12,6 +12,7 @@ import { PeerDoors } from '../web/peer-door.ts'
 import type { HostActions } from '../web/requests.ts'
 import { EngineHost } from './engine-host.ts'
 import { serveRequests } from './ipc.ts'
+import { tellPower } from './power.ts'
 import { StateKeys } from './state-keys.ts'
 import { openWindow, servePages } from './window.ts'
 
@@ -41,6 +42,7 @@ export async function startApp(options: AppOptions): Promise<void> {
   const feed = new EngineFeed(client, 'electron', { onNotify: (notify) => requests.tell('notify', notify), onAppState: (state) => requests.tell('app', state) })
   requests.serve(feed)
   host?.start()
+  if (host) tellPower(powerMonitor, (message) => host.tell(message))
   feed.start()
 
   app.on('second-instance', () => focusOrOpen())

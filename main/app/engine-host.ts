@@ -55,6 +55,11 @@ export class EngineHost {
     })
   }
 
+  /** Says something to the engine that runs now. */
+  tell(message: unknown): void {
+    this.#child?.postMessage(message)
+  }
+
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)

@@ -29,6 +29,7 @@ import { readConfigFile, readConfigKey } from './io/config-file.ts'
 import { readHostinfo, systemName } from './io/hostinfo.ts'
 import { Http2Connection } from './io/http2.ts'
 import { HostKeeper, type HostPort } from './io/host-keeper.ts'
+import { watchPower } from './io/host-power.ts'
 import { JournalFile } from './io/journal-file.ts'
 import type { KeyKeeper } from './io/key-keeper.ts'
 import { MemoryStore } from './io/memory-store.ts'
@@ -221,6 +222,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     },
   })
   stops.push(() => netmon.stop())
+  if (options.hostPort) watchPower(options.hostPort, (event) => netmon.handlePower(event))
   await backend.unlock()
   await server.listen(options.socketPath)
   stops.push(() => server.close())

@@ -46,7 +46,7 @@ export class Netmon {
 
   start(facts: NetmonFacts): void {
     this.#facts = facts
-    this.#stopLinks = this.#links?.start((event) => (event === 'wake' ? this.handleWake('the system woke up') : this.#gather()))
+    this.#stopLinks = this.#links?.start((event) => (event === 'wake' ? this.#wake('the system woke up') : this.#gather()))
     this.#look('the start')
     this.#tick()
   }
@@ -58,8 +58,13 @@ export class Netmon {
     this.#facts = undefined
   }
 
-  /** Tells of a wake-up that somebody else saw (the app's power events, a person). */
-  handleWake(why: string): void {
+  /** What the app is told by the system. */
+  handlePower(event: 'suspend' | 'resume'): void {
+    if (event === 'suspend') this.#env.journal.add({ part: 'netmon', kind: 'suspend', why: 'the system goes to sleep' })
+    else this.#wake('the system woke up, the app says')
+  }
+
+  #wake(why: string): void {
     const nowMs = this.#env.clock.nowMs()
     if (!this.#facts || nowMs - this.#wokeMs < SAME_WAKE_MS) return
     this.#wokeMs = nowMs
@@ -74,7 +79,7 @@ export class Netmon {
     this.#cancelTick = this.#env.clock.after(TICK_MS, () => {
       const nowMs = this.#env.clock.nowMs()
       const lateMs = nowMs - dueMs
-      if (lateMs >= SLEEP_MS) this.handleWake(`slept for about ${Math.round(lateMs / 1000)} s`)
+      if (lateMs >= SLEEP_MS) this.#wake(`slept for about ${Math.round(lateMs / 1000)} s`)
       else if (nowMs - this.#lookedMs >= (this.#links ? LOOK_WITH_EVENTS_MS : LOOK_WITHOUT_EVENTS_MS)) this.#look('a look at the interfaces')
       if (this.#facts) this.#tick()
     })

@@ -141,7 +141,7 @@ describe('netmon', () => {
     w.sleep(3_600_000)
     w.setInterfaces(moved)
     w.event('wake')
-    w.netmon.handleWake('the app was told of it')
+    w.netmon.handlePower('resume')
     w.advance(0)
     expect(w.changes).toHaveLength(1)
     expect(w.changes[0]!.kinds).toEqual(['wake', 'address-gone', 'address-added'])
@@ -149,6 +149,15 @@ describe('netmon', () => {
     w.sleep(60_000)
     w.event('wake')
     expect(w.changes).toHaveLength(2)
+  })
+
+  it('notes that the machine goes to sleep, and takes the app at its word when it wakes', () => {
+    const w = world(true)
+    w.netmon.handlePower('suspend')
+    expect(w.changes).toEqual([])
+    expect(w.journal.map(({ kind }) => kind)).toEqual(['suspend'])
+    w.netmon.handlePower('resume')
+    expect(w.changes.map(({ kinds, major }) => ({ kinds, major }))).toEqual([{ kinds: ['wake'], major: true }])
   })
 
   it('keeps what it knew when the system does not answer', () => {
