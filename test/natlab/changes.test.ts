@@ -1,0 +1,113 @@
+/**
+ * The network changes under a TCP stream: an engine of ours and a tailscaled go through the same events in the same moment.
+ * Prints both; fails where the stream is not whole at the end, where the tailscaled's goes on and ours does not, and where our
+ * gap is more than half as long again. Only a stream that both lose is nobody's fault.
+ */
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { requirePeers } from '../interop/lab/peers.ts'
+import type { LabNode } from '../interop/lab/node.ts'
+import { pause } from '../support/wait.ts'
+import { MovingLab, type Gap, type Mover, type Stream } from './link-changes.ts'
+
+/** A stream that does not go on within this time is lost for a person. */
+const GIVE_UP_MS = 90_000
+/** What two runs of the same program differ by, with all nodes on a few cores: a heartbeat, a step of TCP's back-off. */
+const NOISE_MS = 2_000
+/** How long things go on after an event has been lived through. */
+const AFTER_MS = 4_000
+
+interface Row {
+  readonly name: string
+  readonly ours: Gap & { readonly goesOn: boolean }
+  readonly theirs: Gap & { readonly goesOn: boolean }
+}
+
+const lab = new MovingLab(requirePeers())
+const rows: Row[] = []
+
+beforeAll(() => lab.start(), 120_000)
+afterAll(async () => {
+  const dir = process.env['BOWLINE_LAB_KEEP']
+  if (dir) for (const { node } of lab.movers) keep(dir, node)
+  await lab.stop()
+}, 120_000)
+
+const { roads } = lab
+
+/** Does `event` to both, waits until both streams go on or are given up, and adds a row. */
+async function through(name: string, event: () => Promise<void>): Promise<void> {
+  const streams = await Promise.all(lab.movers.map((mover) => lab.stream(mover)))
+  await Promise.all(lab.movers.map((mover) => direct(mover)))
+  await pause(1_000)
+  const startedMs = Date.now()
+  await event()
+  const doneMs = Date.now()
+  const [ours, theirs] = await Promise.all(streams.map((stream) => lived(stream, startedMs, doneMs)))
+  rows.push({ name, ours: ours!, theirs: theirs! })
+  console.log(`${name}: ours ${text(ours!)}, tailscaled ${text(theirs!)}`)
+  const ends = await Promise.all(streams.map((stream) => stream.end()))
+  if (ours!.goesOn) expect(ends[0], `${name}: what our stream brought`).toMatchObject({ equal: true })
+  expect(ours!.goesOn || !theirs!.goesOn, `${name}: tailscaled's stream goes on, ours does not`).toBe(true)
+  if (theirs!.goesOn) expect(ours!.longestMs, `${name}: the longest gap`).toBeLessThanOrEqual(theirs!.longestMs * 1.5 + NOISE_MS)
+}
+
+async function lived(stream: Stream, startedMs: number, doneMs: number): Promise<Row['ours']> {
+  const goesOn = await stream.movesAgain(doneMs + 200, GIVE_UP_MS)
+  if (goesOn) await pause(AFTER_MS)
+  return { ...stream.gapSince(startedMs), goesOn }
+}
+
+/** Copies a node's log and journal, for people who look for a reason. */
+function keep(dir: string, node: LabNode): void {
+  mkdirSync(dir, { recursive: true })
+  writeFileSync(join(dir, `${node.name}.log`), node.log)
+  for (const name of readdirSync(node.folder)) if (name.startsWith('journal')) copyFileSync(join(node.folder, name), join(dir, `${node.name}-${name}`))
+}
+
+async function direct({ node }: Mover): Promise<void> {
+  await node.waitDirect(lab.far).catch(() => {})
+}
+
+function text({ longestMs, silentMs, goesOn }: Row['ours']): string {
+  return goesOn ? `gap ${longestMs} ms (${(silentMs / 1000).toFixed(1)} s without progress in all)` : 'LOST'
+}
+
+test('C9: another network with IPv4', { timeout: 300_000 }, async () => {
+  await through('IPv4 of site A → IPv4 of site B', () => roads.inBoth((host) => roads.move(host, 'b')))
+  await through('IPv4 of site B → IPv4 of site A', () => roads.inBoth((host) => roads.move(host, 'a')))
+})
+
+test('T5: another address on the same network', { timeout: 300_000 }, async () => {
+  for (const last of [31, 41, 51]) {
+    await through('another address', () => roads.inBoth((host) => ['ip addr flush dev to-a', ...roads.join(host, 'a', '4', last + (host === 'm1' ? 0 : 1))]))
+  }
+})
+
+test('C13: the NAT forgets, and gives other ports', { timeout: 300_000 }, async () => {
+  await through('NAT with other ports', () => roads.rebindNat('a', '30000-39999'))
+  await through('NAT with the usual ports again', () => roads.rebindNat('a', ''))
+})
+
+test('C5: UDP is blocked in the middle, and let through again', { timeout: 300_000 }, async () => {
+  await through('UDP blocked', () => roads.allowUdp('a', false))
+  await through('UDP let through', () => roads.allowUdp('a', true))
+})
+
+test('C12: frozen', { timeout: 600_000 }, async () => {
+  for (const seconds of [10, 60]) {
+    await through(`frozen for ${seconds} s`, async () => {
+      for (const { node } of lab.movers) process.kill(node.pid, 'SIGSTOP')
+      await pause(seconds * 1000)
+      for (const { node } of lab.movers) process.kill(node.pid, 'SIGCONT')
+    })
+  }
+})
+
+test('C8: the interface flaps fifty times in a minute', { timeout: 600_000 }, async () => {
+  await through('50 flaps', () => roads.inBoth((host) => [
+    'i=0', 'while [ $i -lt 50 ]; do i=$((i+1))', 'ip link set to-a down', 'sleep 0.4', 'ip link set to-a up',
+    `ip route replace default via 10.1.0.1 dev to-a`, 'sleep 0.75', 'done', `: ${host}`,
+  ]))
+})
