@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::{Buf, BytesMut};
 
 use crate::classify::{Kind, classify};
+use crate::crowd::{self, Held};
 use crate::derp;
 use crate::event::{Activity, Event, Rejected, Sink, relay_source};
 use crate::filter::{Reason, Verdict};
@@ -14,7 +15,7 @@ use crate::ip::{self, Parsed};
 use crate::peers::UdpAddr;
 use crate::pipeline::{Pipeline, Via};
 use crate::tsmp::{self, Message};
-use crate::tunnel::{COOKIE_LEN, Gate, INIT_LEN, Key, Opened, RESPONSE_LEN};
+use crate::tunnel::{COOKIE_LEN, Gate, INIT_LEN, Key, Opened, RESPONSE_LEN, Verified};
 
 const PROOF_EVERY: Duration = Duration::from_secs(2);
 const RATE_COUNTS: Duration = Duration::from_secs(1);
@@ -417,7 +418,42 @@ impl Pipeline {
             };
             slot
         };
-        let Some(peer) = self.peers.get_mut(slot) else {
+        if init && let Some(peer) = self.peers.get_mut(slot) {
+            let due = peer.answered.map(|at| at + crowd::SPACING);
+            if let Some(due) = due.filter(|due| *due > now) {
+                let key = peer.key;
+                let held = Held {
+                    key,
+                    via,
+                    verified,
+                    len,
+                };
+                self.crowd.hold(due, held);
+                return;
+            }
+        }
+        self.finish_handshake(now, slot, via, verified, len, sink);
+    }
+
+    /// Feeds the initiations that waited for others of their peers.
+    pub(crate) fn answer_crowd<S: Sink>(&mut self, now: Instant, sink: &mut S) {
+        for held in self.crowd.take_due(now) {
+            if let Some(slot) = self.peers.slot_of(&held.key) {
+                self.finish_handshake(now, slot, held.via, held.verified, held.len, sink);
+            }
+        }
+    }
+
+    fn finish_handshake<S: Sink>(
+        &mut self,
+        now: Instant,
+        slot: u32,
+        via: Via,
+        verified: Verified,
+        len: u64,
+        sink: &mut S,
+    ) {
+        let (Some(identity), Some(peer)) = (&self.identity, self.peers.get_mut(slot)) else {
             return;
         };
         if peer.tunnel.is_none() {
@@ -433,6 +469,7 @@ impl Pipeline {
         match tunnel.open_handshake(verified) {
             Opened::Reply { packet, .. } => {
                 peer.handshaking = false;
+                peer.answered = Some(now);
                 peer.stats.rx_bytes += len;
                 peer.stats.rx_packets += 1;
                 peer.stats.last_handshake_ms = wall_ms();

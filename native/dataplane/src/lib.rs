@@ -5,6 +5,7 @@
 
 pub mod classify;
 pub mod counters;
+pub mod crowd;
 pub mod derp;
 pub mod event;
 pub mod filter;

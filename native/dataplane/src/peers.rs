@@ -103,6 +103,8 @@ pub struct Peer {
     pub receiving: bool,
     pub handshaking: bool,
     pub last_init: Option<Instant>,
+    /// When a handshake with the peer last made a session.
+    pub answered: Option<Instant>,
     pub direct_proof: Option<(SocketAddr, Instant)>,
 }
 
@@ -126,6 +128,7 @@ impl Peer {
             receiving: false,
             handshaking: false,
             last_init: None,
+            answered: None,
             direct_proof: None,
         }
     }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use crate::counters::Counters;
+use crate::crowd::Crowd;
 use crate::event::{Activity, Event, Sink};
 use crate::filter::{Filter, Table};
 use crate::flows::Flow;
@@ -86,6 +87,7 @@ pub struct Pipeline {
     pub(crate) rejects: Bucket,
     pub(crate) reject_events: Bucket,
     pub(crate) rate_counts_at: Option<Instant>,
+    pub(crate) crowd: Crowd,
     pub(crate) scratch: BytesMut,
     pub(crate) pings: HashMap<[u8; 8], PingWait>,
     ping_state: u64,
@@ -115,6 +117,7 @@ impl Pipeline {
             rejects: Bucket::new(50.0, 50.0),
             reject_events: Bucket::new(20.0, 50.0),
             rate_counts_at: None,
+            crowd: Crowd::default(),
             scratch: BytesMut::with_capacity(8192),
             pings: HashMap::new(),
             ping_state: config.seed | 1,
@@ -307,6 +310,7 @@ impl Pipeline {
             self.busy_at,
             self.resting_at,
             self.rate_counts_at,
+            self.crowd.next_timeout(),
             pings,
             before,
         ]
@@ -334,6 +338,7 @@ impl Pipeline {
             self.tick_all(now, slots, sink);
             self.drop_dead_indices();
         }
+        self.answer_crowd(now, sink);
         self.expire_before(now);
         self.expire_pings(now, sink);
     }

@@ -153,6 +153,7 @@ impl Pipeline {
             peer.handshaking = false;
             peer.timed = Timed::Never;
             peer.last_init = None;
+            peer.answered = None;
             peer.before = peer
                 .tunnel
                 .take()

@@ -11,8 +11,9 @@ use dataplane::outbound::RELAY_MTU;
 use dataplane::peers::{Path, PeerSpec};
 use dataplane::pipeline::Via;
 
-use dataplane::tunnel::Identity;
-use support::{Node, carry, host, pair, settle, tcp, udp};
+use bytes::BytesMut;
+use dataplane::tunnel::{Gate, Identity, Opened, Tunnel};
+use support::{Node, carry, host, pair, secret, settle, tcp, udp};
 
 #[test]
 fn packets_of_every_size_arrive_as_they_were_sent_with_the_padding_cut() {
@@ -139,6 +140,49 @@ fn an_initiation_of_an_unknown_peer_is_held_and_replayed_when_the_peer_arrives()
     settle(now, &mut a, &mut b);
     assert_eq!(b.out.delivered, [packet]);
     assert!(!b.out.events.contains(&Event::UnknownPeer { key: b.key }));
+}
+
+#[test]
+fn initiations_that_waited_together_leave_the_session_in_use_alone() {
+    let now = Instant::now();
+    let (a, mut b) = (Node::new(1, now), Node::new(2, now));
+    b.add_peer(now, a.spec(), Path::direct(a.addr));
+    b.open(&[80]);
+    let identity = Identity::new(secret(1));
+    let mut tunnel = identity.tunnel(&b.key);
+    let from = Via::Direct(a.addr);
+    let init = tunnel.handshake().unwrap();
+    b.receive(now, from, &init);
+    let to = b.addr;
+    let answer = |tunnel: &mut Tunnel, reply: &[u8]| {
+        let Gate::Pass(reply) = identity.verify(to, BytesMut::from(reply)) else {
+            panic!("no handshake");
+        };
+        tunnel.open_handshake(reply)
+    };
+    assert!(matches!(
+        answer(&mut tunnel, &b.out.udp.pop().unwrap().1),
+        Opened::Reply { .. }
+    ));
+    let packet = udp(a.ip, b.ip, (1, 80), 4);
+    let sealed = tunnel.seal(BytesMut::from(&packet[..])).unwrap();
+
+    let later = now + Duration::from_secs(60);
+    let repeated: Vec<_> = (0..12).map(|_| tunnel.handshake().unwrap()).collect();
+    repeated
+        .iter()
+        .for_each(|init| b.receive(later, from, init));
+    b.receive(later, from, &sealed);
+    assert_eq!(b.out.delivered, [packet], "the session before still opens");
+    assert_eq!(b.out.udp.len(), 1, "the first is answered");
+    let due = b.pipeline.next_timeout().unwrap();
+    assert!(due <= later + Duration::from_millis(20));
+    b.pipeline
+        .handle_timeout(later + Duration::from_millis(20), &mut b.out);
+    assert_eq!(b.out.udp.len(), 2, "and the newest");
+    let newest = b.out.udp.pop().unwrap().1;
+    assert!(matches!(answer(&mut tunnel, &newest), Opened::Reply { .. }));
+    assert_eq!(b.pipeline.counters.in_open_failed, 0);
 }
 
 #[test]

@@ -114,11 +114,17 @@ pub fn open_ports(local: &[IpAddr], ports: &[u16]) -> Table {
     }
 }
 
+/// The private key of a node.
+pub fn secret(index: u8) -> Key {
+    let mut secret = [index; 32];
+    secret[0] &= 248;
+    secret[31] = secret[31] & 127 | 64;
+    secret
+}
+
 impl Node {
     pub fn new(index: u8, now: Instant) -> Node {
-        let mut secret = [index; 32];
-        secret[0] &= 248;
-        secret[31] = secret[31] & 127 | 64;
+        let secret = secret(index);
         let mut pipeline = Pipeline::new(
             Config {
                 mtu: 1280,
