@@ -9,13 +9,14 @@ import { join } from 'node:path'
 import { Backend } from './backend/backend.ts'
 import type { ConfigPort, StorePort } from './backend/ports.ts'
 import type { Env } from './base/env.ts'
-import { EngineError, errorText } from './base/errors.ts'
+import { EngineError } from './base/errors.ts'
 import { formatAddrPort, type AddrPort } from './base/ip.ts'
 import { makeLog, type LogLevel } from './base/log.ts'
 import { Control } from './control/control.ts'
 import { Dataplane } from './dataplane/dataplane.ts'
 import { portalTargets } from './core/netcheck/captive-portal.ts'
 import type { DerpMap } from './core/tailcfg/types.ts'
+import { UdpPort } from './dataplane/udp-port.ts'
 import { DerpRegions } from './derp/derp-regions.ts'
 import { CaptiveWatch } from './health/captive-watch.ts'
 import { ClockWatch } from './health/clock-watch.ts'
@@ -132,6 +133,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   })
   const captiveWatch = new CaptiveWatch({ env, warnings: health, look: () => magicsock.findPortal(), onThrough: (why) => backend.networkIsBack(why) })
   stops.push(() => captiveWatch.stop())
+  const udpPort = udpPortOf(options, env, store, dataplane, magicsock)
   const control = new Control({
     env, dial: outside.dial, http: outside.fetch, noteReached: outside.noteReached, peekDate: outside.peekDate, keptKeys: outside.keptKeys,
     noteServerTime: clockWatch.noteServerTime, http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
@@ -143,7 +145,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     dns: { systemResolvers, ask: askResolver },
     otherCounters: () => peerApi.counters(),
     hasNetwork: () => netmon.state.hasV4 || netmon.state.hasV6,
-    setRandomPort: (on) => setRandomPort(dataplane, magicsock, env, on ? 0 : options.port), setPortMapping,
+    setRandomPort: (on) => udpPort.setRandom(on), setPortMapping,
     resolve: resolveHost, knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })
   const server = new LocalApiServer({
@@ -168,7 +170,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     onHealth: () => up.onRelayChange(),
   })
   stops.push(() => derp.stop())
-  const { port } = dataplane.start({ port: options.port }, {
+  const { port } = dataplane.start({ port: udpPort.first }, {
     ...up.dataplane,
     onUnclaimed: (from, bytes) => magicsock.handleDatagram(from, bytes),
     onRelayFrames: (region, frames) => derp.sendFrames(region, frames),
@@ -176,7 +178,10 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
       up.dataplane.onPeerActivity(peer, kind)
       magicsock.handlePeerActivity(peer, kind)
     },
-    onSendError: (to, code) => magicsock.handleSendError(to, code),
+    onSendError: (to, code) => {
+      magicsock.handleSendError(to, code)
+      udpPort.handleSendError(code)
+    },
     onInboundStream: (stream) => peerApi.accept(stream),
     onTsmpDiscoKey: () => {},
     onFailed: (code, message) => {
@@ -189,7 +194,8 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   stops.push(() => portmap.stop())
   setPortMapping('all')
   portmap.setLink(routerLinkOf(netmon.state))
-  magicsock.setPort(port, options.port !== 0)
+  udpPort.handleStarted(port)
+  stops.push(() => udpPort.stop())
   magicsock.setModes({ alwaysDerp: flag('TS_DEBUG_ALWAYS_USE_DERP'), neverDirectUdp: flag('TS_DEBUG_NEVER_DIRECT_UDP') })
   magicsock.start({
     ...up.magicsock,
@@ -217,6 +223,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   netmon.start({
     onChange: ({ state, why, major, kinds }) => {
       portmap.setLink(routerLinkOf(state))
+      if (major) udpPort.handleNetworkChange(why)
       magicsock.handleNetworkChange(why, major, kinds.every((kind) => kind === 'wake'))
       if (major) control.reconnect(why)
     },
@@ -239,15 +246,19 @@ function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).hostname : ''
 }
 
-/** Another UDP port; the old one stays when there is none to be had. */
-function setRandomPort(dataplane: Dataplane, magicsock: Magicsock, env: Env, wanted: number): void {
-  try {
-    const { port } = dataplane.rebind(wanted)
-    magicsock.setPort(port, wanted !== 0)
-    env.log.info(`UDP port ${port} (${wanted === 0 ? 'the server wants any port' : 'the usual one'})`)
-  } catch (error) {
-    env.log.warn('the UDP port stays', { error: errorText(error) })
-  }
+/** The UDP port that was ours last time is ours again, where nobody named one. */
+function udpPortOf(options: EngineOptions, env: Env, store: StorePort, dataplane: Dataplane, magicsock: Magicsock): UdpPort {
+  const isPort = (port: unknown): port is number => typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65_536
+  const saved = store.load('udp-port', (text) => {
+    const { port } = JSON.parse(text) as { port?: unknown }
+    return isPort(port) ? port : undefined
+  })
+  return new UdpPort({
+    env, configured: options.port, saved: saved?.value ?? 0,
+    rebind: (ports) => dataplane.rebind(ports),
+    save: (port) => store.saveLater('udp-port', () => JSON.stringify({ port })),
+    onPort: (port, isNamed) => magicsock.setPort(port, isNamed),
+  })
 }
 
 /** The state directory, locked, with its journal; or memory alone for "mem:". */

@@ -188,11 +188,9 @@ export class Dataplane {
     return this.#plane?.flowOwner(proto === 'tcp' ? 6 : 17, local.ip, local.port)
   }
 
-  /** New UDP sockets, on `port` when it is free. */
-  rebind(port: number): { port: number } {
-    const bound = this.#running().rebind(port)
-    this.#env.journal.add({ part: 'dataplane', kind: 'rebound', port: bound })
-    return { port: bound }
+  /** New UDP sockets, on the first of `ports` that is free, else on any; the port that it became. */
+  rebind(ports: readonly number[]): number {
+    return this.#running().rebind(ports)
   }
 
   #running(): Plane {

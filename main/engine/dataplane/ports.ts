@@ -25,7 +25,7 @@ export interface Plane {
   stats(): Uint8Array
   counters(): Record<string, number>
   flowOwner(proto: number, ip: string, port: number): AddrPort | undefined
-  rebind(port: number): number
+  rebind(ports: readonly number[]): number
   stop(): void
 }
 
@@ -95,7 +95,7 @@ export interface DataplaneFacts {
   onUnknownPeer(key: NodePublicKey): void
   /** Authenticated data came in over UDP; at most every 2 s a peer and address. */
   onDirectProof?(peer: NodePublicKey, from: AddrPort): void
-  onSendError(to: AddrPort, code: 'unreachable' | 'permission' | 'other'): void
+  onSendError(to: AddrPort, code: 'unreachable' | 'permission' | 'other' | 'broken'): void
   onProxyRequest(request: ProxyRequest): void
   onInboundStream(stream: InboundStream): void
   onRejected(reject: FlowReject): void

@@ -18,7 +18,7 @@ export type NativeRecord =
   | { readonly kind: 'handshake'; readonly peer: NodePublicKey }
   | { readonly kind: 'unknown-peer'; readonly key: NodePublicKey }
   | { readonly kind: 'direct-proof'; readonly peer: NodePublicKey; readonly from: AddrPort }
-  | { readonly kind: 'send-error'; readonly to: AddrPort; readonly code: 'unreachable' | 'permission' | 'other' }
+  | { readonly kind: 'send-error'; readonly to: AddrPort; readonly code: 'unreachable' | 'permission' | 'other' | 'broken' }
   | { readonly kind: 'proxy-request'; readonly id: number; readonly via: 'socks5' | 'http'; readonly host: string; readonly port: number }
   | { readonly kind: 'inbound-stream'; readonly fd: number; readonly from: AddrPort; readonly to: AddrPort }
   | { readonly kind: 'rejected'; readonly reject: FlowReject }
@@ -29,7 +29,7 @@ export type NativeRecord =
   | { readonly kind: 'ping-failed'; readonly id: number }
 
 const ACTIVITY: readonly ActivityKind[] = ['sending', 'receiving', 'idle']
-const SEND_ERRORS = ['unreachable', 'permission', 'other'] as const
+const SEND_ERRORS = ['unreachable', 'permission', 'other', 'broken'] as const
 const REASONS: Readonly<Record<string, FlowReject['reason']>> = { A: 'acl', S: 'shields-up', F: 'forwarding-off', W: 'host-firewall' }
 
 /** Calls for each record in the first `length` bytes of `batch`, in order. */

@@ -47,7 +47,8 @@ export interface NativePlane {
   stats(): Uint8Array
   counters(): Record<string, number>
   flowOwner(proto: number, ip: string, port: number): NativeAddress | undefined
-  rebind(port: number): number
+  /** On the first of these that is free, else on any. */
+  rebind(ports: readonly number[]): number
   stop(): void
 }
 
@@ -159,7 +160,7 @@ function wrapPlane(raw: NativePlane): NativePlane {
     stats: () => attempt(() => raw.stats()),
     counters: () => attempt(() => raw.counters()),
     flowOwner: (proto, ip, port) => attempt(() => raw.flowOwner(proto, ip, port)) ?? undefined,
-    rebind: (port) => attempt(() => raw.rebind(port)),
+    rebind: (ports) => attempt(() => raw.rebind(ports)),
     stop: () => attempt(() => raw.stop()),
   }
 }

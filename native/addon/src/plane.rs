@@ -321,14 +321,18 @@ impl Plane {
         })
     }
 
-    /// New sockets; the port that they got.
+    /// New sockets on the first of `ports` that is free, else on any; the port that they got.
     #[napi]
-    pub fn rebind(&self, port: u32) -> napi::Result<u32> {
+    pub fn rebind(&self, ports: Vec<u32>) -> napi::Result<u32> {
         guard(|| {
-            let port = u16::try_from(port).map_err(|_| bad("not a port"))?;
+            let ports = ports
+                .into_iter()
+                .map(u16::try_from)
+                .collect::<Result<Vec<_>, _>>();
+            let ports = ports.map_err(|_| bad("not a port"))?;
             let bound = self
                 .thread()?
-                .call(move |world| world.rebind(port))
+                .call(move |world| world.rebind(&ports))
                 .map_err(dead)?;
             bound.map(u32::from).map_err(|error| io(&error))
         })

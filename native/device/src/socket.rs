@@ -30,32 +30,54 @@ pub struct Bound {
     pub state: UdpSocketState,
 }
 
-/// IPv4 and IPv6 on one port; either may be missing, not both.
-pub fn bind_pair(port: u16, options: &Options) -> io::Result<(Option<Bound>, Option<Bound>)> {
+/// IPv4 and IPv6 on one port, the first of `ports` that is free, else any; either family may be missing, not both.
+pub fn bind_pair(ports: &[u16], options: &Options) -> io::Result<(Option<Bound>, Option<Bound>)> {
+    let any = std::iter::repeat_n(0, BIND_TRIES);
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for port in ports.iter().copied().chain(any) {
+        match bind_both(port, options) {
+            Err(error) if is_taken(&error) => last = error,
+            other => return other,
+        }
+    }
+    Err(last)
+}
+
+fn bind_both(port: u16, options: &Options) -> io::Result<(Option<Bound>, Option<Bound>)> {
     let (any4, any6) = if options.loopback_only {
         (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST)
     } else {
         (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED)
     };
-    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-    for attempt in 0..BIND_TRIES {
-        let want = if attempt == 0 { port } else { 0 };
-        let v4 = match bind_one(SocketAddr::new(IpAddr::V4(any4), want), options) {
-            Ok(one) => one,
-            Err(error) => {
-                last = error;
-                continue;
-            }
-        };
-        let port = v4.socket.local_addr()?.port();
-        match bind_one(SocketAddr::new(IpAddr::V6(any6), port), options) {
-            Ok(v6) => return Ok((Some(v4), Some(v6))),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
-            // No IPv6 on this machine.
-            Err(_) => return Ok((Some(v4), None)),
-        }
+    let v4 = bind_one(SocketAddr::new(IpAddr::V4(any4), port), options);
+    if let Err(error) = &v4
+        && is_taken(error)
+    {
+        return v4.map(|_| (None, None));
     }
-    Err(last)
+    let port = match &v4 {
+        Ok(bound) => bound.socket.local_addr()?.port(),
+        Err(_) => port,
+    };
+    match (
+        v4,
+        bind_one(SocketAddr::new(IpAddr::V6(any6), port), options),
+    ) {
+        (Ok(v4), Ok(v6)) => Ok((Some(v4), Some(v6))),
+        (_, Err(error)) if is_taken(&error) => Err(error),
+        // A machine without that family.
+        (Ok(v4), Err(_)) => Ok((Some(v4), None)),
+        (Err(_), Ok(v6)) => Ok((None, Some(v6))),
+        (Err(error), Err(_)) => Err(error),
+    }
+}
+
+/// Whether another port may do; some systems keep ports for themselves.
+fn is_taken(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+    )
 }
 
 fn bind_one(addr: SocketAddr, options: &Options) -> io::Result<Bound> {

@@ -6,7 +6,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use mio::event::Source;
@@ -23,12 +23,19 @@ const RECV_BYTES: usize = 65_536;
 /// Runs taken by one system call.
 const RECV_RUNS: usize = 8;
 const FULL_PATIENCE: Duration = Duration::from_millis(2);
+/// A destination that fails again for the same reason within this time is told once.
+const SAME_ERROR: Duration = Duration::from_millis(250);
+const ERRORS_KEPT: usize = 64;
+/// Receive errors in a row after which the socket is left alone until something arrives.
+const RECEIVE_ERRORS: u32 = 64;
 
 /// Why a datagram could not be sent, as far as path finding cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
     Unreachable,
     Permission,
+    /// The socket itself is of no use any more: it takes another one.
+    Broken,
     TooBig,
     Full,
     Other,
@@ -58,29 +65,56 @@ pub struct Udp {
     v6: Option<One>,
     options: Options,
     buffers: Vec<BytesMut>,
-    errors: Vec<(SocketAddr, SendError)>,
+    errors: Errors,
+    receive_errors: u32,
     pub counters: UdpCounters,
 }
 
+/// Destinations that failed: what is to be told, and what was told lately.
+#[derive(Default)]
+struct Errors {
+    untold: Vec<(SocketAddr, SendError)>,
+    told: Vec<(SocketAddr, SendError, Instant)>,
+}
+
+impl Errors {
+    fn note(&mut self, to: SocketAddr, why: SendError) {
+        let now = Instant::now();
+        self.told
+            .retain(|(_, _, at)| now.duration_since(*at) < SAME_ERROR);
+        let is_known = |known: &SocketAddr, reason: SendError| *known == to && reason == why;
+        if self.told.iter().any(|(addr, why, _)| is_known(addr, *why))
+            || self.told.len() >= ERRORS_KEPT
+        {
+            return;
+        }
+        self.told.push((to, why, now));
+        self.untold.push((to, why));
+    }
+}
+
 impl Udp {
-    /// Binds both families on `port`; port 0 or one that is taken gives any port. IPv6 may be missing.
+    /// Binds both families on `port`; port 0 or one that is taken gives any port. A family may be missing.
     pub fn bind(port: u16, options: Options) -> io::Result<Udp> {
-        let (v4, v6) = open(port, &options)?;
+        let (v4, v6) = open(&[port], &options)?;
         Ok(Udp {
             v4,
             v6,
             options,
             buffers: Vec::new(),
-            errors: Vec::new(),
+            errors: Errors::default(),
+            receive_errors: 0,
             counters: UdpCounters::default(),
         })
     }
 
-    /// Closes the sockets and binds anew, keeping the port where it can; the caller registers again.
-    pub fn rebind(&mut self, port: u16) -> io::Result<()> {
+    /// Closes the sockets and binds anew, on the first of `ports` that is free, else on any; a family that came since is there
+    /// from now on. The caller registers again. After a failure there are no sockets.
+    pub fn rebind(&mut self, ports: &[u16]) -> io::Result<()> {
         self.v4 = None;
         self.v6 = None;
-        (self.v4, self.v6) = open(port, &self.options)?;
+        self.errors = Errors::default();
+        (self.v4, self.v6) = open(ports, &self.options)?;
         Ok(())
     }
 
@@ -130,7 +164,7 @@ impl Udp {
         };
         let Some(one) = one else {
             self.counters.udp_out_errors += 1;
-            note(&mut self.errors, to, SendError::Unreachable);
+            self.errors.note(to, SendError::Unreachable);
             return None;
         };
         let max_segments = one.state.max_gso_segments();
@@ -149,7 +183,7 @@ impl Udp {
 
     /// Destinations that failed since the last call, with why.
     pub fn take_errors(&mut self) -> Vec<(SocketAddr, SendError)> {
-        std::mem::take(&mut self.errors)
+        std::mem::take(&mut self.errors.untold)
     }
 
     /// Reads one batch from the IPv4 or IPv6 socket and gives every datagram with its memory to `each`; false when the socket
@@ -177,6 +211,7 @@ impl Udp {
         };
         let more = match result {
             Ok(count) => {
+                self.receive_errors = 0;
                 for (buffer, meta) in buffers.iter_mut().zip(&meta).take(count) {
                     self.counters.udp_in_runs += 1;
                     self.counters.udp_in_bytes += meta.len as u64;
@@ -189,7 +224,8 @@ impl Udp {
             Err(_) => {
                 // An ICMP error of an earlier send surfaces here; the next read goes on.
                 self.counters.udp_in_errors += 1;
-                !self.counters.udp_in_errors.is_multiple_of(64)
+                self.receive_errors += 1;
+                !self.receive_errors.is_multiple_of(RECEIVE_ERRORS)
             }
         };
         self.buffers = buffers;
@@ -197,8 +233,8 @@ impl Udp {
     }
 }
 
-fn open(port: u16, options: &Options) -> io::Result<(Option<One>, Option<One>)> {
-    let (v4, v6) = bind_pair(port, options)?;
+fn open(ports: &[u16], options: &Options) -> io::Result<(Option<One>, Option<One>)> {
+    let (v4, v6) = bind_pair(ports, options)?;
     let one = |bound: Bound| One {
         socket: bound.socket,
         state: bound.state,
@@ -246,13 +282,7 @@ fn refill(buffer: &mut BytesMut) {
     }
 }
 
-fn note(errors: &mut Vec<(SocketAddr, SendError)>, to: SocketAddr, why: SendError) {
-    if errors.len() < 16 && !errors.iter().any(|(known, _)| *known == to) {
-        errors.push((to, why));
-    }
-}
-
-fn flush(one: &mut One, errors: &mut Vec<(SocketAddr, SendError)>, counters: &mut UdpCounters) {
+fn flush(one: &mut One, errors: &mut Errors, counters: &mut UdpCounters) {
     let One {
         socket,
         state,
@@ -266,7 +296,7 @@ fn flush(one: &mut One, errors: &mut Vec<(SocketAddr, SendError)>, counters: &mu
             if why == SendError::Full {
                 counters.udp_out_full += 1;
             } else {
-                note(errors, run.to, why);
+                errors.note(run.to, why);
             }
         }
     });
@@ -351,6 +381,9 @@ fn reason(error: &io::Error) -> SendError {
         Some(libc::EMSGSIZE) => return SendError::TooBig,
         Some(libc::EHOSTUNREACH | libc::ENETUNREACH | libc::ENETDOWN | libc::EADDRNOTAVAIL) => {
             return SendError::Unreachable;
+        }
+        Some(libc::EPIPE | libc::ENOTCONN | libc::EBADF | libc::ENOTSOCK) => {
+            return SendError::Broken;
         }
         _ => {}
     }

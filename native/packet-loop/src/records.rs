@@ -180,6 +180,7 @@ pub fn push_send_error(ring: &Ring, to: SocketAddr, why: SendError) {
     let code = match why {
         SendError::Unreachable => 0,
         SendError::Permission => 1,
+        SendError::Broken => 3,
         _ => 2,
     };
     ring.push(SEND_ERROR, false, &[Packed::new(to).bytes(), &[code]]);

@@ -356,9 +356,9 @@ impl World {
         pipeline.ping_tsmp(now, id, to, io);
     }
 
-    /// New sockets, on `port` when it is free; the port that it became.
-    pub fn rebind(&mut self, port: u16) -> io::Result<u16> {
-        self.udp.rebind(port)?;
+    /// New sockets, on the first of `ports` that is free; the port that it became.
+    pub fn rebind(&mut self, ports: &[u16]) -> io::Result<u16> {
+        self.udp.rebind(ports)?;
         self.udp.register(&self.registry, UDP4, UDP6)?;
         self.readable4 = true;
         self.readable6 = true;

@@ -76,7 +76,7 @@ describe('bad arguments', () => {
     ['a datagram beyond any', () => plane.sendUdp('127.0.0.1', 1, new Uint8Array(65_508))],
     ['a path of no kind', () => plane.setPath(new Uint8Array(32), 9, '', 0, 0, 0)],
     ['a buffer smaller than a record', () => void plane.drain(new Uint8Array(100))],
-    ['no number', () => void plane.rebind('x' as unknown as number)],
+    ['no number', () => void plane.rebind('x' as unknown as number[])],
   ])('%s is an error with a code, and nothing else happens', (_name, call) => {
     expect(call).toThrow(expect.objectContaining({ name: 'EngineError', code: 'bad-argument' }))
   })
