@@ -253,7 +253,7 @@ export class PeerPath {
         this.#look(nowMs, 'the peer called', false)
         // Two that answer each other's calls with calls would never stop.
         if (added.length > 0 || this.#hurries.take(nowMs)) this.#discovery.hurry(nowMs, 'the peer called')
-        else this.#pingAll(nowMs, CALLED_SPACING_MS, 'the peer called', false)
+        else if (this.#shared.pace.reserve(nowMs, this.#candidates.size) <= nowMs) this.#pingAll(nowMs, CALLED_SPACING_MS, 'the peer called', false)
       }
     }
     this.handleTimeout(nowMs)
