@@ -74,6 +74,8 @@ export class Network {
   /** Answers of servers, by their address. */
   readonly servers = new Map<string, (from: AddrPort, bytes: Uint8Array) => Uint8Array | undefined>()
   sent = 0
+  /** When a datagram of that host last reached another host. */
+  readonly reachedMs = new Map<Host, number>()
 
   constructor(clock: HandClock, random: Random) {
     this.clock = clock
@@ -100,7 +102,7 @@ export class Network {
     const neighbour = this.#hosts.find((one) => one.addr.ip === to.ip && one.addr.port === to.port && one.nats === host.nats && one !== host)
     if (neighbour && host.nats.length > 0) {
       const from = host.addr
-      this.clock.after(1, () => neighbour.receive(from, bytes))
+      this.clock.after(1, () => this.#deliver(host, neighbour, from, bytes))
       return
     }
     const nowMs = this.clock.nowMs()
@@ -119,14 +121,14 @@ export class Network {
     if (this.cut.has(host.name) || bytes.length + HEADER_BYTES > this.largestBytes) return
     const source = from
     this.#travel(this.delayMs, () => {
-      for (const other of this.#hosts) if (other !== host && outerIpOf(other) === to.ip) this.#arrive(other, source, to, bytes)
+      for (const other of this.#hosts) if (other !== host && outerIpOf(other) === to.ip) this.#arrive(other, source, to, bytes, host)
     })
   }
 
   #hairpin(host: Host, nat: Nat, from: AddrPort, to: AddrPort, bytes: Uint8Array): void {
     const inner = nat.inbound(this.clock.nowMs(), from, to)
     const target = inner && this.#hosts.find((one) => one.nats === host.nats && one.addr.ip === inner.ip && one.addr.port === inner.port)
-    if (target && target !== host) this.clock.after(2, () => target.receive(from, bytes))
+    if (target && target !== host) this.clock.after(2, () => this.#deliver(host, target, from, bytes))
   }
 
   #travel(ms: number, arrive: () => void): void {
@@ -135,7 +137,7 @@ export class Network {
   }
 
   /** From outside through the site's NATs to one host. */
-  #arrive(host: Host, from: AddrPort, to: AddrPort, bytes: Uint8Array): void {
+  #arrive(host: Host, from: AddrPort, to: AddrPort, bytes: Uint8Array, sender?: Host): void {
     if (host.kind === 'no-udp' || host.kind === 'out-only') return
     const nowMs = this.clock.nowMs()
     let at: AddrPort | undefined = to
@@ -144,7 +146,12 @@ export class Network {
       if (!at) return
     }
     if (host.firewall && !host.firewall.inbound(nowMs, from, at)) return
-    if (at.ip === host.addr.ip && at.port === host.addr.port) host.receive(from, bytes)
+    if (at.ip === host.addr.ip && at.port === host.addr.port) this.#deliver(sender, host, from, bytes)
+  }
+
+  #deliver(sender: Host | undefined, to: Host, from: AddrPort, bytes: Uint8Array): void {
+    if (sender) this.reachedMs.set(sender, this.clock.nowMs())
+    to.receive(from, bytes)
   }
 }
 

@@ -39,14 +39,16 @@ export interface PathChange {
 
 export class SimNode {
   readonly key: NodePublicKey
+  readonly disco: PrivateKey
   readonly sock: Magicsock
   readonly host: Host
   readonly journal: (JournalEntry & { atMs: number })[] = []
   readonly changes: PathChange[] = []
   /** Numbers of data packets that came in. */
   readonly received = new Set<number>()
-  /** Where a datagram of the peer's last came from, and when one last came over UDP at all. */
-  lastUdpInMs = Number.NEGATIVE_INFINITY
+  /** Longest time between two packets of data that came in, since the last look. */
+  longestGapMs = 0
+  #lastDataMs = Number.POSITIVE_INFINITY
   dataSent = 0
   calls = 0
   pingsOut = 0
@@ -58,11 +60,13 @@ export class SimNode {
   readonly #world: SimWorld
   #cancelTraffic: () => void = () => {}
   #cancelIdle: (() => void) | undefined
+  readonly #edges = new Set<string>()
 
   constructor(world: SimWorld, host: Host, random: Random) {
     this.#world = world
     this.host = host
     this.key = nodeKey(PrivateKey.fromRandom(random.bytes(32)).publicBytes())
+    this.disco = PrivateKey.fromRandom(random.bytes(32))
     const { clock } = world
     const env: Env = { clock, random, log: silentLog, journal: { add: (event) => this.journal.push({ ...event, atMs: clock.nowMs() }) } }
     this.sock = new Magicsock({
@@ -91,6 +95,7 @@ export class SimNode {
       },
       interfaces: () => [{ name: 'eth0', ip: host.addr.ip, internal: false }],
     })
+    this.sock.setDiscoKey(this.disco)
     this.sock.start({
       onEndpoints: (all) => {
         this.endpoints = all.map((one) => parseAddrPort(one.addr)!)
@@ -138,17 +143,17 @@ export class SimNode {
   }
 
   #receive(from: AddrPort, bytes: Uint8Array): void {
-    if (!from.ip.startsWith('203.0.113.')) this.lastUdpInMs = this.#world.clock.nowMs()
     if (bytes[0] === DATA) this.#takeData(bytes)
     else this.sock.handleDatagram(from, bytes)
   }
 
   #takeData(bytes: Uint8Array): void {
     this.received.add(readU32(bytes, 4))
+    const nowMs = this.#world.clock.nowMs()
+    this.longestGapMs = Math.max(this.longestGapMs, nowMs - this.#lastDataMs)
+    this.#lastDataMs = nowMs
     this.#use('receiving')
   }
-
-  readonly #edges = new Set<string>()
 
   /** Edges as the data plane tells them. */
   #use(kind: 'sending' | 'receiving'): void {

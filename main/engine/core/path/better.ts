@@ -22,7 +22,8 @@ export interface ProvenAddr {
 /** Whether traffic should move from `current` to `other`. */
 export function isBetterPath(other: ProvenAddr, current: ProvenAddr): boolean {
   if ((other.addr.vni === undefined) !== (current.addr.vni === undefined)) return other.addr.vni === undefined
-  if (other.addr.ip === current.addr.ip && other.addr.port === current.addr.port && other.addr.vni === current.addr.vni) return false
+  // Another port of the same place is the same way there: what differs is noise.
+  if (other.addr.ip === current.addr.ip && other.addr.vni === current.addr.vni) return false
   const points = (mine: ProvenAddr, theirs: ProvenAddr): number => gainPoints(mine.latencyMs, theirs.latencyMs) + kindPoints(mine.addr.ip)
   return points(other, current) >= points(current, other) + MARGIN_POINTS
 }

@@ -19,6 +19,8 @@ export type CandidateSource = 'map' | 'call-me-maybe' | 'ping' | 'peer-relay'
 export const MAX_CANDIDATES = 100
 /** Of one source: no list may push the others out. */
 const MAX_OF_SOURCE: Readonly<Record<CandidateSource, number>> = { map: 60, 'call-me-maybe': 60, ping: 16, 'peer-relay': 4 }
+/** Places whose proof of size is kept. */
+const MAX_PLACES = 64
 const PINGED_US_KEEP_MS = 45_000
 /** A relay forgets a session after 5 min without packets; longer than our own rest between two uses. */
 const RELAYED_KEEP_MS = 290_000
@@ -30,16 +32,21 @@ export interface Candidate {
   readonly addr: UdpAddr
   readonly sources: Set<CandidateSource>
   pingedUsMs: number
+  /** A place that only pinged us may be a stranger's that passes on what it caught: it gets one ping for one, until it answers. */
+  owedPing: boolean
   lastPingMs: number
   lastPongMs: number
   /** Pings since the last pong. */
   unanswered: number
   samplesMs: number[]
+  /** Of the way to its place: addresses that differ by the port alone share it. */
   size: SizeProof
 }
 
 export class CandidateSet {
   readonly #byText = new Map<string, Candidate>()
+  /** By IP and relay session, also of addresses that are gone: the next port of the place is like the last. */
+  readonly #sizes = new Map<string, SizeProof>()
 
   get size(): number {
     return this.#byText.size
@@ -69,6 +76,7 @@ export class CandidateSet {
     const candidate = this.get(addr)
     if (!candidate) return undefined
     candidate.pingedUsMs = nowMs
+    candidate.owedPing = true
     return { candidate, isNew }
   }
 
@@ -93,6 +101,7 @@ export class CandidateSet {
 
   /** Forgets everything heard: the network under us is another. The addresses stay, as the peers did not move. */
   reset(): void {
+    this.#sizes.clear()
     for (const [text, candidate] of this.#byText) {
       // Relays know us by the address that we have lost.
       candidate.sources.delete('peer-relay')
@@ -100,7 +109,7 @@ export class CandidateSet {
       candidate.lastPingMs = candidate.lastPongMs = Number.NEGATIVE_INFINITY
       candidate.unanswered = 0
       candidate.samplesMs = []
-      candidate.size = new SizeProof()
+      candidate.size = this.#sizeOf(candidate.addr)
     }
   }
 
@@ -126,13 +135,23 @@ export class CandidateSet {
       addr,
       sources: new Set([source]),
       pingedUsMs: Number.NEGATIVE_INFINITY,
+      owedPing: false,
       lastPingMs: Number.NEGATIVE_INFINITY,
       lastPongMs: Number.NEGATIVE_INFINITY,
       unanswered: 0,
       samplesMs: [],
-      size: new SizeProof(),
+      size: this.#sizeOf(addr),
     })
     return true
+  }
+
+  #sizeOf(addr: UdpAddr): SizeProof {
+    const place = `${addr.ip} ${addr.vni ?? ''}`
+    const size = this.#sizes.get(place) ?? new SizeProof()
+    this.#sizes.delete(place)
+    this.#sizes.set(place, size)
+    if (this.#sizes.size > MAX_PLACES) this.#sizes.delete(this.#sizes.keys().next().value!)
+    return size
   }
 
   /** Past the limit the one that pinged longest ago goes, unless it ever answered us. */
@@ -144,6 +163,12 @@ export class CandidateSet {
       .reduce<[string, Candidate] | undefined>((least, one) => (!least || one[1].pingedUsMs < least[1].pingedUsMs ? one : least), undefined)
     return oldest !== undefined && this.#byText.delete(oldest[0])
   }
+}
+
+/** Whether a ping of ours may go there now. */
+export function mayPing(candidate: Candidate): boolean {
+  const isVouchedFor = candidate.lastPongMs !== Number.NEGATIVE_INFINITY || candidate.sources.size > (candidate.sources.has('ping') ? 1 : 0)
+  return isVouchedFor || candidate.owedPing
 }
 
 /** Notes a round trip; the candidate's latency is the least of the last few. */

@@ -19,7 +19,7 @@ import type { AddrPort } from '../../base/ip.ts'
 import { refusedAddr } from './acceptable.ts'
 import { isBetterPath } from './better.ts'
 import type { Candidate, CandidateSource } from './candidates.ts'
-import { CandidateSet, latencyOf, noteLatency, viewOf } from './candidates.ts'
+import { CandidateSet, latencyOf, mayPing, noteLatency, viewOf } from './candidates.ts'
 import { Allowance, Discovery } from './discovery.ts'
 import type { PathEvent, PathOutput } from './events.ts'
 import { OpenPings, PING_TIMEOUT_MS } from './open-pings.ts'
@@ -415,7 +415,7 @@ export class PeerPath {
 
   /** Pings the addresses that were not pinged for `spacingMs`, those that waited longest first, and calls the peer if it may. */
   #pingAll(nowMs: number, spacingMs: number, why: string, call: boolean): void {
-    const due = [...this.#candidates.values()].filter((one) => (this.#isUseless(one) ? nowMs >= one.size.dueMs! : nowMs - one.lastPingMs >= spacingMs))
+    const due = [...this.#candidates.values()].filter((one) => mayPing(one) && (this.#isUseless(one) ? nowMs >= one.size.dueMs! : nowMs - one.lastPingMs >= spacingMs))
     if (due.length > MAX_A_ROUND) due.sort((a, b) => a.lastPingMs - b.lastPingMs)
     const round = due.slice(0, MAX_A_ROUND).filter(() => this.#searches.take(nowMs))
     for (const candidate of round) this.#ping(nowMs, candidate, this.#isUseless(candidate))
@@ -430,13 +430,15 @@ export class PeerPath {
 
   /** Its ping got in, so ours gets out: asked at once when there is no path, or when it may be a better one. */
   #isWorthPingBack(nowMs: number, candidate: Candidate): boolean {
-    if (this.#isUseless(candidate)) return false
-    const spacingMs = this.#isProvenDirect(nowMs) ? (candidate === this.#best?.candidate ? Number.POSITIVE_INFINITY : PING_TIMEOUT_MS) : PING_BACK_SPACING_MS
-    return nowMs - candidate.lastPingMs >= spacingMs
+    if (this.#isUseless(candidate) || !mayPing(candidate)) return false
+    if (!this.#isProvenDirect(nowMs)) return nowMs - candidate.lastPingMs >= PING_BACK_SPACING_MS
+    // Where both NATs give each destination its own port, every ping shows another port of the same place, and so without end.
+    return candidate.addr.ip !== this.#best?.candidate.addr.ip && nowMs - candidate.lastPingMs >= PING_TIMEOUT_MS
   }
 
   #ping(nowMs: number, candidate: Candidate, sized = false): void {
     candidate.lastPingMs = nowMs
+    candidate.owedPing = false
     candidate.unanswered++
     this.#output.push({ kind: 'ping', pingId: this.#open.add({ candidate, sentMs: nowMs, sized }), to: candidate.addr, sized })
     const watch = this.#best?.candidate === candidate ? this.#best : undefined
@@ -464,7 +466,7 @@ export class PeerPath {
   #watchSize(nowMs: number, candidate: Candidate): void {
     const verdict = candidate.size.judge(nowMs)
     if (verdict === 'ask') {
-      if (!candidate.size.isNarrow && this.#isProven(nowMs)) this.#ping(nowMs, candidate)
+      if (candidate.size.isAsked && !candidate.size.isNarrow && this.#isProven(nowMs)) this.#ping(nowMs, candidate)
       this.#ping(nowMs, candidate, true)
     }
     if (verdict !== 'narrow') return
