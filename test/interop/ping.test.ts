@@ -22,7 +22,7 @@ labSuite(
     ])
     await Promise.all([ours.waitUsable(real), real.waitUsable(ours), oursRelayed.waitUsable(real), ours.waitUsable(realRelayed)])
   },
-  () => {
+  (lab) => {
     const pairs: [string, () => LabNode, () => LabNode, 'direct' | 'relay'][] = [
       ['ours to tailscaled, direct', () => ours, () => real, 'direct'],
       ['tailscaled to ours, direct', () => real, () => ours, 'direct'],
@@ -121,6 +121,19 @@ labSuite(
         const answer = await real.tailscale('ping', ...words, 'ours')
         expect({ code: answer.code, stdout: plain(answer.stdout) }, words.join(' ')).toEqual({ code: 0, stdout })
       }
+    })
+
+    test('an address behind a device that routes it is pinged at that device', async () => {
+      const node = await waitFor('the server to know the device', () => lab().headscale.node('real'), { withinMs: 30_000 })
+      await Promise.all([real.tailscale('set', '--advertise-routes=10.55.0.0/24'), ours.tailscale('set', '--accept-routes')])
+      await waitFor('the server to know the route', async () => JSON.stringify(await lab().headscale.node('real')).includes('10.55.0.0/24'), { withinMs: 30_000 })
+      await lab().headscale.approveRoutes(Number(node.id), ['10.55.0.0/24'])
+      await waitFor('the route to be in use', async () => (await ours.api.ping('10.55.0.7', 'disco')).Err === '', { withinMs: 30_000 })
+      for (const [words, way] of [[[], '(relayed|direct)'], [['--tsmp'], 'through the tunnel']] as const) {
+        const { code, stdout } = await ours.bowline('ping', '-c', '1', ...words, '10.55.0.7')
+        expect([code, stdout]).toEqual([0, expect.stringMatching(new RegExp(`^answer from real .* ${way}`))])
+      }
+      expect(await ours.tailscale('ping', '--tsmp', '10.55.0.7')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^pong from real \(10\.55\.0\.7\) via TSMP in / ) })
     })
 
     test('a ping to an address of nobody fails with a sentence', async () => {
