@@ -32,10 +32,11 @@ export class NatLab {
   readonly derpers: readonly Derper[]
   readonly #peers: Peers
 
-  constructor(peers: Peers) {
+  /** `webRelays`: the map says that the relays serve plain HTTP; whoever wants that serves it. */
+  constructor(peers: Peers, { webRelays = false }: { webRelays?: boolean } = {}) {
     this.#peers = peers
     const place = (index: 0 | 1 | 2): { host: string; host6: string; prefix: readonly string[] } => ({ host: SERVERS[index], host6: serverAddress6(SERVERS[index]), prefix: this.networks.server(index) })
-    this.derpers = ([1, 2] as const).map((index) => new Derper({ program: peers.derper, folder: this.folder, region: 899 + index, ...place(index) }))
+    this.derpers = ([1, 2] as const).map((index) => new Derper({ program: peers.derper, folder: this.folder, region: 899 + index, hasWeb: webRelays, ...place(index) }))
     const folder = join(this.folder, 'hs')
     mkdirSync(folder)
     const derpFiles = this.derpers.map(({ code }) => join(this.folder, `${code}.yaml`))

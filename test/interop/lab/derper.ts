@@ -17,6 +17,8 @@ export interface DerperOptions {
   host?: string
   /** Its IPv6 address too; the relay then has a namespace of its own and serves on all addresses there. */
   host6?: string
+  /** The map says that it serves plain HTTP on port 80 too. */
+  hasWeb?: boolean
   prefix?: readonly string[]
 }
 
@@ -71,7 +73,7 @@ export class Derper {
     regioncode: ${this.code}
     regionname: Lab ${this.region}
     nodes:
-      - {name: ${this.region}a, regionid: ${this.region}, hostname: ${this.host}, ipv4: ${this.host}, ipv6: ${this.#options.host6 === undefined ? 'none' : JSON.stringify(this.#options.host6)}, stunport: ${this.#stunPort}, derpport: ${this.#port}}
+      - {name: ${this.region}a, regionid: ${this.region}, hostname: ${this.host}, ipv4: ${this.host}, ipv6: ${this.#options.host6 === undefined ? 'none' : JSON.stringify(this.#options.host6)}, stunport: ${this.#stunPort}, derpport: ${this.#port}${this.#options.hasWeb === true ? ', canport80: true' : ''}}
 `
   }
 
