@@ -149,7 +149,7 @@ export class PortMap {
         this.#endSearch = searchRouters(this.#env, this.#access, output.link, (places, isOver) => then((nowMs) => this.#machine.handleSearched(nowMs, output.askId, places, isOver)))
         return
       case 'upnp-map':
-        void askUpnp(this.#env, this.#access, output).then((answer) => then((nowMs) => this.#machine.handleUpnp(nowMs, output.askId, answer)))
+        void askUpnp(this.#env, this.#access, output).then((answer) => then((nowMs) => this.#machine.handleUpnp(nowMs, output, answer)))
         return
       case 'upnp-unmap':
         this.#unmapping++

@@ -16,6 +16,7 @@ import { isDecodeError } from '../../base/errors.ts'
 import { formatAddrPort, type AddrPort } from '../../base/ip.ts'
 import { isRestarted, type EpochSeen } from './epoch.ts'
 import { externalFault } from './external.ts'
+import { GivingBack } from './giving-back.ts'
 import { decodePcpReply, encodePcpAnnounce, encodePcpMapRequest, PCP_VERSION, type PcpReply } from './pcp.ts'
 import { decodePmpReply, encodePmpAddressRequest, encodePmpMapRequest, type PmpReply } from './pmp.ts'
 import { pcpRefusal, pmpRefusal } from './results.ts'
@@ -33,13 +34,14 @@ const TRUST_MS = 10 * 60_000
 const RESEND_MS: readonly number[] = [250, 750]
 const ASK_MS = 1750
 const UPNP_ASK_MS = 6000
-const RELEASE_MS = 600
 /** No probe for a person sooner after the last. */
 const PROBE_AGAIN_MS = 5000
 const PAUSES_MS: readonly number[] = [20_000, 60_000, 300_000]
 /** While there is traffic, the router is asked this often whether it still is the one that gave the port. */
 const CHECK_MS = 20_000
 const MIN_RENEW_MS = 10_000
+/** Result of both protocols. */
+const WRONG_VERSION = 1
 
 type Step =
   | { readonly kind: 'idle' }
@@ -80,7 +82,7 @@ export class Mapper {
   #checkedMs = Number.NEGATIVE_INFINITY
   #pauseUntilMs = Number.NEGATIVE_INFINITY
   #failures = 0
-  #release: { readonly link: RouterLink; readonly bytes: Uint8Array; readonly resendAtMs: number; readonly endsAtMs: number } | undefined
+  readonly #givingBack: GivingBack
   #why = 'no network'
   #outputs: PortMapOutput[] = []
   #events: PortMapEvent[] = []
@@ -88,6 +90,7 @@ export class Mapper {
   /** `nonce`: 12 random bytes that make PCP mappings ours. */
   constructor(nonce: Uint8Array) {
     this.#nonce = nonce
+    this.#givingBack = new GivingBack(nonce)
   }
 
   get mapping(): PortMapping | undefined {
@@ -110,7 +113,7 @@ export class Mapper {
   }
 
   get isReleasing(): boolean {
-    return this.#release !== undefined
+    return this.#givingBack.isWaiting
   }
 
   /** The whole of what is wanted; undefined gives back what there is. */
@@ -123,7 +126,7 @@ export class Mapper {
     const isSameLink = target !== undefined && target.gateway === this.#link?.gateway && target.selfIp === this.#link.selfIp
     const mapping = this.#mapping
     if (mapping && (!isSameLink || target.port !== mapping.internalPort || !target.allowed.includes(mapping.service))) {
-      if (target === undefined || isSameLink) this.#giveBack(nowMs, this.#link!, mapping)
+      if (target === undefined || isSameLink) this.#outputs.push(this.#givingBack.start(nowMs, this.#link!, mapping))
       this.#lose(why)
     }
     this.#pauseUntilMs = Number.NEGATIVE_INFINITY
@@ -132,8 +135,7 @@ export class Mapper {
       this.#why = why
       return
     }
-    // Said once more, it would take away what is asked for next.
-    if (this.#release) this.#release = { ...this.#release, resendAtMs: Number.POSITIVE_INFINITY }
+    this.#givingBack.sayNoMore()
     if (isSameLink) return
     this.#link = { gateway: target.gateway, selfIp: target.selfIp }
     this.#seen.clear()
@@ -189,11 +191,12 @@ export class Mapper {
     this.#settle(nowMs)
   }
 
-  handleUpnp(nowMs: number, askId: number, answer: UpnpAnswer): void {
+  /** The answer to an output; `link` is that output's. */
+  handleUpnp(nowMs: number, { askId, link }: { readonly askId: number; readonly link: RouterLink }, answer: UpnpAnswer): void {
     const step = this.#step
     if (step.kind !== 'ask' || step.askId !== askId) {
       // Given after all: nobody keeps it alive, so it goes back.
-      if (answer.kind === 'mapped' && this.#link) this.#outputs.push({ kind: 'upnp-unmap', link: this.#link, control: answer.control, externalPort: answer.external.port })
+      if (answer.kind === 'mapped') this.#outputs.push({ kind: 'upnp-unmap', link, control: answer.control, externalPort: answer.external.port })
       return
     }
     if (answer.kind === 'refused') this.#failed(nowMs, answer.why, true)
@@ -202,7 +205,8 @@ export class Mapper {
   }
 
   handleTimeout(nowMs: number): void {
-    this.#releaseTimeout(nowMs)
+    const again = this.#givingBack.handleTimeout(nowMs)
+    if (again) this.#outputs.push(again)
     const step = this.#step
     if (step.kind === 'probe' && nowMs >= step.endsAtMs) this.#finishProbe(nowMs, step)
     else if (step.kind === 'ask') this.#askTimeout(nowMs, step)
@@ -219,11 +223,10 @@ export class Mapper {
 
   nextTimeout(): { atMs: number; why: string } | undefined {
     const step = this.#step
-    const release = this.#release
     const due: { atMs: number; why: string }[] = []
     if (step.kind === 'probe') due.push({ atMs: step.endsAtMs, why: 'probe' })
     if (step.kind === 'ask') due.push({ atMs: Math.min(step.endsAtMs, resendAt(step)), why: 'ask' })
-    if (release) due.push({ atMs: Math.min(release.resendAtMs, release.endsAtMs), why: 'release' })
+    if (this.#givingBack.isWaiting) due.push({ atMs: this.#givingBack.dueMs, why: 'giving back' })
     if (this.#mapping) due.push({ atMs: step.kind === 'idle' ? Math.min(this.#mapping.renewAtMs, this.#mapping.endsAtMs) : this.#mapping.endsAtMs, why: 'renewal' })
     return due.length === 0 ? undefined : due.reduce((a, b) => (a.atMs <= b.atMs ? a : b))
   }
@@ -324,13 +327,15 @@ export class Mapper {
         else this.#answered(nowMs, 'pmp')
         break
       case 'mapped':
-        if (reply.lifetimeSec === 0) return this.#handleGone(nowMs, asked !== undefined && reply.internalPort === this.#target!.port && this.#release === undefined)
+        if (reply.lifetimeSec === 0) return this.#handleGone(nowMs, asked !== undefined && reply.internalPort === this.#target!.port && !this.#givingBack.isWaiting)
         if (!asked || reply.internalPort !== this.#target!.port) return void this.counters.portmapUnasked++
         this.#step = { ...asked, got: { port: reply.externalPort, lifetimeSec: reply.lifetimeSec } }
         break
       case 'refused':
-        if (this.#step.kind === 'probe') this.#refused('pmp', pmpRefusal(reply.result))
         if (asked) return this.#failed(nowMs, pmpRefusal(reply.result), true)
+        // That is how a router without PCP answers a question in PCP.
+        if (reply.result === WRONG_VERSION) return step.kind === 'ask' && step.service === 'pcp' ? this.#failed(nowMs, pcpRefusal(reply.result), true) : this.#heard(nowMs, 'pcp')
+        if (step.kind === 'probe') this.#refused('pmp', pmpRefusal(reply.result))
         return this.#heard(nowMs, 'pmp')
     }
     if (this.#step.kind === 'ask' && this.#step.service === 'pmp' && this.#step.got && this.#step.outerIp !== undefined) {
@@ -344,12 +349,14 @@ export class Mapper {
     const asked = step.kind === 'ask' && step.service === 'pcp' ? step : undefined
     if (reply.kind === 'announce') {
       if (reply.result === 0) return this.#answered(nowMs, 'pcp')
+      // And that is how one without NAT-PMP answers a question in NAT-PMP.
+      if (reply.result === WRONG_VERSION) return step.kind === 'ask' && step.service === 'pmp' ? this.#failed(nowMs, pmpRefusal(reply.result), true) : this.#heard(nowMs, 'pmp')
       if (step.kind === 'probe') this.#refused('pcp', pcpRefusal(reply.result))
       return this.#heard(nowMs, 'pcp')
     }
     if (reply.kind === 'refused') return asked ? this.#failed(nowMs, pcpRefusal(reply.result), true) : this.#heard(nowMs, 'pcp')
     if (!equal(reply.nonce, this.#nonce) || !reply.isUdp) return void this.counters.portmapUnasked++
-    if (reply.result === 0 && reply.lifetimeSec === 0) return this.#handleGone(nowMs, asked !== undefined && this.#release === undefined)
+    if (reply.result === 0 && reply.lifetimeSec === 0) return this.#handleGone(nowMs, asked !== undefined && !this.#givingBack.isWaiting)
     if (!asked || reply.internalPort !== this.#target!.port) return void this.counters.portmapUnasked++
     if (reply.result !== 0) return this.#failed(nowMs, pcpRefusal(reply.result), true)
     this.#given(nowMs, { ip: reply.externalIp, port: reply.externalPort }, reply.lifetimeSec, undefined)
@@ -358,8 +365,7 @@ export class Mapper {
   /** A port for no time: the answer to giving it back, or a refusal in other words. */
   #handleGone(nowMs: number, isRefusal: boolean): void {
     if (isRefusal) this.#failed(nowMs, 'it gives the port for no time', true)
-    else if (this.#release) this.#release = undefined
-    else this.counters.portmapUnasked++
+    else if (!this.#givingBack.handleAnswer()) this.counters.portmapUnasked++
   }
 
   #given(nowMs: number, external: AddrPort, lifetimeSec: number, upnp: (UpnpAnswer & { kind: 'mapped' }) | undefined): void {
@@ -375,7 +381,7 @@ export class Mapper {
     }
     const fault = external.port === 0 ? 'without a port' : externalFault(external.ip, [this.#link!.gateway, this.#link!.selfIp])
     if (fault !== undefined) {
-      this.#giveBack(nowMs, this.#link!, mapping)
+      this.#outputs.push(this.#givingBack.start(nowMs, this.#link!, mapping))
       return this.#failed(nowMs, `its outer address is ${formatAddrPort(external)}, ${fault}`, true)
     }
     this.#step = IDLE
@@ -447,29 +453,6 @@ export class Mapper {
 
   #settle(nowMs: number): void {
     if (this.#step.kind === 'idle' && this.#mapping?.isForgotten === true) this.#ask(nowMs, [this.#mapping.service], 'the router started anew', true)
-  }
-
-  #giveBack(nowMs: number, link: RouterLink, mapping: PortMapping): void {
-    if (mapping.control) {
-      this.#outputs.push({ kind: 'upnp-unmap', link, control: mapping.control, externalPort: mapping.external.port })
-      return
-    }
-    if (mapping.service === 'upnp') return
-    const bytes = mapping.service === 'pmp'
-      ? encodePmpMapRequest(mapping.internalPort, 0, 0)
-      : encodePcpMapRequest({ selfIp: link.selfIp, nonce: this.#nonce, internalPort: mapping.internalPort, externalPort: 0, lifetimeSec: 0 })
-    this.#outputs.push({ kind: 'send', link, bytes })
-    this.#release = { link, bytes, resendAtMs: nowMs + RESEND_MS[0]!, endsAtMs: nowMs + RELEASE_MS }
-  }
-
-  #releaseTimeout(nowMs: number): void {
-    const release = this.#release
-    if (!release) return
-    if (nowMs >= release.endsAtMs) this.#release = undefined
-    else if (nowMs >= release.resendAtMs) {
-      this.#outputs.push({ kind: 'send', link: release.link, bytes: release.bytes })
-      this.#release = { ...release, resendAtMs: Number.POSITIVE_INFINITY }
-    }
   }
 }
 

@@ -74,6 +74,21 @@ describe('getting a port', () => {
     expect(rig.external).toBe('11.0.0.5:41641')
   })
 
+  it('is not led astray by a router that knows one protocol alone and says so in it', () => {
+    const pmpOnly = new RouterRig()
+    pmpOnly.router.pcp = false
+    const reply = pmpOnly.reply.bind(pmpOnly)
+    pmpOnly.reply = (ask) => (ask[0] === 2 ? Uint8Array.of(0, 128, 0, 1, 0, 0, 0, 1) : reply(ask))
+    expect(pmpOnly.want().pass(2000).external).toBe('11.0.0.5:41641')
+    expect(whys(pmpOnly)).toEqual(['the router gave 11.0.0.5:41641 by NAT-PMP'])
+    const pcpOnly = new RouterRig()
+    pcpOnly.router.pmp = false
+    const answer = pcpOnly.reply.bind(pcpOnly)
+    pcpOnly.reply = (ask) => (ask[0] === 0 ? Uint8Array.of(2, 128, 0, 1, ...new Uint8Array(20)) : answer(ask))
+    expect(pcpOnly.want().pass(2000).external).toBe('11.0.0.5:41641')
+    expect(whys(pcpOnly)).toEqual(['the router gave 11.0.0.5:41641 by PCP'])
+  })
+
   it('asks only for what is allowed', () => {
     const rig = new RouterRig().want({ ...TARGET, allowed: ['pmp', 'pcp'] })
     expect(rig.takeSent()).toEqual(['pmp address', 'pcp announce'])

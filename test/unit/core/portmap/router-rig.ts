@@ -100,7 +100,7 @@ export class RouterRig {
       this.#later(() => this.machine.handleSearched(this.nowMs, output.askId, this.router.places, this.router.places.length === 0), this.router.places.length === 0 ? 1200 : this.router.delayMs)
       if (this.router.places.length > 0) this.#later(() => this.machine.handleSearched(this.nowMs, output.askId, this.router.places, true), 1200)
     }
-    if (output.kind === 'upnp-map') this.#later(() => this.machine.handleUpnp(this.nowMs, output.askId, this.router.upnp))
+    if (output.kind === 'upnp-map') this.#later(() => this.machine.handleUpnp(this.nowMs, output, this.router.upnp))
     if (output.kind !== 'send') return
     const bytes = this.reply(output.bytes)
     if (bytes) this.#later(() => this.machine.handleDatagram(this.nowMs, bytes))
