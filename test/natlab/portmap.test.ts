@@ -96,6 +96,7 @@ describe('a port of the router', () => {
     }, { withinMs: 60_000, everyMs: 250 })
     // Only PCP gives no more than the 20 s that this router allows.
     if (service === 'pcp') await waitFor('a renewal', async () => (await node.bowline('debug', 'journal')).stdout.includes('half of its life is over'), { withinMs: 60_000, everyMs: 500 })
+    expect((await node.bowline('netcheck')).stdout).toMatch(new RegExp(`Port mapping +\\S+: the router gave ${router.outerIp}:${port} by`))
     const trial = await node.tailscale('debug', 'portmap', `--type=${service}`)
     expect(trial.stdout).toContain(`mapping: ${router.outerIp}:`)
     expect(await router.mappings()).toEqual([`${port} → ${mapped.ip}:${node.udpPort}`])

@@ -74,7 +74,7 @@ function verdict(report: NetcheckJson): string {
   if (!report.UDP && !measured) return 'No relay answers in any way. Check that this computer is online.'
   if (!report.UDP) return 'This network lets no UDP out, so everything goes through a relay: it works, only slower. Another network, or UDP allowed out of this one, makes direct paths possible.'
   if (report.MappingVariesByDestIP !== true) return 'Direct paths are possible from this network.'
-  if (report.UPnP === true || report.PMP === true || report.PCP === true) return 'Direct paths are possible from this network: its router is a hard one, but it passes on ports when asked.'
+  if (report.PortMapping ? report.PortMapping.Address !== '' : report.UPnP === true || report.PMP === true || report.PCP === true) return 'Direct paths are possible from this network: its router is a hard one, but it passes on ports when asked.'
   return 'Direct paths from this network work only with devices whose own network is easy: the router here gives each destination its own port.'
 }
 
@@ -87,10 +87,11 @@ function natWords(varies: boolean | null): string {
   return varies ? 'gives each destination its own port (hard)' : 'keeps one port for all destinations (easy)'
 }
 
-function portMapWords({ UPnP, PMP, PCP }: NetcheckJson): string {
-  if (UPnP === null && PMP === null && PCP === null) return 'not asked'
+function portMapWords({ UPnP, PMP, PCP, PortMapping }: NetcheckJson): string {
+  const why = PortMapping ? `: ${printable(PortMapping.Why)}` : ''
+  if (UPnP === null && PMP === null && PCP === null) return `not asked${why}`
   const offered = [UPnP === true ? 'UPnP' : '', PMP === true ? 'NAT-PMP' : '', PCP === true ? 'PCP' : ''].filter((name) => name !== '')
-  return offered.length > 0 ? offered.join(', ') : 'the router offers none'
+  return offered.length > 0 ? offered.join(', ') + why : 'the router offers none'
 }
 
 function portalWords({ UDP, CaptivePortal }: NetcheckJson): string {

@@ -377,7 +377,8 @@ export class Magicsock {
   /** A report that starts now; `full`: of every region. */
   async netcheck(full = true): Promise<NetcheckReport> {
     const [report, found] = await Promise.all([this.#netchecker.report(full), this.#deps.portMapping?.probe('a report was asked for')])
-    return { ...report, ...found }
+    const why = this.#deps.portMapping?.why
+    return { ...report, ...found, ...(why === undefined ? {} : { portMapping: { external: this.#own.portMapped, why } }) }
   }
 
   /** Whether a portal answers in place of the relays; undefined: nobody could be asked. */

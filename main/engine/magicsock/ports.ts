@@ -39,6 +39,8 @@ export interface PortMapping {
   probe(why: string): Promise<PortMapServices | undefined>
   /** As it was found last; undefined = not known. */
   services(): PortMapServices | undefined
+  /** Why there is a mapping or none, as the end of a sentence. */
+  readonly why: string
 }
 
 export interface PortMapServices {

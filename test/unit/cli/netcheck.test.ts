@@ -33,6 +33,9 @@ suite('netcheck in words', () => {
     ['no network', { ...BLOCKED, IPv4: false, IPv4CanSend: false }, /^No relay answers in any way\.[^]*IPv4 +nothing can be sent/],
     ['a hard router', { MappingVariesByDestIP: true, UPnP: false, PMP: false, PCP: false }, /^Direct paths from this network work only with[^]*Port mapping +the router offers none/],
     ['a hard router that maps ports', { MappingVariesByDestIP: true, UPnP: true, PMP: false, PCP: true }, /^Direct paths are possible[^]*Port mapping +UPnP, PCP/],
+    ['a port that the router gave', { PMP: true, PCP: false, UPnP: false, PortMapping: { Address: '198.51.100.7:5', Why: 'the router gave 198.51.100.7:5 by NAT-PMP' } }, /Port mapping +NAT-PMP: the router gave 198\.51\.100\.7:5 by NAT-PMP/],
+    ['a hard router that refuses', { MappingVariesByDestIP: true, PMP: true, PCP: false, UPnP: false, PortMapping: { Address: '', Why: 'the router refused: it has no ports left (NAT-PMP)' } }, /^Direct paths from this network work only with[^]*Port mapping +NAT-PMP: the router refused: it has no ports left/],
+    ['why no router is asked', { PortMapping: { Address: '', Why: 'there is no home router' } }, /Port mapping +not asked: there is no home router/],
     ['IPv6', { IPv6: true, GlobalV6: '[2001:db8::1]:41641' }, /IPv6 +works, seen outside as \[2001:db8::1\]:41641/],
     ['IPv6 that is off', { OSHasIPv6: false }, /IPv6 +is off on this system/],
   ])('tells %s', (_name, more, expected) => {

@@ -72,7 +72,7 @@ export class MemoryNode {
       paths: { setPath: (peer, path) => this.paths.set(peer, path) },
       interfaces: () => [{ name: 'eth0', ip, internal: false }],
       netcheck,
-      portMapping: { setPort: () => {}, want: () => {}, probe: async () => this.router, services: () => this.router },
+      portMapping: { setPort: () => {}, want: () => {}, probe: async () => this.router, services: () => this.router, why: 'a test' },
     })
     this.sock.start({
       onEndpoints: (all) => this.endpoints.push(all),

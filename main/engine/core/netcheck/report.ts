@@ -25,6 +25,8 @@ export interface NetcheckReport {
   readonly pcp: boolean | undefined
   /** undefined: not probed, because UDP works or the map names no relay to ask. */
   readonly captivePortal: boolean | undefined
+  /** What the router gave, and why that or nothing; absent where no router is asked. */
+  readonly portMapping?: { readonly external: AddrPort | undefined; readonly why: string }
   /** 0 = unknown. */
   readonly preferredDerp: number
   /** Region → best round trip in ms, by STUN; by HTTPS or ICMP where no UDP gets through. */
@@ -102,6 +104,8 @@ export interface NetcheckJson {
   readonly CaptivePortal: boolean | null
   /** Ours: the regions measured by HTTPS because no UDP gets through. */
   readonly HTTPSLatency?: Readonly<Record<string, number>>
+  /** Ours: what the router gave ("ip:port"; empty: nothing), and why. */
+  readonly PortMapping?: { readonly Address: string; readonly Why: string }
 }
 
 export function toNetcheckJson(report: NetcheckReport): NetcheckJson {
@@ -128,6 +132,7 @@ export function toNetcheckJson(report: NetcheckReport): NetcheckJson {
     GlobalV6: report.globalV6 ? formatAddrPort(report.globalV6) : '',
     CaptivePortal: report.captivePortal ?? null,
     ...(report.httpsLatencyMs.size > 0 ? { HTTPSLatency: nanoseconds(report.httpsLatencyMs) } : {}),
+    ...(report.portMapping ? { PortMapping: { Address: report.portMapping.external ? formatAddrPort(report.portMapping.external) : '', Why: report.portMapping.why } } : {}),
   }
 }
 

@@ -40,6 +40,11 @@ describe('the report as JSON', () => {
     })
   })
 
+  it('tells what the router gave, and why', () => {
+    expect(toNetcheckJson({ ...report, portMapping: { external: { ip: '203.0.113.9', port: 5 }, why: 'w' } }).PortMapping).toEqual({ Address: '203.0.113.9:5', Why: 'w' })
+    expect(toNetcheckJson({ ...report, portMapping: { external: undefined, why: 'w' } }).PortMapping).toEqual({ Address: '', Why: 'w' })
+  })
+
   it('tells apart what was measured by HTTPS', () => {
     expect(toNetcheckJson({ ...report, udp: false, httpsLatencyMs: new Map([[1, 5]]), captivePortal: true })).toMatchObject({ HTTPSLatency: { 1: 5_000_000 }, CaptivePortal: true })
   })
