@@ -15,6 +15,8 @@ export const STATE_WORDS: Readonly<Record<StateName, string>> = {
 
 /** How packets go to a peer: the path when there is evidence, else what the server says. */
 export function pathWords(peer: PeerStatus, path: PathRow | undefined): string {
+  const atRest = peer.Online ? 'Idle' : 'Offline, says server'
+  if (path && !path.active && !peer.Active) return atRest
   const latency = path?.latencyMs !== undefined ? `, ${milliseconds(path.latencyMs)}` : ''
   if (path?.kind === 'direct') return `Direct ${path.addr ?? ''}${latency}`
   if (path?.kind === 'peer-relay') return `Through ${path.via ?? 'peer relay'} ${path.addr ?? ''}${latency}`
@@ -22,7 +24,7 @@ export function pathWords(peer: PeerStatus, path: PathRow | undefined): string {
   if (path?.kind === 'both') return `Trying direct, relayed by ${path.regionCode ?? path.region}`
   if (peer.CurAddr !== '') return `Direct ${peer.CurAddr}`
   if (peer.Active && peer.Relay !== '') return `Relayed, ${peer.Relay}`
-  return peer.Online ? 'Idle' : 'Offline, says server'
+  return atRest
 }
 
 /** What a path is, in the words of every door, with what it goes through. */

@@ -316,6 +316,8 @@ export interface PathRow {
   readonly via?: string
   readonly latencyMs?: number
   readonly since: string
+  /** Packets were exchanged lately, or a direct path is being looked for. */
+  readonly active: boolean
   /** The reason's sentence. */
   readonly why: string
 }
@@ -331,8 +333,6 @@ export interface PathPage extends PathRow {
   /** When this was so. */
   readonly at: string
   readonly reason: Reason
-  /** Packets were exchanged lately. */
-  readonly active: boolean
   readonly regionName?: string
   /** Every address known: the one in use first, then by when it answered last. */
   readonly candidates: readonly {

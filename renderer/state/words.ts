@@ -20,7 +20,7 @@ export const STALE_MS = 30_000
 export function pathWords(peer: PeerStatus, row: PathRow | undefined, engineRunning: boolean): PathWords {
   if (!engineRunning) return { kind: 'unknown', words: 'Path unknown', latencyMs: undefined }
   const latencyMs = row?.latencyMs
-  const idle = !peer.Active
+  const idle = !peer.Active && row?.active !== true
   if (row?.kind === 'direct' && !idle) return { kind: 'direct', words: directWords(row.addr), latencyMs }
   if (row?.kind === 'peer-relay' && !idle) return { kind: 'peer-relay', words: `Through ${safeText(row.via ?? 'a peer relay', 40)}`, latencyMs }
   if ((row?.kind === 'relay' || row?.kind === 'both') && !idle) {

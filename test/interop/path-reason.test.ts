@@ -15,7 +15,6 @@ let oursNever: LabNode
 let real: LabNode
 let relayed: LabNode
 let withoutUdp: LabNode
-let quiet: LabNode
 let leaving: LabNode
 
 async function pathTo(from: LabNode, name: string): Promise<PathPage> {
@@ -38,11 +37,11 @@ labSuite(
   'the reason for a path',
   {},
   async (lab) => {
-    ;[ours, oursNever, real, relayed, withoutUdp, quiet, leaving] = await Promise.all([
-      lab.join('bowline', 'ours'), lab.join('bowline', 'ours-never', { env: { TS_DEBUG_NEVER_DIRECT_UDP: 'true' } }),
-      lab.join('tailscaled', 'real'), lab.join('tailscaled', 'relayed', { env: { TS_DEBUG_NEVER_DIRECT_UDP: 'true' } }),
-      lab.join('tailscaled', 'without-udp', { env: { TS_DEBUG_ALWAYS_USE_DERP: 'true' } }), lab.join('tailscaled', 'quiet'), lab.join('tailscaled', 'leaving'),
-    ])
+    // Two at a time: the server's own command gives up when many want a key at once.
+    ;[ours, real] = await Promise.all([lab.join('bowline', 'ours'), lab.join('tailscaled', 'real')])
+    ;[oursNever, relayed] = await Promise.all([lab.join('bowline', 'ours-never', { env: { TS_DEBUG_NEVER_DIRECT_UDP: 'true' } }), lab.join('tailscaled', 'relayed', { env: { TS_DEBUG_NEVER_DIRECT_UDP: 'true' } })])
+    ;[withoutUdp] = await Promise.all([lab.join('tailscaled', 'without-udp', { env: { TS_DEBUG_ALWAYS_USE_DERP: 'true' } }), lab.join('tailscaled', 'quiet')])
+    leaving = await lab.join('tailscaled', 'leaving')
     await Promise.all([ours.waitUsable(real), real.waitUsable(ours), ours.waitUsable(relayed), ours.waitUsable(leaving), oursNever.waitUsable(real)])
   },
   () => {

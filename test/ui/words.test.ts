@@ -11,7 +11,7 @@ const peer = (over: Partial<PeerStatus>): PeerStatus => ({
   ExitNode: false, ExitNodeOption: false, Active: true, PeerAPIURL: null, TaildropTarget: 0, NoFileSharingReason: '', InNetworkMap: true, InMagicSock: true, InEngine: true, ...over,
 })
 const row = (over: Partial<PathsPage['paths'][number]>): PathsPage['paths'][number] => ({
-  peer: 'nodekey:1', name: 'nas', ip: '100.64.0.2', kind: 'relay', since: '2026-01-01T00:00:00Z', why: 'relayed: no reply yet', ...over,
+  peer: 'nodekey:1', name: 'nas', ip: '100.64.0.2', kind: 'relay', since: '2026-01-01T00:00:00Z', active: false, why: 'relayed: no reply yet', ...over,
 })
 const status = (over: Partial<Status>): Status => ({
   Version: '1', TUN: false, BackendState: 'Running', AuthURL: '', TailscaleIPs: [], Self: peer({ ID: 'self', PublicKey: 'nodekey:0', DNSName: 'me.lab.internal.' }), Health: [],

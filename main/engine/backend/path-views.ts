@@ -75,7 +75,6 @@ export class PathViews {
       ...row,
       at: new Date(env.clock.wallMs()).toISOString(),
       reason,
-      active: this.#model.active.has(node.Key as NodePublicKey),
       ...(region ? { regionName: region.RegionName } : {}),
       candidates: view.evidence.candidates.toSorted(byUse).map(candidateJson),
       sides: twoSides(report, node.Hostinfo?.NetInfo),
@@ -93,6 +92,7 @@ export class PathViews {
     const { report, interfaces } = magicsock.network()
     const networks = interfaces.flatMap(({ ip, prefix }) => networkOf(ip, prefix))
     const stats = dataplane.stats()
+    const { active } = this.#model
     const suffix = magicDnsSuffix(netMap.self)
     return { row: (node, view) => {
       const { path } = view
@@ -110,6 +110,7 @@ export class PathViews {
         ...(via !== undefined ? { via } : {}),
         ...(view.latencyMs !== undefined ? { latencyMs: view.latencyMs } : {}),
         since: new Date(view.sinceMs).toISOString(),
+        active: active.has(node.Key as NodePublicKey) || view.evidence.isActive,
         why: reason.sentence,
       } }
     } }

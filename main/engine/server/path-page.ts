@@ -22,7 +22,7 @@ const MAX_REFUSED = 16
 /** Of these parts everything concerns every path. */
 const OF_ALL_PATHS: ReadonlySet<string> = new Set(['netmon', 'magicsock', 'netcheck'])
 /** Too many to be worth showing: each round of pings, each run of a netcheck. */
-const NOT_SHOWN: ReadonlySet<string> = new Set(['probe-round', 'candidate-refused', 'run', 'settled', 'finished'])
+const NOT_SHOWN: ReadonlySet<string> = new Set(['probe-round', 'candidate-refused', 'run', 'settled', 'done'])
 
 export async function pathPage(call: Call): Promise<Reply> {
   const { backend, query } = call
@@ -41,7 +41,7 @@ export async function pathPage(call: Call): Promise<Reply> {
     ...pathViews.page(present),
     version: events.at(-1)?.seq ?? 0,
     refused: refusedIn(events),
-    events: events.filter((event) => !NOT_SHOWN.has(event.kind)).slice(-MAX_EVENTS).map(({ atMs, ...event }) => ({ ...event, at: new Date(atMs).toISOString() })),
+    events: worthShowing(events).map(({ atMs, ...event }) => ({ ...event, at: new Date(atMs).toISOString() })),
   }
   return json(page)
 }
@@ -49,6 +49,16 @@ export async function pathPage(call: Call): Promise<Reply> {
 const concerns = (event: JournalEvent, key: string): boolean => event['peer'] === key || OF_ALL_PATHS.has(event.part)
 
 const eventsOf = (journal: JournalReader, key: string): JournalEvent[] => journal.tail(MAX_LOOK, 0).filter((event) => concerns(event, key))
+
+/** Every change of the path; of anything else that happens again and again the last time. */
+function worthShowing(events: readonly JournalEvent[]): JournalEvent[] {
+  const last = new Map<string, number>()
+  const nameOf = ({ part, kind, why }: JournalEvent): string => `${part} ${kind} ${why ?? ''}`
+  for (const event of events) last.set(nameOf(event), event.seq)
+  const isStart = ({ from }: JournalEvent): boolean => (from as { readonly kind?: unknown } | undefined)?.kind === 'none'
+  const isChange = (event: JournalEvent): boolean => event.part === 'path' && event.kind === 'path'
+  return events.filter((event) => (isChange(event) ? !isStart(event) : !NOT_SHOWN.has(event.kind) && last.get(nameOf(event)) === event.seq)).slice(-MAX_EVENTS)
+}
 
 /** Waits for an event of this path after `seq`, for the time to be up, or for the reader to go. */
 async function news({ journal, clock, response }: Call, key: string, seq: number, maxMs: number): Promise<void> {

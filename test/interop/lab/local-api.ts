@@ -19,6 +19,9 @@ export interface PeerStatus {
   Relay: string
   Online: boolean
   Active: boolean
+  InMagicSock: boolean
+  InEngine: boolean
+  LastHandshake: string
   RxBytes: number
   TxBytes: number
   InNetworkMap: boolean

@@ -60,6 +60,10 @@ export interface OwnReport {
   readonly udp: boolean
   readonly ipv4: boolean
   readonly ipv6: boolean
+  /** Whether a question was sent over that family. */
+  readonly ipv4CanSend: boolean
+  readonly ipv6CanSend: boolean
+  readonly osHasIpv6: boolean
   readonly mappingVariesByDestIp: boolean | undefined
   readonly captivePortal: boolean | undefined
   readonly upnp: boolean | undefined

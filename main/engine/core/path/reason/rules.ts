@@ -122,7 +122,9 @@ const NO_ADDRESS: readonly Rule[] = [
     const report = e.own?.report
     const known = directOnes(e)
     if (!report || e.machine.answered > 0) return undefined
-    const missing = known.every((one) => !isIp4(one.addr.ip)) && !report.ipv6 ? 'IPv6' : known.every((one) => isIp4(one.addr.ip)) && !report.ipv4 && report.ipv6 ? 'IPv4' : undefined
+    const hasNoV6 = !report.osHasIpv6 || (report.ipv6CanSend && !report.ipv6 && report.ipv4)
+    const hasNoV4 = report.ipv4CanSend && !report.ipv4 && report.ipv6
+    const missing = hasNoV6 && known.every((one) => !isIp4(one.addr.ip)) ? 'IPv6' : hasNoV4 && known.every((one) => isIp4(one.addr.ip)) ? 'IPv4' : undefined
     return missing && { sentence: `${lead(e)} it named only ${missing} addresses, and this network has no ${missing}`, evidence: [fact(`${missing} here`, 'does not work')], steps: [OTHER_NETWORK_STEP] }
   }),
 ]

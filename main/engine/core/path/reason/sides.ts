@@ -27,9 +27,12 @@ export function twoSides(report: OwnReport | undefined, info: NetInfo | null | u
     { label: 'UDP gets out', here: own(report, report?.udp, 'measured', 'blocked'), there: told(info, info?.WorkingUDP, 'reported', 'blocked') },
     { label: 'NAT keeps one port', here: own(report, not(report?.mappingVariesByDestIp), 'one port', 'changes'), there: told(info, not(info?.MappingVariesByDestIP), 'one port', 'changes') },
     { label: 'Router opens ports', here: own(report, report && opensPorts(report), protocols(report), 'none'), there: told(info, theirs && opensPorts(theirs), protocols(theirs), 'none') },
-    { label: 'IPv6 works', here: own(report, report?.ipv6, 'measured', 'not offered'), there: told(info, info?.WorkingIPv6, 'reported', 'not offered') },
+    { label: 'IPv6 works', here: own(report, ipv6Here(report), 'measured', report?.osHasIpv6 === false ? 'off on this system' : 'no relay answered'), there: told(info, info?.WorkingIPv6, 'reported', info?.OSHasIPv6 === false ? 'off on its system' : 'no relay answered') },
   ]
 }
+
+/** undefined: no relay was asked over it. */
+const ipv6Here = (report: OwnReport | undefined): boolean | undefined => (report && (report.ipv6 || !report.osHasIpv6 || report.ipv6CanSend) ? report.ipv6 : undefined)
 
 const not = (flag: boolean | null | undefined): boolean | undefined => (flag === undefined || flag === null ? undefined : !flag)
 

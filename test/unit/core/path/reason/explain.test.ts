@@ -26,7 +26,7 @@ function machine(more: Partial<MachineEvidence> = {}): MachineEvidence {
 }
 
 const report = (more: Partial<OwnReport> = {}): OwnReport => ({
-  udp: true, ipv4: true, ipv6: true, mappingVariesByDestIp: false, captivePortal: undefined, upnp: undefined, pmp: undefined, pcp: undefined, globalV4: { ip: '192.0.2.1', port: 5 }, ...more,
+  udp: true, ipv4: true, ipv6: true, ipv4CanSend: true, ipv6CanSend: true, osHasIpv6: true, mappingVariesByDestIp: false, captivePortal: undefined, upnp: undefined, pmp: undefined, pcp: undefined, globalV4: { ip: '192.0.2.1', port: 5 }, ...more,
 })
 const own = (more: Partial<OwnSide> = {}, seen: Partial<OwnReport> = {}): OwnSide => ({ report: report(seen), networks: [parsePrefix('192.168.1.0/24')!], relay: { isInMap: true, isConnected: true }, ...more })
 const peer = (more: Partial<PeerSide> = {}): PeerSide => ({
@@ -108,6 +108,11 @@ describe('the reason for a path', () => {
     expect(explainPath(evidence({}, { online: false, heardSince: true })).rule).toBe('easy-both')
   })
 
+  it('a family that no relay was asked over is not called missing', () => {
+    expect(explainPath(evidence({ candidates: [candidate('2001:db8::7')] }, {}, {}, { ipv6: false, ipv6CanSend: false })).rule).toBe('easy-both')
+    expect(explainPath(evidence({ candidates: [candidate('2001:db8::7')] }, {}, {}, { ipv6: false, ipv6CanSend: false, osHasIpv6: false })).rule).toBe('other-family')
+  })
+
   it('port mapping is advised only where the router was asked and refused', () => {
     const steps = (seen: Partial<OwnReport>): string => JSON.stringify(explainPath(evidence({}, HARD, {}, { mappingVariesByDestIp: true, ...seen })).steps)
     expect(steps({})).not.toContain('port mapping')
@@ -161,7 +166,7 @@ describe('for any evidence', () => {
       relayDevice: fc.oneof(fc.constant('nas'), fc.string(), ip),
     }),
     own: fc.record({
-      report: maybe(fc.record({ udp: fc.boolean(), ipv4: fc.boolean(), ipv6: fc.boolean(), mappingVariesByDestIp: flag, captivePortal: flag, upnp: flag, pmp: flag, pcp: flag, globalV4: maybe(addr) })),
+      report: maybe(fc.record({ udp: fc.boolean(), ipv4: fc.boolean(), ipv6: fc.boolean(), ipv4CanSend: fc.boolean(), ipv6CanSend: fc.boolean(), osHasIpv6: fc.boolean(), mappingVariesByDestIp: flag, captivePortal: flag, upnp: flag, pmp: flag, pcp: flag, globalV4: maybe(addr) })),
       networks: fc.constantFrom([], [parsePrefix('192.168.1.0/24')!]), relay: maybe(fc.record({ isInMap: fc.boolean(), isConnected: fc.boolean() })),
     }),
   })
