@@ -61,10 +61,15 @@ function Table({ head, name, children }: { head: readonly string[]; name: string
   )
 }
 
-const SOURCES: Readonly<Record<string, string>> = { map: 'the server', 'call-me-maybe': 'the device, over the relay', ping: 'its own ping', 'peer-relay': 'a peer relay' }
+const SOURCES: Readonly<Record<string, string>> = { map: 'the server', 'call-me-maybe': 'itself over the relay', ping: 'its own ping', 'peer-relay': 'a peer relay' }
 const sourceWords = (source: string): string => SOURCES[source] ?? safeText(source, 40)
+
+const EVENTS: Readonly<Record<string, string>> = {
+  'path/candidates': 'addresses learnt', 'path/first-pong': 'first reply', 'path/pong-missed': 'reply missed', 'disco/call-me-maybe-in': 'it asked us to try', 'disco/call-me-maybe-out': 'we asked it to try',
+  'magicsock/endpoints': 'our addresses', 'magicsock/network-change': 'network changed', 'netmon/network-change': 'network changed', 'netcheck/home': 'home relay chosen', 'derp/peer-gone': 'not at the relay',
+}
 
 function eventWords(event: PathPage['events'][number]): string {
   if (event.part === 'path' && event.kind === 'path') return `${pathKindWords(kindOf(event, 'from'))} to ${pathKindWords(kindOf(event, 'to'))}`
-  return safeText(event.kind.replaceAll('-', ' '), 60)
+  return EVENTS[`${event.part}/${event.kind}`] ?? safeText(event.kind.replaceAll('-', ' '), 60)
 }

@@ -200,7 +200,7 @@ const offline = (begin: string): Finding => ({ sentence: `${begin} it is offline
 
 const latencyFact = (latencyMs: number | undefined): Fact[] => (latencyMs === undefined ? [] : [fact('Round trip', formatMs(latencyMs))])
 const knownFact = (e: PathEvidence): Fact => fact('Addresses known', String(directOnes(e).length))
-const triedFact = (tried: readonly CandidateView[]): Fact => fact('Addresses without a reply', String(tried.filter((one) => one.unanswered > 0).length))
+const triedFact = (tried: readonly CandidateView[]): Fact => fact('Silent addresses', String(tried.filter((one) => one.unanswered > 0).length))
 
 /** "relayed: no reply from any of 4 addresses". */
 const silence = (e: PathEvidence): string => `${lead(e)} ${lost(e)}${noReply(triedOnes(e).length)}`
