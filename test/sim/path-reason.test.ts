@@ -72,8 +72,9 @@ describe('between NATs of every kind', () => {
 
 const suite = hasAddon ? describe : describe.skip
 const PATIENCE_MS = 30_000
+const WHOLE_TEST_MS = 120_000
 
-suite(`of whole engines${hasAddon ? '' : ' (the native add-on is not built: npm run build:native)'}`, () => {
+suite(`of whole engines${hasAddon ? '' : ' (the native add-on is not built: npm run build:native)'}`, { timeout: WHOLE_TEST_MS }, () => {
   let lab: Lab
 
   beforeEach(async (context) => {

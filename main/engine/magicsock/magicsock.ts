@@ -442,7 +442,9 @@ export class Magicsock {
       this.#disco.counters.discoUnexpectedPong++
       return
     }
-    this.#sent.answer(ping, this.#env.clock.nowMs() - ping.sentMs)
+    const nowMs = this.#env.clock.nowMs()
+    if (cameBy === 'relay') ping.entry.relayed = { latencyMs: nowMs - ping.sentMs, atMs: nowMs }
+    this.#sent.answer(ping, nowMs - ping.sentMs)
     const { pingId, mark } = ping
     if (mark) this.#relays.handlePong(ping.entry, mark)
     if (pingId !== undefined) this.#driver.drive(ping.entry, (machine, nowMs) => machine.handlePong(nowMs, pingId))

@@ -25,6 +25,9 @@ const HEARTBEAT_MANY_MS = 4500
 const UNREACHABLE_AGAIN_MS = 500
 const UNREACHABLE_KEPT = 64
 
+/** A round trip that is older is no longer shown. */
+const RELAYED_FRESH_MS = 5 * 60_000
+
 export interface PeerDriverDeps {
   readonly env: Env
   readonly paths: Paths
@@ -137,7 +140,7 @@ export class PeerDriver {
     return {
       peer: entry.config.key,
       path: entry.path,
-      latencyMs: entry.machine?.latencyMs,
+      latencyMs: entry.path.kind === 'relay' ? this.#relayedMs(entry) : entry.machine?.latencyMs,
       sinceMs: clock.wallMs() - (clock.nowMs() - entry.sinceMs),
       evidence: this.#evidence(entry),
     }
@@ -206,6 +209,11 @@ export class PeerDriver {
     if (config.wireGuardOnly === true) return config.endpoints[0] ? { kind: 'direct', addr: config.endpoints[0] } : { kind: 'none' }
     const region = config.expired ? 0 : config.homeDerp === 0 ? heardRegion : config.homeDerp
     return region === 0 ? { kind: 'none' } : { kind: 'relay', region }
+  }
+
+  /** Nobody pings through a relay but a person, so it is known only for a while. */
+  #relayedMs({ relayed }: PeerEntry): number | undefined {
+    return relayed && this.#env.clock.nowMs() - relayed.atMs < RELAYED_FRESH_MS ? relayed.latencyMs : undefined
   }
 
   #evidence(entry: PeerEntry): MachineEvidence {

@@ -19,6 +19,8 @@ export interface PeerEntry {
   sinceMs: number
   /** Relay region where it was heard last; 0 = none. */
   heardRegion: number
+  /** Round trip of the last ping that a person sent through a relay, and when that was. */
+  relayed?: { readonly latencyMs: number; readonly atMs: number }
   readonly recentPings: Set<string>
 }
 

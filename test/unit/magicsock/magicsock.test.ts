@@ -140,6 +140,9 @@ describe('magicsock on a network in memory', () => {
     expect(a.paths.get(b.key)).toEqual({ kind: 'relay', region: 2 })
     expect(b.paths.get(a.key)).toEqual({ kind: 'relay', region: 2 })
     expect((await ping).via).toEqual({ kind: 'relay', region: 2 })
+    expect(a.sock.pathTo(b.key)!.latencyMs).toBe((await ping).latencyMs)
+    await run(net, 5 * 60_000)
+    expect(a.sock.pathTo(b.key)!.latencyMs).toBeUndefined()
     expect(explainPath({ machine: b.sock.pathTo(a.key)!.evidence }).sentence).toBe('relayed: direct paths are switched off here')
   })
 

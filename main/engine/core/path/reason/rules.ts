@@ -68,7 +68,7 @@ const NOTHING_TO_FIND: readonly Rule[] = [
   rule('offline', (e) => {
     if (!isOffline(e)) return undefined
     const wasLookedFor = e.machine.isActive || triedOnes(e).length > 0
-    return offline(e.machine.path.kind === 'none' ? 'no path:' : wasLookedFor ? lead(e) : 'not tried:')
+    return offline(!wasLookedFor ? 'not tried:' : e.machine.path.kind === 'none' ? 'no path:' : lead(e))
   }),
   rule('gone', (e) =>
     e.machine.isGone && e.machine.answered === 0 ? { sentence: `${lead(e)} its relay says that it is not connected there`, evidence: [fact('Relay says', 'not connected')], confidence: 'likely' } : undefined),
