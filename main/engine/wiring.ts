@@ -128,7 +128,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     return found
   }
   const magicsock = new Magicsock({
-    env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: outside.resolve, portMapping: portmap,
+    env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: outside.resolve, portMapping: portmap, relaySockets: dataplane,
     netcheck: { portal: findPortal, httpsLatency: (region, timeoutMs) => derp.latencyOf(region, timeoutMs), osHasIpv6: systemHasIpv6 },
   })
   const captiveWatch = new CaptiveWatch({ env, warnings: health, look: () => magicsock.findPortal(), onThrough: (why) => backend.networkIsBack(why) })
@@ -183,7 +183,8 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
       udpPort.handleSendError(code)
     },
     onInboundStream: (stream) => peerApi.accept(stream),
-    onTsmpDiscoKey: () => {},
+    onRelayControl: (from, bytes) => magicsock.relaying.handleServerDatagram(from, bytes),
+    onTsmpDiscoKey: (peer, disco) => magicsock.handleTsmpDiscoKey(peer, disco),
     onFailed: (code, message) => {
       up.dataplane.onFailed(code, message)
       fail(`${message} (${code})`)

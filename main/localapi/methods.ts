@@ -17,7 +17,7 @@ import type {
   LoginProfile,
   MaskedPrefs,
   PathPage,
-  PathsPage,
+  PathsPage, PeerRelaySessions,
   PingResult,
   Prefs,
   SessionPage,
@@ -113,6 +113,8 @@ export const METHODS = {
   debug: row<void, unknown>('debug', ['POST'], 'write', { denied: 'debug access denied', instead: [405, 'POST required'] }),
   debugLogging: row<void, { readonly Error: string }>('component-debug-logging', ANY, 'write', { denied: 'debug access denied' }),
   debugFilterMatches: row<void, readonly unknown[]>('debug-packet-filter-matches', ANY, 'write', { denied: 'debug access denied' }),
+  debugRelaySessions: row<void, PeerRelaySessions>('debug-peer-relay-sessions', ['GET'], 'write', { denied: 'debug access denied' }),
+  debugRotateDiscoKey: row<void, string>('debug-rotate-disco-key', ['POST'], 'write', { denied: 'debug access denied' }),
   debugFilterRules: row<void, readonly FilterRule[] | null>('debug-packet-filter-rules', ANY, 'write', { denied: 'debug access denied' }),
   debugOptionalFeatures: row<void, { readonly Features: Readonly<Record<string, boolean>> }>('debug-optional-features', ANY, 'open'),
   debugLog: row<unknown, void>('debug-log', ['POST'], 'read', { denied: 'debug-log access denied' }),
@@ -145,10 +147,8 @@ export const METHODS = {
   debugDerpRegion: lacking('debug-derp-region', ['POST'], 'write', 'absent'),
   debugDialTypes: lacking('debug-dial-types', ['POST'], 'write', 'absent'),
   debugEndpointChanges: lacking('debug-peer-endpoint-changes', ['GET'], 'read', 'absent'),
-  debugRelaySessions: lacking('debug-peer-relay-sessions', ['GET'], 'write', 'absent'),
   /** Lines of text while a port is asked of the router on trial. */
   debugPortMap: row<void, string>('debug-portmap', ANY, 'write', { denied: 'debug access denied' }),
-  debugRotateDiscoKey: lacking('debug-rotate-disco-key', ['POST'], 'write', 'absent'),
   setStateStore: lacking('dev-set-state-store', ['POST'], 'write', 'absent'),
   conn25: lacking('conn25/state', ['GET'], 'read', 'absent'),
 

@@ -297,6 +297,22 @@ export interface WarningText {
   readonly Warning: string
 }
 
+/** One end of a session that this node relays. */
+export interface PeerRelayClient {
+  /** "ip:port", "" before it is bound. */
+  readonly Endpoint: string
+  readonly ShortDisco: string
+  readonly PacketsTx: number
+  readonly BytesTx: number
+}
+
+/** debug-peer-relay-sessions. */
+export interface PeerRelaySessions {
+  /** As a person wants it; null = not offered. */
+  readonly UDPPort: number | null
+  readonly Sessions: readonly { readonly VNI: number; readonly Client1: PeerRelayClient; readonly Client2: PeerRelayClient }[]
+}
+
 /** bowline/journal: what happened, oldest first. */
 export interface JournalPage {
   readonly events: readonly { readonly seq: number; readonly at: string; readonly part: string; readonly kind: string; readonly why?: string }[]

@@ -62,3 +62,33 @@ labSuite(
     }, 120_000)
   },
 )
+
+labSuite(
+  'a pair of tailscaleds through our relay',
+  { relays: 'derper', policy: POLICY },
+  async () => {},
+  (lab) => {
+    test('both find it by our offer, and their bytes go through us whole and unread', async () => {
+      const [a, b, relay] = await Promise.all([
+        lab().join('tailscaled', 'a', { env: NEVER_DIRECT }),
+        lab().join('tailscaled', 'b', { env: NEVER_DIRECT }),
+        lab().join('bowline', 'relay'),
+      ])
+      const port = await freeUdpPort()
+      expect(await relay.tailscale('set', `--relay-server-port=${port}`)).toMatchObject({ code: 0 })
+      await Promise.all([a.waitUsable(b), b.waitUsable(a), a.waitUsable(relay), b.waitUsable(relay)])
+      expect(await waitPeerRelay(a, b)).toMatch(new RegExp(`:${port}:vni:[1-9][0-9]*$`))
+      expect(await waitPeerRelay(b, a)).toMatch(new RegExp(`:${port}:vni:[1-9][0-9]*$`))
+      for (const verb of ['get', 'put'] as const) {
+        const result = await lab().transfer(verb, a.via(), (await b.ips()).v4, BYTES)
+        expect(result).toMatchObject({ bytes: BYTES, sha256: result.expected })
+      }
+      const { stdout } = await relay.tailscale('debug', 'peer-relay-sessions')
+      expect(stdout).toMatch(new RegExp(`port.*${port}`))
+      expect(stdout).toContain((await waitPeerRelay(a, b)).split(':').at(-1)!)
+
+      expect(await relay.tailscale('set', '--relay-server-port=')).toMatchObject({ code: 0 })
+      await waitFor('the relay to be closed', async () => (await relay.tailscale('debug', 'peer-relay-sessions')).stdout.includes('not configured'), { withinMs: 30_000 })
+    }, 120_000)
+  },
+)

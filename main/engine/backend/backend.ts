@@ -7,6 +7,7 @@
  * Decisions live elsewhere: state.ts (what state we are in), core/plan (what the parts should be), prefs.ts (what is allowed),
  * login.ts (signing in and out), map-flow.ts (the list of devices). This file only connects.
  */
+import { PrivateKey } from '../base/keys.ts'
 import { EngineError } from '../base/errors.ts'
 import type { NodePublicKey } from '../base/keys.ts'
 import { knobsOf, NO_KNOBS } from '../core/netmap/knobs.ts'
@@ -44,7 +45,7 @@ import { closedText, StateGate } from './state-gate.ts'
 import { carries, next } from './state.ts'
 import type { LifecycleEvent } from './state.ts'
 import { Views } from './views.ts'
-import { hostinfoOf } from './wants.ts'
+import { hostinfoOf, relayServerWish } from './wants.ts'
 import { Watching } from './watching.ts'
 import { messagesOf, warningsOf } from './warnings.ts'
 
@@ -252,6 +253,13 @@ export class Backend {
     return this.#watching.watch(mask, sink)
   }
 
+  /** Another disco key from here on: the server tells it to the peers. */
+  rotateDiscoKey(): void {
+    this.profiles.save({ ...this.#model.saved, discoKey: PrivateKey.fromRandom(this.#deps.env.random.bytes(32)) })
+    this.pushWants()
+    this.networkChanged('asked by a person: another disco key')
+  }
+
   /** Tells control what this device is; does nothing when it knows. */
   pushWants(): void {
     const { control, magicsock, hostinfo } = this.#deps
@@ -342,7 +350,7 @@ export class Backend {
 
   #planPrefs(): Parameters<Planner['plan']>[1] {
     const { prefs } = this.#model.saved
-    return { acceptRoutes: prefs.RouteAll, exitNodeId: prefs.ExitNodeID, shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [] }
+    return { acceptRoutes: prefs.RouteAll, exitNodeId: prefs.ExitNodeID, shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [], relayServer: relayServerWish(prefs) }
   }
 
   #refreshWarnings(): void {

@@ -102,6 +102,16 @@ export interface MagicsockPort extends NetworkPort {
   pathTo(peer: NodePublicKey): PathView | undefined
   /** This machine's own network: the last report, if there is one, and the addresses of its interfaces. */
   network(): { readonly report: NetcheckReport | undefined; readonly interfaces: readonly { readonly ip: string; readonly prefix?: number }[] }
+  /** Disco keys in use, by node key. */
+  discoKeys(): ReadonlyMap<NodePublicKey, DiscoPublicKey>
+  /** First tunnel addresses of the nodes that may relay for us, and the relay for others that this node is. */
+  readonly relaying: {
+    relays(): readonly string[]
+    server(): {
+      readonly port: number | undefined
+      readonly sessions: readonly { readonly vni: number; readonly clients: readonly { readonly disco: string; readonly addr: string | undefined; readonly packets: number; readonly bytes: number }[] }[]
+    }
+  }
   handleNetworkChange(why: string, major: boolean): void
 }
 

@@ -5,7 +5,7 @@ import { parseAddrPort } from '../base/ip.ts'
 import type { ClientVersion, DerpMap, DnsConfig, Hostinfo, Node, UserProfile } from '../core/tailcfg/types.ts'
 import { magicDnsSuffix } from '../core/plan/names.ts'
 import { ZERO_TIME } from '../core/tailcfg/types.ts'
-import type { EngineStatus, ExitNodeSuggestion, HealthState, NetMapJson, Prefs, Status, WhoIsResponse } from '../../localapi/types.ts'
+import type { PeerRelayClient, PeerRelaySessions, EngineStatus, ExitNodeSuggestion, HealthState, NetMapJson, Prefs, Status, WhoIsResponse } from '../../localapi/types.ts'
 import { suggestExitNode } from './exit-node.ts'
 import { engineMetrics, userMetrics } from './metrics.ts'
 import { publicNodeKey } from './model.ts'
@@ -132,7 +132,22 @@ export class Views {
 
   /** Disco keys of the peers that have one, by node key. */
   peerDiscoKeys(): Readonly<Record<string, string>> {
-    return Object.fromEntries([...(this.#model.netMap?.peers.values() ?? [])].flatMap((peer) => (peer.DiscoKey ? [[peer.Key, peer.DiscoKey]] : [])))
+    return Object.fromEntries(this.#deps.magicsock.discoKeys())
+  }
+
+  /** Addresses of the nodes that may relay for us, in order. */
+  peerRelayServers(): readonly string[] {
+    return this.#deps.magicsock.relaying.relays().toSorted()
+  }
+
+  /** Sessions that go through this node; its port as a person wants it, null while nobody does. */
+  peerRelaySessions(): PeerRelaySessions {
+    const { sessions } = this.#deps.magicsock.relaying.server()
+    const UDPPort = this.#model.saved.prefs.RelayServerPort ?? null
+    const client = ({ disco, addr, packets, bytes }: (typeof sessions)[number]['clients'][number]): PeerRelayClient => ({
+      Endpoint: addr ?? '', ShortDisco: `d:${disco.slice('discokey:'.length, 'discokey:'.length + 16)}`, PacketsTx: packets, BytesTx: bytes,
+    })
+    return { UDPPort, Sessions: sessions.map(({ vni, clients }) => ({ VNI: vni, Client1: client(clients[0]!), Client2: client(clients[1]!) })) }
   }
 
   /** That there is no tailnet lock, in the shape of one. */

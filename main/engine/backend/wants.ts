@@ -1,10 +1,20 @@
 /**
  * What we tell control of ourselves, whole each time: system facts, then what prefs and the network say.
  */
+import { parseAddrPort } from '../base/ip.ts'
 import { addressesOf } from '../core/plan/names.ts'
 import { peerApiServices } from '../core/plan/peer-api-port.ts'
+import type { RelayServerWish } from '../core/plan/types.ts'
 import type { Hostinfo } from '../core/tailcfg/types.ts'
+import type { Prefs } from '../../localapi/types.ts'
 import type { Model } from './model.ts'
+
+/** The relay for others that a person offers; undefined when they do not. */
+export function relayServerWish(prefs: Prefs): RelayServerWish | undefined {
+  const port = prefs.RelayServerPort
+  if (port === undefined || port === null) return undefined
+  return { port, staticEndpoints: (prefs.RelayServerStaticEndpoints ?? []).flatMap((text) => parseAddrPort(text) ?? []) }
+}
 
 /** Hostinfo of the moment. Nothing is advertised that is not served. */
 export function hostinfoOf(base: Hostinfo, model: Model): Hostinfo {
@@ -18,6 +28,7 @@ export function hostinfoOf(base: Hostinfo, model: Model): Hostinfo {
     ...(prefs.ShieldsUp ? { ShieldsUp: true } : {}),
     ...(routes.length > 0 ? { RoutableIPs: routes } : {}),
     ...(tags.length > 0 ? { RequestTags: tags } : {}),
+    ...(relayServerWish(prefs) ? { PeerRelay: true } : {}),
     ...(services.length > 0 ? { Services: services } : {}),
     ...(prefs.ExitNodeID !== '' ? { ExitNodeID: prefs.ExitNodeID } : {}),
     ...(model.netInfo ? { NetInfo: model.netInfo } : {}),

@@ -12,11 +12,12 @@ import { EngineError } from '../base/errors.ts'
 import type { ErrorCode } from '../base/errors.ts'
 import { formatAddrPort, type AddrPort } from '../base/ip.ts'
 import { keyBytes } from '../base/keys.ts'
-import type { NodePublicKey, PrivateKey } from '../base/keys.ts'
+import type { DiscoPublicKey, NodePublicKey, PrivateKey } from '../base/keys.ts'
 import type { Path } from '../core/path/types.ts'
 import type { DataplaneConfig } from '../core/plan/types.ts'
 import type { DataplaneFacts, Native, PeerStats, Plane, ProxyAnswer } from './ports.ts'
 import { eachRecord } from './records.ts'
+import { parseRelayCounts } from './relay-counts.ts'
 import type { NativeRecord } from './records.ts'
 import { parseStats } from './stats.ts'
 import { diffTables, encodeTables } from './tables.ts'
@@ -45,6 +46,7 @@ export class Dataplane {
   #plane: Plane | undefined
   #facts: DataplaneFacts | undefined
   #config: DataplaneConfig | undefined
+  #discoKey: DiscoPublicKey | undefined
   #nextId = 1
   readonly #dials = new Map<number, Waiting<Socket>>()
   readonly #pings = new Map<number, Waiting<Pong>>()
@@ -68,6 +70,7 @@ export class Dataplane {
       },
       () => this.#drain(),
     )
+    if (this.#discoKey) this.#plane.setDiscoKey(keyBytes(this.#discoKey))
     const port = this.#plane.port()
     this.#env.journal.add({ part: 'dataplane', kind: 'started', port, why: port === options.port ? 'on the wanted port' : 'on any port' })
     this.#env.log.part('dataplane').info(`stopped → running (UDP port ${port})`)
@@ -193,6 +196,40 @@ export class Dataplane {
     return this.#running().rebind(ports)
   }
 
+  /** Our disco key as peers learn it inside the tunnel; undefined = they do not. */
+  setDiscoKey(key: DiscoPublicKey | undefined): void {
+    if (key === this.#discoKey) return
+    this.#discoKey = key
+    this.#plane?.setDiscoKey(key && keyBytes(key))
+  }
+
+  /** Opens the sockets on which this node relays for others; the port that they got. Throws EngineError. */
+  relayListen(port: number): number {
+    return this.#running().relayListen(port)
+  }
+
+  relayClose(): void {
+    this.#plane?.relayClose()
+  }
+
+  /** Forwards between two addresses in a session from here on; an end that is not bound yet gets nothing. */
+  relayBind(vni: number, a: AddrPort | undefined, b: AddrPort | undefined): void {
+    this.#plane?.relayBind(vni, a?.ip ?? '', a?.port ?? 0, b?.ip ?? '', b?.port ?? 0)
+  }
+
+  relayForget(vni: number): void {
+    this.#plane?.relayForget(vni)
+  }
+
+  /** One datagram from the relay's sockets; lost when the data plane is not running or far behind. */
+  relaySend(to: AddrPort, bytes: Uint8Array): void {
+    this.#plane?.relaySend(to.ip, to.port, bytes)
+  }
+
+  relaySessions(): ReturnType<typeof parseRelayCounts> {
+    return this.#plane ? parseRelayCounts(this.#plane.relaySessions()) : new Map()
+  }
+
   #running(): Plane {
     if (!this.#plane) throw new EngineError('native-failed', 'the data plane is not running')
     return this.#plane
@@ -231,6 +268,8 @@ export class Dataplane {
         return facts.onInboundStream({ socket: socketOf(record.fd), from: record.from, to: record.to })
       case 'rejected':
         return facts.onRejected(record.reject)
+      case 'relay-control':
+        return facts.onRelayControl?.(record.from, record.bytes)
       case 'disco-key':
         return facts.onTsmpDiscoKey(record.peer, record.disco)
       case 'dial-done':

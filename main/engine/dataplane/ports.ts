@@ -26,6 +26,17 @@ export interface Plane {
   counters(): Record<string, number>
   flowOwner(proto: number, ip: string, port: number): AddrPort | undefined
   rebind(ports: readonly number[]): number
+  /** Sockets on which this node relays for others. */
+  relayListen(port: number): number
+  relayClose(): void
+  /** Port 0 = that end is not bound. */
+  relayBind(vni: number, ipA: string, portA: number, ipB: string, portB: number): void
+  relayForget(vni: number): void
+  relaySend(ip: string, port: number, datagram: Uint8Array): void
+  /** Packed, see relay-counts.ts. */
+  relaySessions(): Uint8Array
+  /** Told to peers inside the tunnel. */
+  setDiscoKey(key: Uint8Array | undefined): void
   stop(): void
 }
 
@@ -99,6 +110,8 @@ export interface DataplaneFacts {
   onProxyRequest(request: ProxyRequest): void
   onInboundStream(stream: InboundStream): void
   onRejected(reject: FlowReject): void
+  /** A control message or STUN answer for the relay that this node is. */
+  onRelayControl?(from: AddrPort, bytes: Uint8Array): void
   onTsmpDiscoKey(peer: NodePublicKey, discoRaw32: Uint8Array): void
   /** The packet thread is dead: the engine must restart. */
   onFailed(code: string, message: string): void

@@ -27,6 +27,7 @@ export type NativeRecord =
   | { readonly kind: 'pong'; readonly id: number; readonly latencyMs: number; readonly peerApiPort: number | undefined }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'ping-failed'; readonly id: number }
+  | { readonly kind: 'relay-control'; readonly from: AddrPort; readonly bytes: Uint8Array }
 
 const ACTIVITY: readonly ActivityKind[] = ['sending', 'receiving', 'idle']
 const SEND_ERRORS = ['unreachable', 'permission', 'other', 'broken'] as const
@@ -124,6 +125,8 @@ function parse(kind: number, body: Body): NativeRecord {
       return { kind: 'failed', code: body.text(body.u8()), message: body.text() }
     case 15:
       return { kind: 'ping-failed', id: body.u32() }
+    case 16:
+      return { kind: 'relay-control', from: body.addr(), bytes: body.copy() }
     default:
       throw new Error(`broken invariant: unknown native record ${kind}`)
   }

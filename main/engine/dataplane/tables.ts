@@ -4,7 +4,7 @@
  *   flags u8 (1 own addresses follow, 2 filter follows)
  *   [own      n u16 × ip]
  *   removes   n u32 × key 32
- *   upserts   n u32 × (key 32 | jailed u8 | sources n u32 × prefix | routes n u32 × prefix)
+ *   upserts   n u32 × (key 32 | flags u8 (1 jailed, 2 bare WireGuard) | sources n u32 × prefix | routes n u32 × prefix)
  *   [filter   shields up u8 | local nets n u32 × prefix
  *             rules n u32 × (protos n u16 × u8 | srcs n u32 × prefix | dsts n u32 × (prefix | first u16 | last u16))]
  *   ip = family u8 (4, 6) | 4 or 16 B          prefix = ip | bits u8          integers big-endian
@@ -116,7 +116,7 @@ function sameTexts(a: readonly string[], b: readonly string[]): boolean {
 }
 
 function samePeer(a: DataplanePeer, b: DataplanePeer): boolean {
-  return a === b || (a.jailed === b.jailed && sameTexts(a.allowedSources, b.allowedSources) && sameTexts(a.routes, b.routes))
+  return a === b || (a.jailed === b.jailed && a.bare === b.bare && sameTexts(a.allowedSources, b.allowedSources) && sameTexts(a.routes, b.routes))
 }
 
 function sameFilter(a: FilterTable, b: FilterTable): boolean {
@@ -135,7 +135,7 @@ export function encodeTables(delta: TablesDelta): Uint8Array {
   out.list(delta.removes, (key) => out.bytes(keyBytes(key)))
   out.list(delta.upserts, (peer) => {
     out.bytes(keyBytes(peer.key))
-    out.u8(peer.jailed ? 1 : 0)
+    out.u8((peer.jailed ? 1 : 0) | (peer.bare === true ? 2 : 0))
     const start = out.at
     writePrefixes(out, peer.allowedSources)
     if (sameTexts(peer.allowedSources, peer.routes)) out.repeat(start)

@@ -49,6 +49,13 @@ export interface NativePlane {
   flowOwner(proto: number, ip: string, port: number): NativeAddress | undefined
   /** On the first of these that is free, else on any. */
   rebind(ports: readonly number[]): number
+  relayListen(port: number): number
+  relayClose(): void
+  relayBind(vni: number, ipA: string, portA: number, ipB: string, portB: number): void
+  relayForget(vni: number): void
+  relaySend(ip: string, port: number, datagram: Buffer): void
+  relaySessions(): Buffer
+  setDiscoKey(key?: Buffer): void
   stop(): void
 }
 
@@ -161,6 +168,13 @@ function wrapPlane(raw: NativePlane): NativePlane {
     counters: () => attempt(() => raw.counters()),
     flowOwner: (proto, ip, port) => attempt(() => raw.flowOwner(proto, ip, port)) ?? undefined,
     rebind: (ports) => attempt(() => raw.rebind(ports)),
+    relayListen: (port) => attempt(() => raw.relayListen(port)),
+    relayClose: () => attempt(() => raw.relayClose()),
+    relayBind: (vni, ipA, portA, ipB, portB) => attempt(() => raw.relayBind(vni, ipA, portA, ipB, portB)),
+    relayForget: (vni) => attempt(() => raw.relayForget(vni)),
+    relaySend: (ip, port, datagram) => attempt(() => raw.relaySend(ip, port, buffer(datagram))),
+    relaySessions: () => attempt(() => raw.relaySessions()),
+    setDiscoKey: (key) => attempt(() => raw.setDiscoKey(key && buffer(key))),
     stop: () => attempt(() => raw.stop()),
   }
 }

@@ -14,13 +14,12 @@ import { EngineError } from '../base/errors.ts'
 import type { AddrPort } from '../base/ip.ts'
 import { isLoopbackIp, parseAddrPort } from '../base/ip.ts'
 import type { DiscoPublicKey, NodePublicKey } from '../base/keys.ts'
-import { keyBytes, nodeKey, PrivateKey } from '../base/keys.ts'
+import { discoKey, isZeroKey, keyBytes, nodeKey, PrivateKey, shortKey } from '../base/keys.ts'
 import { DISCO_OVERHEAD_BYTES } from '../core/disco/envelope.ts'
 import type { DiscoMessage, DiscoPing, DiscoPong } from '../core/disco/message.ts'
 import { encodeDisco, TX_ID_BYTES } from '../core/disco/message.ts'
 import type { NetcheckReport } from '../core/netcheck/report.ts'
 import type { PathView, UdpAddr } from '../core/path/types.ts'
-import { NO_PEER_RELAYS } from '../core/plan/peer-relays.ts'
 import type { MagicsockConfig } from '../core/plan/types.ts'
 import { openGeneve, wrapGeneve } from '../core/udprelay/geneve.ts'
 import { isStun } from '../core/stun/stun.ts'
@@ -33,10 +32,10 @@ import { OwnEndpoints } from './own-endpoints.ts'
 import { PeerDriver } from './peer-driver.ts'
 import type { PeerEntry } from './peer-table.ts'
 import { PeerTable } from './peer-table.ts'
-import type { Endpoint, LocalInterface, MagicsockFacts, NetcheckPorts, Paths, PortMapping, Relay, Resolve, Underlay } from './ports.ts'
+import { PeerRelaying, splitUdpAddr } from './peer-relaying.ts'
+import type { Endpoint, LocalInterface, MagicsockFacts, NetcheckPorts, Paths, PortMapping, Relay, RelaySockets, Resolve, Underlay } from './ports.ts'
 import type { PingAnswer } from './sent-pings.ts'
 import type { RelayMark } from './relay-client.ts'
-import { RelayClient } from './relay-client.ts'
 import { SentPings } from './sent-pings.ts'
 
 /** A pong's source field for a ping that came through a relay: this address, the region as port. */
@@ -63,6 +62,8 @@ export interface MagicsockDeps {
   /** Absent: nobody is asked for ports. */
   readonly portMapping?: PortMapping
   readonly netcheck?: NetcheckPorts
+  /** Absent: this node cannot relay for others. */
+  readonly relaySockets?: RelaySockets
 }
 
 export interface MagicsockModes {
@@ -71,6 +72,8 @@ export interface MagicsockModes {
 }
 
 export class Magicsock {
+  /** Paths through peer relays, and the relay that this node is for others. */
+  readonly relaying: PeerRelaying
   readonly #deps: MagicsockDeps
   readonly #env: Env
   readonly #peers = new PeerTable()
@@ -78,7 +81,6 @@ export class Magicsock {
   readonly #sent: SentPings
   readonly #netchecker: Netchecker
   readonly #driver: PeerDriver
-  readonly #relays: RelayClient
   #facts: MagicsockFacts | undefined
   #nodeKey: NodePublicKey | undefined
   #port = 0
@@ -98,14 +100,17 @@ export class Magicsock {
   constructor(deps: MagicsockDeps) {
     this.#deps = deps
     this.#env = { ...deps.env, log: deps.env.log.part('magicsock') }
-    this.#disco = new DiscoChannel(deps.env.random, this.#peers, PrivateKey.fromRandom(deps.env.random.bytes(32)), (key) => this.#relays.isRelay(key))
-    this.#relays = new RelayClient({
+    this.#disco = new DiscoChannel(deps.env.random, this.#peers, PrivateKey.fromRandom(deps.env.random.bytes(32)), (key) => this.relaying.client.isRelay(key))
+    this.relaying = new PeerRelaying({
       env: this.#env,
+      underlay: deps.underlay,
       peers: this.#peers,
       disco: this.#disco,
-      sendUdp: (to, bytes) => deps.underlay.sendUdp(to, bytes),
-      sendRelayed: (entry, message) => this.#sendRelayed(entry, this.#regionOf(entry), message),
-      sendPing: (entry, { vni, ...addr }, mark) => this.#sendPing(entry, { kind: 'peer-relay', addr, vni: vni! }, undefined, 0, mark),
+      sockets: deps.relaySockets,
+      interfaces: deps.interfaces,
+      resolve: deps.resolve,
+      sendRelayed: (entry, message) => this.#sendRelayed(entry, entry.config.homeDerp || entry.heardRegion, message),
+      sendPing: (entry, to, mark) => this.#sendPing(entry, splitUdpAddr(to), undefined, 0, mark),
       onFound: (entry, addr, latencyMs) => this.#driver.drive(entry, (machine, nowMs) => machine.handlePeerRelay(nowMs, addr, latencyMs)),
       allowLoopback: () => this.#allowLoopback(),
       isOff: () => this.#modes.alwaysDerp,
@@ -114,15 +119,12 @@ export class Magicsock {
     this.#driver = new PeerDriver({
       env: this.#env,
       paths: deps.paths,
-      sendPing: (entry, to, pingId, sized) => {
-        const { vni, ...addr } = to
-        this.#sendPing(entry, vni === undefined ? { kind: 'direct', addr } : { kind: 'peer-relay', addr, vni }, pingId, sized ? LARGEST_DATAGRAM_BYTES : 0)
-      },
+      sendPing: (entry, to, pingId, sized) => this.#sendPing(entry, splitUdpAddr(to), pingId, sized ? LARGEST_DATAGRAM_BYTES : 0),
       call: (entry, region, isDoubtful) => this.#call(entry, region, isDoubtful),
       isUdpOff: () => this.#modes.alwaysDerp,
       isDirectOff: () => this.#isDirectOff(),
-      hasPeerRelay: (entry) => this.#relays.hasRelayFor(entry),
-      findPeerRelay: (entry, why) => this.#relays.find(entry, why),
+      hasPeerRelay: (entry) => this.relaying.client.hasRelayFor(entry),
+      findPeerRelay: (entry, why) => this.relaying.client.find(entry, why),
       allowLoopback: () => this.#allowLoopback(),
       isOpen: () => this.#isOpen,
       onPath: (view) => this.#facts?.onPath(view),
@@ -160,7 +162,8 @@ export class Magicsock {
 
   /** Ours from here on. Kept over a restart, peers answer at once, before the server has told them anything. */
   setDiscoKey(key: PrivateKey): void {
-    if (this.#disco.setOwn(key)) this.#relays.reset()
+    if (this.#disco.setOwn(key)) this.relaying.client.reset()
+    this.#deps.paths.setDiscoKey?.(this.#disco.publicKey)
   }
 
   start(facts: MagicsockFacts): void {
@@ -183,6 +186,7 @@ export class Magicsock {
     this.#nodeKey = key
     this.#wantMapping()
     this.#netchecker.setNodeSeed(key ?? '')
+    this.relaying.setUp(key !== undefined)
     this.#check(true, 'there is a node key')
   }
 
@@ -222,7 +226,7 @@ export class Magicsock {
     const { added, changed, removed } = this.#peers.set(nowMs, config.peers)
     for (const entry of removed) this.#forget(entry)
     if (removed.length > 0) this.#disco.retainKnown()
-    const relaysChanged = this.#relays.setRules(config.peerRelays ?? NO_PEER_RELAYS)
+    const relaysChanged = this.relaying.setConfig(config)
     const again = loopbackBefore === this.#allowLoopback() && !relaysChanged ? [...added, ...changed] : this.#peers.values()
     for (const entry of again) this.#driver.tellFacts(entry)
     const wasRelayless = this.#isRelayless
@@ -246,8 +250,7 @@ export class Magicsock {
     const at = geneve ? { ...from, vni: geneve.vni } : from
     if (message.kind === 'ping') this.#handleUdpPing(at, sender, message)
     else if (message.kind === 'pong') this.#handlePong(sender, message, geneve ? 'peer-relay' : 'direct')
-    else if (geneve?.isControl && message.kind === 'bind-relay-challenge') this.#relays.handleControl(from, geneve.vni, sender, message)
-    else this.#disco.counters.discoRefused++
+    else if (!geneve?.isControl || !this.relaying.handleControl(from, geneve.vni, sender, message)) this.#disco.counters.discoRefused++
   }
 
   /** A disco packet from a relay, borrowed until return. */
@@ -278,16 +281,12 @@ export class Magicsock {
         else this.#driver.drive(entry, (machine, nowMs) => machine.handleCallMeMaybe(nowMs, message.endpoints))
         return
       case 'call-me-maybe-via':
-        this.#relays.handleCall(entry, message.endpoint)
-        return
-      case 'allocate-relay-response':
-        this.#relays.handleAllocated(entry, message)
-        return
       case 'bind-relay':
       case 'bind-relay-challenge':
       case 'bind-relay-answer':
       case 'allocate-relay-request':
-        this.#disco.counters.discoRefused++
+      case 'allocate-relay-response':
+        if (!this.relaying.handleRelayed(entry, message)) this.#disco.counters.discoRefused++
     }
   }
 
@@ -324,8 +323,25 @@ export class Magicsock {
     for (const entry of this.#peers.values()) {
       if (entry.machine) this.#driver.drive(entry, (machine, nowMs) => machine.handleNetworkChange(nowMs, why, major, isSamePlace))
     }
+    if (major) this.relaying.handleNetworkChange()
     this.#deps.relay.handleNetworkChange?.(why)
     this.#check(major, why, major)
+  }
+
+  /** A peer told its disco key inside the tunnel: authentic, and newer than what a server that is away can say. */
+  handleTsmpDiscoKey(peer: NodePublicKey, raw32: Uint8Array): void {
+    const entry = this.#peers.get(peer)
+    const disco = discoKey(raw32)
+    if (!entry || entry.config.wireGuardOnly === true || isZeroKey(disco) || !this.#peers.tellDisco(entry, disco)) return
+    this.#env.journal.add({ part: 'disco', kind: 'key-told', why: 'the peer told another disco key than the map does', peer, disco: shortKey(disco) })
+    this.#env.log.info(`peer ${entry.config.id}: another disco key, told by itself`)
+    this.#driver.tellFacts(entry)
+    if (entry.machine) this.#driver.drive(entry, (machine, nowMs) => machine.handleKeyChange(nowMs))
+  }
+
+  /** Disco keys in use, by node key. */
+  discoKeys(): ReadonlyMap<NodePublicKey, DiscoPublicKey> {
+    return new Map([...this.#peers.values()].flatMap(({ config }) => (config.disco === undefined ? [] : [[config.key, config.disco] as const])))
   }
 
   /** The connections to relays: a home that is lost may have to move. */
@@ -396,13 +412,13 @@ export class Magicsock {
   }
 
   counters(): Record<string, number> {
-    return { ...this.#disco.counters, ...this.#relays.counters }
+    return { ...this.#disco.counters, ...this.relaying.counters() }
   }
 
   stop(): void {
     this.#nodeKey = undefined
     this.#driver.stop()
-    this.#relays.reset()
+    this.relaying.stop()
     this.#cancelRestun?.()
     this.#netchecker.stop()
     this.#sent.drop(undefined, () => new EngineError('aborted', 'the engine is stopping'))
@@ -432,7 +448,7 @@ export class Magicsock {
     }
     const pong = this.#disco.seal(sender, { kind: 'pong', txId: ping.txId, src: from })
     if (pong) this.#sendUdp(from, pong)
-    if (entry && from.vni !== undefined) this.#relays.handlePing(entry, from)
+    if (entry && from.vni !== undefined) this.relaying.client.handlePing(entry, from)
     else if (entry) this.#driver.drive(entry, (machine, nowMs) => machine.handlePing(nowMs, from))
   }
 
@@ -446,7 +462,7 @@ export class Magicsock {
     if (cameBy === 'relay') ping.entry.relayed = { latencyMs: nowMs - ping.sentMs, atMs: nowMs }
     this.#sent.answer(ping, nowMs - ping.sentMs)
     const { pingId, mark } = ping
-    if (mark) this.#relays.handlePong(ping.entry, mark)
+    if (mark) this.relaying.client.handlePong(ping.entry, mark)
     if (pingId !== undefined) this.#driver.drive(ping.entry, (machine, nowMs) => machine.handlePong(nowMs, pingId))
   }
 
@@ -557,11 +573,6 @@ export class Magicsock {
     if (sealed) this.#deps.relay.send(region, entry.config.key, sealed)
   }
 
-  /** Where a node is reached over DERP; 0 = nowhere. */
-  #regionOf({ config, heardRegion }: PeerEntry): number {
-    return config.homeDerp === 0 ? heardRegion : config.homeDerp
-  }
-
   #isDirectOff(): boolean {
     return this.#modes.alwaysDerp || this.#modes.neverDirectUdp
   }
@@ -573,7 +584,7 @@ export class Magicsock {
 
   #forget(entry: PeerEntry): void {
     this.#driver.forget(entry)
-    this.#relays.forget(entry)
+    this.relaying.client.forget(entry)
     this.#callsWaiting.delete(entry)
     this.#sent.drop(entry, () => new EngineError('no-such-peer', 'the peer left the network map'))
     this.#restunWhileActive()

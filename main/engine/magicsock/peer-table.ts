@@ -12,7 +12,10 @@ import type { MagicsockPeer } from '../core/plan/types.ts'
 const REMEMBERED_PINGS = 64
 
 export interface PeerEntry {
+  /** As the map says, but for the disco key that the peer itself told since. */
   config: MagicsockPeer
+  /** A disco key that the peer told inside the tunnel, and the map's at that time: it counts until the map names another. */
+  told: { readonly disco: DiscoPublicKey; readonly over: DiscoPublicKey | undefined } | undefined
   machine: PeerPath | undefined
   /** As the data plane was told. */
   path: Path
@@ -63,12 +66,16 @@ export class PeerTable {
       left.delete(config.key)
       const known = this.#byKey.get(config.key)
       if (!known) added.push(this.#add(nowMs, config))
-      else if (!isSame(known.config, config)) {
-        this.#unlinkDisco(known)
-        known.config = config
-        this.#linkDisco(known)
-        changed.push(known)
-      } else known.config = config
+      else {
+        if (known.told && known.told.over !== config.disco) known.told = undefined
+        const meant = known.told ? { ...config, disco: known.told.disco } : config
+        if (!isSame(known.config, meant)) {
+          this.#unlinkDisco(known)
+          known.config = meant
+          this.#linkDisco(known)
+          changed.push(known)
+        } else known.config = meant
+      }
     }
     const removed: PeerEntry[] = []
     for (const key of left) {
@@ -80,8 +87,19 @@ export class PeerTable {
     return { added, changed, removed }
   }
 
+  /** The peer itself says what its disco key is. False when that was known. */
+  tellDisco(entry: PeerEntry, disco: DiscoPublicKey): boolean {
+    if (entry.config.disco === disco) return false
+    const over = entry.told ? entry.told.over : entry.config.disco
+    this.#unlinkDisco(entry)
+    entry.told = over === disco ? undefined : { disco, over }
+    entry.config = { ...entry.config, disco }
+    this.#linkDisco(entry)
+    return true
+  }
+
   #add(nowMs: number, config: MagicsockPeer): PeerEntry {
-    const entry: PeerEntry = { config, machine: undefined, path: { kind: 'none' }, sinceMs: nowMs, heardRegion: 0, recentPings: new Set() }
+    const entry: PeerEntry = { config, told: undefined, machine: undefined, path: { kind: 'none' }, sinceMs: nowMs, heardRegion: 0, recentPings: new Set() }
     this.#byKey.set(config.key, entry)
     this.#linkDisco(entry)
     return entry

@@ -2,7 +2,7 @@
  * What path finding needs from below, and whom it tells.
  */
 import type { AddrPort } from '../base/ip.ts'
-import type { NodePublicKey } from '../base/keys.ts'
+import type { DiscoPublicKey, NodePublicKey } from '../base/keys.ts'
 import type { DerpMap, DerpRegion, EndpointType, NetInfo } from '../core/tailcfg/types.ts'
 import type { Path, PathView } from '../core/path/types.ts'
 
@@ -27,6 +27,8 @@ export interface Relay {
 /** The data plane's path table. */
 export interface Paths {
   setPath(peer: NodePublicKey, path: Path): void
+  /** Ours, told to peers inside the tunnel. */
+  setDiscoKey?(key: DiscoPublicKey): void
 }
 
 /** The router's help to be reached from outside. */
@@ -47,6 +49,24 @@ export interface PortMapServices {
   readonly upnp: boolean
   readonly pmp: boolean
   readonly pcp: boolean
+}
+
+/** The sockets on which this node relays for others; the packet thread forwards between the bound ends of a session. */
+export interface RelaySockets {
+  /** The port that it became; throws EngineError. */
+  relayListen(port: number): number
+  relayClose(): void
+  relayBind(vni: number, a: AddrPort | undefined, b: AddrPort | undefined): void
+  relayForget(vni: number): void
+  relaySend(to: AddrPort, bytes: Uint8Array): void
+  relaySessions(): ReadonlyMap<number, readonly [RelayEndCount, RelayEndCount]>
+}
+
+export interface RelayEndCount {
+  /** Infinity = never heard. */
+  readonly idleMs: number
+  readonly packets: number
+  readonly bytes: number
 }
 
 export interface LocalInterface {

@@ -33,9 +33,12 @@ export function debug({ backend, query, request, body }: Call): Reply {
     case 'control-knobs':
       return json({})
     case 'peer-relay-servers':
-      return text(200, '[]')
+      return json(backend.views.peerRelayServers())
     case 'peer-disco-keys':
       return json(backend.views.peerDiscoKeys())
+    case 'rotate-disco-key':
+      backend.rotateDiscoKey()
+      return done()
     case 'current-netmap': {
       const map = backend.views.netMap()
       return map ? json(map) : text(400, 'no netmap')

@@ -124,6 +124,11 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   debugLogging: ({ query }) => json({ Error: `unknown component ${JSON.stringify(query.get('component') ?? '')}` }),
   debugFilterMatches: ({ backend }) => filterPart(backend.views.netMap()?.PacketFilter),
   debugFilterRules: ({ backend }) => filterPart(backend.views.netMap()?.PacketFilterRules),
+  debugRelaySessions: ({ backend }) => json(backend.views.peerRelaySessions()),
+  debugRotateDiscoKey: ({ backend }) => {
+    backend.rotateDiscoKey()
+    return text(200, 'done')
+  },
   debugOptionalFeatures: () => json({ Features: {} }),
   debugLog: () => text(501, 'feature not included in this build'),
   pprof: () => text(503, 'not implemented on this platform'),

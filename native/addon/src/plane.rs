@@ -186,6 +186,92 @@ impl Plane {
         })
     }
 
+    /// Opens the sockets on which we relay for others; the port that they got.
+    #[napi]
+    pub fn relay_listen(&self, port: u32) -> napi::Result<u32> {
+        guard(|| {
+            let port = u16::try_from(port).map_err(|_| bad("not a port"))?;
+            let bound = self
+                .thread()?
+                .call(move |world| world.relay_listen(port))
+                .map_err(dead)?;
+            bound.map(u32::from).map_err(|error| io(&error))
+        })
+    }
+
+    #[napi]
+    pub fn relay_close(&self) -> napi::Result<()> {
+        guard(|| {
+            self.thread()?.cast(|world| world.peer_relay.close());
+            Ok(())
+        })
+    }
+
+    /// The bound ends of a session; port 0 = not bound.
+    #[napi]
+    pub fn relay_bind(
+        &self,
+        vni: u32,
+        ip_a: String,
+        port_a: u32,
+        ip_b: String,
+        port_b: u32,
+    ) -> napi::Result<()> {
+        guard(|| {
+            if vni == 0 || vni > MAX_VNI {
+                return Err(bad("not a session number"));
+            }
+            let end = |ip: &str, port| (port != 0).then(|| parse_addr(ip, port)).transpose();
+            let ends = [end(&ip_a, port_a)?, end(&ip_b, port_b)?];
+            self.thread()?
+                .cast(move |world| world.peer_relay.forwarder.set(vni, ends));
+            Ok(())
+        })
+    }
+
+    #[napi]
+    pub fn relay_forget(&self, vni: u32) -> napi::Result<()> {
+        guard(|| {
+            self.thread()?
+                .cast(move |world| world.peer_relay.forwarder.remove(vni));
+            Ok(())
+        })
+    }
+
+    #[napi]
+    pub fn relay_send(&self, ip: String, port: u32, datagram: Buffer) -> napi::Result<()> {
+        guard(|| {
+            let to = parse_addr(&ip, port)?;
+            let datagram = datagram.to_vec();
+            self.thread()?
+                .cast_lossy(move |world| world.peer_relay.send(to, &datagram));
+            Ok(())
+        })
+    }
+
+    /// Packed sessions, see `PeerRelay::rows`.
+    #[napi]
+    pub fn relay_sessions(&self) -> napi::Result<Buffer> {
+        guard(|| {
+            let packed = self
+                .thread()?
+                .call(|world| world.peer_relay.rows(world.now))
+                .map_err(dead)?;
+            Ok(packed.into())
+        })
+    }
+
+    /// What peers are told of our disco key inside the tunnel; none = nothing.
+    #[napi]
+    pub fn set_disco_key(&self, key: Option<Buffer>) -> napi::Result<()> {
+        guard(|| {
+            let key = key.as_deref().map(parse_key).transpose()?;
+            self.thread()?
+                .cast(move |world| world.pipeline.set_disco_key(key));
+            Ok(())
+        })
+    }
+
     /// Whole RecvPacket frames as they came from the relay.
     #[napi]
     pub fn relay_frames(&self, region: u32, frames: Buffer) -> napi::Result<()> {

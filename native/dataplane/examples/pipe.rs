@@ -85,6 +85,7 @@ fn spec(key: Key, ip: IpAddr) -> PeerSpec {
     PeerSpec {
         key,
         jailed: false,
+        bare: false,
         sources: host.clone(),
         routes: host,
     }

@@ -44,6 +44,7 @@ counters! {
     out_relay_dropped,
     out_self,
     rejects_sent,
+    disco_keys_told,
     in_direct4_packets,
     in_direct4_bytes,
     in_direct6_packets,

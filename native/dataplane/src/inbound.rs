@@ -170,6 +170,7 @@ impl Pipeline {
         };
         let queued = !old && tunnel.has_queued();
         let renewed = !old && peer.before.is_some();
+        let untold = !old && peer.untold;
         if old && let Some(before) = peer.before.as_mut() {
             before.hear(now);
         }
@@ -186,6 +187,9 @@ impl Pipeline {
                     from,
                 });
             }
+        }
+        if untold {
+            self.tell_disco_key(now, slot, sink);
         }
         if queued {
             self.flush_queued(now, slot, sink);
@@ -473,8 +477,13 @@ impl Pipeline {
                 peer.stats.rx_bytes += len;
                 peer.stats.rx_packets += 1;
                 peer.stats.last_handshake_ms = wall_ms();
+                peer.untold = true;
                 sink.event(Event::Handshake { peer: peer.key });
                 self.transmit(now, slot, &packet, Some(&via), sink);
+                // Who answered has the session only when data comes; who asked has it now.
+                if !init {
+                    self.tell_disco_key(now, slot, sink);
+                }
                 self.flush_queued(now, slot, sink);
                 self.repeat_doubtful(now, slot, sink);
             }

@@ -10,6 +10,7 @@ pub mod derp;
 pub mod event;
 pub mod filter;
 pub mod flows;
+pub mod forward;
 pub mod geneve;
 pub mod guard;
 mod inbound;

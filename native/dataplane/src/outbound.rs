@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use bytes::BytesMut;
+
 use crate::event::{Activity, Event, Sink};
 use crate::filter::Verdict;
 use crate::geneve;
@@ -213,6 +215,35 @@ impl Pipeline {
                 peer.stats.dropped_relay += 1;
                 self.counters.out_relay_dropped += 1;
             }
+        }
+    }
+
+    /// Tells a peer our disco key in a session that was just made, so that both find a path even when the server that should
+    /// tell it is away. It is no traffic: it neither wakes a path nor keeps one awake.
+    pub(crate) fn tell_disco_key<S: Sink>(&mut self, now: Instant, slot: u32, sink: &mut S) {
+        let (disco, own) = (self.disco, &self.own);
+        let Some(peer) = self.peers.get_mut(slot) else {
+            return;
+        };
+        peer.untold = false;
+        let (Some(disco), false) = (disco, peer.bare) else {
+            return;
+        };
+        let Some(packet) = peer.routes.iter().find_map(|prefix| {
+            let to = prefix.as_host()?;
+            let from = own.iter().find(|ip| ip.is_ipv4() == to.is_ipv4())?;
+            tsmp::encode(&Message::DiscoKey(disco), *from, to)
+        }) else {
+            return;
+        };
+        let Some(tunnel) = peer.tunnel.as_mut().filter(|tunnel| tunnel.has_session()) else {
+            return;
+        };
+        let mut plain = BytesMut::from(&packet[..]);
+        plain.resize(packet.len().next_multiple_of(16), 0);
+        if let Some(sealed) = tunnel.seal(plain) {
+            self.counters.disco_keys_told += 1;
+            self.transmit(now, slot, &sealed, None, sink);
         }
     }
 

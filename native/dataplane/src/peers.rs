@@ -50,6 +50,8 @@ impl Path {
 pub struct PeerSpec {
     pub key: Key,
     pub jailed: bool,
+    /// Speaks WireGuard alone: our own messages inside the tunnel mean nothing to it.
+    pub bare: bool,
     /// What the peer may use as inner source.
     pub sources: Vec<Prefix>,
     /// What we send to it.
@@ -86,6 +88,7 @@ pub enum Timed {
 pub struct Peer {
     pub key: Key,
     pub jailed: bool,
+    pub bare: bool,
     pub sources: Vec<Prefix>,
     pub routes: Vec<Prefix>,
     pub path: Path,
@@ -102,6 +105,8 @@ pub struct Peer {
     pub sending: bool,
     pub receiving: bool,
     pub handshaking: bool,
+    /// It made a session with us and has not been told our disco key in it yet.
+    pub untold: bool,
     pub last_init: Option<Instant>,
     /// When a handshake with the peer last made a session.
     pub answered: Option<Instant>,
@@ -113,6 +118,7 @@ impl Peer {
         Peer {
             key: spec.key,
             jailed: spec.jailed,
+            bare: spec.bare,
             sources: spec.sources,
             routes: spec.routes,
             path: Path::None,
@@ -127,6 +133,7 @@ impl Peer {
             sending: false,
             receiving: false,
             handshaking: false,
+            untold: false,
             last_init: None,
             answered: None,
             direct_proof: None,
@@ -191,6 +198,7 @@ impl Peers {
             self.unlink(slot);
             if let Some(peer) = self.slots[slot as usize].as_deref_mut() {
                 peer.jailed = spec.jailed;
+                peer.bare = spec.bare;
                 peer.sources = spec.sources;
                 peer.routes = spec.routes;
             }

@@ -77,6 +77,8 @@ pub struct Pipeline {
     pub(crate) before: Option<Before>,
     pub(crate) own: Vec<IpAddr>,
     pub(crate) peer_api_port: Option<u16>,
+    /// Ours, for peers to learn inside the tunnel.
+    pub(crate) disco: Option<Key>,
     pub(crate) filter: Filter,
     pub(crate) unknown: UnknownRing,
     /// Strangers' handshakes over UDP: each costs a key agreement.
@@ -109,6 +111,7 @@ impl Pipeline {
             before: None,
             own: Vec::new(),
             peer_api_port: None,
+            disco: None,
             filter: Filter::default(),
             unknown: UnknownRing::default(),
             direct_handshakes: Bucket::new(500.0, 500.0),
@@ -147,6 +150,11 @@ impl Pipeline {
     pub(crate) fn forget_timers(&mut self) {
         self.busy.clear();
         self.resting.clear();
+    }
+
+    /// Our disco key, told to each peer behind every new session from here on.
+    pub fn set_disco_key(&mut self, disco: Option<Key>) {
+        self.disco = disco;
     }
 
     /// Own tunnel addresses.

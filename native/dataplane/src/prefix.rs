@@ -94,6 +94,15 @@ impl Prefix {
         }
     }
 
+    /// The address of a prefix that is a single one.
+    pub fn as_host(&self) -> Option<IpAddr> {
+        match (self.v6, self.bits) {
+            (false, 32) => Some(IpAddr::V4((self.base as u32).into())),
+            (true, 128) => Some(IpAddr::V6(self.base.into())),
+            _ => None,
+        }
+    }
+
     pub fn contains(&self, ip: IpAddr) -> bool {
         let (v6, base) = key(ip);
         v6 == self.v6 && base & mask(v6, self.bits) == self.base

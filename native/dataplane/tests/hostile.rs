@@ -197,6 +197,7 @@ fn raw_peer(
     let spec = PeerSpec {
         key: *identity.public(),
         jailed: false,
+        bare: false,
         sources: hosts.clone(),
         routes: hosts,
     };

@@ -74,6 +74,7 @@ fn large_packets_are_for_relays_alone_and_asked_for_from_peers_themselves_alone(
     let spec = PeerSpec {
         key: b.key,
         jailed: false,
+        bare: false,
         sources: prefixes.clone(),
         routes: prefixes,
     };
@@ -413,6 +414,7 @@ fn a_thousand_peers_share_one_pipeline_and_each_reaches_it_under_its_own_name() 
         specs.push(PeerSpec {
             key,
             jailed: false,
+            bare: false,
             sources: vec![host(ip)],
             routes: vec![host(ip)],
         });

@@ -8,6 +8,7 @@
 //!    6 direct proof  peer 32 | address                  14 failed          code u8 length | code | message
 //!    7 send error    address | 0 unreachable 1 perm 2   15 ping failed     id u32
 //!    8 proxy request id u32 | 0 socks5 1 http | port u16 | host text
+//!   16 relay control address | datagram, from the sockets on which we relay for others
 //!
 //! main/engine/dataplane/records.ts reads them; both sides change together.
 
@@ -34,6 +35,7 @@ pub const DIAL_DONE: u8 = 12;
 pub const PONG: u8 = 13;
 pub const FAILED: u8 = 14;
 pub const PING_FAILED: u8 = 15;
+pub const RELAY_CONTROL: u8 = 16;
 
 /// An address in at most 19 bytes.
 pub struct Packed {

@@ -3,7 +3,7 @@
 //!   flags u8 (1 own addresses follow, 2 filter follows)
 //!   [own      n u16 × ip]
 //!   removes   n u32 × key 32
-//!   upserts   n u32 × (key 32 | jailed u8 | sources n u32 × prefix | routes n u32 × prefix)
+//!   upserts   n u32 × (key 32 | flags u8 (1 jailed, 2 bare WireGuard) | sources n u32 × prefix | routes n u32 × prefix)
 //!   [filter   shields up u8 | local nets n u32 × prefix
 //!             rules n u32 × (protos n u16 × u8 | srcs n u32 × prefix | dsts n u32 × (prefix | first u16 | last u16))]
 //!   ip = family u8 (4, 6) | 4 or 16 B          prefix = ip | bits u8
@@ -97,10 +97,11 @@ pub fn decode(message: &[u8]) -> Result<Tables, BadTables> {
 
 fn peer(reader: &mut Reader<'_>) -> Result<PeerSpec, BadTables> {
     let key: Key = reader.array()?;
-    let jailed = reader.u8()? != 0;
+    let flags = reader.u8()?;
     Ok(PeerSpec {
         key,
-        jailed,
+        jailed: flags & 1 != 0,
+        bare: flags & 2 != 0,
         sources: reader.prefixes()?,
         routes: reader.prefixes()?,
     })

@@ -17,12 +17,15 @@ use device::udp::{Options, Udp};
 use mio::{Events, Registry, Token};
 use netstack::{Netstack, PacketOut};
 
+use crate::peer_relay::PeerRelay;
 use crate::records::{self, Packed};
 use crate::ring::Ring;
 
 pub const WAKER: Token = Token(0);
 const UDP4: Token = Token(1);
 const UDP6: Token = Token(2);
+const RELAY4: Token = Token(3);
+const RELAY6: Token = Token(4);
 /// The netstack's tokens start here.
 const FIRST_STACK_TOKEN: usize = 16;
 /// Relay frames of one record.
@@ -56,6 +59,8 @@ pub struct World {
     pub udp: Udp,
     pub stack: Netstack,
     relay: RelayQueue,
+    pub peer_relay: PeerRelay,
+    options: Options,
     /// Inbound flows that lost their permission in this turn.
     cuts: Vec<FlowEnds>,
     /// Packets of the netstack to our own addresses, for the netstack.
@@ -157,6 +162,8 @@ impl World {
             udp,
             stack,
             relay: RelayQueue::default(),
+            peer_relay: PeerRelay::default(),
+            options: setup.udp,
             cuts: Vec::new(),
             own_packets: Vec::new(),
             ring,
@@ -169,7 +176,7 @@ impl World {
 
     /// How long the thread may sleep.
     pub fn timeout(&self) -> Option<Duration> {
-        if self.readable4 || self.readable6 {
+        if self.readable4 || self.readable6 || self.peer_relay.is_readable() {
             return Some(Duration::ZERO);
         }
         let now = Instant::now();
@@ -192,6 +199,8 @@ impl World {
                 WAKER => commands = true,
                 UDP4 => self.readable4 = true,
                 UDP6 => self.readable6 = true,
+                RELAY4 => self.peer_relay.readable[0] = true,
+                RELAY6 => self.peer_relay.readable[1] = true,
                 _ => self.stack.handle_ready(self.now, event),
             }
         }
@@ -232,6 +241,7 @@ impl World {
             let (pipeline, io) = split!(self);
             pipeline.handle_timeout(now, io);
         }
+        self.peer_relay.turn(now, &self.ring);
         self.cut_flows();
         self.send_stack();
         self.finish();
@@ -356,6 +366,12 @@ impl World {
         pipeline.ping_tsmp(now, id, to, io);
     }
 
+    /// Sockets on which we relay for others; the port that they got.
+    pub fn relay_listen(&mut self, port: u16) -> io::Result<u16> {
+        self.peer_relay
+            .listen(&self.registry, (RELAY4, RELAY6), port, self.options)
+    }
+
     /// New sockets, on the first of `ports` that is free; the port that it became.
     pub fn rebind(&mut self, ports: &[u16]) -> io::Result<u16> {
         self.udp.rebind(ports)?;
@@ -369,6 +385,7 @@ impl World {
     pub fn each_counter(&self, mut see: impl FnMut(&str, u64)) {
         self.pipeline.counters.each(&mut see);
         let udp = &self.udp.counters;
+        let forwarded = &self.peer_relay.forwarder.counters;
         for (name, value) in [
             ("udp_out_runs", udp.udp_out_runs),
             ("udp_out_bytes", udp.udp_out_bytes),
@@ -379,6 +396,10 @@ impl World {
             ("udp_in_bytes", udp.udp_in_bytes),
             ("udp_in_errors", udp.udp_in_errors),
             ("relay_dropped", self.relay.dropped),
+            ("peer_relay_forwarded_packets", forwarded.relayed_packets),
+            ("peer_relay_forwarded_bytes", forwarded.relayed_bytes),
+            ("peer_relay_refused", forwarded.refused),
+            ("peer_relay_control_flood", forwarded.control_flood),
             ("events_dropped", self.ring.dropped()),
         ] {
             see(name, value);

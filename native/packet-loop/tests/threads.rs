@@ -68,6 +68,7 @@ impl Node {
             upserts: vec![PeerSpec {
                 key: other.key,
                 jailed: false,
+                bare: false,
                 sources: host.clone(),
                 routes: host,
             }],

@@ -143,6 +143,10 @@ class FakeMagicsock implements MagicsockPort {
   setConfig(config: MagicsockConfig): void {
     this.config = config
   }
+  discoKeys(): ReturnType<MagicsockPort['discoKeys']> {
+    return new Map((this.config?.peers ?? []).flatMap(({ key, disco }) => (disco === undefined ? [] : [[key, disco] as const])))
+  }
+  readonly relaying: MagicsockPort['relaying'] = { relays: () => [], server: () => ({ port: undefined, sessions: [] }) }
   async ping(): ReturnType<MagicsockPort['ping']> {
     if (this.pingFails) throw this.pingFails
     return { latencyMs: 0.455, via: this.via }

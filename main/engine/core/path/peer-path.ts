@@ -259,6 +259,13 @@ export class PeerPath {
     this.handleTimeout(nowMs)
   }
 
+  /** The peer's disco key is another: what it heard of us under the old one was nothing to it. */
+  handleKeyChange(nowMs: number): void {
+    this.#open.clear()
+    if (this.#wantsDirect(nowMs) && !this.#isProvenDirect(nowMs)) this.#discovery.start(nowMs, 'the peer has another disco key', true)
+    this.handleTimeout(nowMs)
+  }
+
   /** Something of the peer came through a relay region. */
   handleHeard(nowMs: number, region: number): void {
     if (region === this.#goneFrom) this.#goneFrom = 0

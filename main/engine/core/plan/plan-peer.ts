@@ -49,7 +49,7 @@ export function planPeer(node: Node, context: PeerContext, before: PeerPlan | un
   const isBare = node.IsWireGuardOnly === true
   const isReachable = isBare ? endpoints.length > 0 : disco !== undefined || homeDerp !== 0
   const sources = key === undefined ? [] : sourcesOf(node, context)
-  const dataplane: DataplanePeer = { key: key!, allowedSources: sources, routes: sources, jailed: node.IsJailed === true }
+  const dataplane: DataplanePeer = { key: key!, allowedSources: sources, routes: sources, jailed: node.IsJailed === true, ...(isBare ? { bare: true } : {}) }
   const magicsock: MagicsockPeer = {
     id: node.ID, key: key!, disco: isBare ? undefined : disco, endpoints, homeDerp: isBare ? 0 : homeDerp, ip: addressesOf(node)[0] ?? '',
     name: shortName(node, context.suffix), expired: false,
@@ -135,7 +135,7 @@ function coversOwn(prefix: string, selfAddresses: readonly string[]): boolean {
 }
 
 function sameDataplane(a: DataplanePeer, b: DataplanePeer): boolean {
-  return a.key === b.key && a.jailed === b.jailed && sameItems(a.allowedSources, b.allowedSources) && sameItems(a.routes, b.routes)
+  return a.key === b.key && a.jailed === b.jailed && a.bare === b.bare && sameItems(a.allowedSources, b.allowedSources) && sameItems(a.routes, b.routes)
 }
 
 function sameMagicsock(a: MagicsockPeer, b: MagicsockPeer): boolean {

@@ -14,7 +14,7 @@ import { addressesOf, magicDnsSuffix } from './names.ts'
 import { PeerLists } from './peer-lists.ts'
 import { PeerRelays } from './peer-relays.ts'
 import { canonical, sameItems } from './plan-peer.ts'
-import type { DataplaneConfig, FilterTable, MagicsockConfig } from './types.ts'
+import type { DataplaneConfig, FilterTable, MagicsockConfig, RelayServerWish } from './types.ts'
 
 /** Of the prefs those that routing depends on. */
 export interface PlanPrefs {
@@ -23,6 +23,8 @@ export interface PlanPrefs {
   readonly exitNodeId: string
   readonly shieldsUp: boolean
   readonly advertiseRoutes: readonly string[]
+  /** Absent: this node does not offer to relay for others. */
+  readonly relayServer?: RelayServerWish | undefined
 }
 
 export interface Plan {
@@ -70,7 +72,7 @@ export class Planner {
     const last = this.#last
     const plan: Plan = {
       dataplane: keep(last.dataplane, { selfAddresses: keepTexts(last.dataplane.selfAddresses, selfAddresses), peers: this.#peers.dataplane, filter: filterTable(filter, netMap, prefs, last.dataplane.filter) }),
-      magicsock: keep(last.magicsock, { peers: this.#peers.magicsock, derpMap: netMap.derpMap, lastHome: netMap.self.HomeDERP ?? 0, peerRelays: this.#relays.update(netMap) }),
+      magicsock: keep(last.magicsock, { peers: this.#peers.magicsock, derpMap: netMap.derpMap, lastHome: netMap.self.HomeDERP ?? 0, peerRelays: this.#relays.update(netMap), relayServer: keepWish(last.magicsock.relayServer, prefs.relayServer) }),
       problems: filter.problems,
       filterRefused,
       nextExpiryMs: this.#peers.nextExpiryMs,
@@ -108,6 +110,10 @@ export class Planner {
 function keep<T extends object>(before: T, after: T): T {
   const fields = Object.keys(after) as (keyof T)[]
   return fields.every((field) => before[field] === after[field]) && fields.length === Object.keys(before).length ? before : after
+}
+
+function keepWish(before: RelayServerWish | undefined, after: RelayServerWish | undefined): RelayServerWish | undefined {
+  return JSON.stringify(before) === JSON.stringify(after) ? before : after
 }
 
 function keepTexts(before: readonly string[], after: readonly string[]): readonly string[] {

@@ -16,6 +16,8 @@ export interface DataplanePeer {
   readonly routes: readonly string[]
   /** Only replies may come in. */
   readonly jailed: boolean
+  /** It speaks WireGuard alone. */
+  readonly bare?: boolean
 }
 
 /** One inbound rule, prefixes already normalised ("*" spelled out as 0.0.0.0/0 and ::/0, ranges as prefixes). */
@@ -61,6 +63,14 @@ export interface MagicsockPeer {
   readonly canPeerRelay?: boolean
 }
 
+/** What a person offers others: this node as their relay. */
+export interface RelayServerWish {
+  /** 0 = any. */
+  readonly port: number
+  /** Where it is reached beside what it finds out by itself. */
+  readonly staticEndpoints: readonly AddrPort[]
+}
+
 export interface MagicsockConfig {
   readonly peers: readonly MagicsockPeer[]
   readonly derpMap: DerpMap
@@ -68,4 +78,6 @@ export interface MagicsockConfig {
   readonly lastHome?: number
   /** Absent: no node relays for us, or may ask us to. */
   readonly peerRelays?: PeerRelayRules
+  /** Absent: not offered. */
+  readonly relayServer?: RelayServerWish | undefined
 }

@@ -91,7 +91,8 @@ export class RelayHandshake {
   handleTimeout(nowMs: number): boolean {
     if (nowMs >= this.#endMs) return false
     if (nowMs < this.#dueMs()) return true
-    this.#again++
+    // Steps that were slept through are one.
+    while (nowMs >= this.#dueMs()) this.#again++
     if (this.#at === undefined) this.#bind()
     else {
       // The answer may be what was lost; a relay that has it ignores another.

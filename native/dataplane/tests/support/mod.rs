@@ -152,6 +152,7 @@ impl Node {
         PeerSpec {
             key: self.key,
             jailed: false,
+            bare: false,
             sources: hosts.clone(),
             routes: hosts,
         }
