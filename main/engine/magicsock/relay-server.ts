@@ -119,9 +119,10 @@ export class RelayServer {
     this.#lookAgain()
     const addrs = this.#addrs(running.port)
     const endpoint = running.sessions.allocate(nowMs, message.clients[0], message.clients[1], addrs)
-    if (typeof endpoint === 'string' || addrs.length === 0) {
+    const refusal = addrs.length === 0 ? 'no address of ours is known' : typeof endpoint === 'string' ? endpoint : undefined
+    if (typeof endpoint === 'string' || refusal !== undefined) {
       this.counters.relayFull++
-      this.#env.journal.add({ part: 'relay-server', kind: 'refused', why: addrs.length === 0 ? 'no address of ours is known' : `no session to be had: ${String(endpoint)}`, peer: config.key })
+      this.#env.journal.add({ part: 'relay-server', kind: 'refused', why: `no session to be had: ${refusal}`, peer: config.key })
       return
     }
     this.counters.relayAllocated++
