@@ -478,10 +478,11 @@ impl Pipeline {
                 peer.stats.rx_packets += 1;
                 peer.stats.last_handshake_ms = wall_ms();
                 peer.untold = true;
+                // A session of ours that was answered gets its first packet now, one that we answered when data comes.
+                let usable = packet.first() == Some(&4);
                 sink.event(Event::Handshake { peer: peer.key });
                 self.transmit(now, slot, &packet, Some(&via), sink);
-                // Who answered has the session only when data comes; who asked has it now.
-                if !init {
+                if usable {
                     self.tell_disco_key(now, slot, sink);
                 }
                 self.flush_queued(now, slot, sink);
