@@ -31,6 +31,7 @@ export class NatLab {
   readonly headscale: Headscale
   readonly derpers: readonly Derper[]
   readonly #peers: Peers
+  readonly #keys = new Map<boolean, Promise<string>>()
 
   /** `webRelays`: the map says that the relays serve plain HTTP; whoever wants that serves it. */
   constructor(peers: Peers, { webRelays = false }: { webRelays?: boolean } = {}) {
@@ -65,8 +66,18 @@ export class NatLab {
     })
     this.nodes.push(node)
     await node.start()
-    await node.up(await this.headscale.authKey({ ephemeral: options.ephemeral === true }))
+    await node.up(await this.#authKey(options.ephemeral === true))
     return node
+  }
+
+  /** One key for all nodes of a sort: making one costs the server more than a join. */
+  #authKey(ephemeral: boolean): Promise<string> {
+    let key = this.#keys.get(ephemeral)
+    if (key === undefined) {
+      key = this.headscale.authKey({ ephemeral, reusable: true })
+      this.#keys.set(ephemeral, key)
+    }
+    return key
   }
 
   /** The newest part of every log, for people. */

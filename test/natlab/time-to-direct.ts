@@ -7,13 +7,20 @@ import { pause, waitFor } from '../support/wait.ts'
 /** Gap between packets of the traffic that makes a node look for a path. */
 const TRAFFIC_EVERY_MS = 250
 
+/** Resolves when both have the other in their map, with a relay. What an unknown peer says is dropped. */
+export async function waitKnowEachOther(one: LabNode, other: LabNode): Promise<void> {
+  for (const [from, to] of [[one, other], [other, one]] as const) {
+    await waitFor(`${from.name} to know ${to.name}`, async () => ((await from.peer(to.name))?.Relay ?? '') !== '', { withinMs: 60_000, everyMs: 100 })
+  }
+}
+
 /**
  * Milliseconds from the first packet until `from` uses a direct path to `to`; undefined when it does not within `giveUpMs`.
- * The two must know each other with a relay; nobody must have sent anything.
+ * Nobody must have sent anything yet.
  */
 export async function timeToDirect(from: LabNode, to: LabNode, giveUpMs: number): Promise<number | undefined> {
   const { v4 } = await to.ips()
-  await waitFor(`${from.name} to see ${to.name}`, async () => ((await from.peer(to.name))?.Relay ?? '') !== '', { withinMs: 60_000, everyMs: 100 })
+  await waitKnowEachOther(from, to)
   const startedMs = performance.now()
   // Real packets through the tunnel make the node look for a path; a ping with nothing behind it is not the same.
   const send = (): void => void from.api.ping(v4, 'TSMP').catch(() => undefined)
