@@ -117,7 +117,7 @@ describe('behind a router that gives each destination another port', () => {
   }, 120_000)
 
   test('a node is direct with another one behind such a router, as a tailscaled beside it is, while one without a port is relayed', { timeout: 240_000 }, async () => {
-    const plain = await lab.join('bowline', 'plain', 'hard')
+    const plain = await lab.join('bowline', 'plain', await lab.networks.addBeside(mapped.site))
     await toldPort(mapped)
     await mappedPorts(mapped, 2)
     const { v4 } = await far.ips()
@@ -127,6 +127,8 @@ describe('behind a router that gives each destination another port', () => {
     clearInterval(traffic)
     expect(await plain.peer('far')).toMatchObject({ CurAddr: '' })
     expect((await far.waitDirect(mapped.node, 60_000)).Endpoint).toMatch(new RegExp(`^${mapped.router.outerIp}:`))
+    // It was told not to ask.
+    expect(await mapped.router.mappings()).toHaveLength(2)
     await plain.stop()
   })
 

@@ -9,7 +9,7 @@
  * Source: tailscale wgengine/magicsock/magicsock.go (determineEndpoints) @ de9ec7e, read 2026-08.
  */
 import type { AddrPort } from '../base/ip.ts'
-import { canonicalIp, formatAddrPort, isLinkLocalIp, isLoopbackIp, isMulticastIp, isTailscaleIp, isUnspecifiedIp, parseAddrPort } from '../base/ip.ts'
+import { canonicalIp, formatAddrPort, isLinkLocalIp, isLoopbackIp, isMulticastIp, isPrivateIp, isTailscaleIp, isUnspecifiedIp, parseAddrPort } from '../base/ip.ts'
 import type { NetcheckReport } from '../core/netcheck/report.ts'
 import type { EndpointType } from '../core/tailcfg/types.ts'
 import type { Endpoint, LocalInterface } from './ports.ts'
@@ -60,7 +60,11 @@ function list(endpoints: ReadonlyMap<string, EndpointType>): Endpoint[] {
 /** Whether a datagram of a stranger probably reaches us: the internet sees an address of our own, or a port is mapped to us. */
 export function isOpenToStrangers(endpoints: readonly Endpoint[], interfaces: readonly LocalInterface[]): boolean {
   const own = new Set(interfaces.map((one) => canonicalIp(one.ip)))
-  return endpoints.some(({ addr, type }) => type === TYPE_PORT_MAPPED || (type === TYPE_STUN && own.has(parseAddrPort(addr)!.ip)))
+  return endpoints.some(({ addr, type }) => {
+    const { ip } = parseAddrPort(addr)!
+    // A private one is of a router that is behind another.
+    return (type === TYPE_PORT_MAPPED && !isPrivateIp(ip)) || (type === TYPE_STUN && own.has(ip))
+  })
 }
 
 /** An address that two servers saw is no accident of one destination. */

@@ -28,3 +28,16 @@ test('the PeerAPI is served at a port that control is told of, until nothing may
   rig.backend.editPrefs({ WantRunning: false, WantRunningSet: true })
   expect(rig.dataplane.peerApiPort).toBe(0)
 })
+
+test('the router is asked in the ways that the server leaves', () => {
+  const rig = makeRig()
+  rig.backend.start()
+  rig.backend.startWith({ UpdatePrefs: { ControlURL: 'https://headscale.example', WantRunning: true }, AuthKey: 'key-1' })
+  rig.signIn()
+  const self = recorded('02-initial-one-peer.json').Node!
+  expect(rig.portMapping).toEqual([])
+  rig.map({ Node: { ...self, CapMap: { ...self.CapMap, 'debug-disable-upnp': null } } })
+  rig.map({ Node: { ...self, CapMap: { ...self.CapMap, 'debug-disable-upnp': null, 'only-tcp-443': null } } })
+  rig.map({ Node: self })
+  expect(rig.portMapping).toEqual(['no-upnp', 'off', 'all'])
+})

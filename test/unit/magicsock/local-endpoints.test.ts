@@ -55,6 +55,7 @@ describe('the list', () => {
   it('lets strangers in by a port that the router gave, or an outer address that is our own', () => {
     expect(isOpenToStrangers(localEndpoints(SEEN, LAN, 1), LAN)).toBe(false)
     expect(isOpenToStrangers(localEndpoints(SEEN, LAN, 1, { portMapped: { ip: '203.0.113.9', port: 1 } }), LAN)).toBe(true)
+    expect(isOpenToStrangers(localEndpoints(SEEN, LAN, 1, { portMapped: { ip: '10.0.0.7', port: 1 } }), LAN)).toBe(false)
     expect(isOpenToStrangers(localEndpoints(SEEN, LAN, 1), [{ name: 'eth0', ip: '203.0.113.9', internal: false }])).toBe(true)
   })
 })
