@@ -19,7 +19,7 @@ import type { Paths } from './ports.ts'
  * Direct paths in use are watched this closely while they are few, so that a dead one is left within a second or so. With very
  * many the pings are spread, but come before trust in a path runs out.
  */
-const HEARTBEATS = [{ upTo: 8, everyMs: 800 }, { upTo: 32, everyMs: 1000 }, { upTo: 1000, everyMs: 3000 }] as const
+const HEARTBEATS = [{ upTo: 8, everyMs: 700 }, { upTo: 32, everyMs: 1000 }, { upTo: 1000, everyMs: 3000 }] as const
 const HEARTBEAT_MANY_MS = 4500
 /** A datagram that cannot leave says the same of its address again and again. */
 const UNREACHABLE_AGAIN_MS = 500

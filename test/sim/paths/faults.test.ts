@@ -48,8 +48,8 @@ describe('a path in use', () => {
       world.network.cut.clear()
       expect(await world.runUntil(() => isDirect(one, other), 30_000), `seed ${seed}`).toBeLessThan(6000)
     }
-    expect(quantile(times, 0.5)).toBeLessThan(1000)
-    expect(quantile(times, 0.95)).toBeLessThan(1600)
+    expect(quantile(times, 0.5)).toBeLessThan(800)
+    expect(quantile(times, 0.95)).toBeLessThan(1200)
   })
 
   it('is left too when packets pass one way only', async () => {
