@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::network::netlink::Kinds;
+use crate::network::Kinds;
 
 /// What happened since the last call; several at once are common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Changed {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod imp {
     use super::Changed;
-    use crate::network::netlink::Kinds;
+    use crate::network::Kinds;
     use std::io;
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
     use std::sync::Arc;

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use device::network::netlink::{Kinds, Row, each_message, note_kinds, read_row};
+use device::network::Kinds;
+use device::network::netlink::{Row, each_message, note_kinds, read_row};
 
 fn message(kind: u16, length: u32, size: usize) -> Vec<u8> {
     let mut out = length.to_ne_bytes().to_vec();

@@ -5,12 +5,22 @@
 
 use std::net::IpAddr;
 
+pub mod ip_helper;
 pub mod netlink;
+pub mod route_socket;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use linux::current;
+
+/// What kinds of things changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds {
+    pub links: bool,
+    pub addresses: bool,
+    pub routes: bool,
+}
 
 /// One address of one interface. An interface without an address is not told.
 #[derive(Clone, Debug, PartialEq, Eq)]

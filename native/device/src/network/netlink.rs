@@ -11,6 +11,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::Kinds;
+
 pub const HEADER: usize = 16;
 
 const NLMSG_ERROR: u16 = 2;
@@ -64,14 +66,6 @@ pub enum Row {
     },
     /// The end of an answer: 0, or an errno.
     End(i32),
-}
-
-/// What kinds of things changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kinds {
-    pub links: bool,
-    pub addresses: bool,
-    pub routes: bool,
 }
 
 /// Gives each message's type, sequence number and body to `see`. A length that lies ends the batch.
