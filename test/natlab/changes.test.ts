@@ -79,6 +79,14 @@ test('C9: another network with IPv4', { timeout: 300_000 }, async () => {
   await through('IPv4 of site B → IPv4 of site A', () => roads.inBoth((host) => roads.move(host, 'a')))
 })
 
+test('C9: IPv4 to IPv6 alone, both, IPv6 alone, and back', { timeout: 600_000 }, async () => {
+  await through('IPv4 of site A → IPv6 of site B', () => roads.inBoth((host) => roads.move(host, 'b', '6')))
+  await through('IPv6 of site B → both of site A', () => roads.inBoth((host) => roads.move(host, 'a', '46')))
+  await through('both → IPv6 alone, on the same site', () => roads.inBoth((host) => [`ip -4 addr flush dev to-a`, `: ${host}`]))
+  await through('IPv6 of site A → IPv4 of site B', () => roads.inBoth((host) => roads.move(host, 'b')))
+  await through('IPv4 of site B → IPv4 of site A', () => roads.inBoth((host) => roads.move(host, 'a')))
+})
+
 test('T5: another address on the same network', { timeout: 300_000 }, async () => {
   for (const last of [31, 41, 51]) {
     await through('another address', () => roads.inBoth((host) => ['ip addr flush dev to-a', ...roads.join(host, 'a', '4', last + (host === 'm1' ? 0 : 1))]))
@@ -93,6 +101,27 @@ test('C13: the NAT forgets, and gives other ports', { timeout: 300_000 }, async 
 test('C5: UDP is blocked in the middle, and let through again', { timeout: 300_000 }, async () => {
   await through('UDP blocked', () => roads.allowUdp('a', false))
   await through('UDP let through', () => roads.allowUdp('a', true))
+})
+
+test('C4: the relay restarts under a relayed stream', { timeout: 300_000 }, async () => {
+  await roads.allowUdp('a', false)
+  await through('relay restarted', async () => {
+    await lab.derper.stop('kill')
+    await lab.derper.resume()
+  })
+  await roads.allowUdp('a', true)
+})
+
+test('C1, C2: control is away while the network changes, and comes back', { timeout: 300_000 }, async () => {
+  await through('control killed for 5 s', async () => {
+    await lab.headscale.stop('kill')
+    await pause(5_000)
+    await lab.headscale.resume()
+  })
+  await lab.headscale.stop('kill')
+  await through('another network without control', () => roads.inBoth((host) => roads.move(host, 'b')))
+  await through('and back', () => roads.inBoth((host) => roads.move(host, 'a')))
+  await lab.headscale.resume()
 })
 
 test('C12: frozen', { timeout: 600_000 }, async () => {

@@ -1,28 +1,37 @@
 /**
  * Tells peers that we are somewhere else. A peer goes on sending to where we were while its proof of that path is fresh, some
- * seconds long; a call over its relay with our new addresses, the old one not among them, ends that at once.
+ * seconds long; a call over its relay that leaves out an address which the call before had ends that at once.
  *
- *   major change → (our addresses are looked up again) → call every peer with traffic
+ *   major change → (our addresses are looked up again) → call every peer with traffic: where we were and where we are,
+ *                  60 ms later where we are alone
  *                → (its relay's connection opens, within 30 s) → call again: the first may have gone into a dead connection
  */
 import type { Clock } from '../base/env.ts'
 import type { PeerEntry } from './peer-table.ts'
+import type { Endpoint } from './ports.ts'
 
 const AGAIN_WITHIN_MS = 30_000
+/** Peers take calls that come together in any order. */
+const APART_MS = 60
 
 export interface AfterMoveDeps {
   readonly clock: Clock
   /** Peers with traffic. */
   readonly activePeers: () => Iterable<PeerEntry>
+  /** Our addresses as they are known now. */
+  readonly endpoints: () => readonly Endpoint[]
   /** Where the peer is called; 0 = nowhere. */
   readonly regionOf: (entry: PeerEntry) => number
-  readonly call: (entry: PeerEntry, region: number, why: string) => void
+  readonly call: (entry: PeerEntry, region: number, endpoints: readonly Endpoint[], why: string) => void
 }
 
 export class AfterMove {
   readonly #deps: AfterMoveDeps
   #movedMs = Number.NEGATIVE_INFINITY
   #addressesAreOld = false
+  /** Where we were before the first of several moves. */
+  #before: readonly Endpoint[] = []
+  #cancel: () => void = () => {}
 
   constructor(deps: AfterMoveDeps) {
     this.#deps = deps
@@ -30,24 +39,45 @@ export class AfterMove {
 
   /** Nothing that was proven holds: our addresses may be others. */
   handleMove(): void {
-    this.#movedMs = this.#deps.clock.nowMs()
+    const nowMs = this.#deps.clock.nowMs()
+    if (nowMs - this.#movedMs > AGAIN_WITHIN_MS) this.#before = []
+    this.#movedMs = nowMs
     this.#addressesAreOld = true
+    this.#before = unionOf(this.#deps.endpoints(), this.#before)
   }
 
   /** Our addresses were looked up. */
   handleAddresses(): void {
     if (!this.#addressesAreOld) return
     this.#addressesAreOld = false
-    for (const entry of this.#deps.activePeers()) this.#call(entry)
+    this.#callAll(() => true)
   }
 
   handleRelayOpened(region: number): void {
     if (this.#addressesAreOld || this.#deps.clock.nowMs() - this.#movedMs > AGAIN_WITHIN_MS) return
-    for (const entry of this.#deps.activePeers()) if (this.#deps.regionOf(entry) === region) this.#call(entry)
+    this.#callAll((entry) => this.#deps.regionOf(entry) === region)
   }
 
-  #call(entry: PeerEntry): void {
-    const region = this.#deps.regionOf(entry)
-    if (region !== 0 && entry.config.disco !== undefined) this.#deps.call(entry, region, 'our network is another')
+  stop(): void {
+    this.#cancel()
   }
+
+  #callAll(which: (entry: PeerEntry) => boolean): void {
+    const { clock, endpoints } = this.#deps
+    this.#cancel()
+    this.#call(unionOf(endpoints(), this.#before), which)
+    this.#cancel = clock.after(APART_MS, () => this.#call(endpoints(), which))
+  }
+
+  #call(endpoints: readonly Endpoint[], which: (entry: PeerEntry) => boolean): void {
+    if (endpoints.length === 0) return
+    for (const entry of this.#deps.activePeers()) {
+      const region = this.#deps.regionOf(entry)
+      if (region !== 0 && entry.config.disco !== undefined && which(entry)) this.#deps.call(entry, region, endpoints, 'our network is another')
+    }
+  }
+}
+
+function unionOf(first: readonly Endpoint[], second: readonly Endpoint[]): readonly Endpoint[] {
+  return [...first, ...second.filter(({ addr }) => first.every((one) => one.addr !== addr))]
 }

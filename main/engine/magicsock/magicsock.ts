@@ -133,7 +133,8 @@ export class Magicsock {
       clock: deps.env.clock,
       activePeers: () => this.#driver.activePeers,
       regionOf: ({ config, heardRegion }) => (config.homeDerp === 0 ? heardRegion : config.homeDerp),
-      call: (entry, region, why) => this.#endpoints.length > 0 && this.#sendCall(entry, region, why),
+      endpoints: () => this.#endpoints,
+      call: (entry, region, endpoints, why) => this.#sendCall(entry, region, why, endpoints),
     })
     this.#netchecker = new Netchecker(
       {
@@ -421,6 +422,7 @@ export class Magicsock {
     this.relaying.stop()
     this.#cancelRestun?.()
     this.#netchecker.stop()
+    this.#afterMove.stop()
     this.#sent.drop(undefined, () => new EngineError('aborted', 'the engine is stopping'))
   }
 
@@ -475,8 +477,8 @@ export class Magicsock {
     if (this.#endpoints.length > 0) this.#sendCall(entry, region)
   }
 
-  #sendCall(entry: PeerEntry, region: number, why = 'no direct path yet'): void {
-    const endpoints = this.#endpoints.map((one) => parseAddrPort(one.addr)!).slice(0, 60)
+  #sendCall(entry: PeerEntry, region: number, why = 'no direct path yet', all = this.#endpoints): void {
+    const endpoints = all.map((one) => parseAddrPort(one.addr)!).slice(0, 60)
     this.#env.journal.add({ part: 'disco', kind: 'call-me-maybe-out', why, peer: entry.config.key, region, count: endpoints.length })
     this.#sendRelayed(entry, region, { kind: 'call-me-maybe', endpoints })
   }
