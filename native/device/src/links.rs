@@ -1,5 +1,5 @@
 //! Tells when links, addresses or routes of this machine change, and when it woke up. Linux: a netlink socket and a timer that
-//! the kernel cancels at every jump of the clock, on a thread of their own; changes within 20 ms are told once. Other systems: not supported here; the engine looks at its interfaces from time to time instead.
+//! the kernel cancels at every jump of the clock, on a thread of their own; changes within 20 ms are told once.
 
 use std::io;
 use std::time::Duration;
@@ -223,7 +223,17 @@ mod imp {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(target_os = "macos")]
+use crate::network::darwin as imp;
+#[cfg(windows)]
+use crate::network::windows as imp;
+
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "macos",
+    windows
+)))]
 mod imp {
     use super::Changed;
     use std::io;
@@ -241,7 +251,7 @@ mod imp {
 pub use imp::LinkMonitor;
 
 /// Whether `LinkMonitor` works on this system.
-pub const SUPPORTED: bool = cfg!(any(target_os = "linux", target_os = "android"));
+pub const SUPPORTED: bool = crate::network::SUPPORTED;
 
 /// Whether the time asleep grew by more than what two clocks differ by when they are read one after the other.
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]

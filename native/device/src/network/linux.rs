@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use super::netlink::{self, HEADER, Row};
-use super::{Address, DefaultRoute, NetworkState};
+use super::{Address, DefaultRoute, FAR4, FAR6, NetworkState};
 
 const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
@@ -18,9 +18,6 @@ const NLM_F_REQUEST: u16 = 1;
 const NLM_F_DUMP: u16 = 0x300;
 const RTA_DST: u16 = 1;
 const RTA_MARK: u16 = 16;
-/// Anywhere in the world that nobody has a route of its own for.
-const FAR4: Ipv4Addr = Ipv4Addr::new(6, 6, 6, 6);
-const FAR6: Ipv6Addr = Ipv6Addr::new(0x2600, 0, 0, 0, 0, 0, 0, 1);
 /// A signal may come in between.
 const TRIES: usize = 3;
 const ANSWER_BYTES: usize = 32 << 10;

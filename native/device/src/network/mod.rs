@@ -3,16 +3,31 @@
 //! Each system has a pure reader of what its kernel says (netlink.rs, route_socket.rs, ip_helper.rs), which is tested and
 //! fuzzed on every system, and thin glue that asks the kernel.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub mod ip_helper;
 pub mod netlink;
 pub mod route_socket;
 
+#[cfg(target_os = "macos")]
+pub(crate) mod darwin;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
+#[cfg(windows)]
+pub(crate) mod windows;
+
+#[cfg(target_os = "macos")]
+pub use darwin::current;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use linux::current;
+#[cfg(windows)]
+pub use windows::current;
+
+/// Anywhere in the world that nobody has a route of its own for; nothing is sent there.
+#[allow(dead_code)]
+const FAR4: Ipv4Addr = Ipv4Addr::new(6, 6, 6, 6);
+#[allow(dead_code)]
+const FAR6: Ipv6Addr = Ipv6Addr::new(0x2600, 0, 0, 0, 0, 0, 0, 1);
 
 /// What kinds of things changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,10 +67,20 @@ pub struct NetworkState {
 }
 
 /// Whether `current` works on this system.
-pub const SUPPORTED: bool = cfg!(any(target_os = "linux", target_os = "android"));
+pub const SUPPORTED: bool = cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "macos",
+    windows
+));
 
 /// Not available on this system.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "macos",
+    windows
+)))]
 pub fn current(_mark: Option<u32>) -> std::io::Result<NetworkState> {
     Err(std::io::Error::from(std::io::ErrorKind::Unsupported))
 }
