@@ -27,11 +27,11 @@ import type { DerpMap } from '../core/tailcfg/types.ts'
 import { AfterMove } from './after-move.ts'
 import { DiscoChannel } from './disco-channel.ts'
 import { isOpenToStrangers } from './local-endpoints.ts'
+import { hasLoopbackRelay } from './netcheck-targets.ts'
 import { Netchecker } from './netchecker.ts'
 import { OwnEndpoints } from './own-endpoints.ts'
 import { PeerDriver } from './peer-driver.ts'
-import type { PeerEntry } from './peer-table.ts'
-import { PeerTable } from './peer-table.ts'
+import { PeerTable, type PeerEntry } from './peer-table.ts'
 import { PeerRelaying, splitUdpAddr } from './peer-relaying.ts'
 import type { Endpoint, LocalInterface, MagicsockFacts, NetcheckPorts, Paths, PortMapping, Relay, RelaySockets, Resolve, Underlay } from './ports.ts'
 import type { PingAnswer } from './sent-pings.ts'
@@ -130,11 +130,14 @@ export class Magicsock {
       onPath: (view) => this.#facts?.onPath(view),
     })
     this.#afterMove = new AfterMove({
-      clock: deps.env.clock,
+      env: this.#env,
       activePeers: () => this.#driver.activePeers,
-      regionOf: ({ config, heardRegion }) => (config.homeDerp === 0 ? heardRegion : config.homeDerp),
       endpoints: () => this.#endpoints,
       call: (entry, region, endpoints, why) => this.#sendCall(entry, region, why, endpoints),
+      lookAgain: (why) => {
+        this.#own.forget()
+        this.#check(false, why, true)
+      },
     })
     this.#netchecker = new Netchecker(
       {
@@ -462,6 +465,7 @@ export class Magicsock {
     }
     const nowMs = this.#env.clock.nowMs()
     if (cameBy === 'relay') ping.entry.relayed = { latencyMs: nowMs - ping.sentMs, atMs: nowMs }
+    if (ping.via.kind === 'direct') this.#afterMove.handlePong(ping.entry, ping.via.addr, pong.src)
     this.#sent.answer(ping, nowMs - ping.sentMs)
     const { pingId, mark } = ping
     if (mark) this.relaying.client.handlePong(ping.entry, mark)
@@ -592,10 +596,4 @@ export class Magicsock {
     this.#restunWhileActive()
   }
 
-}
-
-function hasLoopbackRelay(map: DerpMap): boolean {
-  return Object.values(map.Regions).some((region) =>
-    (region.Nodes ?? []).some((node) => [node.HostName, node.IPv4, node.IPv6].some((text) => text !== undefined && (text === 'localhost' || isLoopbackIp(text)))),
-  )
 }

@@ -106,3 +106,10 @@ function namesOf(map: DerpMap, families: Families): Set<string> {
   }
   return names
 }
+
+/** Whether a relay is on this machine. */
+export function hasLoopbackRelay(map: DerpMap): boolean {
+  return Object.values(map.Regions).some((region) =>
+    (region.Nodes ?? []).some((node) => [node.HostName, node.IPv4, node.IPv6].some((text) => text !== undefined && (text === 'localhost' || isLoopbackIp(text)))),
+  )
+}

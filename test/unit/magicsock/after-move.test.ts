@@ -1,20 +1,22 @@
 import { describe, expect, it } from 'vitest'
 import { AfterMove } from '../../../main/engine/magicsock/after-move.ts'
 import type { PeerEntry } from '../../../main/engine/magicsock/peer-table.ts'
-import { HandClock } from '../../sim/clock.ts'
+import { silentLog } from '../../../main/engine/base/log.ts'
+import { HandClock, seededRandom } from '../../sim/clock.ts'
 
 function world() {
   const clock = new HandClock()
   const state = { addrs: ['192.0.2.1:1', '10.0.0.1:1'] }
-  const peer = (region: number) => ({ config: { disco: 'd', homeDerp: region } }) as unknown as PeerEntry
+  const peer = (region: number) => ({ config: { disco: 'd', homeDerp: region }, heardRegion: 0 }) as unknown as PeerEntry
   const peers = [peer(1), peer(2), peer(0)]
   const calls: string[] = []
+  const looks: string[] = []
   const moves = new AfterMove({
-    clock,
+    env: { clock, random: seededRandom(1), log: silentLog, journal: { add: () => {} } },
     activePeers: () => peers,
     endpoints: () => state.addrs.map((addr) => ({ addr, type: 1 as const })),
-    regionOf: ({ config }) => config.homeDerp,
     call: (_entry, region, endpoints) => calls.push(`${region}: ${endpoints.map(({ addr }) => addr).join(' ')}`),
+    lookAgain: () => looks.push('look'),
   })
   return { clock, state, calls, moves }
 }

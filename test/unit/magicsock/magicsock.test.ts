@@ -203,6 +203,17 @@ describe('magicsock on a network in memory', () => {
     expect(calls()).toBe(4)
   })
 
+  it('calls peers with traffic when one of them sees it somewhere else', async () => {
+    const { net, a, b } = await pair()
+    a.sock.handlePeerActivity(b.key, 'sending')
+    await run(net, 10_000)
+    net.seenAs = { ip: '192.0.2.99', port: 555 }
+    await run(net, 5_000)
+    expect(a.journal.filter((event) => event.kind === 'seen-elsewhere')).toHaveLength(1)
+    expect(a.journal.filter((event) => event.kind === 'call-me-maybe-out' && event.why === 'our network is another').length).toBeGreaterThanOrEqual(2)
+    expect(a.paths.get(b.key)!.kind).toBe('direct')
+  })
+
   it('calls nobody after a move when there is no traffic', async () => {
     const { net, a } = await pair()
     a.sock.handleNetworkChange('the address is another', true)

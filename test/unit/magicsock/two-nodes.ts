@@ -101,6 +101,8 @@ export class MemoryNet {
   readonly deafRegions = new Set<number>()
   stunDelayMs = new Map<number, number>()
   udpBlocked = false
+  /** Where datagrams of the nodes seem to come from, in place of where they are. */
+  seenAs: AddrPort | undefined
   /** Sees every datagram between nodes; its answer replaces the bytes, undefined drops them. */
   tap: (from: MemoryNode, to: AddrPort, bytes: Uint8Array) => Uint8Array | undefined = (_from, _to, bytes) => bytes
 
@@ -116,9 +118,9 @@ export class MemoryNet {
       this.#stun(from, to, bytes)
       return
     }
-    const target = this.nodes.find((one) => one.ip === to.ip && to.port === 41641)
+    const target = this.nodes.find((one) => (one.ip === to.ip && to.port === 41641) || (one !== from && to.ip === this.seenAs?.ip))
     const passed = target && this.tap(from, to, bytes)
-    if (passed) this.clock.after(this.delayMs, () => target.sock.handleDatagram({ ip: from.ip, port: 41641 }, passed))
+    if (passed) this.clock.after(this.delayMs, () => target.sock.handleDatagram(this.seenAs ?? { ip: from.ip, port: 41641 }, passed))
   }
 
   relay(from: MemoryNode, region: number, to: NodePublicKey, bytes: Uint8Array): void {
