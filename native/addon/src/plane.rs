@@ -223,8 +223,10 @@ impl Plane {
             }
             let end = |ip: &str, port| (port != 0).then(|| parse_addr(ip, port)).transpose();
             let ends = [end(&ip_a, port_a)?, end(&ip_b, port_b)?];
-            self.thread()?
-                .cast(move |world| world.peer_relay.forwarder.set(vni, ends));
+            self.thread()?.cast(move |world| {
+                let now = world.now;
+                world.peer_relay.bind(now, vni, ends);
+            });
             Ok(())
         })
     }

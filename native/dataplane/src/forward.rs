@@ -4,10 +4,12 @@
 //!   in   Geneve, not control ──session of that number, from one of its two bound addresses──▶ out to the other
 //!        Geneve control, STUN ──within a budget──▶ up to the engine                            all else: counted, dropped
 //!
-//! One datagram in is at most one out, of the same bytes: nothing here amplifies.
+//! One datagram in is at most one out, of the same bytes: nothing here amplifies. A client sends its first ping right behind the
+//! message that binds it, which takes a turn through the engine: a few small datagrams of a session wait for that.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::classify::{Kind, classify};
 use crate::geneve;
@@ -29,6 +31,11 @@ pub struct End {
     pub bytes: u64,
 }
 
+/// Datagrams of a session that may wait until their sender is bound; beyond, the oldest goes.
+const HELD: usize = 4;
+const HELD_BYTES: usize = 256;
+const HELD_FOR: Duration = Duration::from_secs(1);
+
 const UNBOUND: End = End {
     addr: None,
     heard: None,
@@ -42,6 +49,8 @@ pub enum Verdict {
     Forward(SocketAddr),
     /// For the engine.
     Up,
+    /// Waits for its sender to be bound.
+    Held,
     Drop,
 }
 
@@ -49,12 +58,24 @@ pub enum Verdict {
 pub struct ForwardCounters {
     pub relayed_packets: u64,
     pub relayed_bytes: u64,
+    pub held: u64,
     pub refused: u64,
     pub control_flood: u64,
 }
 
+struct Held {
+    at: Instant,
+    from: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+struct Session {
+    ends: [End; 2],
+    held: VecDeque<Held>,
+}
+
 pub struct Forwarder {
-    sessions: QuickMap<u32, [End; 2]>,
+    sessions: QuickMap<u32, Session>,
     control: Bucket,
     pub counters: ForwardCounters,
 }
@@ -70,11 +91,27 @@ impl Default for Forwarder {
 }
 
 impl Forwarder {
-    /// Binds a session's ends; counts of a known one go on.
-    pub fn set(&mut self, vni: u32, addrs: [Option<SocketAddr>; 2]) {
-        let ends = self.sessions.entry(vni).or_insert([UNBOUND; 2]);
-        for (end, addr) in ends.iter_mut().zip(addrs) {
+    /// Makes a session known and binds its ends; counts of a known one go on. What waited for that goes to `send`.
+    pub fn set(
+        &mut self,
+        now: Instant,
+        vni: u32,
+        addrs: [Option<SocketAddr>; 2],
+        mut send: impl FnMut(SocketAddr, &[u8]),
+    ) {
+        let session = self.sessions.entry(vni).or_insert_with(|| Session {
+            ends: [UNBOUND; 2],
+            held: VecDeque::new(),
+        });
+        for (end, addr) in session.ends.iter_mut().zip(addrs) {
             end.addr = addr;
+        }
+        for held in std::mem::take(&mut session.held) {
+            if now.saturating_duration_since(held.at) < HELD_FOR
+                && let Verdict::Forward(to) = self.forward(now, held.from, vni, &held.bytes)
+            {
+                send(to, &held.bytes);
+            }
         }
     }
 
@@ -87,13 +124,15 @@ impl Forwarder {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (u32, &[End; 2])> {
-        self.sessions.iter().map(|(vni, ends)| (*vni, ends))
+        self.sessions
+            .iter()
+            .map(|(vni, session)| (*vni, &session.ends))
     }
 
     #[inline]
     pub fn handle(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Verdict {
         let verdict = match geneve::parse(datagram) {
-            Some(header) if !header.control => self.forward(now, from, header.vni, datagram.len()),
+            Some(header) if !header.control => self.forward(now, from, header.vni, datagram),
             Some(header) if header.disco && datagram.len() <= CONTROL_MAX => Verdict::Up,
             None if classify(datagram) == Kind::Stun && datagram.len() <= CONTROL_MAX => {
                 Verdict::Up
@@ -114,13 +153,27 @@ impl Forwarder {
     }
 
     #[inline]
-    fn forward(&mut self, now: Instant, from: SocketAddr, vni: u32, len: usize) -> Verdict {
-        let Some([a, b]) = self.sessions.get_mut(&vni) else {
+    fn forward(&mut self, now: Instant, from: SocketAddr, vni: u32, datagram: &[u8]) -> Verdict {
+        let Some(Session { ends: [a, b], held }) = self.sessions.get_mut(&vni) else {
             return Verdict::Drop;
         };
+        let len = datagram.len();
         let (end, other) = match (a.addr, b.addr) {
             (Some(one), Some(other)) if one == from => (a, other),
             (Some(other), Some(one)) if one == from => (b, other),
+            _ if len <= HELD_BYTES => {
+                if held.len() == HELD {
+                    held.pop_front();
+                }
+                let bytes = datagram.to_vec();
+                held.push_back(Held {
+                    at: now,
+                    from,
+                    bytes,
+                });
+                self.counters.held += 1;
+                return Verdict::Held;
+            }
             _ => return Verdict::Drop,
         };
         end.heard = Some(now);

@@ -29,25 +29,25 @@ fn datagrams_go_between_the_two_bound_addresses_and_nowhere_else() {
     );
     let mut forwarder = Forwarder::default();
     assert_eq!(forwarder.handle(now, a, &data(5, 40)), Verdict::Drop);
-    forwarder.set(5, [Some(a), None]);
+    forwarder.set(now, 5, [Some(a), None], |_, _| panic!("nothing waits"));
     assert_eq!(
-        forwarder.handle(now, a, &data(5, 40)),
+        forwarder.handle(now, a, &data(5, 400)),
         Verdict::Drop,
         "the other end is not bound"
     );
-    forwarder.set(5, [Some(a), Some(b)]);
+    forwarder.set(now, 5, [Some(a), Some(b)], |_, _| panic!("nothing waits"));
     assert_eq!(forwarder.handle(now, a, &data(5, 40)), Verdict::Forward(b));
     assert_eq!(
         forwarder.handle(now, b, &data(5, 1300)),
         Verdict::Forward(a)
     );
     assert_eq!(
-        forwarder.handle(now, c, &data(5, 40)),
+        forwarder.handle(now, c, &data(5, 400)),
         Verdict::Drop,
         "a stranger that guessed the number"
     );
     assert_eq!(
-        forwarder.handle(now, addr("192.0.2.1:9"), &data(5, 40)),
+        forwarder.handle(now, addr("192.0.2.1:9"), &data(5, 400)),
         Verdict::Drop
     );
     assert_eq!(forwarder.handle(now, a, &data(6, 40)), Verdict::Drop);
@@ -65,6 +65,48 @@ fn datagrams_go_between_the_two_bound_addresses_and_nowhere_else() {
     );
     forwarder.remove(5);
     assert_eq!(forwarder.handle(now, a, &data(5, 40)), Verdict::Drop);
+}
+
+#[test]
+fn a_ping_that_comes_before_its_sender_is_bound_waits_for_that() {
+    let now = Instant::now();
+    let (a, b, c) = (
+        addr("192.0.2.1:1"),
+        addr("192.0.2.2:2"),
+        addr("192.0.2.3:3"),
+    );
+    let mut forwarder = Forwarder::default();
+    assert_eq!(
+        forwarder.handle(now, a, &data(5, 120)),
+        Verdict::Drop,
+        "no such session"
+    );
+    let mut sent = Vec::new();
+    forwarder.set(now, 5, [None, None], |_, _| panic!("nothing waits"));
+    for from in [a, b, c] {
+        assert_eq!(forwarder.handle(now, from, &data(5, 120)), Verdict::Held);
+    }
+    forwarder.set(now, 5, [Some(a), None], |_, _| {
+        panic!("the other end is not bound")
+    });
+    forwarder.set(now, 5, [Some(a), Some(b)], |to, bytes| {
+        sent.push((to, bytes.to_vec()))
+    });
+    assert_eq!(sent, [(b, data(5, 120)), (a, data(5, 120))]);
+    // Few wait, and not for long.
+    forwarder.set(now, 6, [None, None], |_, _| {});
+    for n in 0..100 {
+        forwarder.handle(now, a, &data(6, n));
+    }
+    sent.clear();
+    forwarder.set(now, 6, [Some(a), Some(b)], |to, bytes| {
+        sent.push((to, bytes.to_vec()))
+    });
+    assert_eq!(sent.len(), 4);
+    forwarder.set(now, 7, [None, None], |_, _| {});
+    forwarder.handle(now, a, &data(7, 120));
+    let late = now + Duration::from_secs(1);
+    forwarder.set(late, 7, [Some(a), Some(b)], |_, _| panic!("too late"));
 }
 
 #[test]
@@ -96,7 +138,7 @@ fn rubbish_of_every_kind_moves_nothing() {
     let now = Instant::now();
     let (a, b) = (addr("192.0.2.1:1"), addr("192.0.2.2:2"));
     let mut forwarder = Forwarder::default();
-    forwarder.set(5, [Some(a), Some(b)]);
+    forwarder.set(now, 5, [Some(a), Some(b)], |_, _| panic!("nothing waits"));
     let mut rng = Rng(3);
     for _ in 0..50_000 {
         let len = rng.below(80) as usize;

@@ -51,6 +51,14 @@ impl PeerRelay {
         self.udp.is_some() && (self.readable[0] || self.readable[1])
     }
 
+    /// Binds the ends of a session, and forwards what waited for that.
+    pub fn bind(&mut self, now: Instant, vni: u32, ends: [Option<SocketAddr>; 2]) {
+        if let Some(udp) = &mut self.udp {
+            self.forwarder
+                .set(now, vni, ends, |to, datagram| udp.push(to, datagram));
+        }
+    }
+
     pub fn send(&mut self, to: SocketAddr, datagram: &[u8]) {
         if let Some(udp) = &mut self.udp {
             udp.push(to, datagram);
@@ -75,7 +83,7 @@ impl PeerRelay {
                             ring.count_drop();
                         }
                     }
-                    Verdict::Drop => {}
+                    Verdict::Held | Verdict::Drop => {}
                 }
             });
         }

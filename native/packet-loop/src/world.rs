@@ -398,6 +398,7 @@ impl World {
             ("relay_dropped", self.relay.dropped),
             ("peer_relay_forwarded_packets", forwarded.relayed_packets),
             ("peer_relay_forwarded_bytes", forwarded.relayed_bytes),
+            ("peer_relay_held", forwarded.held),
             ("peer_relay_refused", forwarded.refused),
             ("peer_relay_control_flood", forwarded.control_flood),
             ("events_dropped", self.ring.dropped()),

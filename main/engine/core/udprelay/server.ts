@@ -53,7 +53,7 @@ export interface RelaySession {
 export type RelayServerOutput =
   /** To a client, in the session, from the relay's socket. */
   | { readonly kind: 'control'; readonly to: AddrPort; readonly client: DiscoPublicKey; readonly message: DiscoRelayBind }
-  /** The packet thread forwards between these from here on. */
+  /** The packet thread knows the session, and forwards between these once there are both. */
   | { readonly kind: 'bind'; readonly vni: number; readonly ends: readonly [AddrPort | undefined, AddrPort | undefined] }
   | { readonly kind: 'forget'; readonly vni: number }
 
@@ -179,6 +179,7 @@ export class RelayServerSessions {
     this.#byVni.set(session.vni, session)
     this.#byPair.set(pairText(clients), session)
     for (const disco of clients) this.#ofOne.set(disco, (this.#ofOne.get(disco) ?? 0) + 1)
+    this.#output.push({ kind: 'bind', vni: session.vni, ends: [undefined, undefined] })
     this.#events.push({ kind: 'session-made', vni: session.vni, sessions: this.#byVni.size, why: 'a node that may use this relay asked for it' })
     return session
   }
