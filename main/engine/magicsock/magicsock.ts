@@ -447,14 +447,15 @@ export class Magicsock {
     if (sharing.length === 0 || this.#disco.isRepeated(sharing[0]!, ping)) return
     const named = ping.nodeKey && nodeKey(ping.nodeKey)
     const entry = named === undefined ? (sharing.length === 1 ? sharing[0] : undefined) : sharing.find((one) => one.config.key === named)
-    if (entry?.machine?.answersPing(from, ping.paddingBytes >= SIZED_PADDING_BYTES) === false) {
+    const isSized = ping.paddingBytes >= SIZED_PADDING_BYTES
+    if (entry?.machine?.answersPing(from, isSized) === false) {
       this.#disco.counters.discoPongWithheld++
       return
     }
     const pong = this.#disco.seal(sender, { kind: 'pong', txId: ping.txId, src: from })
     if (pong) this.#sendUdp(from, pong)
     if (entry && from.vni !== undefined) this.relaying.client.handlePing(entry, from)
-    else if (entry) this.#driver.drive(entry, (machine, nowMs) => machine.handlePing(nowMs, from))
+    else if (entry) this.#driver.drive(entry, (machine, nowMs) => machine.handlePing(nowMs, from, isSized))
   }
 
   #handlePong(sender: DiscoPublicKey, pong: DiscoPong, cameBy: PingAnswer['via']['kind']): void {

@@ -139,7 +139,11 @@ describe('a path that loses large packets and says nothing', () => {
     await world.run(600_000)
     expect(one.changes.length).toBe(changes)
     world.network.largestBytes = Number.POSITIVE_INFINITY
-    expect(await world.runUntil(() => isDirect(one, other), 120_000)).toBeLessThan(90_000)
+    expect(await world.runUntil(() => isDirect(one, other), 120_000)).toBeLessThan(62_000)
+    const whole = one.changes.length
+    await world.run(120_000)
+    expect(one.changes.length - whole).toBeLessThanOrEqual(2)
+    expect(isDirect(one, other)).toBe(true)
   })
 
   it('is used all the same where there is no relay', async () => {

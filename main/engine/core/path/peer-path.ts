@@ -191,13 +191,15 @@ export class PeerPath {
     this.handleTimeout(nowMs)
   }
 
-  /** An authentic ping came over UDP; the pong is the caller's. */
-  handlePing(nowMs: number, from: AddrPort): void {
+  /** An authentic ping came over UDP, `isSized` = as large as full packets; the pong is the caller's. */
+  handlePing(nowMs: number, from: AddrPort, isSized = false): void {
     if (this.#facts.noDirect !== undefined || this.#usable([from]).length === 0) return
     const noted = this.#candidates.notePing(nowMs, from)
     if (!noted) return
     if (noted.isNew) this.#note('ping', [from], 'it pinged us from there')
-    if (this.#wantsDirect(nowMs) && this.#isWorthPingBack(nowMs, noted.candidate) && this.#pingBacks.take(nowMs) && this.#searches.take(nowMs)) this.#ping(nowMs, noted.candidate)
+    // What is large gets in again, so perhaps out too: until we know, its small pings get no answer.
+    const isWorthIt = isSized && this.#isUseless(noted.candidate) ? mayPing(noted.candidate) : this.#isWorthPingBack(nowMs, noted.candidate)
+    if (isWorthIt && this.#wantsDirect(nowMs) && this.#pingBacks.take(nowMs) && this.#searches.take(nowMs)) this.#ping(nowMs, noted.candidate, isSized && this.#isUseless(noted.candidate))
     this.handleTimeout(nowMs)
   }
 
