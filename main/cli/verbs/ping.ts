@@ -20,6 +20,8 @@ const PING_TYPE = { tsmp: 'TSMP', icmp: 'ICMP', peerapi: 'peerapi' } as const
 const MAX_BYTES = 65_467
 
 const PAUSE_MS = 1_000
+/** The engine answers in any case after 10 s. */
+const NO_LIMIT_MS = 30_000
 
 export const ping: Verb = {
   name: 'ping',
@@ -40,7 +42,7 @@ export const ping: Verb = {
   ],
   flags: {
     c: { kind: 'number', help: 'how many pings; 0 = until stopped', initial: '10', value: 'N' },
-    timeout: { kind: 'duration', help: 'how long to wait for each answer', initial: '5s' },
+    timeout: { kind: 'duration', help: 'how long to wait for each answer; 0 = as long as the engine does', initial: '5s' },
     'until-direct': { kind: 'bool', help: 'stop at the first direct answer, and fail without one' },
     tsmp: { kind: 'bool', help: 'ask the other engine through the tunnel' },
     icmp: { kind: 'bool', help: 'ask the other network stack through the tunnel' },
@@ -60,6 +62,7 @@ export const ping: Verb = {
     if (args.has('size') && args.number('size') > MAX_BYTES) throw usageError(`--size: a ping has ${MAX_BYTES} bytes at most.`)
     if (args.bool('until-direct') && kind !== undefined) throw usageError(`--until-direct is for the ordinary ping only: --${kind} does not say which way packets go.`)
     const current = await api.call('status')
+    if (current.BackendState === 'NeedsLogin') throw new CliError(EXIT.signIn, 'signed-out', 'This device is signed out. Sign in with: bowline up')
     if (current.BackendState !== 'Running') throw new CliError(EXIT.notConnected, 'not-connected', 'This device is not connected. Connect with: bowline up')
     const device = findDevice(current, name)
     const ip = canonicalIp(name) ?? device?.TailscaleIPs?.[0]
@@ -118,7 +121,7 @@ async function allLayers(context: Context, ip: string): Promise<ExitCode> {
 async function once({ api, args, terminal }: Context, ip: string, type: PingType): Promise<PingResult | undefined> {
   const query = { ip, type, ...(args.has('size') ? { size: args.number('size') } : {}) }
   try {
-    return await api.call('ping', { query, timeoutMs: Math.max(args.durationMs('timeout'), 1), signal: terminal.interrupted })
+    return await api.call('ping', { query, timeoutMs: args.durationMs('timeout') || NO_LIMIT_MS, signal: terminal.interrupted })
   } catch (error) {
     if (!(error instanceof CliError) || (error.code !== 'timeout' && error.code !== 'interrupted')) throw error
     if (error.code === 'interrupted') return undefined

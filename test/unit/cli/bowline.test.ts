@@ -247,6 +247,10 @@ describe('the other verbs', () => {
     expect(await run('ping', ...words)).toMatchObject({ code: 2, err: expect.stringContaining(text) })
   })
 
+  test('ping while signed out says to sign in', async () => {
+    expect(await run('ping', 'n2')).toEqual({ code: 7, out: '', err: expect.stringContaining('signed out. Sign in with: bowline up') })
+  })
+
   test('a ping that cannot succeed is asked once', async () => {
     api.join()
     const { code, out } = await run('ping', '100.99.99.99')
