@@ -11,7 +11,7 @@
  * Source for the end rules: tailscale net/netcheck/netcheck.go (GetReport, probeWouldHelp) @ de9ec7e, read 2026-08.
  */
 import type { AddrPort } from '../../base/ip.ts'
-import { formatAddrPort } from '../../base/ip.ts'
+import { formatAddrPort, isIp4, isLinkLocalIp, isLoopbackIp, isMulticastIp, isTailscaleIp, isUnspecifiedIp } from '../../base/ip.ts'
 import type { PlannedProbe } from './plan.ts'
 import type { NetcheckReport, PortMapFacts } from './report.ts'
 
@@ -117,10 +117,10 @@ export class NetcheckRun {
     return this.#answers
   }
 
-  /** An answer to a request; false when nobody waits for it. */
+  /** An answer to a request; false when nobody waits for it, or when it names an address that cannot be ours outside. */
   handleReply(nowMs: number, probeId: number, mapped: AddrPort): boolean {
     const sent = this.#sent.get(probeId)
-    if (!sent || this.#done) return false
+    if (!sent || this.#done || !isPlausible(mapped, sent.probe)) return false
     this.#sent.delete(probeId)
     this.#answers++
     const { region, family, to } = sent.probe
@@ -314,6 +314,13 @@ export class NetcheckRun {
     if (nowMs < this.#endsAtMs()) return undefined
     return this.#enoughUntilMs !== undefined ? 'enough regions have answered' : 'the others did not answer in time'
   }
+}
+
+/** A server may say anything: peers would be told to knock there. Only a server on loopback sees us on loopback. */
+function isPlausible({ ip, port }: AddrPort, { family, to }: PlannedProbe): boolean {
+  if (port === 0 || isIp4(ip) !== (family === 4)) return false
+  if (isMulticastIp(ip) || isUnspecifiedIp(ip) || isTailscaleIp(ip) || isLinkLocalIp(ip)) return false
+  return !isLoopbackIp(ip) || isLoopbackIp(to.ip)
 }
 
 function keepLeast(latencies: Map<number, number>, region: number, ms: number): void {

@@ -122,6 +122,12 @@ describe('a netcheck run', () => {
     })
   })
 
+  it.each(['0.0.0.0', '127.0.0.1', '224.0.0.1', '169.254.1.1', '100.64.0.1', '2001:db8::1', '198.51.100.1 port 0'])('believes no server that sees us at %s', (text) => {
+    const [ip, port] = text.split(' port ')
+    const { run } = play([target(1)], { answers: latencies([1, 5]), mapped: () => ({ ip: ip!, port: Number(port ?? 4242) }) })
+    expect(run.report(0, FACTS)).toMatchObject({ udp: false, globalV4: undefined, globalV4Counters: new Map() })
+  })
+
   it('waits for nobody to whom nothing can be sent', () => {
     const run = new NetcheckRun(0, planOf([target(1), target(1, 6)]), { isFull: true, can: [] })
     const outputs = run.takeOutput()
