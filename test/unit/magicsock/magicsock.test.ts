@@ -337,6 +337,18 @@ describe('magicsock and bytes from strangers', () => {
     expect(a.sock.counters()['discoUnexpectedPong']).toBeGreaterThan(0)
   })
 
+  it('takes a relay\'s word that a peer is gone for a hint: direct paths stay, and the relay is used as before', async () => {
+    const { net, a, b } = await pair()
+    for (let i = 0; i < 20; i++) a.sock.handlePeerGone(2, b.key)
+    expect(a.paths.get(b.key)).toEqual({ kind: 'relay', region: 2 })
+    a.sock.handlePeerActivity(b.key, 'sending')
+    await run(net, 300)
+    expect(a.paths.get(b.key)!.kind).toBe('direct')
+    for (let i = 0; i < 20; i++) a.sock.handlePeerGone(2, b.key)
+    await run(net, 5000)
+    expect(a.paths.get(b.key)!.kind).toBe('direct')
+  })
+
   it('ignores STUN answers that nobody asked for', async () => {
     const { a } = await pair()
     const before = a.endpoints.length
