@@ -91,6 +91,11 @@ export interface NativeBinding {
    * Absent where the system has no such events.
    */
   readonly watchLinks: ((tell: (event: 'change' | 'wake') => void) => () => void) | undefined
+  /**
+   * Round trips of ICMP echoes over IPv4 in ms, in the order of the addresses; undefined: no answer in time. Rejects with
+   * 'access-denied' or 'not-supported' where this user may not ask.
+   */
+  readonly askEcho: (echoes: readonly { readonly ip: string; readonly payload: Uint8Array }[], timeoutMs: number) => Promise<(number | undefined)[]>
   /** Addresses, and the way to the world for each family. Absent where the system is not asked for it. */
   readonly networkState: (() => NativeNetworkState) | undefined
 }
@@ -103,6 +108,7 @@ interface RawAddon {
   networkState(): NativeNetworkState
   peerCredentials(fd: number): Credentials | null
   giveBackMemory(): number
+  askEcho(ips: readonly string[], payloads: readonly Buffer[], timeoutMs: number): Promise<number[]>
 }
 
 const FILE = `bowline.${process.platform}-${process.arch}.node`
@@ -145,6 +151,13 @@ export function loadNative(): NativeBinding {
           return () => monitor.stop()
         }
       : undefined,
+    askEcho: async (echoes, timeoutMs) => {
+      const asked = attempt(() => raw.askEcho(echoes.map((one) => one.ip), echoes.map((one) => buffer(one.payload)), timeoutMs))
+      const found = await asked.catch((error: unknown) => attempt(() => {
+        throw error
+      }))
+      return found.map((ms) => (ms < 0 ? undefined : ms))
+    },
     networkState: raw.networkStateSupported() ? () => attempt(() => raw.networkState()) : undefined,
   }
 }

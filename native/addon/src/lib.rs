@@ -6,6 +6,7 @@
 // A test build has no module registration, which alone uses the entries.
 #![cfg_attr(test, allow(dead_code))]
 
+mod echo;
 mod guard;
 mod links;
 mod memory;

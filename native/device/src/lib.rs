@@ -1,6 +1,7 @@
-//! What touches the system: UDP sockets with segmentation offload, peer credentials of a local socket, link events, networks, memory.
+//! What touches the system: UDP sockets with segmentation offload, peer credentials of a local socket, link events, networks, echoes, memory.
 
 pub mod batch;
+pub mod echo;
 pub mod links;
 pub mod memory;
 pub mod network;

@@ -81,3 +81,16 @@ describe('bad arguments', () => {
     expect(call).toThrow(expect.objectContaining({ name: 'EngineError', code: 'bad-argument' }))
   })
 })
+
+describe('ICMP echoes', () => {
+  test('are answered on loopback where this user may ask, and refused with a code where not', async () => {
+    const payload = new TextEncoder().encode('relay')
+    const outcome = await native.askEcho([{ ip: '127.0.0.1', payload }, { ip: '127.0.0.2', payload }], 30_000).catch((error: unknown) => error)
+    if (Array.isArray(outcome)) expect(outcome.every((ms) => typeof ms === 'number' && ms >= 0)).toBe(true)
+    else expect(['access-denied', 'not-supported']).toContain((outcome as { code: string }).code)
+  })
+
+  test.each<[string, string, Uint8Array]>([['IPv6', '::1', new Uint8Array(1)], ['no address', 'relay.example', new Uint8Array(1)], ['a long payload', '127.0.0.1', new Uint8Array(65)]])('are not sent to %s', async (_name, ip, payload) => {
+    await expect(native.askEcho([{ ip, payload }], 1000)).rejects.toMatchObject({ code: 'bad-argument' })
+  })
+})
