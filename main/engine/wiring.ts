@@ -129,7 +129,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   }
   const magicsock = new Magicsock({
     env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: outside.resolve, portMapping: portmap, relaySockets: dataplane,
-    netcheck: { portal: findPortal, httpsLatency: (region, timeoutMs) => derp.latencyOf(region, timeoutMs), osHasIpv6: systemHasIpv6 },
+    netcheck: { portal: findPortal, httpsLatency: (region, timeoutMs) => derp.latencyOf(region, timeoutMs), icmpLatencies: native.askEcho, osHasIpv6: systemHasIpv6 },
   })
   const captiveWatch = new CaptiveWatch({ env, warnings: health, look: () => magicsock.findPortal(), onThrough: (why) => backend.networkIsBack(why) })
   stops.push(() => captiveWatch.stop())

@@ -87,8 +87,8 @@ export interface NetcheckPorts {
   readonly portal?: (map: DerpMap, home: number) => Promise<boolean | undefined>
   /** Round trip of an HTTPS exchange with the first relay of the region that can be reached, after TLS. Rejects. */
   readonly httpsLatency?: (region: DerpRegion, timeoutMs: number) => Promise<{ readonly ms: number; readonly family: 4 | 6 }>
-  /** Round trip of an ICMP echo; undefined: no answer. Rejects with 'not-supported' where the system lets nobody ask. */
-  readonly icmpLatency?: (ip: string, payload: Uint8Array, timeoutMs: number) => Promise<number | undefined>
+  /** Round trips of ICMP echoes over IPv4, in order; undefined: no answer in time. Rejects where the system lets nobody ask. */
+  readonly icmpLatencies?: (echoes: readonly { readonly ip: string; readonly payload: Uint8Array }[], timeoutMs: number) => Promise<readonly (number | undefined)[]>
   /** Whether this system can open IPv6 sockets at all; absent: whether an interface has an address. */
   readonly osHasIpv6?: () => Promise<boolean>
 }

@@ -169,9 +169,9 @@ describe('a network without UDP', () => {
     const asked: string[] = []
     const ports: NetcheckPorts = {
       httpsLatency: async () => ({ ms: 50, family: 4 }),
-      icmpLatency: async (ip, payload) => {
-        asked.push(`${ip} ${Buffer.from(payload).toString()}`)
-        return ip.endsWith('.2') ? 9 : undefined
+      icmpLatencies: async (echoes) => {
+        asked.push(...echoes.map(({ ip, payload }) => `${ip} ${Buffer.from(payload).toString()}`))
+        return echoes.map(({ ip }) => (ip.endsWith('.2') ? 9 : undefined))
       },
     }
     const { net, a } = await joined([2, 3], blocked, ports)
@@ -179,6 +179,13 @@ describe('a network without UDP', () => {
     expect(asked).toEqual(['203.0.113.2 2a', '203.0.113.3 3a'])
     expect(a.sock.lastReport()).toMatchObject({ icmpV4: true, regionLatencyMs: new Map([[2, 9], [3, 50]]) })
     expect(a.netInfos.at(-1)).toMatchObject({ WorkingICMPv4: true })
+  })
+
+  it('says nothing of ICMP where the system lets nobody ask', async () => {
+    const ports: NetcheckPorts = { httpsLatency: async () => ({ ms: 50, family: 4 }), icmpLatencies: () => Promise.reject(new EngineError('access-denied', 'no ping socket')) }
+    const { net, a } = await joined([2], blocked, ports)
+    await net.clock.run(4000)
+    expect(a.sock.lastReport()).toMatchObject({ icmpV4: undefined, regionLatencyMs: new Map([[2, 50]]) })
   })
 
   it('tells of a portal, and looks at everything again as long as there is one', async () => {
