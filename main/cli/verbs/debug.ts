@@ -129,7 +129,7 @@ const paths: Verb = {
   summary: 'which way packets go to each device, and why',
   usage: '',
   help: '',
-  json: '{"paths": [{"peer", "name", "ip", "kind", "addr", "region", "regionCode", "latencyMs", "since", "why"}]}',
+  json: '{"paths": [{"peer", "name", "ip", "kind", "addr", "region", "regionCode", "via", "latencyMs", "since", "active", "why"}]}',
   flags: {},
   async run({ api, args, json, terminal }: Context): Promise<ExitCode> {
     noWords('debug paths', args)

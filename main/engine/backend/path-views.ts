@@ -92,12 +92,13 @@ export class PathViews {
     const { report, interfaces } = magicsock.network()
     const networks = interfaces.flatMap(({ ip, prefix }) => networkOf(ip, prefix))
     const stats = dataplane.stats()
-    const { active } = this.#model
+    const { active, plan } = this.#model
+    const granted = plan.magicsock.peerRelays?.relays ?? []
     const suffix = magicDnsSuffix(netMap.self)
     return { row: (node, view) => {
       const { path } = view
       const region = path.kind === 'relay' || path.kind === 'both' ? path.region : undefined
-      const via = relayDevice(netMap, path)
+      const via = relayDevice(netMap, path, granted)
       const own: OwnSide = { report, networks, relay: region === undefined ? undefined : { isInMap: netMap.derpMap.Regions[String(region)] !== undefined, isConnected: derp.isConnected(region) } }
       const reason = explainPath({ machine: view.evidence, peer: peerSide(node, stats.get(node.Key as NodePublicKey)?.lastHandshakeMs, via), own } satisfies PathEvidence)
       return { reason, row: {
@@ -132,13 +133,15 @@ function peerSide(node: Node, lastHandshakeMs: number | undefined, relayDeviceNa
   }
 }
 
-/** The device at whose address a peer relay is: one that offers to relay goes before one that only has the address. */
-function relayDevice(netMap: NetMap, path: Path): string | undefined {
+/**
+ * The device at whose address a peer relay is. Several may share a public address: one that the server lets relay for us goes
+ * before one that offers to, and that one before the others; where two are alike, none is named.
+ */
+function relayDevice(netMap: NetMap, path: Path, granted: readonly string[]): string | undefined {
   if (path.kind !== 'peer-relay' && !(path.kind === 'both' && path.vni !== undefined)) return undefined
   const there = [...netMap.peers.values()].filter((node) => node.Endpoints?.some((text) => parseAddrPort(text)?.ip === path.addr.ip) === true)
-  const offering = there.filter((node) => node.Hostinfo?.PeerRelay === true)
-  const found = offering.length > 0 ? offering : there
-  return found.length === 1 ? shortName(found[0]!, magicDnsSuffix(netMap.self)) : undefined
+  const likely = [there.filter((node) => granted.includes(node.Key)), there.filter((node) => node.Hostinfo?.PeerRelay === true), there].find((nodes) => nodes.length > 0)
+  return likely?.length === 1 ? shortName(likely[0]!, magicDnsSuffix(netMap.self)) : undefined
 }
 
 /** The network that an interface is in; none for this machine alone. */
