@@ -208,6 +208,8 @@ describe('every verb', () => {
         [['debug', 'derp-map'], 0, { Regions: { 900: { RegionCode: 'r900' } } }],
         [['debug', 'journal', '--n=5'], 0, { events: expect.any(Array) }],
         [['debug', 'paths'], 0, { paths: expect.any(Array) }],
+        [['debug', 'path', 'real'], 0, { name: 'real', why: expect.any(String), reason: { rule: expect.any(String) }, candidates: expect.any(Array) }],
+        [['debug', 'path', 'nobody'], 1, { error: { code: 'no-such-device' } }],
         [['debug', 'rebind'], 0, { done: 'rebind' }],
         [['debug', 'restun'], 0, { done: 'restun' }],
         [['debug', 'watch-ipn', '--count=1', '--initial-status'], 0, { State: 6, InitialStatus: { BackendState: 'Running' } }],

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { main } from '../../../main/cli/bowline.ts'
 import type { PrivateKey } from '../../../main/engine/base/keys.ts'
 import { recorded } from '../backend/rig.ts'
+import { waitFor } from '../../support/wait.ts'
 import { serve } from '../server/rig.ts'
 import type { ServerRig } from '../server/rig.ts'
 
@@ -134,6 +135,32 @@ describe('the other verbs', () => {
     expect(await run('debug', 'path', 'nobody')).toMatchObject({ code: 1, err: expect.stringContaining('No device is called "nobody"') })
     expect((await run('debug', 'path', 'n1')).err).toContain('That is this device')
     expect((await run('debug', 'path')).code).toBe(2)
+  })
+
+  test('debug path --watch shows the path again when there is news of it, and ends with Ctrl-C', async () => {
+    api.join()
+    const peer = api.rig.magicsock.config!.peers[0]!.key
+    const look = (isActive: boolean): void => {
+      const evidence = { path: { kind: 'relay', region: 999 } as const, noDirect: undefined, latencyMs: undefined, candidates: [], answered: 0, misses: 0, isActive, lostWhy: undefined, isGone: false }
+      api.rig.magicsock.pathViews.set(peer as never, { peer, path: evidence.path, latencyMs: undefined, sinceMs: 0, evidence })
+    }
+    look(false)
+    const shown: string[] = []
+    const stop = new AbortController()
+    const code = main(['--socket', api.socketPath, 'debug', 'path', '--watch', 'n2'], {
+      out: (text) => void shown.push(text.split('\n')[0]!), err: () => {}, interrupted: stop.signal,
+      system: { platform: 'linux', uid: 1000, home: '/home/x', user: 'x', env: {} },
+    })
+    await waitFor('the first look', () => shown.length === 1, { withinMs: 30_000 })
+    look(true)
+    await waitFor('the second', () => {
+      api.journal.add({ part: 'path', kind: 'probe-round', peer })
+      api.rig.clock.advance(250)
+      return shown.length > 1
+    }, { withinMs: 30_000 })
+    stop.abort()
+    expect(await code).toBe(0)
+    expect(shown.slice(0, 2)).toEqual(['not tried: no traffic yet, so no direct path was looked for', expect.stringMatching(/^relayed: nothing can be sent to any of the 2 addresses/)])
   })
 
   test('a name that would steer the terminal is shown harmless', async () => {

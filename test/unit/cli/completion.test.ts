@@ -22,6 +22,7 @@ describe('what fits', () => {
     expect(values('debug', '--socket', 'status', 'j')).toEqual(['journal'])
     expect(values('--json', 'switch', '')).toEqual(['list', 'remove'])
     expect(values('debug', 'journal', '')).toEqual(expect.arrayContaining(['--n']))
+    expect(candidates(VERBS, ['debug', 'path', '']).also).toBe('device')
   })
 
   test('flags of the verb, those for all, none twice, none that is hidden', () => {
