@@ -131,7 +131,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: outside.resolve, portMapping: portmap, relaySockets: dataplane,
     netcheck: { portal: findPortal, httpsLatency: (region, timeoutMs) => derp.latencyOf(region, timeoutMs), icmpLatencies: native.askEcho, osHasIpv6: systemHasIpv6 },
   })
-  const captiveWatch = new CaptiveWatch({ env, warnings: health, look: () => magicsock.findPortal(), onThrough: (why) => backend.networkIsBack(why) })
+  const captiveWatch = new CaptiveWatch({ env, warnings: health, look: () => magicsock.netchecker.findPortal(), onThrough: (why) => backend.networkIsBack(why) })
   stops.push(() => captiveWatch.stop())
   const udpPort = udpPortOf(options, env, store, dataplane, magicsock)
   const control = new Control({
@@ -212,11 +212,11 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     control.reconnect('the certificates to trust were changed', true)
     derp.handleNetworkChange('the certificates to trust were changed')
   })
-  magicsock.setServerReachable(false)
+  magicsock.netchecker.setServerReachable(false)
   control.start({
     ...up.control,
     onState: (state) => {
-      magicsock.setServerReachable(state.kind === 'running')
+      magicsock.netchecker.setServerReachable(state.kind === 'running')
       up.control.onState(state)
     },
   })

@@ -84,10 +84,12 @@ export interface DiscoPong {
 export interface NetworkPort {
   /** A look that starts now; `full`: at every region. */
   netcheck(full: boolean): Promise<NetcheckReport>
-  /** Prefers a region as home relay while it answers; 0 = no more. */
-  forceHome(region: number): void
-  /** Another home relay until the next look; false when there is none. */
-  pickNewHome(): boolean
+  readonly netchecker: {
+    /** Prefers a region as home relay while it answers; 0 = no more. */
+    forceHome(region: number): void
+    /** Another home relay until the next look; false when there is none. */
+    pickNewHome(): boolean
+  }
 }
 
 export interface MagicsockPort extends NetworkPort {

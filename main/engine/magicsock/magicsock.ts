@@ -354,19 +354,9 @@ export class Magicsock {
     this.#netchecker.handleRelayState(region, state)
   }
 
-  /** While the server cannot tell peers of another home relay, it stays. */
-  setServerReachable(isReachable: boolean): void {
-    this.#netchecker.setServerReachable(isReachable)
-  }
-
-  /** Prefers a region as home while it answers; 0 = no more. */
-  forceHome(region: number): void {
-    this.#netchecker.forceHome(region)
-  }
-
-  /** Another home relay until the next look at the network; false when there is none. */
-  pickNewHome(): boolean {
-    return this.#netchecker.pickNewHome()
+  /** Looks at the network and keeps the home relay. */
+  get netchecker(): Netchecker {
+    return this.#netchecker
   }
 
   /**
@@ -399,11 +389,6 @@ export class Magicsock {
     const [report, found] = await Promise.all([this.#netchecker.report(full), this.#deps.portMapping?.probe('a report was asked for')])
     const why = this.#deps.portMapping?.why
     return { ...report, ...found, ...(why === undefined ? {} : { portMapping: { external: this.#own.portMapped, why } }) }
-  }
-
-  /** Whether a portal answers in place of the relays; undefined: nobody could be asked. */
-  findPortal(): Promise<boolean | undefined> {
-    return this.#netchecker.findPortal()
   }
 
   lastReport(): NetcheckReport | undefined {

@@ -21,10 +21,10 @@ export function debug({ backend, query, request, body }: Call): Reply {
       backend.reconnectControl(`asked by a person: ${action}`)
       return done()
     case 'pick-new-derp':
-      return backend.network.pickNewHome() ? done() : text(400, 'too few regions')
+      return backend.network.netchecker.pickNewHome() ? done() : text(400, 'too few regions')
     case 'force-prefer-derp':
       if (typeof body !== 'number' || !Number.isSafeInteger(body) || body < 0) throw new EngineError('bad-argument', 'force-prefer-derp wants the number of a region')
-      backend.network.forceHome(body)
+      backend.network.netchecker.forceHome(body)
       return done()
     case 'notify':
       if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new EngineError('bad-argument', 'a notify is a JSON object')

@@ -90,11 +90,11 @@ describe('the home relay over time', () => {
 
   it('does not move while the server is out of reach, and moves once peers can be told', async () => {
     const { net, a } = await joined([2, 3])
-    a.sock.setServerReachable(false)
+    a.sock.netchecker.setServerReachable(false)
     net.deafRegions.add(2)
     await look(net, a)
     expect(a.homes).toEqual([2])
-    a.sock.setServerReachable(true)
+    a.sock.netchecker.setServerReachable(true)
     await net.clock.run(4000)
     expect(a.homes).toEqual([2, 3])
   })
@@ -102,8 +102,8 @@ describe('the home relay over time', () => {
   it('looks at nothing when the server is back and no move was waiting', async () => {
     const { net, a } = await joined([2, 3])
     const before = runs(a).length
-    a.sock.setServerReachable(false)
-    a.sock.setServerReachable(true)
+    a.sock.netchecker.setServerReachable(false)
+    a.sock.netchecker.setServerReachable(true)
     await net.clock.run(4000)
     expect(runs(a)).toHaveLength(before)
   })
@@ -111,19 +111,19 @@ describe('the home relay over time', () => {
   it('is the one that a person forces, and the nearest again when that is over', async () => {
     const { net, a } = await joined([2, 3], (made) => made.stunDelayMs.set(3, 90))
     expect(a.homes).toEqual([2])
-    a.sock.forceHome(3)
+    a.sock.netchecker.forceHome(3)
     await net.clock.run(4000)
-    a.sock.forceHome(0)
+    a.sock.netchecker.forceHome(0)
     await net.clock.run(4000)
     expect(a.homes).toEqual([2, 3, 2])
   })
 
   it('is another at a person\'s wish until the next look, and control is told', async () => {
     const { a } = await joined([2, 3], (made) => made.stunDelayMs.set(3, 90))
-    expect(a.sock.pickNewHome()).toBe(true)
+    expect(a.sock.netchecker.pickNewHome()).toBe(true)
     expect(a.homes).toEqual([2, 3])
     expect(a.netInfos.at(-1)).toMatchObject({ PreferredDERP: 3 })
-    expect((await joined([2])).a.sock.pickNewHome()).toBe(false)
+    expect((await joined([2])).a.sock.netchecker.pickNewHome()).toBe(false)
   })
 
   it('flaps not at all while two regions are about as far, for a day', async () => {
