@@ -23,6 +23,7 @@ export function findDevice(current: Status, text: string): PeerStatus | undefine
     if (found.length === 1) return found[0]
     if (found.length > 1) throw new CliError(EXIT.failed, 'ambiguous', `Several devices are called ${JSON.stringify(text)}: ${found.map((peer) => `${printable(nameOf(peer, current))} ${peer.TailscaleIPs?.[0] ?? ''}`).join(', ')}. Use the full name or an address.`)
   }
+  if (current.BackendState === 'NeedsLogin' && all.length === 1) throw new CliError(EXIT.signIn, 'signed-out', 'This device is signed out, so it knows no others. Sign in with: bowline up')
   const near = nearest(wanted, all.map((peer) => nameOf(peer, current).toLowerCase()))
   throw new CliError(EXIT.failed, 'no-such-device', `No device is called ${JSON.stringify(text)}.${near === undefined ? '' : ` Did you mean ${printable(near)}?`} See: bowline status`)
 }

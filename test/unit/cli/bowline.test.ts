@@ -274,6 +274,10 @@ describe('the other verbs', () => {
     expect(await run('ping', ...words)).toMatchObject({ code: 2, err: expect.stringContaining(text) })
   })
 
+  test('a device looked for while signed out is not called unknown', async () => {
+    for (const words of [['debug', 'path', 'n2'], ['ip', 'n2']]) expect(await run(...words)).toEqual({ code: 7, out: '', err: expect.stringContaining('signed out, so it knows no others') })
+  })
+
   test('ping while signed out says to sign in', async () => {
     expect(await run('ping', 'n2')).toEqual({ code: 7, out: '', err: expect.stringContaining('signed out. Sign in with: bowline up') })
   })
