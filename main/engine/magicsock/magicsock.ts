@@ -391,13 +391,9 @@ export class Magicsock {
     return { ...report, ...found, ...(why === undefined ? {} : { portMapping: { external: this.#own.portMapped, why } }) }
   }
 
-  lastReport(): NetcheckReport | undefined {
-    return this.#netchecker.lastReport
-  }
-
   /** This machine's own network, as far as it was looked at. */
   network(): { readonly report: NetcheckReport | undefined; readonly interfaces: readonly LocalInterface[] } {
-    return { report: this.lastReport(), interfaces: this.#deps.interfaces() }
+    return { report: this.#netchecker.lastReport, interfaces: this.#deps.interfaces() }
   }
 
   counters(): Record<string, number> {

@@ -147,7 +147,7 @@ describe('a network without UDP', () => {
     } })
     expect(a.homes).toEqual([3])
     await net.clock.run(4000)
-    expect(a.sock.lastReport()).toMatchObject({ udp: false, ipv4: true, icmpV4: undefined, regionLatencyMs: new Map([[2, 80], [3, 20]]), httpsLatencyMs: new Map([[2, 80], [3, 20]]) })
+    expect(a.sock.network().report).toMatchObject({ udp: false, ipv4: true, icmpV4: undefined, regionLatencyMs: new Map([[2, 80], [3, 20]]), httpsLatencyMs: new Map([[2, 80], [3, 20]]) })
     expect(a.netInfos.at(-1)).toMatchObject({ WorkingUDP: false, PreferredDERP: 3, WorkingICMPv4: false })
   })
 
@@ -177,7 +177,7 @@ describe('a network without UDP', () => {
     const { net, a } = await joined([2, 3], blocked, ports)
     await net.clock.run(4000)
     expect(asked).toEqual(['203.0.113.2 2a', '203.0.113.3 3a'])
-    expect(a.sock.lastReport()).toMatchObject({ icmpV4: true, regionLatencyMs: new Map([[2, 9], [3, 50]]) })
+    expect(a.sock.network().report).toMatchObject({ icmpV4: true, regionLatencyMs: new Map([[2, 9], [3, 50]]) })
     expect(a.netInfos.at(-1)).toMatchObject({ WorkingICMPv4: true })
   })
 
@@ -185,14 +185,14 @@ describe('a network without UDP', () => {
     const ports: NetcheckPorts = { httpsLatency: async () => ({ ms: 50, family: 4 }), icmpLatencies: () => Promise.reject(new EngineError('access-denied', 'no ping socket')) }
     const { net, a } = await joined([2], blocked, ports)
     await net.clock.run(4000)
-    expect(a.sock.lastReport()).toMatchObject({ icmpV4: undefined, regionLatencyMs: new Map([[2, 50]]) })
+    expect(a.sock.network().report).toMatchObject({ icmpV4: undefined, regionLatencyMs: new Map([[2, 50]]) })
   })
 
   it('tells of a portal, and looks at everything again as long as there is one', async () => {
     let isThere = true
     const { net, a } = await joined([2], blocked, { portal: async () => isThere })
     await net.clock.run(4000)
-    expect(a.sock.lastReport()!.captivePortal).toBe(true)
+    expect(a.sock.network().report!.captivePortal).toBe(true)
     isThere = false
     net.udpBlocked = false
     expect((await look(net, a, false)).captivePortal).toBeUndefined()

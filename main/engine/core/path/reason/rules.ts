@@ -204,7 +204,12 @@ const triedFact = (tried: readonly CandidateView[]): Fact => fact('Silent addres
 
 /** "relayed: no reply from any of 4 addresses". */
 const silence = (e: PathEvidence): string => `${lead(e)} ${lost(e)}${noReply(triedOnes(e).length)}`
-const lost = ({ machine }: PathEvidence): string => (machine.lostWhy === undefined || machine.answered > 0 ? '' : `${machine.lostWhy}; `)
+
+/** Why the last direct path was given up. What the system says of its networks may name a gateway: that is for the journal. */
+function lost({ machine }: PathEvidence): string {
+  if (machine.lostWhy === undefined || machine.answered > 0) return ''
+  return `${/\d+\.\d+\.\d+\.\d+|[0-9a-f]*:[0-9a-f]*:/i.test(machine.lostWhy) ? 'the network here changed' : machine.lostWhy}; `
+}
 
 const hard = (own: PathEvidence['own']): boolean | undefined => own?.report?.mappingVariesByDestIp
 const peerHard = (e: PathEvidence): boolean | undefined => e.peer?.netInfo?.MappingVariesByDestIP ?? undefined

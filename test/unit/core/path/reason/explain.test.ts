@@ -75,6 +75,7 @@ const TABLE: readonly (readonly [rule: string, sentence: string, evidence: PathE
   ['other-family', 'relayed: it named only IPv4 addresses, and this network has no IPv4', evidence({ candidates: [candidate('203.0.113.7')] }, {}, {}, { ipv4: false })],
   ['trying', 'relayed: no reply yet from any of 4 addresses', evidence({ candidates: SILENT.map((one) => ({ ...one, unanswered: 2 })) })],
   ['trying', 'relayed: the direct path stopped answering; no reply yet from its only address', evidence({ candidates: [candidate('203.0.113.7', { unanswered: 1 })], lostWhy: 'the direct path stopped answering' })],
+  ['trying', 'relayed: the network here changed; no reply yet from its only address', evidence({ candidates: [candidate('203.0.113.7', { unanswered: 1 })], lostWhy: 'the default route of IPv4 is now by eth0 and 192.168.1.1' })],
   ['trying', 'relayed: 4 addresses are known and none has been tried yet', evidence({ candidates: AT_REST.candidates! })],
   ['lan-silent', 'relayed: both are on one local network, but it does not answer there', evidence({ candidates: [candidate('192.0.2.1'), candidate('192.168.1.9')] })],
   ['private-only', 'relayed: it named only addresses of private networks that are not ours', evidence({ candidates: [candidate('192.168.7.2'), candidate('10.1.1.1')] })],
@@ -159,7 +160,7 @@ describe('for any evidence', () => {
     machine: fc.record({
       path, noDirect: maybe(fc.constantFrom('no-disco-key' as const, 'switched-off' as const, 'expired' as const, 'fixed' as const, 'unreachable' as const, 'not-connected' as const)),
       latencyMs: maybe(fc.double({ min: 0, max: 9999, noNaN: true })), candidates: fc.array(view, { maxLength: 5 }), answered: fc.nat(2), misses: fc.nat(3), isActive: fc.boolean(),
-      lostWhy: maybe(fc.constantFrom('the direct path stopped answering', '1 address(es) gone, 2 new (a link event)')), isGone: fc.boolean(),
+      lostWhy: maybe(fc.constantFrom('the direct path stopped answering', '1 address(es) gone, 2 new (a link event)', 'the default route of IPv4 is now by eth0 and 192.168.1.1', 'the default route of IPv6 is by wlan0 and fe80::1')), isGone: fc.boolean(),
     }),
     peer: fc.record({
       online: flag, heardSince: fc.boolean(), endpoints: fc.array(addr, { maxLength: 3 }), netInfo: maybe(fc.record({ WorkingUDP: flag, MappingVariesByDestIP: fc.option(fc.boolean()) }) as fc.Arbitrary<NonNullable<PeerSide['netInfo']>>),
