@@ -44,8 +44,9 @@ export class NatLab {
     this.headscale = new Headscale({ program: peers.headscale, folder, derpFiles, policy: ALLOW_ALL, ...place(0) })
   }
 
-  async start(): Promise<void> {
-    await this.networks.start(SERVERS)
+  /** `farRelayMs`: the second relay is that far away each way, so that the first is everybody's home. */
+  async start({ farRelayMs }: { readonly farRelayMs?: number } = {}): Promise<void> {
+    await this.networks.start(SERVERS, farRelayMs === undefined ? {} : { 2: { delayMs: farRelayMs } })
     for (const derper of this.derpers) await derper.writeMap()
     await this.headscale.start()
     await Promise.all(this.derpers.map((derper) => derper.start(`${this.headscale.url}/verify`)))

@@ -64,8 +64,8 @@ export class Networks {
   #forwarding: Promise<void> | undefined
   #count = 0
 
-  /** Creates the internet and a namespace for each server address (203.0.113.x). */
-  async start(serverAddresses: readonly string[]): Promise<void> {
+  /** Creates the internet and a namespace for each server address (203.0.113.x); `lines` by the address's index. */
+  async start(serverAddresses: readonly string[], lines: Readonly<Record<number, LineOptions>> = {}): Promise<void> {
     await removeLeft()
     await this.#namespace(INTERNET)
     await this.#sysctl(INTERNET, 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1')
@@ -73,8 +73,10 @@ export class Networks {
     for (const [index, address] of serverAddresses.entries()) {
       const part = `srv${index}`
       await this.#namespace(part)
-      await this.#cable(INTERNET, part, part, 'eth0')
-      await this.#attach(part, 'eth0', part, [address, serverAddress6(address)])
+      const line = lines[index]
+      if (line === undefined) await this.#cable(INTERNET, `p${part}`, part, 'eth0')
+      else await this.#link(part, part, 'eth0', line)
+      await this.#attach(part, 'eth0', `p${part}`, [address, serverAddress6(address)], line !== undefined)
     }
   }
 
