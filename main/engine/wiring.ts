@@ -81,6 +81,9 @@ export interface RunningEngine {
   stop(): Promise<void>
 }
 
+/** After sleep the first packets go before the handshake with the server, which keeps this thread busy for a tenth of a second. */
+const PACKETS_FIRST_MS = 500
+
 const LEVELS: readonly LogLevel[] = ['info', 'debug', 'trace']
 
 /** Starts an engine; when it throws EngineError nothing of it is left. */
@@ -221,15 +224,20 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     },
   })
   stops.push(() => control.stop())
+  let cancelReconnect = (): void => {}
   netmon.start({
     onChange: ({ state, why, major, kinds }) => {
+      const isSamePlace = kinds.every((kind) => kind === 'wake')
       portmap.setLink(routerLinkOf(state))
       if (major) udpPort.handleNetworkChange(why)
-      magicsock.handleNetworkChange(why, major, kinds.every((kind) => kind === 'wake'))
-      if (major) control.reconnect(why)
+      magicsock.handleNetworkChange(why, major, isSamePlace)
+      if (!major) return
+      cancelReconnect()
+      if (isSamePlace) cancelReconnect = clock.after(PACKETS_FIRST_MS, () => control.reconnect(why))
+      else control.reconnect(why)
     },
   })
-  stops.push(() => netmon.stop())
+  stops.push(() => netmon.stop(), () => cancelReconnect())
   if (options.hostPort) watchPower(options.hostPort, (event) => netmon.handlePower(event))
   await backend.unlock()
   await server.listen(options.socketPath)
