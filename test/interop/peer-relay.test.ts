@@ -10,7 +10,7 @@ import type { LabNode } from './lab/node.ts'
 import { labSuite } from './lab/suite.ts'
 
 const NEVER_DIRECT = { TS_DEBUG_NEVER_DIRECT_UDP: 'true' }
-const BYTES = 20_000_000
+const BYTES = 6_000_000
 const POLICY: Policy = {
   acls: [{ action: 'accept', src: ['*'], dst: ['*:*'] }],
   grants: [{ src: ['*'], dst: ['*'], app: { 'tailscale.com/cap/relay': [] } }],
