@@ -35,13 +35,10 @@ labSuite(
   async () => {},
   (lab) => {
     test('a path comes to be, carries bytes whole both ways, and leaves the stream alone when the relay dies', async () => {
-      const [ours, real, relay] = await Promise.all([
-        lab().join('bowline', 'ours', { env: NEVER_DIRECT }),
-        lab().join('tailscaled', 'real', { env: NEVER_DIRECT }),
-        lab().join('tailscaled', 'relay'),
-      ])
+      const relay = await lab().join('tailscaled', 'relay')
       const port = await freeUdpPort()
       expect(await relay.tailscale('set', `--relay-server-port=${port}`)).toMatchObject({ code: 0 })
+      const [ours, real] = await Promise.all([lab().join('bowline', 'ours', { env: NEVER_DIRECT }), lab().join('tailscaled', 'real', { env: NEVER_DIRECT })])
       await Promise.all([ours.waitUsable(real), real.waitUsable(ours), ours.waitUsable(relay), real.waitUsable(relay)])
       expect(await waitPeerRelay(ours, real)).toMatch(new RegExp(`:${port}:vni:[1-9][0-9]*$`))
       expect(await waitPeerRelay(real, ours)).toMatch(new RegExp(`:${port}:vni:[1-9][0-9]*$`))
@@ -69,13 +66,11 @@ labSuite(
   async () => {},
   (lab) => {
     test('both find it by our offer, and their bytes go through us whole and unread', async () => {
-      const [a, b, relay] = await Promise.all([
-        lab().join('tailscaled', 'a', { env: NEVER_DIRECT }),
-        lab().join('tailscaled', 'b', { env: NEVER_DIRECT }),
-        lab().join('bowline', 'relay'),
-      ])
+      // Before the others: a tailscaled whose first request finds no relay asks again after 30 s only.
+      const relay = await lab().join('bowline', 'relay')
       const port = await freeUdpPort()
       expect(await relay.tailscale('set', `--relay-server-port=${port}`)).toMatchObject({ code: 0 })
+      const [a, b] = await Promise.all([lab().join('tailscaled', 'a', { env: NEVER_DIRECT }), lab().join('tailscaled', 'b', { env: NEVER_DIRECT })])
       await Promise.all([a.waitUsable(b), b.waitUsable(a), a.waitUsable(relay), b.waitUsable(relay)])
       expect(await waitPeerRelay(a, b)).toMatch(new RegExp(`:${port}:vni:[1-9][0-9]*$`))
       expect(await waitPeerRelay(b, a)).toMatch(new RegExp(`:${port}:vni:[1-9][0-9]*$`))
