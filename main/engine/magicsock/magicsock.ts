@@ -14,18 +14,17 @@ import { EngineError } from '../base/errors.ts'
 import type { AddrPort } from '../base/ip.ts'
 import { isLoopbackIp, parseAddrPort } from '../base/ip.ts'
 import type { DiscoPublicKey, NodePublicKey } from '../base/keys.ts'
-import { discoKey, isZeroKey, keyBytes, nodeKey, PrivateKey, shortKey } from '../base/keys.ts'
-import { DISCO_OVERHEAD_BYTES } from '../core/disco/envelope.ts'
-import type { DiscoMessage, DiscoPing, DiscoPong } from '../core/disco/message.ts'
-import { encodeDisco, TX_ID_BYTES } from '../core/disco/message.ts'
+import { discoKey, isZeroKey, nodeKey, PrivateKey, shortKey } from '../base/keys.ts'
+import type { DiscoPing, DiscoPong } from '../core/disco/message.ts'
 import type { NetcheckReport } from '../core/netcheck/report.ts'
 import type { PathView, UdpAddr } from '../core/path/types.ts'
 import type { MagicsockConfig } from '../core/plan/types.ts'
-import { openGeneve, wrapGeneve } from '../core/udprelay/geneve.ts'
+import { openGeneve } from '../core/udprelay/geneve.ts'
 import { isStun } from '../core/stun/stun.ts'
 import type { DerpMap } from '../core/tailcfg/types.ts'
 import { AfterMove } from './after-move.ts'
 import { DiscoChannel } from './disco-channel.ts'
+import { DiscoSender } from './disco-sender.ts'
 import { isOpenToStrangers } from './local-endpoints.ts'
 import { hasLoopbackRelay } from './netcheck-targets.ts'
 import { Netchecker } from './netchecker.ts'
@@ -35,7 +34,6 @@ import { PeerTable, type PeerEntry } from './peer-table.ts'
 import { PeerRelaying, splitUdpAddr } from './peer-relaying.ts'
 import type { Endpoint, LocalInterface, MagicsockFacts, NetcheckPorts, Paths, PortMapping, Relay, RelaySockets, Resolve, Underlay } from './ports.ts'
 import type { PingAnswer } from './sent-pings.ts'
-import type { RelayMark } from './relay-client.ts'
 import { SentPings } from './sent-pings.ts'
 
 /** A pong's source field for a ping that came through a relay: this address, the region as port. */
@@ -79,6 +77,7 @@ export class Magicsock {
   readonly #peers = new PeerTable()
   readonly #disco: DiscoChannel
   readonly #sent: SentPings
+  readonly #sender: DiscoSender
   readonly #netchecker: Netchecker
   readonly #driver: PeerDriver
   #facts: MagicsockFacts | undefined
@@ -109,17 +108,18 @@ export class Magicsock {
       sockets: deps.relaySockets,
       interfaces: deps.interfaces,
       resolve: deps.resolve,
-      sendRelayed: (entry, message) => this.#sendRelayed(entry, entry.config.homeDerp || entry.heardRegion, message),
-      sendPing: (entry, to, mark) => this.#sendPing(entry, splitUdpAddr(to), undefined, 0, mark),
+      sendRelayed: (entry, message) => this.#sender.overRelay(entry, entry.config.homeDerp || entry.heardRegion, message),
+      sendPing: (entry, to, mark) => this.#sender.ping(entry, splitUdpAddr(to), undefined, 0, mark),
       onFound: (entry, addr, latencyMs) => this.#driver.drive(entry, (machine, nowMs) => machine.handlePeerRelay(nowMs, addr, latencyMs)),
       allowLoopback: () => this.#allowLoopback(),
       isOff: () => this.#modes.alwaysDerp,
     })
     this.#sent = new SentPings(deps.env.clock)
+    this.#sender = new DiscoSender({ env: this.#env, disco: this.#disco, sent: this.#sent, underlay: deps.underlay, relay: deps.relay, nodeKey: () => this.#nodeKey })
     this.#driver = new PeerDriver({
       env: this.#env,
       paths: deps.paths,
-      sendPing: (entry, to, pingId, sized) => this.#sendPing(entry, splitUdpAddr(to), pingId, sized ? LARGEST_DATAGRAM_BYTES : 0),
+      sendPing: (entry, to, pingId, sized) => this.#sender.ping(entry, splitUdpAddr(to), pingId, sized ? LARGEST_DATAGRAM_BYTES : 0),
       call: (entry, region, isDoubtful) => this.#call(entry, region, isDoubtful),
       isUdpOff: () => this.#modes.alwaysDerp,
       isDirectOff: () => this.#isDirectOff(),
@@ -274,7 +274,7 @@ export class Magicsock {
     switch (message.kind) {
       case 'ping':
         if (this.#disco.isRepeated(entry, message)) return
-        this.#sendRelayed(entry, region, { kind: 'pong', txId: message.txId, src: { ip: RELAY_IP, port: region } })
+        this.#sender.overRelay(entry, region, { kind: 'pong', txId: message.txId, src: { ip: RELAY_IP, port: region } })
         return
       case 'pong':
         this.#handlePong(sender, message, 'relay')
@@ -370,7 +370,7 @@ export class Magicsock {
     if (sizeBytes > MAX_PING_BYTES) return Promise.reject(new EngineError('bad-argument', `a ping has at most ${MAX_PING_BYTES} bytes`))
     return this.#sent.ask(entry, sizeBytes, timeoutMs, () => {
       this.#driver.drive(entry, (machine, nowMs) => machine.handlePingRequest(nowMs))
-      this.#sendAsked(entry, sizeBytes)
+      this.#sender.askPing(entry, sizeBytes)
     })
   }
 
@@ -434,7 +434,7 @@ export class Magicsock {
       return
     }
     const pong = this.#disco.seal(sender, { kind: 'pong', txId: ping.txId, src: from })
-    if (pong) this.#sendUdp(from, pong)
+    if (pong) this.#sender.toAddr(from, pong)
     if (entry && from.vni !== undefined) this.relaying.client.handlePing(entry, from)
     else if (entry) this.#driver.drive(entry, (machine, nowMs) => machine.handlePing(nowMs, from, isSized))
   }
@@ -466,7 +466,7 @@ export class Magicsock {
   #sendCall(entry: PeerEntry, region: number, why = 'no direct path yet', all = this.#endpoints): void {
     const endpoints = all.map((one) => parseAddrPort(one.addr)!).slice(0, 60)
     this.#env.journal.add({ part: 'disco', kind: 'call-me-maybe-out', why, peer: entry.config.key, region, count: endpoints.length })
-    this.#sendRelayed(entry, region, { kind: 'call-me-maybe', endpoints })
+    this.#sender.overRelay(entry, region, { kind: 'call-me-maybe', endpoints })
   }
 
   /** A netcheck settled or ended. */
@@ -528,37 +528,6 @@ export class Magicsock {
       this.#check(false, 'there is traffic')
       this.#restunWhileActive()
     })
-  }
-
-  #sendAsked(entry: PeerEntry, sizeBytes: number): void {
-    const path = entry.path
-    const vni = 'vni' in path ? path.vni : undefined
-    if ('addr' in path) this.#sendPing(entry, vni === undefined ? { kind: 'direct', addr: path.addr } : { kind: 'peer-relay', addr: path.addr, vni }, undefined, sizeBytes)
-    if ('region' in path) this.#sendPing(entry, { kind: 'relay', region: path.region }, undefined, sizeBytes)
-  }
-
-  #sendPing(entry: PeerEntry, via: PingAnswer['via'], pingId: number | undefined, sizeBytes: number, mark?: RelayMark): void {
-    if (this.#nodeKey === undefined) return
-    const txId = this.#env.random.bytes(TX_ID_BYTES)
-    const bare: DiscoPing = { kind: 'ping', txId, nodeKey: keyBytes(this.#nodeKey), paddingBytes: 0 }
-    const paddingBytes = Math.max(0, sizeBytes - DISCO_OVERHEAD_BYTES - encodeDisco(bare).length)
-    this.#sent.note(toHex(txId), { entry, via, sentMs: this.#env.clock.nowMs(), pingId, ...(mark ? { mark } : {}) })
-    const message = { ...bare, paddingBytes }
-    if (via.kind === 'relay') this.#sendRelayed(entry, via.region, message)
-    else {
-      const sealed = entry.config.disco && this.#disco.seal(entry.config.disco, message)
-      if (sealed) this.#sendUdp(via.kind === 'peer-relay' ? { ...via.addr, vni: via.vni } : via.addr, sealed)
-    }
-  }
-
-  /** Disco to an address, in the header that its peer relay wants where it lies behind one. */
-  #sendUdp(to: UdpAddr, disco: Uint8Array): void {
-    this.#deps.underlay.sendUdp(to, to.vni === undefined ? disco : wrapGeneve(to.vni, false, disco))
-  }
-
-  #sendRelayed(entry: PeerEntry, region: number, message: DiscoMessage): void {
-    const sealed = entry.config.disco && this.#disco.seal(entry.config.disco, message)
-    if (sealed) this.#deps.relay.send(region, entry.config.key, sealed)
   }
 
   #isDirectOff(): boolean {
