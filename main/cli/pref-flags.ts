@@ -133,14 +133,12 @@ export const PREF_FLAGS: Readonly<Record<string, PrefFlag>> = {
     flag: { kind: 'text', help: 'UDP port of a relay for other devices; 0 = any, empty for no relay', value: 'PORT' },
     read: (text) => ({ RelayServerPort: relayPort(text) }),
     show: (prefs) => (prefs.RelayServerPort === undefined || prefs.RelayServerPort === null ? '' : String(prefs.RelayServerPort)),
-    inert: 'relaying for other devices is not there yet',
   },
   'relay-server-static-endpoints': {
     only: 'set',
     flag: { kind: 'text', help: "that relay's addresses as others see them, with commas", value: 'ADDR:PORT' },
     read: (text) => ({ RelayServerStaticEndpoints: list(text).map((each) => endpoint(each)) }),
     show: (prefs) => (prefs.RelayServerStaticEndpoints ?? []).join(','),
-    inert: 'relaying for other devices is not there yet',
   },
 }
 
