@@ -73,10 +73,9 @@ export function searchRouters(env: Env, access: RouterAccess, link: RouterLink, 
 export async function askUpnp(env: Env, access: RouterAccess, ask: UpnpAsk): Promise<UpnpAnswer> {
   const talk = new Talk(env, access, ask.link)
   try {
-    if (ask.known) {
-      const again = await mapAt(env, talk, ask.known, ask)
-      if (again.kind === 'mapped') return again
-    }
+    // A router that started anew may speak at another port.
+    const again = ask.known && (await mapAt(env, talk, ask.known, ask).catch(() => undefined))
+    if (again?.kind === 'mapped') return again
     const control = await bestControl(talk, await talk.describeAll(ask.places))
     return control ? await mapAt(env, talk, control, ask) : { kind: 'refused', why: 'its description names no service that maps ports' }
   } catch (error) {

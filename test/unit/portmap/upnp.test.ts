@@ -133,6 +133,11 @@ describe('a port', () => {
     expect(await ask({ known })).toMatchObject({ kind: 'mapped', control: { path: '/ctl0' } })
   })
 
+  it('is looked for anew when nobody listens any more where it came from', async () => {
+    router.http.set('AddAnyPortMapping', ({ place }) => (place.path === '/old' ? new Error('connection refused') : soap({ NewReservedPort: 41_641 })))
+    expect(await ask({ known: { port: 5000, path: '/old', type: WAN_IP_2 } })).toMatchObject({ kind: 'mapped', control: { path: '/ctl0' } })
+  })
+
   it('comes from the service that is connected with a public address, of several', async () => {
     router.http.set('GET /d.xml', { status: 200, body: DESCRIPTION(WAN_IP_1, WAN_IP_1, WAN_PPP) })
     router.http.set('GetStatusInfo', ({ place }) => soap({ NewConnectionStatus: place.path === '/ctl0' ? 'Disconnected' : 'Connected' }))

@@ -278,7 +278,10 @@ export class Mapper {
     for (const [service, atMs] of this.#seen) if (atMs < step.startedMs) this.#seen.delete(service)
     const found = this.#known(nowMs)
     this.#noteFound({ pmp: found.includes('pmp'), pcp: found.includes('pcp'), upnp: found.includes('upnp') }, step.why)
-    if (this.#mapping) return
+    if (this.#mapping) {
+      if (this.#mapping.service === 'upnp' && nowMs - this.#mapping.gotAtMs >= PROBE_AGAIN_MS) this.#ask(nowMs, ['upnp'], step.why, true)
+      return
+    }
     if (found.length > 0) return this.#ask(nowMs, found, step.why, false)
     this.#why = 'the router offers no port mapping'
     this.#pause(nowMs)
@@ -436,19 +439,23 @@ export class Mapper {
     this.#events.push({ kind: 'mapping', why, service: undefined, external: undefined, lifetimeSec: 0 })
   }
 
-  /** One small question shows by its answer's epoch whether the router still knows us; by UPnP the port is asked for again. */
+  /**
+   * One small question shows by its answer's epoch whether the router still knows us. One that speaks UPnP alone tells no epoch: it
+   * is asked for the port again, more seldom.
+   */
   #check(nowMs: number, mapping: PortMapping): void {
-    if (nowMs - this.#checkedMs < (mapping.service === 'upnp' ? TRUST_MS : CHECK_MS)) return
+    const hasEpoch = mapping.service !== 'upnp' || this.#found?.pmp === true || this.#found?.pcp === true
+    if (nowMs - this.#checkedMs < (hasEpoch ? CHECK_MS : TRUST_MS)) return
     this.#checkedMs = nowMs
-    if (mapping.service === 'pmp') this.#send(encodePmpAddressRequest())
-    else if (mapping.service === 'pcp') this.#send(encodePcpAnnounce(this.#link!.selfIp))
-    else this.#ask(nowMs, ['upnp'], 'the router may have started anew', true)
+    if (!hasEpoch) this.#ask(nowMs, ['upnp'], 'the router may have started anew', true)
+    else if (mapping.service === 'pmp' || (mapping.service === 'upnp' && this.#found?.pmp === true)) this.#send(encodePmpAddressRequest())
+    else this.#send(encodePcpAnnounce(this.#link!.selfIp))
   }
 
   #noteEpoch(service: PortMapService, now: EpochSeen): void {
     const before = this.#epochs.get(service)
     this.#epochs.set(service, now)
-    if (before && this.#mapping?.service === service && isRestarted(before, now)) this.#mapping = { ...this.#mapping, isForgotten: true }
+    if (before && this.#mapping && isRestarted(before, now)) this.#mapping = { ...this.#mapping, isForgotten: true }
   }
 
   #settle(nowMs: number): void {

@@ -184,6 +184,28 @@ describe('keeping it', () => {
     expect(rig.takeSent()).toEqual(['upnp-map'])
   })
 
+  it('asks for a UPnP port again when a person asks what the router offers: it tells no epoch', () => {
+    const rig = new RouterRig()
+    Object.assign(rig.router, { pmp: false, pcp: false, places: [PLACE] })
+    rig.want().pass(MINUTE)
+    rig.takeSent()
+    rig.act((machine, nowMs) => machine.handleWanted(nowMs, 'a report', true)).pass(2000)
+    expect(rig.takeSent()).toEqual(['pmp address', 'pcp announce', 'search', 'upnp-map'])
+    expect(rig.external).toBe('11.0.0.5:41641')
+  })
+
+  it('asks for a UPnP port again at once when the epoch of another service shows a restart', () => {
+    const rig = new RouterRig()
+    Object.assign(rig.router, { result: 2, places: [PLACE] })
+    rig.want().pass(MINUTE)
+    expect(rig.machine.mapping?.service).toBe('upnp')
+    rig.takeSent()
+    rig.router.startedMs = rig.nowMs
+    rig.act((machine, nowMs) => machine.handleWanted(nowMs, 'there is traffic')).pass(1000)
+    expect(rig.takeSent()).toEqual(['pmp address', 'upnp-map'])
+    expect(rig.events.at(-1)).toMatchObject({ kind: 'renewed', why: 'the router started anew' })
+  })
+
   it('does not renew more often than every ten seconds, however short the life that a router gives', () => {
     const rig = new RouterRig()
     Object.assign(rig.router, { lifetimeSec: 1, pcp: false })
