@@ -33,7 +33,7 @@ export function debug({ backend, query, request, body }: Call): Reply {
     case 'control-knobs':
       return json({})
     case 'peer-relay-servers':
-      return json(backend.views.peerRelayServers())
+      return text(200, JSON.stringify(backend.views.peerRelayServers()))
     case 'peer-disco-keys':
       return json(backend.views.peerDiscoKeys())
     case 'rotate-disco-key':
