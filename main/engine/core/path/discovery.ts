@@ -4,7 +4,8 @@
  *   rounds after the start: at once, 0.05, 0.15, 0.35, 0.75, 1.5, 3 s (a first ping opens our side and dies at the peer's
  *   door; which later one gets in depends on when the peer opened its own), then every 5 s for two minutes, every 15 s for ten, then
  *   every 30 s; whatever is new (traffic, an address, a call, another network) starts the quick ones again
- *   calls: with the first round that has an address to ping, then every 2.5 s at most
+ *   calls: with the first round that has an address to ping, 0.7 s later once more (a peer whose map does not have us yet drops
+ *   the first), then every 2.5 s at most
  *
  * A peer that is called pings us, and by that it uses up what it would have sent by itself: called before we have pinged
  * it, its pings find our side shut, and a stock peer sends no more for 5 s. So while no address of it is known the call
@@ -26,12 +27,15 @@ const QUICK_SPACING_MS = 40
 /** How long a call waits for an address to ping. */
 const CALL_BLIND_AFTER_MS = 400
 const YOUNG_MS = 300
+const CALL_AGAIN_MS = 650
 const CALL_SPACING_MS = 2400
 
 export class Discovery {
   #startedMs = Number.NEGATIVE_INFINITY
   #round = 0
   #calledMs = Number.NEGATIVE_INFINITY
+  /** Since the start. */
+  #calls = 0
   #dueMs: number | undefined
   #why = ''
   #isReserved = false
@@ -58,12 +62,13 @@ export class Discovery {
 
   /** Whether a round may call the peer; `isUseful`: we have an address of it to ping, or it gets in without that. */
   mayCall(nowMs: number, isUseful: boolean): boolean {
-    if (nowMs - this.#calledMs < CALL_SPACING_MS) return false
+    if (nowMs - this.#calledMs < (this.#calls === 1 ? CALL_AGAIN_MS : CALL_SPACING_MS)) return false
     return isUseful || nowMs - this.#startedMs >= CALL_BLIND_AFTER_MS
   }
 
   noteCall(nowMs: number): void {
     this.#calledMs = nowMs
+    this.#calls++
   }
 
   /** Whether a direct path that is near may not have been proven yet. */
@@ -75,6 +80,7 @@ export class Discovery {
   start(nowMs: number, why: string, urgent: boolean): void {
     if (this.#isRunning && (!urgent || nowMs - this.#startedMs < RESTART_MIN_MS)) return
     this.#startedMs = nowMs
+    this.#calls = 0
     this.#isRunning = true
     this.#round = 0
     this.#isReserved = false

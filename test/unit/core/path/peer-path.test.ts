@@ -219,6 +219,21 @@ describe('the path machine by hand', () => {
     expect(path.candidates(2000).length).toBeLessThanOrEqual(17)
   })
 
+  it('calls a peer that does not answer once more within a second, then seldom: it may not have known us yet', () => {
+    const path = machine()
+    path.handleFacts(0, FACTS)
+    path.handleActivity(0, 'sending')
+    const callsMs: number[] = []
+    for (let nowMs = 0; nowMs < 12_000; nowMs += 10) {
+      path.handleTimeout(nowMs)
+      if (path.takeOutput().some(({ kind }) => kind === 'call-me-maybe')) callsMs.push(nowMs)
+    }
+    expect(callsMs[0]).toBe(0)
+    expect(callsMs[1]).toBeLessThan(1000)
+    for (let i = 2; i < callsMs.length; i++) expect(callsMs[i]! - callsMs[i - 1]!).toBeGreaterThan(2000)
+    expect(callsMs.length).toBeLessThan(6)
+  })
+
   it('keeps at most a hundred addresses and pings them no faster for a flood of calls', () => {
     const path = machine()
     path.handleFacts(0, { ...FACTS, endpoints: Array.from({ length: 1000 }, (_, i) => addr('192.0.2.1', i + 1)) })
