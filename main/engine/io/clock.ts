@@ -4,6 +4,8 @@
  * Node's monotonic clock stands still while the machine sleeps. A gap between wall time and monotonic time is either
  * sleep or a person (or NTP) setting the clock; the system's uptime, which counts sleep and knows nothing of wall time,
  * tells which. It is asked only when a gap shows. Node's timers stand still as well, so a watch re-arms them after sleep.
+ * After sleep, or when the process was frozen, all that is overdue waits a moment more: what lies at the sockets goes first, so
+ * that packets flow at once and nobody is given up whose words have come already.
  */
 import { uptime } from 'node:os'
 import { performance } from 'node:perf_hooks'
@@ -12,6 +14,9 @@ import type { Clock } from '../base/env.ts'
 /** Uptime has a resolution of 10 ms to 1 s, by system. */
 const GAP_MS = 2_000
 const WATCH_MS = 10_000
+/** A timer so late means that nothing of this process ran. */
+const FROZEN_MS = 3_000
+const PACKETS_FIRST_MS = 100
 /** Longest delay that setTimeout takes. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -38,6 +43,7 @@ interface Pending {
   readonly atMs: number
   readonly call: () => void
   cancelTimer: () => void
+  isPutOff: boolean
 }
 
 export class SystemClock implements Clock {
@@ -66,7 +72,7 @@ export class SystemClock implements Clock {
   }
 
   after(delayMs: number, call: () => void): () => void {
-    const pending: Pending = { atMs: this.nowMs() + Math.max(0, delayMs), call, cancelTimer: () => {} }
+    const pending: Pending = { atMs: this.nowMs() + Math.max(0, delayMs), call, cancelTimer: () => {}, isPutOff: false }
     this.#pending.add(pending)
     this.#arm(pending)
     this.#watch()
@@ -96,7 +102,13 @@ export class SystemClock implements Clock {
 
   #fire(pending: Pending): void {
     // Timers may fire a fraction of a millisecond early by this clock.
-    if (this.nowMs() < pending.atMs - 1) return this.#arm(pending)
+    const lateMs = this.nowMs() - pending.atMs
+    if (lateMs < -1) return this.#arm(pending)
+    if (lateMs >= FROZEN_MS && !pending.isPutOff) {
+      pending.isPutOff = true
+      pending.cancelTimer = this.#sources.setTimer(() => this.#fire(pending), PACKETS_FIRST_MS).cancel
+      return
+    }
     if (this.#pending.delete(pending)) pending.call()
   }
 
