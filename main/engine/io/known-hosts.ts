@@ -15,6 +15,8 @@ const MAX_TEXT = 256
 export interface KnownHostsStore {
   load<T>(name: string, parse: (text: string) => T | undefined): { readonly value: T } | undefined
   saveLater(name: string, text: () => string): void
+  /** On disk when it returns, and nothing of before is; throws EngineError('io'). */
+  replace(name: string, text: string): void
 }
 
 interface KnownHost {
@@ -68,9 +70,16 @@ export class KnownHosts {
     if (by !== '' && by.length <= MAX_TEXT && by !== this.vouchedBy(host)) this.#set(host, { by })
   }
 
-  /** Forgets what was learnt of a host or an origin. */
-  forget(host: string): void {
-    if (this.#hosts.delete(host.toLowerCase())) this.#saveLater()
+  /** Forgets what was learnt of hosts and origins, on the disk as well. */
+  forget(...hosts: readonly string[]): void {
+    const known = hosts.filter((host) => this.#hosts.delete(host.toLowerCase()))
+    if (known.length === 0) return
+    try {
+      this.#store.replace(FILE, this.#text())
+    } catch {
+      // Tried again, and told when it fails again.
+      this.#saveLater()
+    }
   }
 
   #set(host: string, change: Partial<KnownHost>): void {
@@ -83,7 +92,11 @@ export class KnownHosts {
   }
 
   #saveLater(): void {
-    this.#store.saveLater(FILE, () => `${JSON.stringify({ version: 1, hosts: Object.fromEntries(this.#hosts) }, null, 1)}\n`)
+    this.#store.saveLater(FILE, () => this.#text())
+  }
+
+  #text(): string {
+    return `${JSON.stringify({ version: 1, hosts: Object.fromEntries(this.#hosts) }, null, 1)}\n`
   }
 }
 

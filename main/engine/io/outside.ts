@@ -61,8 +61,7 @@ export class Outside {
   readonly forgetServer = (url: string): void => {
     this.trust.forget(url)
     const { origin, hostname } = new URL(url)
-    this.#known.forget(origin)
-    this.#known.forget(hostname)
+    this.#known.forget(origin, hostname)
   }
 
   readonly dial = (options: DialOptions): Promise<Socket> => dial(options, this.#world)

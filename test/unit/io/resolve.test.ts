@@ -4,6 +4,9 @@ import { dial } from '../../../main/engine/io/dial.ts'
 import { KnownHosts } from '../../../main/engine/io/known-hosts.ts'
 import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
 import { Resolver, type Lookup } from '../../../main/engine/io/resolve.ts'
+import { Store } from '../../../main/engine/io/store.ts'
+import { HandClock } from '../../sim/clock.ts'
+import { makeTempDir, removeTempDir } from '../../support/temp.ts'
 
 const closers: (() => unknown)[] = []
 afterEach(() => {
@@ -84,5 +87,28 @@ test('what is remembered of hosts is bounded, kept, and read as nothing when it 
   for (const text of ['', '{', '[]', 'null', '{"version":2,"hosts":{}}', '{"version":1,"hosts":{"a":null,"b":{"addresses":[5,"x"],"key":"zz"}}}']) {
     store.save('known-hosts', text)
     expect(new KnownHosts(store, () => 5).addressesOf('b')).toEqual([])
+  }
+})
+
+test('what is forgotten of a host is gone from both generations on the disk at once', () => {
+  const dir = makeTempDir('known')
+  try {
+    const store = new Store({ dir, clock: new HandClock() })
+    const known = new KnownHosts(store, () => 5)
+    known.noteServerKey('https://hs.example', new Uint8Array(32).fill(7))
+    known.noteAddress('hs.example', '192.0.2.1')
+    known.noteAddress('other.example', '192.0.2.2')
+    store.flush()
+    known.noteAddress('other.example', '192.0.2.3')
+    store.flush()
+    known.forget('https://hs.example', 'HS.example')
+    const kept = store.peek('known-hosts')
+    expect(kept.length).toBe(2)
+    for (const text of kept) {
+      expect(text).toContain('other.example')
+      expect(text).not.toContain('hs.example')
+    }
+  } finally {
+    removeTempDir(dir)
   }
 })
