@@ -124,11 +124,14 @@ export class MovingLab {
   /** A stream through a mover's tunnel that is under way. */
   async stream({ node, host }: Mover): Promise<Stream> {
     const { v4 } = await this.far.ips()
-    const child = new Child({ name: `stream of ${node.name}`, command: process.execPath, args: [program, 'run', String(node.socksPort), v4, String(ECHO_PORT)], prefix: this.roads.prefix(host) })
+    const args = [program, 'run', String(node.socksPort), v4, String(ECHO_PORT)]
+    const begin = (): Child => new Child({ name: `stream of ${node.name}`, command: process.execPath, args, prefix: this.roads.prefix(host) })
+    let child = begin()
     await waitFor(`the stream of ${node.name}`, () => {
-      child.assertRunning()
+      // A tailscaled refuses to dial while it is busy with a change before this one.
+      if (child.exit) child = begin()
       return /^p /m.test(child.stdout)
-    }, { withinMs: 60_000 })
+    }, { withinMs: 60_000, everyMs: 250 })
     return new Stream(child)
   }
 
