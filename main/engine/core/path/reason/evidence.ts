@@ -3,6 +3,7 @@
  * machine's own network. What nobody has looked at is undefined, which is not the same as "no".
  */
 import type { AddrPort, Prefix } from '../../../base/ip.ts'
+import type { NetcheckReport } from '../../netcheck/report.ts'
 import type { NetInfo } from '../../tailcfg/types.ts'
 import type { CandidateView, Path } from '../types.ts'
 
@@ -56,21 +57,10 @@ export interface OwnSide {
 }
 
 /** Of the netcheck's report what rules look at. */
-export interface OwnReport {
-  readonly udp: boolean
-  readonly ipv4: boolean
-  readonly ipv6: boolean
-  /** Whether a question was sent over that family. */
-  readonly ipv4CanSend: boolean
-  readonly ipv6CanSend: boolean
-  readonly osHasIpv6: boolean
-  readonly mappingVariesByDestIp: boolean | undefined
-  readonly captivePortal: boolean | undefined
-  readonly upnp: boolean | undefined
-  readonly pmp: boolean | undefined
-  readonly pcp: boolean | undefined
-  readonly globalV4: AddrPort | undefined
-}
+export type OwnReport = Pick<
+  NetcheckReport,
+  'udp' | 'ipv4' | 'ipv6' | 'ipv4CanSend' | 'ipv6CanSend' | 'osHasIpv6' | 'mappingVariesByDestIp' | 'captivePortal' | 'upnp' | 'pmp' | 'pcp' | 'globalV4'
+>
 
 export interface PathEvidence {
   readonly machine: MachineEvidence
