@@ -202,13 +202,13 @@ function readGood<T>(fs: StoreFs, path: string, parse: (text: string) => T | und
   return value === undefined ? { kind: 'bad' } : { kind: 'good', value, savedAtMs }
 }
 
-/** A refusal of `parse` gets the file's name. */
+/** A refusal of `parse` gets the file's name; whatever else it throws means that the file makes no sense. */
 function parseFile<T>(path: string, text: string, parse: (text: string) => T | undefined): T | undefined {
   try {
     return parse(text)
   } catch (error) {
     if (error instanceof EngineError) throw new EngineError(error.code, `${path} ${error.message}`, { cause: error })
-    throw error
+    return undefined
   }
 }
 

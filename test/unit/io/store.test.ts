@@ -175,3 +175,11 @@ describe('the state store', () => {
     expect(existsSync(join(dir, 'state/state.json'))).toBe(false)
   })
 })
+
+test.each(['', 'null', '{', '[1', '\0\0', '{"port":'])('a reader that stumbles over %j gets nothing, and the file is put aside', (text) => {
+  const store = new Store({ dir, clock })
+  writeFileSync(join(dir, 'small.json'), text)
+  expect(store.load('small', (read) => (JSON.parse(read) as { port: number }).port)).toBeUndefined()
+  expect(store.problems()).toMatchObject([{ name: 'small' }])
+  expect(existsSync(join(dir, 'small.json'))).toBe(false)
+})
