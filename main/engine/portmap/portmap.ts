@@ -29,6 +29,8 @@ export interface PortMapModes {
   readonly services: readonly PortMapService[]
 }
 
+const NO_ROUTER = 'there is no home router'
+
 export class PortMap {
   readonly #env: Env
   readonly #access: RouterAccess
@@ -65,7 +67,7 @@ export class PortMap {
   /** The router and our address towards it; undefined = none that could map ports. */
   setLink(link: RouterLink | undefined): void {
     this.#link = link
-    this.#retarget(link === undefined ? 'there is no home router' : 'the network is another')
+    this.#retarget(link === undefined ? NO_ROUTER : 'the network is another')
   }
 
   setModes(modes: PortMapModes): void {
@@ -95,7 +97,7 @@ export class PortMap {
 
   /** Why there is a mapping or none, as the end of a sentence. */
   get why(): string {
-    return this.#machine.why
+    return this.#modes.off ?? (this.#link ? this.#machine.why : NO_ROUTER)
   }
 
   counters(): Record<string, number> {

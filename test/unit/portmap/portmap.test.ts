@@ -102,6 +102,15 @@ it('asks no router while it is switched off, and gives back what it has', async 
   expect(portmap.why).toBe('switched off for this engine')
 })
 
+it('says why nobody is asked from the first moment', () => {
+  portmap.setPort(41_641)
+  expect(portmap.why).toBe('there is no home router')
+  portmap.setModes({ off: 'switched off for this engine', services: [] })
+  expect(portmap.why).toBe('switched off for this engine')
+  portmap.setLink(LINK)
+  expect(portmap.why).toBe('switched off for this engine')
+})
+
 it('does not ask by UPnP where that is not wanted', async () => {
   speakUpnpOnly()
   portmap.setModes({ off: undefined, services: ['pmp', 'pcp'] })
