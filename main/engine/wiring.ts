@@ -224,9 +224,12 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     },
   })
   stops.push(() => control.stop())
+  const tellSystem = (): void => up.onSystem({ interfaces: interfaces() })
+  tellSystem()
   let cancelReconnect = (): void => {}
   netmon.start({
     onChange: ({ state, why, major, kinds }) => {
+      tellSystem()
       const isSamePlace = kinds.every((kind) => kind === 'wake')
       portmap.setLink(routerLinkOf(state))
       if (major) udpPort.handleNetworkChange(why)

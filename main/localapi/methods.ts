@@ -29,6 +29,7 @@ import type {
   WarningText,
   WhoIsResponse,
 } from './types.ts'
+import type { Extras } from './extras.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
 import type { ClientVersion, DerpMap, DnsConfig, DnsResolver, FilterRule, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
 
@@ -157,6 +158,9 @@ export const METHODS = {
   netcheck: row<void, NetcheckJson>('bowline/netcheck', ['GET', 'POST'], 'read'),
   path: row<void, PathPage>('bowline/path', ['GET'], 'read'),
   paths: row<void, PathsPage>('bowline/paths', ['GET'], 'read'),
+  extras: row<void, Extras>('bowline/extras', ['GET'], 'read'),
+  /** Some of the fields; forwards have rows of their own. */
+  editExtras: row<Partial<Omit<Extras, 'Forwards'>>, Extras>('bowline/extras', ['PATCH'], 'write'),
   /** Answers when packets to `ip` go directly, or after `timeout` ms. */
   waitDirect: row<void, { readonly direct: boolean }>('bowline/wait-direct', ['GET'], 'read'),
   netMap: row<void, unknown>('bowline/netmap', ['GET'], 'read'),

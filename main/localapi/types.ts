@@ -6,6 +6,7 @@
  *
  * Source: tailscale ipn/{prefs,backend}.go, ipn/ipnstate/ipnstate.go, client/tailscale/apitype (1.102.5); test/vectors/localapi.
  */
+import type { Extras } from './extras.ts'
 import type { Reason } from '../engine/core/path/reason/evidence.ts'
 import type { SidesRow } from '../engine/core/path/reason/sides.ts'
 import type { Path } from '../engine/core/path/types.ts'
@@ -245,6 +246,8 @@ export interface Notify {
   readonly Health?: HealthState
   readonly SuggestedExitNode?: string
   readonly Policy?: { readonly Summary: { readonly Scope: string } }
+  /** Ours: the profile's own settings have changed. */
+  readonly Extras?: Extras
 }
 
 export interface PingResult {

@@ -13,6 +13,7 @@ import type { NodePublicKey } from '../base/keys.ts'
 import { knobsOf, NO_KNOBS } from '../core/netmap/knobs.ts'
 import { EMPTY_PLAN, Planner } from '../core/plan/plan.ts'
 import { STATE_NUMBER } from '../../localapi/types.ts'
+import type { Extras } from '../../localapi/extras.ts'
 import type { Notify, PingResult, PingType, Prefs, StartOptions } from '../../localapi/types.ts'
 import { Applier, relaysArePlain } from './apply.ts'
 import { BugReports } from './bug-report.ts'
@@ -25,6 +26,7 @@ import { DirectWaits } from './direct-waits.ts'
 import { DnsQueries } from './dns-query.ts'
 import type { DnsResult } from './dns-query.ts'
 import { exitNodeMask } from './exit-node.ts'
+import { changeExtras } from './extras.ts'
 import { makeFacts } from './facts.ts'
 import type { Knot } from './knot.ts'
 import { LoginFlow } from './login.ts'
@@ -165,6 +167,17 @@ export class Backend {
     return this.#model.saved.prefs
   }
 
+  /** Bowline's own settings of the profile in use. */
+  get extras(): Extras {
+    return this.#model.saved.extras
+  }
+
+  /** Changes the fields that are named; throws EngineError('bad-prefs') and changes nothing when one is refused. */
+  editExtras(change: unknown): Extras {
+    this.#takeExtras(changeExtras(this.extras, change))
+    return this.extras
+  }
+
   /** Takes whole prefs and signs in as they say; throws EngineError('bad-prefs' | 'bad-argument'). */
   startWith(options: StartOptions): void {
     if (options.UpdatePrefs) this.config.assertUnlocked()
@@ -277,6 +290,7 @@ export class Backend {
       emit: (part) => this.#bus.emit(part),
       pushWants: () => this.pushWants(),
       applyAgain: () => this.#apply(),
+      planAgain: () => void (carries(this.#model.life) && this.#apply()),
       refreshWarnings: () => this.#refreshWarnings(),
       noteStoreProblems: () => this.#noteStoreProblems(),
     }
@@ -318,6 +332,16 @@ export class Backend {
     if (wasCarrying && carries(this.#model.life)) this.#apply()
   }
 
+  #takeExtras(extras: Extras): void {
+    const before = this.extras
+    const fields = (Object.keys(extras) as (keyof Extras)[]).filter((field) => JSON.stringify(before[field]) !== JSON.stringify(extras[field]))
+    if (fields.length === 0) return
+    this.profiles.save({ ...this.#model.saved, extras })
+    this.#deps.env.journal.add({ part: 'backend', kind: 'extras', why: `changed: ${fields.join(', ')}`, fields })
+    this.#bus.emit({ Extras: this.extras })
+    if (carries(this.#model.life)) this.#apply()
+  }
+
   /** Takes an event into the life; a change of name is told, a change of what may flow is applied. */
   #advance(event: LifecycleEvent): void {
     const before = this.#model.life
@@ -336,7 +360,7 @@ export class Backend {
   #apply(): void {
     const { life, netMap, saved } = this.#model
     const on = carries(life) && netMap !== undefined && saved.nodeKey !== undefined
-    const plan = on ? this.#planner.plan(netMap, this.#planPrefs(), serverNowMs(this.#deps.env.clock, this.#model)) : EMPTY_PLAN
+    const plan = on ? this.#planner.plan(netMap, this.#planPrefs(), serverNowMs(this.#deps.env.clock, this.#model), this.#model.system) : EMPTY_PLAN
     if (plan.problems.length > 0 && plan.problems !== this.#model.plan.problems) {
       this.#deps.env.journal.add({ part: 'filter', kind: 'problem', why: plan.problems[0]!, count: plan.problems.length })
     }
@@ -349,8 +373,8 @@ export class Backend {
   }
 
   #planPrefs(): Parameters<Planner['plan']>[1] {
-    const { prefs } = this.#model.saved
-    return { acceptRoutes: prefs.RouteAll, exitNodeId: prefs.ExitNodeID, shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [], relayServer: relayServerWish(prefs) }
+    const { prefs, extras } = this.#model.saved
+    return { skippedRoutes: extras.SkippedRoutes, acceptRoutes: prefs.RouteAll, exitNodeId: prefs.ExitNodeID, shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [], relayServer: relayServerWish(prefs) }
   }
 
   #refreshWarnings(): void {

@@ -32,6 +32,10 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions,
   const { env } = deps
   return {
     onRelayChange: () => knot.refreshWarnings(),
+    onSystem: (system) => {
+      model.system = system
+      knot.planAgain()
+    },
     control: {
       onState: onControlState,
       onLoggedIn: (result) => login.handleLoggedIn(result),

@@ -15,6 +15,8 @@ export interface Knot {
   pushWants(): void
   /** Plans and applies again although the state is the same. */
   applyAgain(): void
+  /** The same, if anything flows at all. */
+  planAgain(): void
   refreshWarnings(): void
   noteStoreProblems(): void
 }

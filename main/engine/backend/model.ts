@@ -7,6 +7,8 @@ import type { NetInfo } from '../core/tailcfg/types.ts'
 import type { NetMap } from '../core/netmap/types.ts'
 import { EMPTY_PLAN } from '../core/plan/plan.ts'
 import type { Plan } from '../core/plan/plan.ts'
+import { NO_SYSTEM } from '../core/plan/system-facts.ts'
+import type { SystemFacts } from '../core/plan/system-facts.ts'
 import type { ControlState, Endpoint } from './ports.ts'
 import { INITIAL } from './state.ts'
 import type { Lifecycle } from './state.ts'
@@ -22,6 +24,8 @@ export interface Model {
   /** Wall time at which the map in use was saved, while it came from disk. */
   mapSavedAtMs: number | undefined
   plan: Plan
+  /** The machine's own networks. */
+  system: SystemFacts
   endpoints: readonly Endpoint[]
   netInfo: NetInfo | undefined
   homeRegion: number
@@ -53,6 +57,7 @@ export function newModel(saved: SavedState): Model {
     netMap: undefined,
     mapSavedAtMs: undefined,
     plan: EMPTY_PLAN,
+    system: NO_SYSTEM,
     endpoints: [],
     netInfo: undefined,
     homeRegion: 0,

@@ -10,6 +10,7 @@ import type { Env } from '../base/env.ts'
 import type { NetcheckReport } from '../core/netcheck/report.ts'
 import type { DerpMap, DisplayMessage, EndpointType, Hostinfo, NetInfo, UserProfile } from '../core/tailcfg/types.ts'
 import type { NetMapDelta } from '../core/netmap/types.ts'
+import type { SystemFacts } from '../core/plan/system-facts.ts'
 import type { DataplaneConfig, MagicsockConfig } from '../core/plan/types.ts'
 import type { Path, PathView } from '../core/path/types.ts'
 import type { WarnableCode, WarningArgs } from '../health/warnables.ts'
@@ -290,5 +291,7 @@ export interface BackendFacts {
   readonly dataplane: DataplaneFacts
   /** A relay's connection or its health changed. */
   onRelayChange(): void
+  /** The machine's own networks, at start and whenever they changed. */
+  onSystem(system: SystemFacts): void
 }
 

@@ -1,7 +1,7 @@
 /**
  * What the engine keeps between lives: the machine key of this installation, and its profiles. One JSON file, version 2.
  *
- *   { version: 2, machineKey, current, profiles: [{ id, created, nodeKey | null, nodeKeyUrl, nodeKeyAtMs?, discoKey, prefs, user | null,
+ *   { version: 2, machineKey, current, profiles: [{ id, created, nodeKey | null, nodeKeyUrl, nodeKeyAtMs?, discoKey, prefs, extras?, user | null,
  *     nodeId, network }] }          current = the id of the profile in use; it is always among them
  *
  * Version 1 held one profile, its fields beside the machine key, and the disco key in a file of its own.
@@ -15,7 +15,10 @@ import { Drops } from '../core/tailcfg/check.ts'
 import { userProfile } from '../core/tailcfg/check-node.ts'
 import type { UserProfile } from '../core/tailcfg/types.ts'
 import type { LoginProfile, Prefs } from '../../localapi/types.ts'
+import type { Extras } from '../../localapi/extras.ts'
+import { DEFAULT_EXTRAS } from '../../localapi/extras.ts'
 import { checkServerAddress } from './check-prefs.ts'
+import { readExtras } from './extras.ts'
 import { defaultPrefs, parsePrefs, publicConfig } from './prefs.ts'
 
 export const STATE_VERSION = 2
@@ -29,6 +32,7 @@ export interface SavedProfile {
   readonly nodeKeyAtMs?: number
   readonly discoKey: PrivateKey
   readonly prefs: Prefs
+  readonly extras: Extras
   readonly profile: { readonly id: string; readonly created: string }
   readonly user: UserProfile | undefined
   readonly nodeId: string
@@ -61,6 +65,7 @@ export function freshState(random: Random, os: Os, wallMs: number, machineKey?: 
     nodeKeyUrl: '',
     discoKey: PrivateKey.fromRandom(random.bytes(32)),
     prefs: defaultPrefs(os),
+    extras: DEFAULT_EXTRAS,
     profile: { id: toHex(random.bytes(2)), created: new Date(wallMs).toISOString() },
     user: undefined,
     nodeId: '',
@@ -79,7 +84,7 @@ export function stateText({ current, others }: SavedProfiles): string {
   return JSON.stringify(file, null, 2)
 }
 
-function profileJson({ nodeKey, nodeKeyUrl, nodeKeyAtMs, discoKey, prefs, profile, user, nodeId, network }: SavedProfile): unknown {
+function profileJson({ nodeKey, nodeKeyUrl, nodeKeyAtMs, discoKey, prefs, extras, profile, user, nodeId, network }: SavedProfile): unknown {
   return {
     ...profile,
     nodeKey: nodeKey?.secretText() ?? null,
@@ -87,6 +92,7 @@ function profileJson({ nodeKey, nodeKeyUrl, nodeKeyAtMs, discoKey, prefs, profil
     nodeKeyAtMs,
     discoKey: discoKey.secretText(),
     prefs: { ...prefs, Config: null },
+    extras,
     user: user ?? null,
     nodeId,
     network,
@@ -162,6 +168,7 @@ function parseProfile(raw: Readonly<Record<string, unknown>>, { os, newDiscoKey 
     ...(typeof nodeKeyAtMs === 'number' ? { nodeKeyAtMs } : {}),
     discoKey,
     prefs: { ...prefs, Config: user && nodeKey ? publicConfig(user, nodeId) : null },
+    extras: readExtras(raw['extras']),
     profile: { id, created },
     user,
     nodeId,

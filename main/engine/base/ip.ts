@@ -172,6 +172,14 @@ export function parsePrefix(text: string): Prefix | undefined {
   return { ip: formatIp(bytes), bits: Number(bitsText) }
 }
 
+/** The network of an address as "ip/bits" with host bits zero; undefined when that is none. */
+export function networkOf(ip: string, bits: number): string | undefined {
+  const bytes = parseIp(ip)
+  if (!bytes || !Number.isInteger(bits) || bits < 0 || bits > bytes.length * 8) return undefined
+  const net = bytes.map((byte, i) => byte & (0xff << (8 - Math.min(8, Math.max(0, bits - i * 8)))) & 0xff)
+  return `${formatIp(net)}/${bits}`
+}
+
 /** Whether the address lies inside the prefix; families never mix. */
 export function prefixContains(prefix: Prefix, ip: string): boolean {
   const net = parseIp(prefix.ip)

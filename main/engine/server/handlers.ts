@@ -136,6 +136,8 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   netcheck: async ({ backend, query }) => json(toNetcheckJson(await backend.network.netcheck(goBool(query.get('full'), true)))),
   path: pathPage,
   paths: ({ backend }) => json(backend.views.pathViews.all()),
+  extras: ({ backend }) => json(backend.extras),
+  editExtras: ({ backend, body }) => json(backend.editExtras(body)),
   waitDirect,
   netMap: ({ backend }) => {
     const map = backend.views.netMap()

@@ -1,5 +1,5 @@
 /**
- * (network map, prefs) → what the data plane and path finding should be. Pure, in a stable order: by node ID, and inside
+ * (network map, prefs, facts of the system) → what the data plane and path finding should be. Pure, in a stable order: by node ID, and inside
  * a peer its own addresses first, then routes as text. Expired peers are left out.
  *
  *   plan-peer.ts    one node              peer-lists.ts   all of them, kept from map to map
@@ -14,6 +14,8 @@ import { addressesOf, magicDnsSuffix } from './names.ts'
 import { PeerLists } from './peer-lists.ts'
 import { PeerRelays } from './peer-relays.ts'
 import { canonical, sameItems } from './plan-peer.ts'
+import { NO_SYSTEM } from './system-facts.ts'
+import type { SystemFacts } from './system-facts.ts'
 import type { DataplaneConfig, FilterTable, MagicsockConfig, RelayServerWish } from './types.ts'
 
 /** Of the prefs those that routing depends on. */
@@ -23,6 +25,8 @@ export interface PlanPrefs {
   readonly exitNodeId: string
   readonly shieldsUp: boolean
   readonly advertiseRoutes: readonly string[]
+  /** Prefixes that are not used although routes are accepted. */
+  readonly skippedRoutes?: readonly string[]
   /** Absent: this node does not offer to relay for others. */
   readonly relayServer?: RelayServerWish | undefined
 }
@@ -62,7 +66,7 @@ export class Planner {
   #isRefused = false
 
   /** The plan for a map; `nowMs` is wall time corrected by the server's clock. What is equal to last time is the same object. */
-  plan(netMap: NetMap, prefs: PlanPrefs, nowMs: number): Plan {
+  plan(netMap: NetMap, prefs: PlanPrefs, nowMs: number, _system: SystemFacts = NO_SYSTEM): Plan {
     const selfAddresses = addressesOf(netMap.self)
     const { acceptRoutes, exitNodeId } = prefs
     this.#peers.update(netMap.peers, { acceptRoutes, exitNodeId, selfAddresses, suffix: magicDnsSuffix(netMap.self) }, nowMs)
