@@ -374,7 +374,7 @@ export class Backend {
 
   #planPrefs(): Parameters<Planner['plan']>[1] {
     const { prefs, extras } = this.#model.saved
-    return { skippedRoutes: extras.SkippedRoutes, acceptRoutes: prefs.RouteAll, exitNodeId: prefs.ExitNodeID, shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [], relayServer: relayServerWish(prefs) }
+    return { skippedRoutes: extras.SkippedRoutes, acceptRoutes: prefs.RouteAll, exitNodeId: prefs.ExitNodeID, exitNodeIp: prefs.ExitNodeIP, shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [], relayServer: relayServerWish(prefs) }
   }
 
   #refreshWarnings(): void {

@@ -7,8 +7,8 @@
 import { EngineError } from '../base/errors.ts'
 import type { Location, NetInfo, Node } from '../core/tailcfg/types.ts'
 import type { NetMap } from '../core/netmap/types.ts'
+import { offersExit } from '../core/plan/egress.ts'
 import type { ExitNodeSuggestion, MaskedPrefs, Prefs } from '../../localapi/types.ts'
-import { offersExit } from './status.ts'
 import { nodeByIp } from './whois.ts'
 
 const DEFAULT_AUTO_UPDATE = 'default-auto-update'

@@ -11,6 +11,7 @@ import type { NetMap } from '../core/netmap/types.ts'
 import type { PathView } from '../core/path/types.ts'
 import type { NodePublicKey } from '../base/keys.ts'
 import { formatAddrPort, isIp4 } from '../base/ip.ts'
+import { offersExit } from '../core/plan/egress.ts'
 import { addressesOf, magicDnsSuffix } from '../core/plan/names.ts'
 import type { Hostinfo } from '../core/tailcfg/types.ts'
 import type { PeerStatus, Prefs, StateName, Status } from '../../localapi/types.ts'
@@ -173,12 +174,6 @@ function ofNode(node: Node, input: StatusInput): PeerStatus {
 
 function listed<K extends string>(key: K, list: readonly string[] | null | undefined): { [P in K]?: readonly string[] } {
   return (list && list.length > 0 ? { [key]: list } : {}) as { [P in K]?: readonly string[] }
-}
-
-/** Offers to be an exit node, and that is approved: both default routes. */
-export function offersExit(node: Node): boolean {
-  const routes = node.AllowedIPs ?? []
-  return routes.includes('0.0.0.0/0') && routes.includes('::/0')
 }
 
 /** Base URLs of a node's PeerAPI in the families that both sides have; null when it serves none. */

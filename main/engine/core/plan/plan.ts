@@ -4,12 +4,15 @@
  *
  *   plan-peer.ts    one node              peer-lists.ts   all of them, kept from map to map
  *   owners.ts       which peer gets a prefix that several claim: the lowest node ID
+ *   egress.ts       what becomes of traffic to the internet
  */
 import { parsePrefix, prefixContains } from '../../base/ip.ts'
 import type { FilterRule, Node } from '../tailcfg/types.ts'
 import type { NetMap } from '../netmap/types.ts'
 import { compileFilter } from '../filter/compile.ts'
 import type { CompiledFilter } from '../filter/compile.ts'
+import { DIRECT, egressOf } from './egress.ts'
+import type { Egress, ExitVerdict } from './egress.ts'
 import { addressesOf, magicDnsSuffix } from './names.ts'
 import { PeerLists } from './peer-lists.ts'
 import { PeerRelays } from './peer-relays.ts'
@@ -21,8 +24,12 @@ import type { DataplaneConfig, FilterTable, MagicsockConfig, RelayServerWish } f
 /** Of the prefs those that routing depends on. */
 export interface PlanPrefs {
   readonly acceptRoutes: boolean
-  /** Stable ID, "" = none. */
+  /** Stable ID of the chosen exit node, UNRESOLVED_EXIT, or "" = none. */
   readonly exitNodeId: string
+  /** Its address, while the stable ID is not known. */
+  readonly exitNodeIp?: string
+  /** What was found out of the exit nodes; absent: the chosen one is used. */
+  readonly exitVerdict?: ExitVerdict | undefined
   readonly shieldsUp: boolean
   readonly advertiseRoutes: readonly string[]
   /** Prefixes that are not used although routes are accepted. */
@@ -34,6 +41,7 @@ export interface PlanPrefs {
 export interface Plan {
   readonly dataplane: DataplaneConfig
   readonly magicsock: MagicsockConfig
+  readonly egress: Egress
   readonly problems: readonly string[]
   /** The server's rules cannot be trusted: nothing may come in. */
   readonly filterRefused: boolean
@@ -45,6 +53,7 @@ export interface Plan {
 export const EMPTY_PLAN: Plan = {
   dataplane: { selfAddresses: [], peers: [], filter: { matches: [], localNets: [], shieldsUp: false } },
   magicsock: { peers: [], derpMap: { Regions: {} } },
+  egress: DIRECT,
   problems: [],
   filterRefused: false,
   nextExpiryMs: Infinity,
@@ -68,7 +77,10 @@ export class Planner {
   /** The plan for a map; `nowMs` is wall time corrected by the server's clock. What is equal to last time is the same object. */
   plan(netMap: NetMap, prefs: PlanPrefs, nowMs: number, _system: SystemFacts = NO_SYSTEM): Plan {
     const selfAddresses = addressesOf(netMap.self)
-    const { acceptRoutes, exitNodeId } = prefs
+    const { acceptRoutes } = prefs
+    const egress = egressOf(netMap, { id: prefs.exitNodeId, ip: prefs.exitNodeIp ?? '' }, nowMs, prefs.exitVerdict)
+    // Of an exit node that is blocked or paused what is open may end in peace, and its answers are let in.
+    const exitNodeId = egress.kind === 'direct' ? '' : egress.id
     this.#peers.update(netMap.peers, { acceptRoutes, exitNodeId, selfAddresses, suffix: magicDnsSuffix(netMap.self) }, nowMs)
     const compiled = this.#compile(netMap)
     const filterRefused = this.#letsInUnsigned(compiled)
@@ -77,6 +89,7 @@ export class Planner {
     const plan: Plan = {
       dataplane: keep(last.dataplane, { selfAddresses: keepTexts(last.dataplane.selfAddresses, selfAddresses), peers: this.#peers.dataplane, filter: filterTable(filter, netMap, prefs, last.dataplane.filter) }),
       magicsock: keep(last.magicsock, { peers: this.#peers.magicsock, derpMap: netMap.derpMap, lastHome: netMap.self.HomeDERP ?? 0, peerRelays: this.#relays.update(netMap), relayServer: keepWish(last.magicsock.relayServer, prefs.relayServer) }),
+      egress: keep(last.egress, egress),
       problems: filter.problems,
       filterRefused,
       nextExpiryMs: this.#peers.nextExpiryMs,
