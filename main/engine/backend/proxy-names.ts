@@ -1,47 +1,97 @@
 /**
  * Where a proxy request goes: into the tunnel, to this machine itself, or out of the system's own network. Pure; names
- * that only the system can resolve come back as `ask-system` and are decided again with their addresses.
+ * that only a resolver knows come back as `ask` and are decided again with their addresses.
  *
  *   network name (short or full, any case)   → the peer's address, IPv4 when both have it, as MagicDNS tells it → tunnel
- *   our own name or address                  → loopback, outside the tunnel
+ *   our own name or address, this machine    → this machine, outside the tunnel
+ *   100.100.100.100 and its IPv6 twin        → refused: they are no device
  *   address of a peer or inside its routes   → tunnel
  *   other address of the network's range     → refused: nobody has it
- *   unknown name under the network's suffix  → refused, never asked of the system's resolver
+ *   unknown name under the network's suffix  → refused, never asked of a resolver
+ *   the local network                        → the system; while an exit node is chosen only where that is allowed
+ *   everything else, by the way out          → the system (none chosen, or paused), the tunnel (exit node), refused (blocked)
+ *
+ * While an exit node is chosen no name is asked of the system's resolver, and while it is blocked none of anybody.
  */
-import { canonicalIp, isIp4, isTailscaleIp, parsePrefix, prefixContains } from '../base/ip.ts'
+import { canonicalIp, isIp4, isLinkLocalIp, isLoopbackIp, isMulticastIp, isTailscaleIp, isUnspecifiedIp, parsePrefix, prefixContains } from '../base/ip.ts'
 import type { NetMap } from '../core/netmap/types.ts'
 import type { Node } from '../core/tailcfg/types.ts'
+import type { Egress } from '../core/plan/egress.ts'
 import type { DataplanePeer } from '../core/plan/types.ts'
 import { addressesOf, magicDnsSuffix, shortName, trimDot } from '../core/plan/names.ts'
+import { localNetworks } from '../core/plan/system-facts.ts'
+import type { SystemFacts } from '../core/plan/system-facts.ts'
 import type { ProxyAnswer, ProxyRequest } from './ports.ts'
 
-export type NameDecision = ProxyAnswer | { readonly kind: 'ask-system' }
+/** `by`: the system's resolver, or one inside the tunnel because the system must not see the name. */
+export type NameDecision = ProxyAnswer | { readonly kind: 'ask'; readonly by: 'system' | 'exit' }
 
 export interface NameContext {
   readonly netMap: NetMap | undefined
   /** The peers in force, with the routes that each owns; none while stopped. */
   readonly peers: readonly DataplanePeer[]
+  readonly egress: Egress
+  /** The local network may be reached while an exit node is chosen. */
+  readonly allowLan: boolean
+  readonly system: SystemFacts
 }
 
-/** The answer for a request, or that the system's resolver is to be asked. */
+/** The answer for a request, or that a resolver is to be asked. */
 export function decideProxy(request: Pick<ProxyRequest, 'host' | 'port'>, context: NameContext): NameDecision {
   const host = trimDot(request.host.replace(/^\[(.*)\]$/, '$1')).toLowerCase()
   const ip = canonicalIp(host)
   if (ip !== undefined) return decideAddresses([ip], request.port, context)
   if (!/^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?$/.test(host)) return refuse('no-such-host', `${JSON.stringify(request.host.slice(0, 100))} is not a host name`)
-  return (context.netMap && decideName(host, request.port, context, context.netMap)) ?? { kind: 'ask-system' }
+  if (host === 'localhost' || host.endsWith('.localhost')) return { kind: 'system', addresses: LOOPBACK, port: request.port }
+  const known = context.netMap && decideName(host, request.port, context, context.netMap)
+  if (known) return known
+  const { egress } = context
+  if (egress.kind === 'blocked') return refuse('not-allowed', egress.why)
+  return { kind: 'ask', by: egress.kind === 'exit' ? 'exit' : 'system' }
 }
 
-/** The answer for addresses, all of one name: the tunnel when a peer owns the first one that any does, else the system. */
+/** The answer for addresses, all of one name: the tunnel when a peer owns the first one that any does, else by what each one is. */
 export function decideAddresses(addresses: readonly string[], port: number, context: NameContext): ProxyAnswer {
   const own = context.netMap ? addressesOf(context.netMap.self) : []
   const mine = addresses.find((ip) => own.includes(ip))
   if (mine !== undefined) return { kind: 'system', addresses: isIp4(mine) ? ['127.0.0.1'] : ['::1', '127.0.0.1'], port }
-  const inside = addresses.filter((ip) => routed(ip, context.peers))
+  const isRouted = routed(context.peers)
+  const inside = addresses.filter((ip) => isRouted(ip) && !SERVICE_ADDRESSES.includes(ip))
   if (inside.length > 0) return { kind: 'tunnel', addresses: inside, port }
   const outside = addresses.filter((ip) => !isTailscaleIp(ip))
-  if (outside.length > 0) return { kind: 'system', addresses: outside, port }
-  return refuse('unreachable', context.peers.length === 0 ? 'the tunnel is down' : `no device has the address ${addresses[0] ?? ''}`)
+  if (outside.length > 0) return decideOutside(outside, port, own, context)
+  const first = addresses[0] ?? ''
+  if (SERVICE_ADDRESSES.includes(first)) return refuse('unreachable', `${first} is the network's own service address and serves no such port`)
+  return refuse('unreachable', context.peers.length === 0 ? 'the tunnel is down' : `no device has the address ${first}`)
+}
+
+const LOOPBACK: readonly string[] = ['127.0.0.1', '::1']
+const SERVICE_ADDRESSES: readonly string[] = ['100.100.100.100', 'fd7a:115c:a1e0::53']
+
+/** Addresses that no device of the network has. */
+function decideOutside(addresses: readonly string[], port: number, own: readonly string[], context: NameContext): ProxyAnswer {
+  const { egress } = context
+  if (egress.kind === 'direct' || egress.kind === 'paused') return { kind: 'system', addresses, port }
+  const here = addresses.filter((ip) => isThisMachine(ip, context.system))
+  if (here.length > 0) return { kind: 'system', addresses: here, port }
+  const near = addresses.map((ip) => ({ ip, network: localNetworkOf(ip, context.system) })).filter(({ network }) => network !== undefined)
+  if (near.length > 0 && context.allowLan) return { kind: 'system', addresses: near.map(({ ip }) => ip), port }
+  if (near.length > 0) return refuse('not-allowed', `${near[0]!.ip} is on the local network (${near[0]!.network!}), which is closed while an exit node is chosen; open it with: bowline set --exit-node-allow-lan-access`)
+  if (egress.kind === 'blocked') return refuse('not-allowed', egress.why)
+  const families = own.map(isIp4)
+  const usable = addresses.filter((ip) => families.includes(isIp4(ip)))
+  if (usable.length > 0) return { kind: 'tunnel', addresses: usable, port }
+  return refuse('unreachable', `${addresses[0]!} is ${isIp4(addresses[0]!) ? 'IPv4' : 'IPv6'}, of which this device has no address in the network: the exit node cannot be used for it, and past it nothing goes out`)
+}
+
+function isThisMachine(ip: string, { interfaces }: SystemFacts): boolean {
+  return isLoopbackIp(ip) || isUnspecifiedIp(ip) || interfaces.some((one) => canonicalIp(one.ip) === ip)
+}
+
+/** What network here has the address, for a person. */
+function localNetworkOf(ip: string, system: SystemFacts): string | undefined {
+  if (isLinkLocalIp(ip) || isMulticastIp(ip)) return 'this link'
+  return localNetworks(system).find(({ prefix }) => prefixContains(parsePrefix(prefix)!, ip))?.interface
 }
 
 function decideName(host: string, port: number, context: NameContext, netMap: NetMap): NameDecision | undefined {
@@ -72,10 +122,13 @@ function findNode(netMap: NetMap, host: string, suffix: string): Node | undefine
   return undefined
 }
 
-function routed(ip: string, peers: readonly DataplanePeer[]): boolean {
-  const host = `${ip}/${isIp4(ip) ? 32 : 128}`
+/** Whether a peer has an address, or a network that it lies in; the default routes of an exit node are not meant. */
+function routed(peers: readonly DataplanePeer[]): (ip: string) => boolean {
   const isHost = (route: string): boolean => route.endsWith(route.includes(':') ? '/128' : '/32')
-  return peers.some((peer) => peer.routes.some((route) => route === host || (!isHost(route) && prefixContains(parsePrefix(route)!, ip))))
+  return (ip) => {
+    const host = `${ip}/${isIp4(ip) ? 32 : 128}`
+    return peers.some((peer) => peer.routes.some((route) => route === host || (!isHost(route) && !route.endsWith('/0') && prefixContains(parsePrefix(route)!, ip))))
+  }
 }
 
 function refuse(code: 'no-such-host' | 'not-allowed' | 'unreachable', message: string): ProxyAnswer {

@@ -72,3 +72,78 @@ describe('a proxy request', () => {
     expect(rig.dataplane.answers).toHaveLength(44)
   })
 })
+
+const ETH = { name: 'eth0', ip: '192.168.1.5', prefix: 24, internal: false }
+
+/** One that may use n2 as exit node, with a local network. */
+function withExit(prefs: Record<string, unknown> = { ExitNodeID: '2', ExitNodeIDSet: true }): Rig {
+  const rig = running(() => Promise.reject(new Error('the system must not be asked')))
+  rig.backend.facts.onSystem({ interfaces: [ETH] })
+  rig.map(recorded('12-peer-routes-approved.json'))
+  rig.backend.editPrefs(prefs)
+  return rig
+}
+
+describe('a proxy request while an exit node is chosen', () => {
+  test.each(['198.51.100.7', '2001:db8::7'])('for %s goes into the tunnel', async (host) => {
+    expect(await ask(withExit(), host)).toEqual({ kind: 'tunnel', addresses: [host], port: 80 })
+  })
+
+  test('for a device, its address and ourselves goes where it went', async () => {
+    const rig = withExit()
+    expect(await ask(rig, 'renamed')).toMatchObject({ kind: 'tunnel', addresses: ['100.64.0.2'] })
+    expect(await ask(rig, 'n1')).toMatchObject({ kind: 'system', addresses: ['127.0.0.1'] })
+    expect(await ask(rig, '100.64.0.77')).toMatchObject({ kind: 'refuse', code: 'unreachable' })
+  })
+
+  test.each(['localhost', 'db.localhost', '127.0.0.1', '::1', '192.168.1.5'])('for this machine itself (%s) stays here', async (host) => {
+    expect(await ask(withExit(), host)).toMatchObject({ kind: 'system' })
+  })
+
+  test.each(['192.168.1.9', '169.254.1.1', 'fe80::1', '224.0.0.251'])('for the local network (%s) is refused with the way to open it, and goes there once it is open', async (host) => {
+    const rig = withExit()
+    expect(await ask(rig, host)).toMatchObject({ kind: 'refuse', code: 'not-allowed', message: expect.stringContaining('--exit-node-allow-lan-access') as unknown })
+    rig.backend.editPrefs({ ExitNodeAllowLANAccess: true, ExitNodeAllowLANAccessSet: true })
+    expect(await ask(rig, host)).toEqual({ kind: 'system', addresses: [host], port: 80 })
+  })
+
+  test('for a name never asks the system', async () => {
+    expect(await ask(withExit(), 'outside.example')).toMatchObject({ kind: 'refuse', code: 'no-such-host' })
+  })
+
+  test.each(['198.51.100.7', '2001:db8::7', 'outside.example'])('that cannot be used is refused at once with the reason (%s)', async (host) => {
+    const rig = withExit({ ExitNodeID: '99', ExitNodeIDSet: true })
+    expect(await ask(rig, host)).toEqual({ kind: 'refuse', code: 'not-allowed', message: 'blocked because the chosen exit node is not in this network any more' })
+  })
+
+  test.each(['100.100.100.100', 'fd7a:115c:a1e0::53'])('for the service address %s goes to no device', async (host) => {
+    expect(await ask(withExit(), host)).toMatchObject({ kind: 'refuse', message: expect.stringContaining('service address') as unknown })
+  })
+
+  test('of a family that we have no address of is refused, never sent past it', async () => {
+    const rig = withExit()
+    const self = recorded('02-initial-one-peer.json').Node!
+    rig.map({ Node: { ...self, Addresses: ['100.64.0.1/32'], AllowedIPs: ['100.64.0.1/32'] } })
+    expect(await ask(rig, '2001:db8::7')).toMatchObject({ kind: 'refuse', code: 'unreachable', message: expect.stringContaining('2001:db8::7 is IPv6') as unknown })
+    expect(await ask(rig, '198.51.100.7')).toMatchObject({ kind: 'tunnel' })
+  })
+
+  test('goes the system’s way only once a person has disconnected or taken the choice back', async () => {
+    const rig = withExit()
+    rig.backend.facts.control.onState({ kind: 'needs-login', why: 'a test' })
+    expect(await ask(rig, '198.51.100.7')).not.toMatchObject({ kind: 'system' })
+    rig.backend.editPrefs({ WantRunning: false, WantRunningSet: true })
+    expect(await ask(rig, '198.51.100.7')).toMatchObject({ kind: 'system' })
+    rig.backend.editPrefs({ WantRunning: true, WantRunningSet: true })
+    rig.backend.editPrefs({ ExitNodeID: '', ExitNodeIDSet: true })
+    expect(await ask(rig, '198.51.100.7')).toMatchObject({ kind: 'system' })
+  })
+
+  test('is refused before anything is known, and while the sign-in has ended', async () => {
+    const rig = makeRig()
+    expect(await ask(rig, '198.51.100.7')).toMatchObject({ kind: 'refuse', message: expect.stringContaining('until it is known') as unknown })
+    const expired = withExit()
+    expired.map(recorded('22-self-expired.json'))
+    expect(await ask(expired, '198.51.100.7')).toMatchObject({ kind: 'refuse', message: expect.stringContaining('your sign-in has ended') as unknown })
+  })
+})
