@@ -1,5 +1,5 @@
 /**
- * Which node something belongs to that several claim, a prefix or a node key: the one with the lowest ID. Kept as claims
+ * Which node something belongs to that several claim, an address or a node key: the one with the lowest ID. Kept as claims
  * come and go, so that a change costs what it touches.
  */
 import type { NodeId } from '../tailcfg/types.ts'
@@ -34,12 +34,15 @@ export class Owners {
     }
   }
 
+  /** Whose a name is. */
+  ownerOf(name: string): NodeId | undefined {
+    const claim = this.#claims.get(name)
+    return typeof claim === 'number' ? claim : claim?.[0]
+  }
+
   /** Of a peer's claims those that are its own; the same list when all are. */
   ownedBy(id: NodeId, names: readonly string[]): readonly string[] {
-    const owns = (name: string): boolean => {
-      const claim = this.#claims.get(name)
-      return typeof claim === 'number' ? claim === id : claim?.[0] === id
-    }
+    const owns = (name: string): boolean => this.ownerOf(name) === id
     return names.every(owns) ? names : names.filter(owns)
   }
 }

@@ -3,14 +3,18 @@
  * 10,000 costs those few and a copy of the lists' pointers. A list in which nothing changed is the same object.
  *
  *   all     every node of the map → its plan
+ *   book    the networks behind them, of nodes that cannot be used too
  *   ids     those in use, ascending: usable and not yet expired; dataplane[i] and magicsock[i] belong to ids[i]
  */
 import { IdTable } from '../netmap/id-table.ts'
 import { noteChanges } from './list-changes.ts'
 import type { Node, NodeId } from '../tailcfg/types.ts'
-import { planPeer, sameItems } from './plan-peer.ts'
+import { planPeer, sameItems, SIGNED_OUT } from './plan-peer.ts'
 import type { PeerContext, PeerPlan } from './plan-peer.ts'
 import { Owners } from './owners.ts'
+import type { RouteRules } from './route-rules.ts'
+import { RouteBook } from './routes.ts'
+import type { PlannedRoute, RouteOffer } from './routes.ts'
 import type { DataplanePeer, MagicsockPeer } from './types.ts'
 
 /** From so many changes on building anew is cheaper than putting each in its place. */
@@ -27,15 +31,24 @@ export class PeerLists {
   #all = new Map<NodeId, PeerPlan>()
   #ids: NodeId[] = []
   readonly #used = new Map<NodeId, PeerPlan>()
-  readonly #routes = new Owners()
+  /** Of addresses and exits. */
+  readonly #owners = new Owners()
   /** Two nodes with one key cannot be told apart: the first of them counts. */
   readonly #keys = new Owners()
+  readonly #book = new RouteBook((address) => this.#nameOf(this.#owners.ownerOf(address)))
+  /** Claims of devices whose key has ended, as they are then. */
+  readonly #signedOut = new WeakMap<RouteOffer, RouteOffer>()
   #contextKey = ''
 
-  /** Brings the lists to this map; `nowMs` is the server's time. */
-  update(peers: ReadonlyMap<NodeId, Node>, context: PeerContext, nowMs: number): void {
+  /** What becomes of each network behind a device, by prefix, IPv4 first. */
+  get routes(): readonly PlannedRoute[] {
+    return this.#book.rows
+  }
+
+  /** Brings the lists to this map and these rules; `nowMs` is the server's time. */
+  update(peers: ReadonlyMap<NodeId, Node>, context: PeerContext, rules: RouteRules, nowMs: number): void {
     const table = peers instanceof IdTable ? (peers as IdTable<Node>) : IdTable.of(peers)
-    const contextKey = JSON.stringify([context.acceptRoutes, context.exitNodeId, context.selfAddresses, context.suffix])
+    const contextKey = JSON.stringify([context.exitNodeId, context.selfAddresses, context.suffix])
     const isNewContext = contextKey !== this.#contextKey
     this.#contextKey = contextKey
     const { set, removed } = isNewContext ? wholeChange(table, this.#table) : table.changesSince(this.#table)
@@ -48,6 +61,8 @@ export class PeerLists {
     const changed = nowMs >= this.nextExpiryMs ? [...this.#used.keys(), ...some] : some
     let expiryMoved = nowMs >= this.nextExpiryMs
     for (const id of changed) expiryMoved = this.#use(id, nowMs, touched) || expiryMoved
+    this.#book.setRules(rules)
+    this.#book.settle(touched)
     if (touched.size > FEW) this.#rebuild()
     else if (touched.size > 0) this.#mend(touched)
     if (expiryMoved) this.#findNextExpiry()
@@ -68,13 +83,17 @@ export class PeerLists {
     const plan = this.#all.get(id)
     const before = this.#used.get(id)
     const after = plan?.usable === true && plan.expiresAtMs > nowMs ? plan : undefined
+    this.#book.setOffer(id, plan?.offer && plan.usable && !after ? this.#withoutSignIn(plan.offer) : plan?.offer, touched)
     if (before === after) return false
     if (after) this.#used.set(id, after)
     else this.#used.delete(id)
     if (before?.dataplane !== after?.dataplane || before?.magicsock !== after?.magicsock) touched.add(id)
     if (before?.dataplane.routes !== after?.dataplane.routes) {
-      if (before) this.#routes.release(id, before.dataplane.routes, touched)
-      if (after) this.#routes.claim(id, after.dataplane.routes, touched)
+      if (before) this.#owners.release(id, before.dataplane.routes, touched)
+      if (after) this.#owners.claim(id, after.dataplane.routes, touched)
+    }
+    if (before?.dataplane.routes !== after?.dataplane.routes || before?.magicsock.name !== after?.magicsock.name) {
+      this.#book.noteAddresses([...(before?.dataplane.routes ?? []), ...(after?.dataplane.routes ?? [])])
     }
     if (before?.dataplane.key !== after?.dataplane.key) {
       if (before) this.#keys.release(id, [before.dataplane.key], touched)
@@ -82,6 +101,16 @@ export class PeerLists {
     }
     if (after && after.expiresAtMs < this.nextExpiryMs) this.nextExpiryMs = after.expiresAtMs
     return before !== undefined && before.expiresAtMs === this.nextExpiryMs && before.expiresAtMs !== Infinity
+  }
+
+  #withoutSignIn(offer: RouteOffer): RouteOffer {
+    let signedOut = this.#signedOut.get(offer)
+    if (!signedOut) this.#signedOut.set(offer, (signedOut = { ...offer, trouble: SIGNED_OUT }))
+    return signedOut
+  }
+
+  #nameOf(id: NodeId | undefined): string | undefined {
+    return id === undefined ? undefined : this.#used.get(id)?.magicsock.name
   }
 
   #findNextExpiry(): void {
@@ -127,13 +156,23 @@ export class PeerLists {
     if (!sameItems(magicsock, this.magicsock)) this.magicsock = magicsock
   }
 
-  /** The peer with the routes that are its own; the object of before when that says the same. */
-  #owned(id: NodeId, { dataplane }: PeerPlan, before: DataplanePeer | undefined): DataplanePeer {
-    const routes = this.#routes.ownedBy(id, dataplane.routes)
-    if (routes === dataplane.routes) return dataplane
-    const isSame = before && before.key === dataplane.key && before.jailed === dataplane.jailed && before.allowedSources === dataplane.allowedSources
-    return isSame && sameItems(before.routes, routes) ? before : { ...dataplane, routes }
+  /** The peer with what is its own and the networks behind it; the object of before when that says the same. */
+  #owned(id: NodeId, { dataplane, offer }: PeerPlan, before: DataplanePeer | undefined): DataplanePeer {
+    const own = this.#owners.ownedBy(id, dataplane.routes)
+    if (own === dataplane.routes && offer === undefined) return dataplane
+    const allowedSources = offer ? joined(dataplane.allowedSources, this.#book.sourcesOf(id)) : dataplane.allowedSources
+    const routes = offer ? joined(own, this.#book.carriedBy(id)) : own
+    if (sameItems(allowedSources, dataplane.allowedSources) && sameItems(routes, dataplane.routes)) return dataplane
+    const isSame = before && before.key === dataplane.key && before.jailed === dataplane.jailed && before.bare === dataplane.bare
+    return isSame && sameItems(before.allowedSources, allowedSources) && sameItems(before.routes, routes) ? before : { ...dataplane, allowedSources, routes }
   }
+}
+
+/** Own addresses stay first; exits and networks follow in the order of their texts. */
+function joined(own: readonly string[], networks: readonly string[]): readonly string[] {
+  if (networks.length === 0) return own
+  const isExit = (prefix: string): boolean => prefix.endsWith('/0')
+  return own.some(isExit) ? [...own.filter((prefix) => !isExit(prefix)), ...[...own.filter(isExit), ...networks].sort()] : [...own, ...networks]
 }
 
 /** The next of a list: copied at the first change, with a note of what changed. */

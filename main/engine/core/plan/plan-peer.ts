@@ -1,12 +1,14 @@
 /**
  * One node of the map → what the data plane and path finding hold of it.
  *
- *   allowedSources  what a peer may send from: its addresses; its routes while routes are accepted; /0 as chosen exit node
+ *   own       its addresses in the network's range; they are its whatever is accepted
+ *   exits     the default routes, of the chosen exit node alone
+ *   offer     every other prefix: networks behind it, which the book of routes judges (routes.ts)
  *
- * A prefix that is not a Tailscale address is a route even when it is a single one; the service addresses 100.100.100.100
- * and fd7a:115c:a1e0::53, and routes that would cover our own addresses whole, go to no peer. A node with neither disco key
- * nor home relay cannot be reached and has no place, unless it speaks bare WireGuard at a fixed address. A node for which we
- * would have to take another address (masquerading) has none either: our packets would carry the wrong one.
+ * A prefix that is not a Tailscale address is a route even when it is a single one, and so are the service addresses
+ * 100.100.100.100 and fd7a:115c:a1e0::53 and our own, which no peer gets. A node with neither disco key nor home relay cannot
+ * be reached and has no place, unless it speaks bare WireGuard at a fixed address. A node for which we would have to take
+ * another address (masquerading) has none either: our packets would carry the wrong one.
  *
  * Source: control facts §9.2 and §4.9, dataplane facts §9.1.
  */
@@ -17,11 +19,11 @@ import { ZERO_TIME } from '../tailcfg/types.ts'
 import type { Node } from '../tailcfg/types.ts'
 import { addressesOf, shortName } from './names.ts'
 import { RELAY_CAPVER } from './peer-relays.ts'
+import type { RouteOffer } from './routes.ts'
 import type { DataplanePeer, MagicsockPeer } from './types.ts'
 
 /** All beside the node that its plan depends on. */
 export interface PeerContext {
-  readonly acceptRoutes: boolean
   /** Stable ID, "" = none. */
   readonly exitNodeId: string
   readonly selfAddresses: readonly string[]
@@ -30,10 +32,12 @@ export interface PeerContext {
 }
 
 export interface PeerPlan {
-  /** `routes` before it is settled who owns a prefix that several claim. */
+  /** Own addresses and exits alone, before it is settled who owns a prefix that several claim. */
   readonly dataplane: DataplanePeer
   readonly magicsock: MagicsockPeer
   readonly usable: boolean
+  /** Networks behind it; absent: none. */
+  readonly offer: RouteOffer | undefined
   /** Wall time; Infinity = never. */
   readonly expiresAtMs: number
 }
@@ -48,7 +52,7 @@ export function planPeer(node: Node, context: PeerContext, before: PeerPlan | un
   const endpoints = (node.Endpoints ?? []).map(parseAddrPort).filter((at): at is AddrPort => at !== undefined)
   const isBare = node.IsWireGuardOnly === true
   const isReachable = isBare ? endpoints.length > 0 : disco !== undefined || homeDerp !== 0
-  const sources = key === undefined ? [] : sourcesOf(node, context)
+  const { sources, networks } = prefixesOf(node, context)
   const dataplane: DataplanePeer = { key: key!, allowedSources: sources, routes: sources, jailed: node.IsJailed === true, ...(isBare ? { bare: true } : {}) }
   const magicsock: MagicsockPeer = {
     id: node.ID, key: key!, disco: isBare ? undefined : disco, endpoints, homeDerp: isBare ? 0 : homeDerp, ip: addressesOf(node)[0] ?? '',
@@ -56,9 +60,11 @@ export function planPeer(node: Node, context: PeerContext, before: PeerPlan | un
     ...(isBare ? { wireGuardOnly: true } : {}),
     ...(!isBare && (node.Cap ?? 0) >= RELAY_CAPVER ? { canPeerRelay: true } : {}),
   }
+  const trouble = node.Expired === true ? SIGNED_OUT : key === undefined || isZeroKey(key) || !isReachable ? 'cannot be reached' : isMasqueraded(node) ? 'knows this device by another address' : undefined
   return {
-    usable: key !== undefined && !isZeroKey(key) && node.Expired !== true && isReachable && !isMasqueraded(node),
+    usable: trouble === undefined,
     expiresAtMs: expiryOf(node),
+    offer: networks.length === 0 ? undefined : offerOf(node, networks, magicsock.name, trouble, before?.offer),
     dataplane: before && sameDataplane(before.dataplane, dataplane) ? before.dataplane : dataplane,
     magicsock: before && sameMagicsock(before.magicsock, magicsock) ? before.magicsock : magicsock,
   }
@@ -76,23 +82,38 @@ export function expiryOf(node: Node): number {
   return Number.isNaN(at) ? Infinity : at
 }
 
-function sourcesOf(node: Node, { acceptRoutes, exitNodeId, selfAddresses }: PeerContext): readonly string[] {
+/** Why a device whose sign-in has ended carries nothing. */
+export const SIGNED_OUT = 'has to sign in again'
+
+/** `sources`: own addresses, then exits. */
+function prefixesOf(node: Node, { exitNodeId, selfAddresses }: PeerContext): { readonly sources: readonly string[]; readonly networks: readonly string[] } {
   const own: string[] = []
   for (const address of node.Addresses ?? []) {
     const read = readPrefix(address)
     if (read?.isOwn === true && !coversOwn(read.prefix, selfAddresses) && !own.includes(read.prefix)) own.push(read.prefix)
   }
-  const routes: string[] = []
+  const exits: string[] = []
+  const networks = new Set<string>()
   const isExitNode = exitNodeId !== '' && node.StableID === exitNodeId
   for (const text of node.UnsignedPeerAPIOnly === true ? [] : (node.AllowedIPs ?? [])) {
     // Most nodes repeat their addresses here, letter by letter.
     if (own.includes(text)) continue
     const prefix = readPrefix(text)?.prefix
-    if (prefix === undefined || own.includes(prefix) || SERVICE_ADDRESSES.has(prefix)) continue
-    const isDefault = prefix === '0.0.0.0/0' || prefix === '::/0'
-    if (isDefault ? isExitNode : acceptRoutes && !coversOwn(prefix, selfAddresses)) routes.push(prefix)
+    if (prefix === undefined || own.includes(prefix)) continue
+    if (prefix !== '0.0.0.0/0' && prefix !== '::/0') networks.add(prefix)
+    else if (isExitNode && !exits.includes(prefix)) exits.push(prefix)
   }
-  return [...own.sort(), ...[...new Set(routes)].sort()]
+  return { sources: [...own.sort(), ...exits.sort()], networks: networks.size === 0 ? NONE : [...networks].sort() }
+}
+
+const NONE: readonly string[] = []
+
+/** What a node offers; the object of `before` where that says the same. */
+function offerOf(node: Node, prefixes: readonly string[], name: string, trouble: string | undefined, before: RouteOffer | undefined): RouteOffer {
+  const primary = (node.PrimaryRoutes ?? []).map(canonical).filter((prefix) => prefix !== undefined).sort()
+  const online = node.Online !== false
+  const isSame = before && before.stableId === node.StableID && before.name === name && before.online === online && before.trouble === trouble && sameItems(before.prefixes, prefixes) && sameItems(before.primary, primary)
+  return isSame ? before : { id: node.ID, stableId: node.StableID, name, online, prefixes, primary, ...(trouble === undefined ? {} : { trouble }) }
 }
 
 /** "ip/bits" in canonical text; undefined when it is none or has host bits. The same text where it is canonical. */

@@ -3,7 +3,8 @@
  * a peer its own addresses first, then routes as text. Expired peers are left out.
  *
  *   plan-peer.ts    one node              peer-lists.ts   all of them, kept from map to map
- *   owners.ts       which peer gets a prefix that several claim: the lowest node ID
+ *   owners.ts       which peer gets an address that several claim: the lowest node ID
+ *   routes.ts       networks behind devices: who carries each    route-rules.ts   which of them are used at all
  *   egress.ts       what becomes of traffic to the internet
  */
 import { parsePrefix, prefixContains } from '../../base/ip.ts'
@@ -17,7 +18,10 @@ import { addressesOf, magicDnsSuffix } from './names.ts'
 import { PeerLists } from './peer-lists.ts'
 import { PeerRelays } from './peer-relays.ts'
 import { canonical, sameItems } from './plan-peer.ts'
-import { NO_SYSTEM } from './system-facts.ts'
+import { RouteRules } from './route-rules.ts'
+import type { OutsidePlace, RouteWishes } from './route-rules.ts'
+import type { PlannedRoute } from './routes.ts'
+import { localNetworks, NO_SYSTEM } from './system-facts.ts'
 import type { SystemFacts } from './system-facts.ts'
 import type { DataplaneConfig, FilterTable, MagicsockConfig, RelayServerWish } from './types.ts'
 
@@ -34,6 +38,8 @@ export interface PlanPrefs {
   readonly advertiseRoutes: readonly string[]
   /** Prefixes that are not used although routes are accepted. */
   readonly skippedRoutes?: readonly string[]
+  /** Places that our own sockets speak with, for what is said of networks that hold them. */
+  readonly outside?: readonly OutsidePlace[]
   /** Absent: this node does not offer to relay for others. */
   readonly relayServer?: RelayServerWish | undefined
 }
@@ -42,6 +48,8 @@ export interface Plan {
   readonly dataplane: DataplaneConfig
   readonly magicsock: MagicsockConfig
   readonly egress: Egress
+  /** What becomes of each network behind a device, by prefix, IPv4 first. */
+  readonly routes: readonly PlannedRoute[]
   readonly problems: readonly string[]
   /** The server's rules cannot be trusted: nothing may come in. */
   readonly filterRefused: boolean
@@ -54,6 +62,7 @@ export const EMPTY_PLAN: Plan = {
   dataplane: { selfAddresses: [], peers: [], filter: { matches: [], localNets: [], shieldsUp: false } },
   magicsock: { peers: [], derpMap: { Regions: {} } },
   egress: DIRECT,
+  routes: [],
   problems: [],
   filterRefused: false,
   nextExpiryMs: Infinity,
@@ -66,6 +75,8 @@ export class Planner {
   readonly #peers = new PeerLists()
   readonly #relays = new PeerRelays()
   #last: Plan = EMPTY_PLAN
+  #rules: RouteRules | undefined
+  #rulesKey = ''
   #filterKey: readonly (readonly FilterRule[])[] = []
   #filterPeers: ReadonlyMap<number, Node> | undefined
   #filter: CompiledFilter = { matches: [], problems: [] }
@@ -75,13 +86,14 @@ export class Planner {
   #isRefused = false
 
   /** The plan for a map; `nowMs` is wall time corrected by the server's clock. What is equal to last time is the same object. */
-  plan(netMap: NetMap, prefs: PlanPrefs, nowMs: number, _system: SystemFacts = NO_SYSTEM): Plan {
+  plan(netMap: NetMap, prefs: PlanPrefs, nowMs: number, system: SystemFacts = NO_SYSTEM): Plan {
     const selfAddresses = addressesOf(netMap.self)
-    const { acceptRoutes } = prefs
     const egress = egressOf(netMap, { id: prefs.exitNodeId, ip: prefs.exitNodeIp ?? '' }, nowMs, prefs.exitVerdict)
     // Of an exit node that is blocked or paused what is open may end in peace, and its answers are let in.
     const exitNodeId = egress.kind === 'direct' ? '' : egress.id
-    this.#peers.update(netMap.peers, { acceptRoutes, exitNodeId, selfAddresses, suffix: magicDnsSuffix(netMap.self) }, nowMs)
+    this.#peers.update(netMap.peers, { exitNodeId, selfAddresses, suffix: magicDnsSuffix(netMap.self) }, this.#rulesFor({
+      accept: prefs.acceptRoutes, skipped: prefs.skippedRoutes ?? [], selfAddresses, local: localNetworks(system), advertised: prefs.advertiseRoutes, outside: prefs.outside ?? [],
+    }), nowMs)
     const compiled = this.#compile(netMap)
     const filterRefused = this.#letsInUnsigned(compiled)
     const filter = filterRefused ? REFUSED : compiled
@@ -90,12 +102,20 @@ export class Planner {
       dataplane: keep(last.dataplane, { selfAddresses: keepTexts(last.dataplane.selfAddresses, selfAddresses), peers: this.#peers.dataplane, filter: filterTable(filter, netMap, prefs, last.dataplane.filter) }),
       magicsock: keep(last.magicsock, { peers: this.#peers.magicsock, derpMap: netMap.derpMap, lastHome: netMap.self.HomeDERP ?? 0, peerRelays: this.#relays.update(netMap), relayServer: keepWish(last.magicsock.relayServer, prefs.relayServer) }),
       egress: keep(last.egress, egress),
+      routes: this.#peers.routes,
       problems: filter.problems,
       filterRefused,
       nextExpiryMs: this.#peers.nextExpiryMs,
     }
     this.#last = plan
     return plan
+  }
+
+  #rulesFor(wishes: RouteWishes): RouteRules {
+    const key = JSON.stringify(wishes)
+    if (!this.#rules || key !== this.#rulesKey) this.#rules = new RouteRules(wishes)
+    this.#rulesKey = key
+    return this.#rules
   }
 
   #compile(netMap: NetMap): CompiledFilter {

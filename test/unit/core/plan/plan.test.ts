@@ -143,28 +143,32 @@ describe('a planner', () => {
     const map = mapOf('02-initial-one-peer.json')
     const base = map.peers.get(2)!
     const node = fc.record({
-      key: fc.integer({ min: 1, max: 12 }), ip: fc.integer({ min: 2, max: 12 }), route: fc.constantFrom(null, '10.1.0.0/16', '10.2.0.0/16', '::/0'),
+      key: fc.integer({ min: 1, max: 12 }), ip: fc.integer({ min: 2, max: 12 }), route: fc.constantFrom(null, '10.1.0.0/16', '10.2.0.0/16', '::/0', '100.64.0.5/32', '100.64.0.0/16'),
+      name: fc.constantFrom('a', 'b'), online: fc.boolean(), primary: fc.boolean(),
       derp: fc.constantFrom(0, 1), expiry: fc.constantFrom(undefined, 1, 5, 9), expired: fc.boolean(), jailed: fc.boolean(),
     })
     const step = fc.record({
       set: fc.array(fc.tuple(fc.integer({ min: 2, max: 14 }), node), { maxLength: 6 }),
       removed: fc.array(fc.integer({ min: 2, max: 14 }), { maxLength: 3 }),
-      acceptRoutes: fc.boolean(), exitNodeId: fc.constantFrom('', '3', '4'), passMs: fc.integer({ min: 0, max: 3 }),
+      acceptRoutes: fc.boolean(), skippedRoutes: fc.constantFrom([], ['10.2.0.0/16']), lan: fc.constantFrom(undefined, '10.1.2.3', '192.168.1.9'), exitNodeId: fc.constantFrom('', '3', '4'), passMs: fc.integer({ min: 0, max: 3 }),
     })
     fc.assert(fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
       const planner = new Planner()
       let peers = IdTable.empty<Node>()
       let nowMs = NOW
-      for (const { set, removed, passMs, ...prefs } of steps) {
+      for (const { set, removed, passMs, lan, ...prefs } of steps) {
+        const system = { interfaces: lan === undefined ? [] : [{ name: 'eth0', ip: lan, prefix: 12, internal: false }] }
         nowMs += passMs
         peers = peers.with(new Map(set.map(([id, one]) => [id, {
           ...base, ID: id, StableID: String(id), Key: `nodekey:${String(one.key).padStart(64, '0')}`, DiscoKey: `discokey:${'0'.repeat(64)}`, HomeDERP: one.derp,
-          Addresses: [`100.64.0.${one.ip}/32`], AllowedIPs: [`100.64.0.${one.ip}/32`, ...(one.route === null ? [] : [one.route])], Expired: one.expired, IsJailed: one.jailed,
+          Name: `${one.name}.lab.internal.`, Online: one.online, PrimaryRoutes: one.primary && one.route !== null ? [one.route] : null, Addresses: [`100.64.0.${one.ip}/32`], AllowedIPs: [`100.64.0.${one.ip}/32`, ...(one.route === null ? [] : [one.route])], Expired: one.expired, IsJailed: one.jailed,
           ...(one.expiry === undefined ? {} : { KeyExpiry: new Date(NOW + one.expiry).toISOString() }),
         }])), removed)
-        const { dataplane, magicsock, nextExpiryMs } = planner.plan({ ...map, peers }, { ...PREFS, ...prefs }, nowMs)
-        const fresh = new Planner().plan({ ...map, peers }, { ...PREFS, ...prefs }, nowMs)
-        expect({ peers: dataplane.peers, finding: magicsock.peers, nextExpiryMs }).toEqual({ peers: fresh.dataplane.peers, finding: fresh.magicsock.peers, nextExpiryMs: fresh.nextExpiryMs })
+        const { dataplane, magicsock, routes, nextExpiryMs } = planner.plan({ ...map, peers }, { ...PREFS, ...prefs }, nowMs, system)
+        const fresh = new Planner().plan({ ...map, peers }, { ...PREFS, ...prefs }, nowMs, system)
+        expect({ peers: dataplane.peers, finding: magicsock.peers, routes, nextExpiryMs }).toEqual({ peers: fresh.dataplane.peers, finding: fresh.magicsock.peers, routes: fresh.routes, nextExpiryMs: fresh.nextExpiryMs })
+        const again = planner.plan({ ...map, peers }, { ...PREFS, ...prefs }, nowMs, system)
+        expect([again.dataplane === dataplane, again.routes === routes]).toEqual([true, true])
         expect(new Set(dataplane.peers.map((peer) => peer.key)).size).toBe(dataplane.peers.length)
         expect(new Set(dataplane.peers.flatMap((peer) => peer.routes)).size).toBe(dataplane.peers.flatMap((peer) => peer.routes).length)
       }
