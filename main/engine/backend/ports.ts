@@ -147,6 +147,8 @@ export interface ProxyRequest {
 export type ProxyAnswer =
   | { readonly kind: 'tunnel'; readonly addresses: readonly string[]; readonly port: number }
   | { readonly kind: 'system'; readonly addresses: readonly string[]; readonly port: number }
+  /** The engine itself answers, as this place. */
+  | { readonly kind: 'engine'; readonly to: AddrPort }
   | { readonly kind: 'refuse'; readonly code: 'no-such-host' | 'not-allowed' | 'unreachable'; readonly message: string }
 
 export interface PeerStats {

@@ -15,7 +15,7 @@ import { keyBytes } from '../base/keys.ts'
 import type { DiscoPublicKey, NodePublicKey, PrivateKey } from '../base/keys.ts'
 import type { Path } from '../core/path/types.ts'
 import type { DataplaneConfig } from '../core/plan/types.ts'
-import type { DataplaneFacts, Native, PeerStats, Plane, ProxyAnswer } from './ports.ts'
+import type { DataplaneFacts, ForwardCount, Native, PeerStats, Plane, ProxyAnswer } from './ports.ts'
 import { eachRecord } from './records.ts'
 import { parseRelayCounts } from './relay-counts.ts'
 import type { NativeRecord } from './records.ts'
@@ -138,8 +138,41 @@ export class Dataplane {
   /** The decision on a ProxyRequest; an unknown or late id is ignored. */
   answerProxy(id: number, answer: ProxyAnswer): void {
     const plane = this.#plane
-    if (answer.kind === 'refuse') plane?.answerProxy(id, REFUSALS[answer.code], [], 0, answer.message)
+    if (answer.kind === 'engine') plane?.answerProxyEngine(id, answer.to.ip, answer.to.port)
+    else if (answer.kind === 'refuse') plane?.answerProxy(id, REFUSALS[answer.code], [], 0, answer.message)
     else plane?.answerProxy(id, answer.kind === 'tunnel' ? 0 : 1, answer.addresses, answer.port, '')
+  }
+
+  /** Closes a proxy; its connections stay. */
+  closeProxy(addr: AddrPort): void {
+    this.#plane?.closeProxy(addr.ip, addr.port)
+  }
+
+  /** Opens a loopback port whose connections ask with `id` where they lead to; port 0 = any. Throws EngineError. */
+  listenForward(id: number, proto: 'tcp' | 'udp', addr: AddrPort): AddrPort {
+    return this.#running().listenForward(id, proto === 'udp', addr.ip, addr.port)
+  }
+
+  /** Closes a forward and every connection by it. */
+  closeForward(id: number): void {
+    this.#plane?.closeForward(id)
+  }
+
+  forwardCounts(): readonly ForwardCount[] {
+    return this.#plane?.forwardCounts() ?? []
+  }
+
+  /** The answer to an engine datagram; a late or second one is ignored. */
+  answerDatagram(id: number, bytes: Uint8Array): void {
+    this.#plane?.answerDatagram(id, bytes)
+  }
+
+  /**
+   * What was decided for clients of proxies and forwards counts no more: connections past the tunnel are reset, and every
+   * destination of datagrams is asked for anew.
+   */
+  forgetDecisions(): void {
+    this.#plane?.forgetDecisions()
   }
 
   /** The TCP port of our addresses whose streams come up as `onInboundStream`, told in TSMP pongs too; 0 = none. Other ports lead to the loopback interface. */
@@ -266,6 +299,12 @@ export class Dataplane {
         return facts.onProxyRequest({ id: record.id, via: record.via, host: record.host, port: record.port })
       case 'inbound-stream':
         return facts.onInboundStream({ socket: socketOf(record.fd), from: record.from, to: record.to })
+      case 'forward-request':
+        return facts.onForwardRequest?.({ id: record.id, forward: record.forward, from: record.from })
+      case 'forward-failed':
+        return facts.onForwardFailed?.(record.forward, record.code)
+      case 'engine-datagram':
+        return facts.onEngineDatagram?.({ id: record.id, from: record.from, to: record.to, bytes: record.bytes })
       case 'rejected':
         return facts.onRejected(record.reject)
       case 'relay-control':

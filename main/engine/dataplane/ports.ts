@@ -20,6 +20,15 @@ export interface Plane {
   listenProxy(kind: number, ip: string, port: number): AddrPort
   /** Kinds: 0 tunnel, 1 system, 2 no such host, 3 not allowed, 4 unreachable. */
   answerProxy(id: number, kind: number, addresses: readonly string[], port: number, message: string): void
+  /** Instead of answerProxy: to the engine itself. */
+  answerProxyEngine(id: number, ip: string, port: number): void
+  closeProxy(ip: string, port: number): boolean
+  /** Loopback addresses alone. */
+  listenForward(id: number, udp: boolean, ip: string, port: number): AddrPort
+  closeForward(id: number): boolean
+  forwardCounts(): readonly ForwardCount[]
+  answerDatagram(id: number, bytes: Uint8Array): void
+  forgetDecisions(): void
   dial(id: number, ip: string, port: number, timeoutMs: number): void
   ping(id: number, icmp: boolean, ip: string, sizeBytes: number): void
   stats(): Uint8Array
@@ -58,9 +67,32 @@ export interface ProxyRequest {
 export type ProxyAnswer =
   | { readonly kind: 'tunnel'; readonly addresses: readonly string[]; readonly port: number }
   | { readonly kind: 'system'; readonly addresses: readonly string[]; readonly port: number }
+  /** To the engine itself: TCP comes as `onInboundStream`, datagrams as `onEngineDatagram`. */
+  | { readonly kind: 'engine'; readonly to: AddrPort }
   | { readonly kind: 'refuse'; readonly code: 'no-such-host' | 'not-allowed' | 'unreachable'; readonly message: string }
 
-/** TCP accepted on a port of the engine's own; the socket is the callee's. */
+/** A connection, or the first datagram of a program, at a forward; answered as a ProxyRequest. */
+export interface ForwardRequest {
+  readonly id: number
+  readonly forward: number
+  readonly from: AddrPort
+}
+
+export interface ForwardCount {
+  readonly id: number
+  readonly open: number
+  readonly total: number
+}
+
+/** A datagram of a program of this computer for the engine; `answerDatagram(id, …)` within 10 s, once. */
+export interface EngineDatagram {
+  readonly id: number
+  readonly from: AddrPort
+  readonly to: AddrPort
+  readonly bytes: Uint8Array
+}
+
+/** TCP accepted on a port of the engine's own, or of a program of this computer for the engine; the socket is the callee's. */
 export interface InboundStream {
   readonly socket: Socket
   readonly from: AddrPort
@@ -109,6 +141,10 @@ export interface DataplaneFacts {
   onSendError(to: AddrPort, code: 'unreachable' | 'permission' | 'other' | 'broken'): void
   onProxyRequest(request: ProxyRequest): void
   onInboundStream(stream: InboundStream): void
+  onForwardRequest?(request: ForwardRequest): void
+  /** A connection that was allowed did not come about: "refused", "unreachable", "timed-out", "no-address", "blocked", "limit" or "cancelled". */
+  onForwardFailed?(forward: number, code: string): void
+  onEngineDatagram?(datagram: EngineDatagram): void
   onRejected(reject: FlowReject): void
   /** A control message or STUN answer for the relay that this node is. */
   onRelayControl?(from: AddrPort, bytes: Uint8Array): void

@@ -28,6 +28,9 @@ export type NativeRecord =
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'ping-failed'; readonly id: number }
   | { readonly kind: 'relay-control'; readonly from: AddrPort; readonly bytes: Uint8Array }
+  | { readonly kind: 'forward-request'; readonly id: number; readonly forward: number; readonly from: AddrPort }
+  | { readonly kind: 'forward-failed'; readonly forward: number; readonly code: string }
+  | { readonly kind: 'engine-datagram'; readonly id: number; readonly from: AddrPort; readonly to: AddrPort; readonly bytes: Uint8Array }
 
 const ACTIVITY: readonly ActivityKind[] = ['sending', 'receiving', 'idle']
 const SEND_ERRORS = ['unreachable', 'permission', 'other', 'broken'] as const
@@ -127,6 +130,12 @@ function parse(kind: number, body: Body): NativeRecord {
       return { kind: 'ping-failed', id: body.u32() }
     case 16:
       return { kind: 'relay-control', from: body.addr(), bytes: body.copy() }
+    case 17:
+      return { kind: 'forward-request', id: body.u32(), forward: body.u32(), from: body.addr() }
+    case 18:
+      return { kind: 'forward-failed', forward: body.u32(), code: body.text() }
+    case 19:
+      return { kind: 'engine-datagram', id: body.u32(), from: body.addr(), to: body.addr(), bytes: body.copy() }
     default:
       throw new Error(`broken invariant: unknown native record ${kind}`)
   }

@@ -42,6 +42,13 @@ export interface NativePlane {
   relayFrames(region: number, frames: Uint8Array): void
   listenProxy(kind: number, ip: string, port: number): NativeAddress
   answerProxy(id: number, kind: number, addresses: readonly string[], port: number, message: string): void
+  answerProxyEngine(id: number, ip: string, port: number): void
+  closeProxy(ip: string, port: number): boolean
+  listenForward(id: number, udp: boolean, ip: string, port: number): NativeAddress
+  closeForward(id: number): boolean
+  forwardCounts(): readonly { readonly id: number; readonly open: number; readonly total: number }[]
+  answerDatagram(id: number, bytes: Uint8Array): void
+  forgetDecisions(): void
   dial(id: number, ip: string, port: number, timeoutMs: number): void
   ping(id: number, icmp: boolean, ip: string, sizeBytes: number): void
   stats(): Uint8Array
@@ -175,6 +182,13 @@ function wrapPlane(raw: NativePlane): NativePlane {
     relayFrames: (region, frames) => attempt(() => raw.relayFrames(region, buffer(frames))),
     listenProxy: (kind, ip, port) => attempt(() => raw.listenProxy(kind, ip, port)),
     answerProxy: (id, kind, addresses, port, message) => attempt(() => raw.answerProxy(id, kind, addresses, port, message)),
+    answerProxyEngine: (id, ip, port) => attempt(() => raw.answerProxyEngine(id, ip, port)),
+    closeProxy: (ip, port) => attempt(() => raw.closeProxy(ip, port)),
+    listenForward: (id, udp, ip, port) => attempt(() => raw.listenForward(id, udp, ip, port)),
+    closeForward: (id) => attempt(() => raw.closeForward(id)),
+    forwardCounts: () => attempt(() => raw.forwardCounts()),
+    answerDatagram: (id, bytes) => attempt(() => raw.answerDatagram(id, buffer(bytes))),
+    forgetDecisions: () => attempt(() => raw.forgetDecisions()),
     dial: (id, ip, port, timeoutMs) => attempt(() => raw.dial(id, ip, port, timeoutMs)),
     ping: (id, icmp, ip, sizeBytes) => attempt(() => raw.ping(id, icmp, ip, sizeBytes)),
     stats: () => attempt(() => raw.stats()),

@@ -36,6 +36,7 @@ export async function serveDial(request: IncomingMessage, socket: Duplex, head: 
   if (port < 1 || port > 65_535 || (request.headers['dial-network'] ?? 'tcp') !== 'tcp') return refuseUpgrade(socket, 400, 'dial takes a port of 1 to 65535 and network tcp')
   const plan = await door.plan(host, port)
   if (plan.kind === 'refuse') return refuseUpgrade(socket, 502, `resolve failure: ${plan.message}`)
+  if (plan.kind === 'engine') return refuseUpgrade(socket, 502, 'dial failure: this address is the engine itself')
   const ip = plan.addresses[0]!
   if (plan.kind === 'system') return finish(socket, `HTTP/1.1 200 OK\r\nConnection: close\r\nDial-Self: true\r\nDial-Addr: ${formatAddrPort({ ip, port })}\r\nContent-Length: 0\r\n\r\n`)
   await join(socket, head, () => door.dial(ip, port, DIAL_MS))

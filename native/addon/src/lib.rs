@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod echo;
+mod forwards;
 mod guard;
 mod links;
 mod memory;

@@ -87,7 +87,7 @@ impl Plane {
         })
     }
 
-    fn thread(&self) -> napi::Result<&PacketThread> {
+    pub(crate) fn thread(&self) -> napi::Result<&PacketThread> {
         self.thread
             .as_ref()
             .ok_or_else(|| fail("native-failed", "stopped"))

@@ -7,6 +7,7 @@
 
 use crate::Netstack;
 use crate::client::Asker;
+use crate::engine_datagram::Back;
 use crate::flow::FlowKey;
 use crate::packet::UDP;
 use crate::socks5;
@@ -27,15 +28,20 @@ const TURN: usize = 64;
 type Place = (String, u16);
 
 enum Route {
-    Asking { number: u64, waiting: Vec<Vec<u8>> },
+    /// `request` is the number of the question.
+    Asking {
+        request: u64,
+        waiting: Vec<Vec<u8>>,
+    },
     Tunnel(FlowKey),
     System(SocketAddr),
+    Engine(SocketAddr),
     Refused,
 }
 
-struct Bound {
-    socket: UdpSocket,
-    token: usize,
+pub(crate) struct Bound {
+    pub socket: UdpSocket,
+    pub token: usize,
 }
 
 pub(crate) struct Association {
@@ -49,7 +55,8 @@ pub(crate) struct Association {
     sources: [Option<SocketAddr>; 2],
     /// Sockets for destinations outside the tunnel, by family.
     outside: [Option<Bound>; 2],
-    next_route: u64,
+    /// Another one for each association.
+    serial: u64,
 }
 
 fn family(ip: IpAddr) -> usize {
@@ -57,20 +64,20 @@ fn family(ip: IpAddr) -> usize {
 }
 
 impl Netstack {
-    fn bind_udp(&mut self, address: SocketAddr, source: Source) -> Option<Bound> {
-        let mut socket = UdpSocket::bind(address).ok()?;
+    pub(crate) fn bind_udp(&mut self, address: SocketAddr, source: Source) -> io::Result<Bound> {
+        let mut socket = UdpSocket::bind(address)?;
         let token = self.tokens.add(source);
         let interest = mio::Interest::READABLE;
         let token_of = self.tokens.mio(token);
-        if self
-            .registry
-            .register(&mut socket, token_of, interest)
-            .is_err()
-        {
+        if let Err(e) = self.registry.register(&mut socket, token_of, interest) {
             self.tokens.free(token);
-            return None;
+            return Err(e);
         }
-        Some(Bound { socket, token })
+        Ok(Bound { socket, token })
+    }
+
+    pub(crate) fn is_association(&self, slot: usize, serial: u64) -> bool {
+        self.associations.get(slot).map(|a| a.serial) == Some(serial)
     }
 
     /// Makes an association; returns its slot and the address the client has to send to.
@@ -82,9 +89,12 @@ impl Netstack {
         let (Ok(near), Ok(client)) = (near, client) else {
             return None;
         };
-        let bound = self.bind_udp(SocketAddr::new(near.ip(), 0), Source::Nobody)?;
+        let bound = self
+            .bind_udp(SocketAddr::new(near.ip(), 0), Source::Nobody)
+            .ok()?;
         let address = bound.socket.local_addr().ok()?;
         let token = bound.token;
+        let serial = self.new_serial();
         let slot = self.associations.insert(Association {
             control: None,
             near: bound,
@@ -93,7 +103,7 @@ impl Netstack {
             routes: HashMap::new(),
             sources: [None; 2],
             outside: [None, None],
-            next_route: 0,
+            serial,
         });
         self.tokens.set(token, Source::AssociationSocket(slot));
         Some((slot, address))
@@ -200,25 +210,28 @@ impl Netstack {
                 let to = *to;
                 self.send_outside(slot, to, payload);
             }
+            Some(Route::Engine(to)) => {
+                let to = *to;
+                self.tell_association_datagram(now, slot, to, payload);
+            }
             Some(Route::Asking { .. } | Route::Refused) => self.counters.drop_udp_full += 1,
             None => self.ask_route(now, slot, place, payload),
         }
     }
 
     fn ask_route(&mut self, now: Instant, slot: usize, place: Place, payload: &[u8]) {
-        let association = &mut self.associations[slot];
-        if association.routes.len() >= MAX_ROUTES {
+        if self.associations[slot].routes.len() >= MAX_ROUTES {
             self.counters.drop_udp_limit += 1;
             return;
         }
-        association.next_route += 1;
-        let number = association.next_route;
+        let id = self.new_request(now, Asker::Association(slot));
         let waiting = vec![payload.to_vec()];
         let (host, port) = place.clone();
-        association
-            .routes
-            .insert(place, Route::Asking { number, waiting });
-        let id = self.new_request(now, Asker::Association(slot, number));
+        let asking = Route::Asking {
+            request: id,
+            waiting,
+        };
+        self.associations[slot].routes.insert(place, asking);
         self.events.push_back(Event::ProxyRequest {
             id,
             via: ProxyKind::Socks5,
@@ -231,10 +244,10 @@ impl Netstack {
         &mut self,
         now: Instant,
         slot: usize,
-        number: u64,
+        request: u64,
         answer: ProxyAnswer,
     ) {
-        let Some((place, waiting)) = self.take_asking(slot, number) else {
+        let Some((place, waiting)) = self.take_asking(slot, request) else {
             return;
         };
         let route = match answer {
@@ -242,6 +255,7 @@ impl Netstack {
             ProxyAnswer::System { addresses, port } => addresses
                 .first()
                 .map(|ip| Route::System(SocketAddr::new(*ip, port))),
+            ProxyAnswer::Engine { to } => Some(Route::Engine(to)),
             ProxyAnswer::Refuse { .. } => None,
         };
         match &route {
@@ -255,6 +269,11 @@ impl Netstack {
                     self.send_outside(slot, *to, payload);
                 }
             }
+            Some(Route::Engine(to)) => {
+                for payload in &waiting {
+                    self.tell_association_datagram(now, slot, *to, payload);
+                }
+            }
             _ => self.counters.proxy_refused += 1,
         }
         if let Some(association) = self.associations.get_mut(slot) {
@@ -265,13 +284,14 @@ impl Netstack {
     }
 
     /// No decision came in time; the next datagram asks again.
-    pub(crate) fn forget_route(&mut self, slot: usize, number: u64) {
-        self.take_asking(slot, number);
+    pub(crate) fn forget_route(&mut self, slot: usize, request: u64) {
+        self.take_asking(slot, request);
     }
 
     fn take_asking(&mut self, slot: usize, wanted: u64) -> Option<(Place, Vec<Vec<u8>>)> {
         let routes = &mut self.associations.get_mut(slot)?.routes;
-        let is_wanted = |r: &Route| matches!(r, Route::Asking { number, .. } if *number == wanted);
+        let is_wanted =
+            |r: &Route| matches!(r, Route::Asking { request, .. } if *request == wanted);
         let place = routes.iter().find(|(_, r)| is_wanted(r))?.0.clone();
         match routes.remove(&place)? {
             Route::Asking { waiting, .. } => Some((place, waiting)),
@@ -290,7 +310,7 @@ impl Netstack {
                 Some(local) => local,
                 None => {
                     let local = self.free_key(UDP, own, remote)?.local;
-                    self.udp.reserved.insert(local, slot);
+                    self.udp.reserved.insert(local);
                     self.associations[slot].sources[family(*ip)] = Some(local);
                     local
                 }
@@ -312,6 +332,51 @@ impl Netstack {
             }
         }
         self.send_udp(key, payload);
+    }
+
+    fn tell_association_datagram(
+        &mut self,
+        now: Instant,
+        slot: usize,
+        to: SocketAddr,
+        payload: &[u8],
+    ) {
+        let association = &self.associations[slot];
+        let serial = association.serial;
+        let from = association.client.unwrap_or(to);
+        let back = Back::Association {
+            slot,
+            serial,
+            from: to,
+        };
+        self.tell_datagram(now, back, (from, to), payload);
+    }
+
+    /// Every destination is decided anew at its next datagram; what came from outside by the old ways is not read.
+    pub(crate) fn forget_routes(&mut self, slot: usize) {
+        let Some(association) = self.associations.get_mut(slot) else {
+            return;
+        };
+        let outside: Vec<usize> = association
+            .outside
+            .iter_mut()
+            .filter_map(|b| b.take().map(|b| b.token))
+            .collect();
+        let mut flows = Vec::new();
+        association.routes.retain(|_, route| {
+            if let Route::Tunnel(key) = route {
+                flows.push(*key);
+            }
+            matches!(route, Route::Asking { .. })
+        });
+        for token in outside {
+            self.tokens.free(token);
+        }
+        for key in flows {
+            if let Some(&flow) = self.udp.by_key.get(&key) {
+                self.remove_udp(flow);
+            }
+        }
     }
 
     /// An answer from the tunnel, for the association's client.
@@ -336,7 +401,7 @@ impl Netstack {
                 _ => Ipv6Addr::UNSPECIFIED.into(),
             };
             let bound = self.bind_udp(SocketAddr::new(any, 0), Source::AssociationSocket(slot));
-            self.associations[slot].outside[side] = bound;
+            self.associations[slot].outside[side] = bound.ok();
         }
         let sent = self.associations[slot].outside[side]
             .as_ref()

@@ -7,6 +7,7 @@
 
 use crate::Netstack;
 use crate::http_proxy::{self, MAX_HEAD};
+use crate::listener::Serves;
 use crate::local::LocalSocket;
 use crate::race::Purpose;
 use crate::socks5::{self, Parsed, reply};
@@ -17,6 +18,7 @@ use crate::types::{DialError, Event, ProxyAnswer, ProxyKind, RefuseCode};
 use mio::net::TcpStream;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a refused client may take to read the reply.
@@ -29,7 +31,8 @@ enum State {
     SocksGreeting,
     SocksRequest,
     HttpHead,
-    Asking,
+    /// With the number of the question.
+    Asking(u64),
     Racing(usize),
     Refused,
 }
@@ -44,6 +47,8 @@ pub(crate) struct Client {
     /// For a plain HTTP request: what the origin gets first, and how much of the client's data may follow.
     http: Option<(Vec<u8>, Option<u64>)>,
     deadline: Instant,
+    /// At a forward, which says nothing to its client: its number, and what counts the connection.
+    forward: Option<(u32, Arc<()>)>,
 }
 
 /// Why a client gets no connection, in both languages.
@@ -83,7 +88,7 @@ enum Step {
 }
 
 impl Netstack {
-    pub(crate) fn add_client(&mut self, now: Instant, mut stream: TcpStream, kind: ProxyKind) {
+    pub(crate) fn add_client(&mut self, now: Instant, mut stream: TcpStream, serves: &Serves) {
         if self.clients.len() + self.associations.len() >= self.config.max_clients {
             self.counters.drop_client_limit += 1;
             return;
@@ -99,25 +104,42 @@ impl Netstack {
             self.counters.drop_no_descriptor += 1;
             return;
         }
-        let state = match kind {
-            ProxyKind::Socks5 => State::SocksGreeting,
-            ProxyKind::Http => State::HttpHead,
-            ProxyKind::Both => State::Unknown,
+        let (state, via, forward) = match serves {
+            Serves::Proxy(ProxyKind::Socks5) => (State::SocksGreeting, ProxyKind::Socks5, None),
+            Serves::Proxy(ProxyKind::Http) => (State::HttpHead, ProxyKind::Http, None),
+            Serves::Proxy(ProxyKind::Both) => (State::Unknown, ProxyKind::Both, None),
+            Serves::Forward(id, open) => {
+                (State::Unknown, ProxyKind::Both, Some((*id, open.clone())))
+            }
         };
         let deadline = now + self.config.request_timeout;
         let slot = self.clients.insert(Client {
             stream,
             token,
             state,
-            via: kind,
+            via,
             input: Vec::new(),
             http: None,
             deadline,
+            forward,
         });
         self.counters.clients_open = self.clients.len() as u64;
         self.tokens.set(token, Source::Client(slot));
         self.timers.set(deadline, Due::Client(slot));
-        self.client_ready(now, slot);
+        match serves {
+            Serves::Proxy(_) => self.client_ready(now, slot),
+            Serves::Forward(id, _) => self.ask_forward(now, slot, *id),
+        }
+    }
+
+    fn ask_forward(&mut self, now: Instant, slot: usize, forward: u32) {
+        let Ok(from) = self.clients[slot].stream.peer_addr() else {
+            return self.drop_client(now, slot);
+        };
+        let id = self.new_request(now, Asker::Client(slot));
+        self.clients[slot].state = State::Asking(id);
+        self.events
+            .push_back(Event::ForwardRequest { id, forward, from });
     }
 
     /// The client may have sent something, or have gone away.
@@ -126,7 +148,7 @@ impl Netstack {
             return;
         };
         let open = match client.state {
-            State::Asking | State::Racing(_) => return self.check_gone(now, slot),
+            State::Asking(_) | State::Racing(_) => return self.check_gone(now, slot),
             State::Refused => client.discard(),
             _ => client.fill(),
         };
@@ -135,7 +157,7 @@ impl Netstack {
         let waiting = self
             .clients
             .get(slot)
-            .is_some_and(|c| !matches!(c.state, State::Asking | State::Racing(_)));
+            .is_some_and(|c| !matches!(c.state, State::Asking(_) | State::Racing(_)));
         if !open && waiting {
             self.drop_client(now, slot);
         }
@@ -168,10 +190,10 @@ impl Netstack {
     }
 
     fn ask(&mut self, now: Instant, slot: usize, host: String, port: u16) {
-        let client = &mut self.clients[slot];
-        client.state = State::Asking;
-        let via = client.via;
         let id = self.new_request(now, Asker::Client(slot));
+        let client = &mut self.clients[slot];
+        client.state = State::Asking(id);
+        let via = client.via;
         self.events.push_back(Event::ProxyRequest {
             id,
             via,
@@ -194,25 +216,27 @@ impl Netstack {
     /// The decision on a `ProxyRequest`. An unknown or late id is ignored.
     pub fn answer_proxy(&mut self, now: Instant, id: u64, answer: ProxyAnswer) {
         match self.requests.remove(&id) {
-            Some(Asker::Client(slot)) => self.answer_client(now, slot, answer),
-            Some(Asker::Association(slot, route)) => {
-                self.answer_association(now, slot, route, answer);
+            Some(Asker::Client(slot)) if self.is_asking(slot, id) => {
+                self.answer_client(now, slot, answer);
             }
-            None => {}
+            Some(Asker::Association(slot)) => self.answer_association(now, slot, id, answer),
+            Some(Asker::UdpClient(slot)) => self.answer_udp_client(now, slot, id, answer),
+            Some(Asker::Client(_)) | None => {}
         }
     }
 
-    fn answer_client(&mut self, now: Instant, slot: usize, answer: ProxyAnswer) {
-        let asking = self
-            .clients
+    /// Whether the client in this slot is still the one that asked.
+    fn is_asking(&self, slot: usize, id: u64) -> bool {
+        self.clients
             .get(slot)
-            .is_some_and(|c| c.state == State::Asking);
-        if !asking {
-            return;
-        }
+            .is_some_and(|c| c.state == State::Asking(id))
+    }
+
+    fn answer_client(&mut self, now: Instant, slot: usize, answer: ProxyAnswer) {
         let (addresses, port, by_system) = match answer {
             ProxyAnswer::Tunnel { addresses, port } => (addresses, port, false),
             ProxyAnswer::System { addresses, port } => (addresses, port, true),
+            ProxyAnswer::Engine { to } => return self.client_to_engine(now, slot, to),
             ProxyAnswer::Refuse { code, message } => {
                 let (socks, http) = match code {
                     RefuseCode::NoSuchHost => (reply::HOST_UNREACHABLE, 502),
@@ -232,13 +256,22 @@ impl Netstack {
 
     pub(crate) fn request_due(&mut self, now: Instant, id: u64) {
         match self.requests.remove(&id) {
-            Some(Asker::Client(slot)) => self.refuse(now, slot, DialError::TimedOut.into()),
-            Some(Asker::Association(slot, route)) => self.forget_route(slot, route),
-            None => {}
+            Some(Asker::Client(slot)) if self.is_asking(slot, id) => {
+                self.client_failed(now, slot, DialError::TimedOut);
+            }
+            Some(Asker::Association(slot)) => self.forget_route(slot, id),
+            Some(Asker::UdpClient(slot)) => self.forget_udp_client(slot, id),
+            Some(Asker::Client(_)) | None => {}
         }
     }
 
     pub(crate) fn client_failed(&mut self, now: Instant, slot: usize, error: DialError) {
+        let forward = self.clients.get(slot).and_then(|c| c.forward.as_ref());
+        if let Some((forward, _)) = forward {
+            let forward = *forward;
+            self.events
+                .push_back(Event::ForwardFailed { forward, error });
+        }
         self.refuse(now, slot, error.into());
     }
 
@@ -247,6 +280,11 @@ impl Netstack {
             return;
         };
         self.counters.proxy_refused += 1;
+        if client.forward.is_some() {
+            // There is no language to say it in.
+            client.reset_when_dropped();
+            return self.drop_client(now, slot);
+        }
         let bytes = match (client.via, client.state) {
             (ProxyKind::Http, _) => http_proxy::encode_error(refusal.http, &refusal.text),
             (_, State::SocksGreeting) => socks5::GREETING_NO_METHOD.to_vec(),
@@ -267,7 +305,7 @@ impl Netstack {
         let Some(client) = self.clients.get(slot) else {
             return;
         };
-        if now < client.deadline || matches!(client.state, State::Asking | State::Racing(_)) {
+        if now < client.deadline || matches!(client.state, State::Asking(_) | State::Racing(_)) {
             return;
         }
         match client.state {
@@ -280,7 +318,7 @@ impl Netstack {
         }
     }
 
-    fn drop_client(&mut self, now: Instant, slot: usize) {
+    pub(crate) fn drop_client(&mut self, now: Instant, slot: usize) {
         if let Some(client) = self.take_client(slot) {
             self.tokens.free(client.token);
             if let State::Racing(race) = client.state {
@@ -317,6 +355,33 @@ impl Netstack {
         self.start_relay(near, Splice::new(LocalSocket::Tcp(stream), token, limit));
     }
 
+    /// The client gets the engine itself at the other end.
+    fn client_to_engine(&mut self, now: Instant, slot: usize, to: SocketAddr) {
+        let from = self.clients[slot].stream.peer_addr().ok();
+        let (Some(from), Some((far, fd))) = (from, self.pair()) else {
+            return self.client_failed(now, slot, DialError::Limit);
+        };
+        let Some(client) = self.take_client(slot) else {
+            return self.tokens.free(far.token);
+        };
+        let near = client.into_splice(to, self.config.tcp_buffer_start);
+        self.start_relay(near, far);
+        self.next_inbound += 1;
+        let id = self.next_inbound;
+        self.events.push_back(Event::Inbound { id, from, to, fd });
+    }
+
+    /// Resets the clients of a forward that have not been connected yet.
+    pub(crate) fn drop_forward_clients(&mut self, now: Instant, open: &Arc<()>) {
+        let is_of = |c: &Client| c.forward.as_ref().is_some_and(|f| Arc::ptr_eq(&f.1, open));
+        let found = self.clients.iter().filter(|(_, c)| is_of(c));
+        let slots: Vec<usize> = found.map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.clients[slot].reset_when_dropped();
+            self.drop_client(now, slot);
+        }
+    }
+
     fn client_to_association(&mut self, now: Instant, slot: usize) {
         let stream = &self.clients[slot].stream;
         let (near, far) = (stream.local_addr(), stream.peer_addr());
@@ -341,8 +406,10 @@ impl Netstack {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asker {
     Client(usize),
-    /// A UDP association, for the destination with this number.
-    Association(usize, u64),
+    /// A UDP association, for one of its destinations.
+    Association(usize),
+    /// A client of a UDP forward.
+    UdpClient(usize),
 }
 
 impl Client {
@@ -360,6 +427,10 @@ impl Client {
             }
         }
         true
+    }
+
+    fn reset_when_dropped(&self) {
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
     /// Reads and forgets, a bounded amount; false at the end of the stream.
@@ -397,7 +468,7 @@ impl Client {
             State::SocksGreeting => self.step_greeting(),
             State::SocksRequest => self.step_request(),
             State::HttpHead => self.step_http(),
-            State::Asking | State::Racing(_) | State::Refused => Step::Wait,
+            State::Asking(_) | State::Racing(_) | State::Refused => Step::Wait,
         }
     }
 
@@ -461,6 +532,10 @@ impl Client {
     fn into_splice(self, bound: SocketAddr, limit: usize) -> Splice {
         let mut splice = Splice::new(LocalSocket::Tcp(self.stream), self.token, limit);
         let mut early = self.input;
+        if let Some((_, open)) = self.forward {
+            splice.counted = Some(open);
+            return splice;
+        }
         match (self.http, self.via) {
             (Some((mut head, body)), _) => {
                 // Anything beyond the body is a second request, which must not go to this origin.

@@ -3,6 +3,7 @@
 use crate::Netstack;
 use crate::flow::{FlowKey, Handshake};
 use crate::packet::{TCP, UDP};
+use crate::relay::Relay;
 use crate::types::{DialError, FlowInfo};
 use crate::udp::UdpEnd;
 use std::net::{IpAddr, SocketAddr};
@@ -77,6 +78,18 @@ impl Netstack {
             self.remove_udp(slot);
         }
         count
+    }
+
+    /// What was decided for proxy and forward clients counts no more: connections past the tunnel that leave this machine
+    /// are reset, and every destination of datagrams is asked for anew at its next one.
+    pub fn forget_decisions(&mut self, now: Instant) {
+        self.cut_relays(Relay::leaves_machine);
+        let associations: Vec<usize> = self.associations.iter().map(|(slot, _)| slot).collect();
+        for slot in associations {
+            self.forget_routes(slot);
+        }
+        self.forget_udp_clients();
+        self.lose_races_by_system(now);
     }
 
     /// A reject from the peer (TSMP): `from` and `to` are those of our packet it is about. Ends a connection

@@ -156,7 +156,7 @@ impl Netstack {
             };
             let used = match proto {
                 TCP => self.flows.by_key.contains_key(&key),
-                _ => self.udp.port_in_use(key.local),
+                _ => self.udp.is_in_use(&key),
             };
             (!used).then_some(key)
         })

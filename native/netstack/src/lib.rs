@@ -12,7 +12,7 @@
 //! The owner's loop: wait at most `next_timeout`, feed packets and events, `poll`, drain `take_event`.
 //! Nothing is sent except by `poll`. Packets must be source-checked and filtered before they come here.
 //! Invariants: every table has a bound in `Config`; hostile bytes are counted and dropped, never a panic;
-//! every `ProxyRequest` gets one `answer_proxy`, every `dial` one `DialDone`, every ping a `Pong` or `PingLost`;
+//! every `ProxyRequest` and `ForwardRequest` gets one `answer_proxy`, every `dial` one `DialDone`, every ping a `Pong` or `PingLost`;
 //! a socket edge is consumed only by reading or writing until it would block.
 //! Descriptors handed up are Unix socket pairs: a reset by the peer shows there as the end of the stream.
 
@@ -20,8 +20,10 @@ mod association;
 mod client;
 mod counters;
 mod cut;
+mod engine_datagram;
 mod flow;
 mod flow_table;
+mod forward;
 mod http_proxy;
 mod icmp;
 mod inbound;
@@ -39,8 +41,10 @@ mod timers;
 mod tokens;
 mod types;
 mod udp;
+mod udp_client;
 
 pub use counters::Counters;
+pub use forward::ForwardCount;
 pub use netstack::Netstack;
 pub use types::{
     Accept, Config, DialError, Event, FlowInfo, PacketOut, ProxyAnswer, ProxyKind, RefuseCode,

@@ -1,4 +1,4 @@
-//! Proxy listeners: bound by the owner's wish, drained on every edge.
+//! TCP listeners of proxies and forwards: bound by the owner's wish, drained on every edge.
 
 use crate::Netstack;
 use crate::timers::Due;
@@ -7,6 +7,7 @@ use crate::types::ProxyKind;
 use mio::net::TcpListener;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Clients taken in one go before packets get their turn.
@@ -14,15 +15,33 @@ const TURN: usize = 128;
 /// How long to wait when the system has no descriptor left; no new edge would come by itself.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// What the clients of a listener get.
+#[derive(Clone)]
+pub(crate) enum Serves {
+    Proxy(ProxyKind),
+    /// The number of a forward, and what counts its open connections.
+    Forward(u32, Arc<()>),
+}
+
 pub(crate) struct Listener {
     socket: TcpListener,
     token: usize,
-    kind: ProxyKind,
+    serves: Serves,
 }
 
 impl Netstack {
     /// Opens a proxy listener; port 0 means any. Returns the address it got.
     pub fn listen_proxy(&mut self, kind: ProxyKind, address: SocketAddr) -> io::Result<SocketAddr> {
+        let (_, bound) = self.listen(Serves::Proxy(kind), address)?;
+        Ok(bound)
+    }
+
+    /// The slot of the listener, and the address it got.
+    pub(crate) fn listen(
+        &mut self,
+        serves: Serves,
+        address: SocketAddr,
+    ) -> io::Result<(usize, SocketAddr)> {
         let mut socket = TcpListener::bind(address)?;
         let bound = socket.local_addr()?;
         let token = self.tokens.add(Source::Nobody);
@@ -36,22 +55,29 @@ impl Netstack {
         let slot = self.listeners.insert(Listener {
             socket,
             token,
-            kind,
+            serves,
         });
         self.tokens.set(token, Source::Listener(slot));
-        Ok(bound)
+        Ok((slot, bound))
     }
 
-    /// Closes the listener bound to `address`; its clients stay. False if there is none.
+    /// Closes the proxy listener bound to `address`; its clients stay. False if there is none.
     pub fn close_proxy(&mut self, address: SocketAddr) -> bool {
-        let bound = |l: &Listener| l.socket.local_addr().is_ok_and(|a| a == address);
+        let bound = |l: &Listener| {
+            matches!(l.serves, Serves::Proxy(_))
+                && l.socket.local_addr().is_ok_and(|a| a == address)
+        };
         let found = self.listeners.iter().find(|(_, l)| bound(l));
         let Some(slot) = found.map(|(slot, _)| slot) else {
             return false;
         };
+        self.close_listener(slot);
+        true
+    }
+
+    pub(crate) fn close_listener(&mut self, slot: usize) {
         let listener = self.listeners.remove(slot);
         self.tokens.free(listener.token);
-        true
     }
 
     pub(crate) fn listener_ready(&mut self, now: Instant, slot: usize) {
@@ -59,9 +85,12 @@ impl Netstack {
             let Some(listener) = self.listeners.get(slot) else {
                 return;
             };
-            let kind = listener.kind;
+            let serves = listener.serves.clone();
             match listener.socket.accept() {
-                Ok((stream, _)) => self.add_client(now, stream, kind),
+                Ok((stream, _)) => {
+                    self.count_forward(&serves);
+                    self.add_client(now, stream, &serves);
+                }
                 Err(e) => match e.kind() {
                     io::ErrorKind::WouldBlock => return,
                     io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}

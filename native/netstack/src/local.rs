@@ -34,6 +34,14 @@ impl LocalSocket {
         })
     }
 
+    /// A connection to another machine.
+    pub fn is_far(&self) -> bool {
+        match self {
+            LocalSocket::Tcp(s) => s.peer_addr().is_ok_and(|a| !a.ip().is_loopback()),
+            LocalSocket::Pair(_) => false,
+        }
+    }
+
     pub fn shutdown_write(&self) {
         // A socket that is gone already needs no shutdown.
         let _ = match self {

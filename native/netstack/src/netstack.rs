@@ -3,8 +3,10 @@
 use crate::association::Association;
 use crate::client::{Asker, Client};
 use crate::counters::Counters;
+use crate::engine_datagram::Back;
 use crate::flow::FlowKey;
 use crate::flow_table::FlowTable;
+use crate::forward::Forward;
 use crate::icmp::Ping;
 use crate::inbound::InboundDial;
 use crate::link::{Link, Queue};
@@ -17,6 +19,7 @@ use crate::timers::{Due, Timers};
 use crate::tokens::{Source, Tokens};
 use crate::types::{Accept, Config, Event, PacketOut};
 use crate::udp::UdpTable;
+use crate::udp_client::UdpClients;
 use mio::Registry;
 use slab::Slab;
 use smoltcp::iface::{Config as IfaceConfig, Interface};
@@ -66,6 +69,9 @@ pub struct Netstack {
     pub(crate) clients: Slab<Client>,
     pub(crate) relays: Slab<Box<Relay>>,
     pub(crate) associations: Slab<Association>,
+    pub(crate) forwards: Slab<Forward>,
+    pub(crate) udp_clients: UdpClients,
+    pub(crate) engine_datagrams: HashMap<u64, Back>,
     pub(crate) requests: HashMap<u64, Asker>,
     pub(crate) udp: UdpTable,
     pub(crate) reassembly: Reassembly,
@@ -74,6 +80,7 @@ pub struct Netstack {
     pub(crate) next_ping: u16,
     pub(crate) next_request: u64,
     pub(crate) next_inbound: u64,
+    next_serial: u64,
     /// Sockets that had more to give when their turn was over.
     pub(crate) again: VecDeque<Source>,
     pub(crate) events: VecDeque<Event>,
@@ -126,6 +133,9 @@ impl Netstack {
             clients: Slab::new(),
             relays: Slab::new(),
             associations: Slab::new(),
+            forwards: Slab::new(),
+            udp_clients: UdpClients::default(),
+            engine_datagrams: HashMap::new(),
             requests: HashMap::new(),
             udp: UdpTable::default(),
             reassembly: Reassembly::default(),
@@ -134,6 +144,7 @@ impl Netstack {
             next_ping: 0,
             next_request: 0,
             next_inbound: 0,
+            next_serial: 0,
             again: VecDeque::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -150,6 +161,12 @@ impl Netstack {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+
+    /// Tells a thing from one that was in its slot before.
+    pub(crate) fn new_serial(&mut self) -> u64 {
+        self.next_serial += 1;
+        self.next_serial
     }
 
     /// TCP to these ports of own addresses goes up as `Event::Inbound`; the whole wanted set.
@@ -233,6 +250,8 @@ impl Netstack {
             Source::AssociationControl(slot) => self.association_control_ready(slot),
             Source::AssociationSocket(slot) => self.association_ready(now, slot),
             Source::Relay(slot, _) => self.pump_relay(slot),
+            Source::Forward(slot) => self.udp_forward_ready(now, slot),
+            Source::UdpClient(slot) => self.udp_client_ready(now, slot),
             Source::Flow(slot) => self.flows.mark_dirty(slot),
             Source::Nobody => {}
         }
@@ -267,6 +286,8 @@ impl Netstack {
             Due::Request(id) => self.request_due(now, id),
             Due::Listener(slot) => self.listener_ready(now, slot),
             Due::Udp(slot) => self.udp_due(now, slot),
+            Due::UdpClient(slot) => self.udp_client_due(now, slot),
+            Due::EngineDatagram(id) => drop(self.engine_datagrams.remove(&id)),
             Due::Ping(seq) => self.ping_due(now, seq),
         }
     }

@@ -266,6 +266,15 @@ impl Netstack {
         }
     }
 
+    /// Ends every race of connections by the system: another way may be the right one now.
+    pub(crate) fn lose_races_by_system(&mut self, now: Instant) {
+        let found = self.races.iter().filter(|(_, race)| race.by_system);
+        let slots: Vec<usize> = found.map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.lose_race(now, slot, DialError::Cancelled);
+        }
+    }
+
     /// Ends a race whose client has gone away, without telling anyone.
     pub(crate) fn cancel_race(&mut self, now: Instant, slot: usize) {
         if let Some(race) = self.races.try_remove(slot) {

@@ -7,6 +7,7 @@ use crate::local::LocalSocket;
 use crate::splice::Splice;
 use crate::tokens::Source;
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 const BUFFER: usize = 64 << 10;
 /// Buffers one direction may move before the rest of the netstack gets its turn.
@@ -86,7 +87,33 @@ impl Pipe {
     }
 }
 
+impl Relay {
+    /// One of its ends is a connection to another machine.
+    pub fn leaves_machine(&self) -> bool {
+        self.sides.iter().any(|side| side.socket.is_far())
+    }
+
+    /// A connection that this counts.
+    pub fn is_counted_by(&self, open: &Arc<()>) -> bool {
+        let counted = |s: &Splice| s.counted.as_ref().is_some_and(|c| Arc::ptr_eq(c, open));
+        self.sides.iter().any(counted)
+    }
+}
+
 impl Netstack {
+    /// Resets both ends of every relay for which `cut` says true.
+    pub(crate) fn cut_relays(&mut self, mut cut: impl FnMut(&Relay) -> bool) {
+        let found = self.relays.iter().filter(|(_, relay)| cut(relay));
+        let slots: Vec<usize> = found.map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let relay = self.relays.remove(slot);
+            for side in relay.sides {
+                self.tokens.free(side.token);
+                LocalSocket::abort(side.socket);
+            }
+        }
+    }
+
     /// Joins two connected sockets; the first one's queued bytes go out before anything else.
     pub(crate) fn start_relay(&mut self, mut near: Splice, far: Splice) {
         let up = Pipe {

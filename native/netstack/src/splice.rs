@@ -7,6 +7,7 @@
 use crate::local::LocalSocket;
 use smoltcp::socket::tcp;
 use std::io;
+use std::sync::Arc;
 
 /// The local side of one flow, with what is known about its readiness.
 pub(crate) struct Splice {
@@ -28,6 +29,8 @@ pub(crate) struct Splice {
     /// How much of the send ring may be filled; grows with use.
     pub up_limit: usize,
     up_since_growth: usize,
+    /// Of a connection at a forward: counts it as open.
+    pub counted: Option<Arc<()>>,
 }
 
 /// The local side is broken: reset the flow.
@@ -49,6 +52,7 @@ impl Splice {
             up_left: None,
             up_limit,
             up_since_growth: 0,
+            counted: None,
         }
     }
 

@@ -17,6 +17,8 @@ pub(crate) enum Due {
     Request(u64),
     Listener(usize),
     Udp(usize),
+    UdpClient(usize),
+    EngineDatagram(u64),
     Ping(u16),
 }
 

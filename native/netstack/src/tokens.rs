@@ -19,6 +19,10 @@ pub(crate) enum Source {
     /// The control connection of a UDP association.
     AssociationControl(usize),
     AssociationSocket(usize),
+    /// The socket of a UDP forward.
+    Forward(usize),
+    /// The way out of this machine of a UDP forward's client.
+    UdpClient(usize),
     /// Registered, and not yet given to anyone.
     Nobody,
 }

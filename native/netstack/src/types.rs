@@ -49,6 +49,10 @@ pub struct Config {
     pub max_udp_flows: usize,
     /// Proxy clients that have not been connected yet, and UDP associations.
     pub max_clients: usize,
+    /// Clients of all UDP forwards together; the one that has rested longest makes room.
+    pub max_udp_clients: usize,
+    /// Datagrams for the engine that wait for an answer.
+    pub max_engine_datagrams: usize,
     /// Time a proxy client has to send its whole request, and the decision has to come.
     pub request_timeout: Duration,
     /// Time all connection attempts of one proxy request have together.
@@ -73,6 +77,8 @@ impl Default for Config {
             max_dials: 2048,
             max_udp_flows: 2048,
             max_clients: 1024,
+            max_udp_clients: 1024,
+            max_engine_datagrams: 1024,
             request_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             attempt_delay: Duration::from_millis(300),
@@ -102,7 +108,22 @@ pub enum Event {
         host: String,
         port: u16,
     },
-    /// TCP accepted on an engine port; `fd` is a non-blocking stream socket owned by the receiver.
+    /// A connection, or the first datagram of a client, at a forward; answer as to a `ProxyRequest`.
+    ForwardRequest {
+        id: u64,
+        forward: u32,
+        from: SocketAddr,
+    },
+    /// A connection at a forward was allowed and did not come about; its client has been reset.
+    ForwardFailed { forward: u32, error: DialError },
+    /// A datagram for a service of the engine itself; `answer_datagram` within 10 s gets back to `from`.
+    Datagram {
+        id: u64,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    /// TCP accepted on an engine port, or of a proxy client that wants a service of the engine; `fd` is a non-blocking stream socket owned by the receiver.
     Inbound {
         id: u64,
         from: SocketAddr,
@@ -183,6 +204,10 @@ pub enum ProxyAnswer {
     System {
         addresses: Vec<IpAddr>,
         port: u16,
+    },
+    /// To the engine itself, as the place that was asked for: TCP as `Event::Inbound`, datagrams as `Event::Datagram`.
+    Engine {
+        to: SocketAddr,
     },
     Refuse {
         code: RefuseCode,

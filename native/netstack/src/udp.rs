@@ -12,7 +12,7 @@ use crate::tokens::Source;
 use crate::types::PacketOut;
 use mio::net::UdpSocket;
 use slab::Slab;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -25,6 +25,8 @@ pub(crate) enum UdpEnd {
     Local { socket: UdpSocket, token: usize },
     /// Outbound, for a SOCKS association.
     Association(usize),
+    /// Outbound, for a client of a UDP forward.
+    Client(usize),
 }
 
 pub(crate) struct UdpFlow {
@@ -46,13 +48,13 @@ pub(crate) struct UdpTable {
     pub slots: Slab<UdpFlow>,
     pub by_key: HashMap<FlowKey, usize>,
     per_client: HashMap<IpAddr, usize>,
-    /// Tunnel source addresses of associations.
-    pub reserved: HashMap<SocketAddr, usize>,
+    /// Tunnel source addresses of associations and of clients of forwards.
+    pub reserved: HashSet<SocketAddr>,
 }
 
 impl UdpTable {
-    pub fn port_in_use(&self, local: SocketAddr) -> bool {
-        self.reserved.contains_key(&local)
+    pub fn is_in_use(&self, key: &FlowKey) -> bool {
+        self.reserved.contains(&key.local) || self.by_key.contains_key(key)
     }
 }
 
@@ -102,6 +104,10 @@ impl Netstack {
             UdpEnd::Association(association) => {
                 let association = *association;
                 self.deliver_association(association, key.remote, payload);
+            }
+            UdpEnd::Client(client) => {
+                let client = *client;
+                self.deliver_udp_client(now, client, payload);
             }
         }
     }
@@ -214,8 +220,10 @@ impl Netstack {
         if let Some(local) = flow.owner_of {
             self.owners.remove(&(UDP, local));
         }
-        if let UdpEnd::Local { token, .. } = flow.end {
-            self.tokens.free(token);
+        match flow.end {
+            UdpEnd::Local { token, .. } => self.tokens.free(token),
+            UdpEnd::Client(client) => self.udp_client_lost_flow(client),
+            UdpEnd::Association(_) => {}
         }
         self.counters.udp_open = self.udp.slots.len() as u64;
     }

@@ -9,6 +9,9 @@
 //!    7 send error    address | 0 unreachable 1 perm 2   15 ping failed     id u32
 //!    8 proxy request id u32 | 0 socks5 1 http | port u16 | host text
 //!   16 relay control address | datagram, from the sockets on which we relay for others
+//!   17 forward request id u32 | forward u32 | from address
+//!   18 forward failed  forward u32 | code text
+//!   19 datagram        id u32 | from address | to address | bytes, for the engine itself
 //!
 //! main/engine/dataplane/records.ts reads them; both sides change together.
 
@@ -36,6 +39,9 @@ pub const PONG: u8 = 13;
 pub const FAILED: u8 = 14;
 pub const PING_FAILED: u8 = 15;
 pub const RELAY_CONTROL: u8 = 16;
+pub const FORWARD_REQUEST: u8 = 17;
+pub const FORWARD_FAILED: u8 = 18;
+pub const ENGINE_DATAGRAM: u8 = 19;
 
 /// An address in at most 19 bytes.
 pub struct Packed {
@@ -128,6 +134,27 @@ pub fn push_stack_event(ring: &Ring, event: netstack::Event) {
                 false,
                 &[&short(id), &[via], &port.to_be_bytes(), host.as_bytes()],
             );
+        }
+        Event::ForwardRequest { id, forward, from } => {
+            let from = Packed::new(from);
+            let parts: [&[u8]; 3] = [&short(id), &forward.to_be_bytes(), from.bytes()];
+            ring.push(FORWARD_REQUEST, false, &parts);
+        }
+        Event::ForwardFailed { forward, error } => {
+            let parts: [&[u8]; 2] = [&forward.to_be_bytes(), error.code().as_bytes()];
+            ring.push(FORWARD_FAILED, false, &parts);
+        }
+        Event::Datagram {
+            id,
+            from,
+            to,
+            bytes,
+        } => {
+            let (from, to) = (Packed::new(from), Packed::new(to));
+            let parts: [&[u8]; 4] = [&short(id), from.bytes(), to.bytes(), &bytes];
+            if !ring.push(ENGINE_DATAGRAM, true, &parts) {
+                ring.count_drop();
+            }
         }
         Event::Inbound {
             id: _,

@@ -103,6 +103,9 @@ export function startNode(name: string, relay?: MemoryRelay): TestNode {
     onProxyRequest: (...args) => tell('proxy-request', ...args),
     onInboundStream: (...args) => tell('inbound-stream', ...args),
     onRejected: (...args) => tell('rejected', ...args),
+    onForwardRequest: (...args) => tell('forward-request', ...args),
+    onForwardFailed: (...args) => tell('forward-failed', ...args),
+    onEngineDatagram: (...args) => tell('engine-datagram', ...args),
     onTsmpDiscoKey: (...args) => tell('disco-key', ...args),
     onFailed: (...args) => tell('failed', ...args),
   }

@@ -6,7 +6,7 @@
 #![allow(dead_code)]
 
 use netstack::{Config, Event, Netstack, PacketOut, ProxyAnswer, ProxyKind, RefuseCode};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -91,6 +91,8 @@ pub struct World {
     pub events_a: Vec<Event>,
     pub events_b: Vec<Event>,
     pub tap: Option<Tap>,
+    /// Where the forwards lead.
+    pub places: HashMap<u32, (&'static str, u16)>,
     pub wake_ups: u64,
     pub a_out: Batch,
     pub b_out: Batch,
@@ -130,6 +132,10 @@ pub fn answer(host: &str, port: u16) -> ProxyAnswer {
         "system.test" => {
             let addresses = vec![ip("127.0.0.1")];
             return ProxyAnswer::System { addresses, port };
+        }
+        "engine.test" => {
+            let to = SocketAddr::new(ip("100.100.100.100"), port);
+            return ProxyAnswer::Engine { to };
         }
         "forbidden.test" => return refuse(RefuseCode::NotAllowed),
         _ => match host.parse() {
@@ -187,6 +193,13 @@ impl World {
                 Event::ProxyRequest { id, host, port, .. } => {
                     if host != "never.test" {
                         self.a.answer_proxy(self.now, id, answer(&host, port));
+                    }
+                }
+                Event::ForwardRequest { id, forward, from } => {
+                    assert!(from.ip().is_loopback());
+                    let (host, port) = self.places[&forward];
+                    if host != "never.test" {
+                        self.a.answer_proxy(self.now, id, answer(host, port));
                     }
                 }
                 other => self.events_a.push(other),
@@ -251,6 +264,7 @@ impl Lab {
             events_a: Vec::new(),
             events_b: Vec::new(),
             tap: None,
+            places: HashMap::new(),
             wake_ups: 0,
             a_out: Batch::default(),
             b_out: Batch::default(),
@@ -296,6 +310,17 @@ impl Lab {
         self.on(move |w| {
             w.a.listen_proxy(kind, "127.0.0.1:0".parse().unwrap())
                 .unwrap()
+        })
+    }
+}
+
+impl Lab {
+    /// Opens a forward of `a`; its address.
+    pub fn forward(&self, id: u32, udp: bool, to: (&'static str, u16)) -> SocketAddr {
+        self.on(move |w| {
+            w.places.insert(id, to);
+            let any = "127.0.0.1:0".parse().unwrap();
+            w.a.listen_forward(id, udp, any).unwrap()
         })
     }
 }
