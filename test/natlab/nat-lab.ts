@@ -16,6 +16,9 @@ const SERVERS = ['203.0.113.1', '203.0.113.2', '203.0.113.3'] as const
 /** How much of each log is shown after a failure. */
 const SHOWN_LOG = 6000
 
+/** Another server on the internet, beside those of the tailnet: its address, and its index for `Networks.server`. */
+export const PUBLIC_SERVER = { address: '203.0.113.4', index: 3 } as const
+
 export interface JoinOptions {
   /** The line of a site that is made for the node. */
   readonly line?: LineOptions
@@ -46,7 +49,7 @@ export class NatLab {
 
   /** `farRelayMs`: the second relay is that far away each way, so that the first is everybody's home. */
   async start({ farRelayMs }: { readonly farRelayMs?: number } = {}): Promise<void> {
-    await this.networks.start(SERVERS, farRelayMs === undefined ? {} : { 2: { delayMs: farRelayMs } })
+    await this.networks.start([...SERVERS, PUBLIC_SERVER.address], farRelayMs === undefined ? {} : { 2: { delayMs: farRelayMs } })
     for (const derper of this.derpers) await derper.writeMap()
     await this.headscale.start()
     await Promise.all(this.derpers.map((derper) => derper.start(`${this.headscale.url}/verify`)))
