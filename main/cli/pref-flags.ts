@@ -59,7 +59,7 @@ export const PREF_FLAGS: Readonly<Record<string, PrefFlag>> = {
     read: (text) => ({ Hostname: hostName(text) }),
     show: (prefs) => prefs.Hostname,
   },
-  'accept-routes': bool('RouteAll', 'use networks behind other devices', { inert: NO_TUN }),
+  'accept-routes': bool('RouteAll', 'use networks behind other devices'),
   'accept-dns': bool('CorpDNS', "use the network's names", { fresh: 'true' }),
   'shields-up': bool('ShieldsUp', 'let nothing in'),
   'exit-node': {

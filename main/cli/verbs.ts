@@ -15,6 +15,7 @@ import { bugreport, metrics } from './verbs/metrics.ts'
 import { netcheck } from './verbs/netcheck.ts'
 import { ping } from './verbs/ping.ts'
 import { REFUSED } from './verbs/refused.ts'
+import { routes } from './verbs/routes.ts'
 import { set } from './verbs/set.ts'
 import { status } from './verbs/status.ts'
 import { switchTo } from './verbs/switch.ts'
@@ -29,7 +30,7 @@ import { whoami, whois } from './verbs/whois.ts'
 export const VERBS: readonly Verb[] = [
   up, down, set, get, login, logout, switchTo, trust, wait,
   status, ip, whois, whoami, web,
-  exitNode, file,
+  exitNode, routes, file,
   ping, netcheck, dns, bugreport, metrics, debug,
   daemon, completion, version,
   ...REFUSED,

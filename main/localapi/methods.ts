@@ -30,6 +30,7 @@ import type {
   WhoIsResponse,
 } from './types.ts'
 import type { Extras } from './extras.ts'
+import type { RoutesPage } from './routes.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
 import type { ClientVersion, DerpMap, DnsConfig, DnsResolver, FilterRule, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
 
@@ -161,6 +162,8 @@ export const METHODS = {
   extras: row<void, Extras>('bowline/extras', ['GET'], 'read'),
   /** Some of the fields; forwards have rows of their own. */
   editExtras: row<Partial<Omit<Extras, 'Forwards'>>, Extras>('bowline/extras', ['PATCH'], 'write'),
+  /** Networks behind devices; what is used of them is changed with prefs (RouteAll) and extras (SkippedRoutes). */
+  routes: row<void, RoutesPage>('bowline/routes', ['GET'], 'read'),
   /** Answers when packets to `ip` go directly, or after `timeout` ms. */
   waitDirect: row<void, { readonly direct: boolean }>('bowline/wait-direct', ['GET'], 'read'),
   netMap: row<void, unknown>('bowline/netmap', ['GET'], 'read'),

@@ -38,3 +38,12 @@ export interface RoutesPage {
   readonly Routes: readonly RouteRow[]
   readonly Offered: readonly OfferedRoute[]
 }
+
+/**
+ * The skipped networks (SkippedRoutes) under which these are used too, once networks are accepted at all. Where they were not
+ * accepted before, those that are offered beside these are skipped: nobody asked for them.
+ */
+export function skippedAfterAccepting(page: RoutesPage, skipped: readonly string[], accepted: readonly string[]): readonly string[] {
+  const others = page.Accept ? [] : page.Routes.map(({ Prefix }) => Prefix)
+  return [...new Set([...skipped, ...others])].filter((prefix) => !accepted.includes(prefix)).sort()
+}

@@ -98,7 +98,7 @@ fuzz('the system\'s resolver is asked for host names alone', (chance) => {
   const delta = applyMapResponse(undefined, FIRST, 0)
   if (isDecodeError(delta)) throw new Error(delta.detail)
   const host = chance.text()
-  const decision = decideProxy({ host, port: 80 }, { netMap: delta.netMap, peers: [], egress: { kind: 'direct' }, allowLan: false, system: { interfaces: [] } })
+  const decision = decideProxy({ host, port: 80 }, { netMap: delta.netMap, peers: [], routes: [], egress: { kind: 'direct' }, allowLan: false, system: { interfaces: [] } })
   if (decision.kind === 'ask') expect(host.replace(/^\[|\]$/g, '')).toMatch(/^[A-Za-z0-9_.İK-]{1,255}$/)
   if (decision.kind === 'refuse') expect(decision.message.length).toBeLessThan(1000)
 })

@@ -8,6 +8,7 @@ import { styled } from '../text.ts'
 import type { Context, Verb } from '../verb.ts'
 import { printJson } from '../verb.ts'
 import { noWords } from '../words-given.ts'
+import { routesHint } from './routes.ts'
 
 export const set: Verb = {
   name: 'set',
@@ -38,6 +39,10 @@ export const set: Verb = {
         terminal.out(was === is ? `${name} stays ${styled('strong', word(is))}\n` : `${name}: ${word(was)} → ${styled('strong', word(is))}\n`)
       }
       for (const note of inertNotes(args)) terminal.err(`${note}\n`)
+      if (args.given.includes('accept-routes') && after.RouteAll) {
+        const hint = await api.call('routes').then(routesHint).catch(() => undefined)
+        if (hint !== undefined) terminal.err(`${hint}\n`)
+      }
     }
     return EXIT.ok
   },

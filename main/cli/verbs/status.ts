@@ -1,6 +1,7 @@
 /**
  * bowline status: are we connected, who is there, which way packets go, what is wrong and what to do about it.
  */
+import type { RoutesPage } from '../../localapi/routes.ts'
 import type { PathsPage, PeerStatus, SessionPage, Status, Warning } from '../../localapi/types.ts'
 import { WATCH } from '../../localapi/watch-mask.ts'
 import { EXIT, usageError } from '../exit.ts'
@@ -12,6 +13,7 @@ import { printJson, printJsonLine } from '../verb.ts'
 import { age, pathWords, STATE_WORDS } from '../words.ts'
 import { noWords } from '../words-given.ts'
 import { nameOf } from './find-device.ts'
+import { routesHint } from './routes.ts'
 import { serveWindow } from './web.ts'
 
 export const status: Verb = {
@@ -60,6 +62,8 @@ export interface Look {
   readonly current: Status
   readonly paths: PathsPage
   readonly session: SessionPage | undefined
+  /** Networks behind devices. */
+  readonly routes?: RoutesPage | undefined
   /** What is wrong, by code; the status has the same as texts. */
   readonly warnings: Readonly<Record<string, Warning>>
   readonly nowMs: number
@@ -74,8 +78,10 @@ export interface Shown {
 
 async function look({ api, args }: Context): Promise<Look> {
   const current = await api.call('status', { query: { peers: String(args.bool('peers')) } })
-  const [paths, session, warnings] = await Promise.all([api.call('paths').catch(() => ({ paths: [] })), api.call('session').catch(() => undefined), warningsOf(api).catch(() => ({}))])
-  return { current, paths, session, warnings, nowMs: Date.now() }
+  const [paths, session, routes, warnings] = await Promise.all([
+    api.call('paths').catch(() => ({ paths: [] })), api.call('session').catch(() => undefined), api.call('routes').catch(() => undefined), warningsOf(api).catch(() => ({})),
+  ])
+  return { current, paths, session, routes, warnings, nowMs: Date.now() }
 }
 
 async function warningsOf(api: Context['api']): Promise<Look['warnings']> {
@@ -156,6 +162,8 @@ export function statusText(page: Look, shown: Shown): string {
     const rows = peers.map((peer) => row(peer, current, pathWords(peer, byPeer.get(peer.PublicKey))))
     if (rows.length > 0) lines.push('', fitted(shown.header ? [['Device', 'Address', 'Owner', 'System', 'Path'], ...rows] : rows, shown.columns))
     else if (current.Peer !== null) lines.push('', shown.activeOnly ? 'No device has traffic.' : 'No other device is on this network yet.')
+    const hint = page.routes && routesHint(page.routes)
+    if (hint !== undefined) lines.push('', hint)
   }
   const problems = problemLines(page)
   if (problems.length > 0) lines.push('', ...problems.map((text) => `${styled('warning', '!')} ${wrap(printable(text), (shown.columns ?? 100) - 2, 2)}`))

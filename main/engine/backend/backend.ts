@@ -41,6 +41,8 @@ import { applyMask, changedFields, parsePrefs } from './prefs.ts'
 import { ProxyDoor } from './proxy.ts'
 import { Profiles } from './profiles.ts'
 import { ProfileSwitch } from './profile-switch.ts'
+import { offeredRoutes } from './offers.ts'
+import { outsidePlaces, RoutesPages } from './routes-page.ts'
 import { freshState } from './saved-state.ts'
 import { SessionPages } from './session-page.ts'
 import { closedText, StateGate } from './state-gate.ts'
@@ -57,6 +59,8 @@ export class Backend {
   readonly views: Views
   /** Signing in, as people are told it. */
   readonly session: SessionPages
+  /** Networks behind devices. */
+  readonly routes: RoutesPages
   readonly profiles: Profiles
   readonly profileSwitch: ProfileSwitch
   readonly config: ConfigFlow
@@ -80,6 +84,7 @@ export class Backend {
     this.#model = newModel(freshState(deps.env.random, deps.os, deps.env.clock.wallMs()))
     this.views = new Views(deps, this.#model)
     this.session = new SessionPages(deps.env, this.#model)
+    this.routes = new RoutesPages(deps.env, this.#model, offeredRoutes)
     this.#bugReports = new BugReports(deps.env, this.#model, deps.health)
     this.#dns = new DnsQueries({ env: deps.env, model: this.#model, dns: deps.dns })
     this.#applier = new Applier(deps)
@@ -366,6 +371,7 @@ export class Backend {
     }
     const newAddresses = on && plan.dataplane.selfAddresses !== this.#model.plan.dataplane.selfAddresses
     this.#model.plan = plan
+    this.routes.note(plan)
     const plainHttp = this.#deps.derpPlainHttp || (on && relaysArePlain(saved.nodeKeyUrl, netMap.derpMap))
     this.#applier.apply({ plan, privateKey: on ? saved.nodeKey : undefined, publicKey: on ? publicNodeKey(this.#model) : undefined, plainHttp, knobs: on ? knobsOf(netMap.self) : NO_KNOBS })
     if (newAddresses) this.pushWants()
@@ -373,8 +379,8 @@ export class Backend {
   }
 
   #planPrefs(): Parameters<Planner['plan']>[1] {
-    const { prefs, extras } = this.#model.saved
-    return { skippedRoutes: extras.SkippedRoutes, acceptRoutes: prefs.RouteAll, exitNodeId: prefs.ExitNodeID, exitNodeIp: prefs.ExitNodeIP, shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [], relayServer: relayServerWish(prefs) }
+    const { netMap, saved: { prefs, extras } } = this.#model
+    return { skippedRoutes: extras.SkippedRoutes, outside: netMap ? outsidePlaces(prefs.ControlURL, netMap.derpMap) : [], acceptRoutes: prefs.RouteAll, exitNodeId: prefs.ExitNodeID, exitNodeIp: prefs.ExitNodeIP, shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [], relayServer: relayServerWish(prefs) }
   }
 
   #refreshWarnings(): void {

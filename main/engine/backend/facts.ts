@@ -35,6 +35,7 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions,
     onSystem: (system) => {
       model.system = system
       knot.planAgain()
+      knot.refreshWarnings()
     },
     control: {
       onState: onControlState,

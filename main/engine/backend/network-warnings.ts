@@ -18,6 +18,8 @@ export function networkWarnings(model: Model, derp: DerpPort, hasNetwork: () => 
   if (homeRegion === 0 && Object.keys(netMap.derpMap.Regions).length > 0) out['no-derp-home'] = {}
   if (homeRegion !== 0 && !derp.isConnected(homeRegion)) out['no-derp-connection'] = named(homeRegion)
   if (homeRegion !== 0 && model.netInfo?.WorkingUDP === false && canMeasure(netMap.derpMap)) out['udp-blocked'] = named(homeRegion)
+  const overlapping = model.plan.routes.filter(({ state, near }) => state === 'overlaps' && near !== undefined)
+  if (overlapping.length > 0) out['routes-overlap'] = { networks: overlapping.slice(0, 3).map(({ prefix }) => prefix).join(', '), interface: overlapping[0]!.near! }
   for (const [region, error] of derp.health()) out['derp-region-error'] ??= { ...named(region), error }
   return out
 }

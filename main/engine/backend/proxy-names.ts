@@ -5,7 +5,8 @@
  *   network name (short or full, any case)   → the peer's address, IPv4 when both have it, as MagicDNS tells it → tunnel
  *   our own name or address, this machine    → this machine, outside the tunnel
  *   100.100.100.100 and its IPv6 twin        → refused: they are no device
- *   address of a peer or inside its routes   → tunnel
+ *   address of a peer or inside its routes   → tunnel; one of a network of this machine inside a larger route stays local
+ *   inside a network that nobody can carry   → refused: it must not leave another way
  *   other address of the network's range     → refused: nobody has it
  *   unknown name under the network's suffix  → refused, never asked of a resolver
  *   the local network                        → the system; while an exit node is chosen only where that is allowed
@@ -17,6 +18,7 @@ import { canonicalIp, isIp4, isLinkLocalIp, isLoopbackIp, isMulticastIp, isTails
 import type { NetMap } from '../core/netmap/types.ts'
 import type { Node } from '../core/tailcfg/types.ts'
 import type { Egress } from '../core/plan/egress.ts'
+import type { PlannedRoute } from '../core/plan/routes.ts'
 import type { DataplanePeer } from '../core/plan/types.ts'
 import { addressesOf, magicDnsSuffix, shortName, trimDot } from '../core/plan/names.ts'
 import { localNetworks } from '../core/plan/system-facts.ts'
@@ -30,6 +32,8 @@ export interface NameContext {
   readonly netMap: NetMap | undefined
   /** The peers in force, with the routes that each owns; none while stopped. */
   readonly peers: readonly DataplanePeer[]
+  /** What becomes of the networks behind devices. */
+  readonly routes: readonly PlannedRoute[]
   readonly egress: Egress
   /** The local network may be reached while an exit node is chosen. */
   readonly allowLan: boolean
@@ -55,7 +59,7 @@ export function decideAddresses(addresses: readonly string[], port: number, cont
   const own = context.netMap ? addressesOf(context.netMap.self) : []
   const mine = addresses.find((ip) => own.includes(ip))
   if (mine !== undefined) return { kind: 'system', addresses: isIp4(mine) ? ['127.0.0.1'] : ['::1', '127.0.0.1'], port }
-  const isRouted = routed(context.peers)
+  const isRouted = routed(context)
   const inside = addresses.filter((ip) => isRouted(ip) && !SERVICE_ADDRESSES.includes(ip))
   if (inside.length > 0) return { kind: 'tunnel', addresses: inside, port }
   const outside = addresses.filter((ip) => !isTailscaleIp(ip))
@@ -70,6 +74,8 @@ const SERVICE_ADDRESSES: readonly string[] = ['100.100.100.100', 'fd7a:115c:a1e0
 
 /** Addresses that no device of the network has. */
 function decideOutside(addresses: readonly string[], port: number, own: readonly string[], context: NameContext): ProxyAnswer {
+  const lost = addresses.map((ip) => ({ ip, route: lostRoute(ip, context) })).find(({ route }) => route !== undefined)
+  if (lost) return refuse('unreachable', `${lost.ip} is in ${lost.route!.prefix}, and ${lost.route!.why}`)
   const { egress } = context
   if (egress.kind === 'direct' || egress.kind === 'paused') return { kind: 'system', addresses, port }
   const here = addresses.filter((ip) => isThisMachine(ip, context.system))
@@ -122,12 +128,18 @@ function findNode(netMap: NetMap, host: string, suffix: string): Node | undefine
   return undefined
 }
 
+/** The network that would be used for an address if anybody carried it. */
+function lostRoute(ip: string, { routes, system }: NameContext): PlannedRoute | undefined {
+  return routes.find(({ state, prefix }) => state === 'no-router' && prefixContains(parsePrefix(prefix)!, ip) && localNetworkOf(ip, system) === undefined)
+}
+
 /** Whether a peer has an address, or a network that it lies in; the default routes of an exit node are not meant. */
-function routed(peers: readonly DataplanePeer[]): (ip: string) => boolean {
+function routed({ peers, system }: NameContext): (ip: string) => boolean {
   const isHost = (route: string): boolean => route.endsWith(route.includes(':') ? '/128' : '/32')
   return (ip) => {
     const host = `${ip}/${isIp4(ip) ? 32 : 128}`
-    return peers.some((peer) => peer.routes.some((route) => route === host || (!isHost(route) && !route.endsWith('/0') && prefixContains(parsePrefix(route)!, ip))))
+    const isNear = localNetworkOf(ip, system) !== undefined
+    return peers.some((peer) => peer.routes.some((route) => route === host || (!isNear && !isHost(route) && !route.endsWith('/0') && prefixContains(parsePrefix(route)!, ip))))
   }
 }
 

@@ -57,7 +57,7 @@ export class ProxyDoor {
   #context(): NameContext {
     const { model } = this.#deps
     const { netMap, plan, saved, system } = model
-    return { netMap, peers: plan.dataplane.peers, egress: egressNow(model), allowLan: saved.prefs.ExitNodeAllowLANAccess, system }
+    return { netMap, peers: plan.dataplane.peers, routes: plan.routes, egress: egressNow(model), allowLan: saved.prefs.ExitNodeAllowLANAccess, system }
   }
 
   #answer(request: ProxyRequest, answer: ProxyAnswer): void {

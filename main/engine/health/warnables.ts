@@ -90,6 +90,10 @@ export const WARNABLES = {
     severity: 'low', title: 'Relay reports a problem', dependsOn: ['network-status', 'wantrunning-false'],
     text: (args) => `The relay ${args['derp-region-name'] || args['derp-region-id'] || ''} reports${because(args['error'])}. If it lasts, tell whoever runs it.`,
   },
+  'routes-overlap': {
+    severity: 'low', title: 'A network is not used here', dependsOn: ['wantrunning-false'],
+    text: (args) => `${args['networks'] ?? 'A network'} behind another device is not used while this computer is on the same addresses itself (${args['interface'] ?? 'here'}): what is near goes first. It is used again by itself on another network. A 4via6 address reaches it from here too.`,
+  },
   'invalid-packet-filter': {
     severity: 'high', title: 'Rules refused', dependsOn: ['wantrunning-false'],
     text: () => 'The server sent rules that would let in devices it has not vouched for. They were refused, and nothing may come in.',

@@ -138,6 +138,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   paths: ({ backend }) => json(backend.views.pathViews.all()),
   extras: ({ backend }) => json(backend.extras),
   editExtras: ({ backend, body }) => json(backend.editExtras(body)),
+  routes: ({ backend }) => json(backend.routes.page()),
   waitDirect,
   netMap: ({ backend }) => {
     const map = backend.views.netMap()

@@ -37,7 +37,8 @@ export interface RouteWishes {
 export type Judgement =
   /** `note`: what to know beside who carries it; "" mostly. */
   | { readonly state: 'used'; readonly note: string }
-  | { readonly state: 'not-accepted' | 'skipped' | 'overlaps' | 'refused'; readonly why: string }
+  /** `near`: the interface of this machine's own network in the way. */
+  | { readonly state: 'not-accepted' | 'skipped' | 'overlaps' | 'refused'; readonly why: string; readonly near?: string }
 
 const RANGES = ['100.64.0.0/10', 'fd7a:115c:a1e0::/48'].map((text) => parsePrefix(text)!)
 const VIA = parsePrefix('fd7a:115c:a1e0:b1a::/64')!
@@ -81,7 +82,7 @@ export class RouteRules {
     if (this.#skipped.has(text)) return { state: 'skipped', why: 'skipped by you' }
     if (this.#advertised.has(text)) return { state: 'overlaps', why: 'this computer offers it itself' }
     const around = this.#local.find((local) => isInside(prefix, local.prefix))
-    if (around) return { state: 'overlaps', why: `this computer is on ${around.of.prefix} itself (${around.of.interface})` }
+    if (around) return { state: 'overlaps', why: `this computer is on ${around.of.prefix} itself (${around.of.interface})`, near: around.of.interface }
     return { state: 'used', note: this.#note(prefix) }
   }
 

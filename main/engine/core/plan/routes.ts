@@ -11,7 +11,7 @@
 import { toHex } from '../../base/bytes.ts'
 import { parseIp, parsePrefix } from '../../base/ip.ts'
 import type { NodeId } from '../tailcfg/types.ts'
-import type { RouteRules } from './route-rules.ts'
+import type { Judgement, RouteRules } from './route-rules.ts'
 import { isDeviceAddress } from './route-rules.ts'
 
 export interface RouteCarrier {
@@ -26,6 +26,8 @@ export interface PlannedRoute {
   readonly state: 'used' | 'not-accepted' | 'skipped' | 'overlaps' | 'no-router' | 'refused'
   /** One sentence without its full stop. */
   readonly why: string
+  /** The interface of this machine's own network in the way. */
+  readonly near?: string
   /** Who carries it, while it is used. */
   readonly via?: RouteCarrier
   /** Who else offers it, the next carrier first. */
@@ -144,11 +146,11 @@ export class RouteBook {
     const { prefix } = entry
     const offers = entry.ids.map((id) => this.#claims.get(id)!).sort((a, b) => rank(b, prefix) - rank(a, prefix))
     const owner = isDeviceAddress(prefix) ? this.#ownerOf(prefix) : undefined
-    const judged = owner === undefined ? this.#rules!.judge(prefix) : { state: 'refused' as const, why: `it is the address of ${owner}` }
+    const judged: Judgement = owner === undefined ? this.#rules!.judge(prefix) : { state: 'refused', why: `it is the address of ${owner}` }
     entry.isUsed = judged.state === 'used'
     const first = offers[0]!
     entry.carrier = entry.isUsed && first.trouble === undefined ? first.id : undefined
-    if (judged.state !== 'used') return { prefix, state: judged.state, why: judged.why, standby: offers.map(carrierOf) }
+    if (judged.state !== 'used') return { prefix, state: judged.state, why: judged.why, ...(judged.near === undefined ? {} : { near: judged.near }), standby: offers.map(carrierOf) }
     if (first.trouble !== undefined || !first.online) {
       return { prefix, state: 'no-router', why: `nobody carries it now: ${offers.slice(0, 3).map((one) => `${one.name} ${one.trouble ?? 'is offline'}`).join(', ')}`, standby: offers.map(carrierOf) }
     }
