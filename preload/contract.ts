@@ -5,8 +5,16 @@
  * tell them apart. Every answer is a value: `{ok}` or `{code, message}`, since a thrown error loses its code on the way.
  * Secrets never cross here: prefs come with keys zeroed by the engine.
  */
+import type { ExitNodesPage } from '../main/localapi/exit-nodes.ts'
+import type { Extras } from '../main/localapi/extras.ts'
+import type { ForwardAddition, ForwardsPage, ProxiesPage } from '../main/localapi/forwards.ts'
+import type { RoutesPage } from '../main/localapi/routes.ts'
 import type { LoginProfile, MaskedPrefs, Notify, PathPage, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status } from '../main/localapi/types.ts'
 
+export type { Egress, ExitNodeRow, ExitNodesPage, ExitProof } from '../main/localapi/exit-nodes.ts'
+export type { ExitNodeFailure, Extras } from '../main/localapi/extras.ts'
+export type { ForwardAddition, ForwardRow, ForwardsPage, ProxiesPage } from '../main/localapi/forwards.ts'
+export type { OfferedRoute, RouteRow, RoutesPage, RouteVia } from '../main/localapi/routes.ts'
 export type {
   LoginProfile, MaskedPrefs, Notify, PathPage, PathRow, PathsPage, PeerStatus, PingResult, PingType, Prefs, SessionPage, SessionProblem, StartOptions, Status, Warning,
 } from '../main/localapi/types.ts'
@@ -34,8 +42,27 @@ export interface Requests {
   removeProfile: { send: { id: string }; receive: null }
   /** Opens a web page of the sign-in or of a device in the person's browser; other schemes are refused. */
   openExternal: { send: { url: string }; receive: null }
-  /** Opens a device's web page in the person's browser, through a loopback door that the host makes for that device. */
+  /** Opens a loopback door that the host keeps for ten minutes after its last use: at a device's port, for a browser or any other program. */
   openPeerPage: { send: { ip: string; port: number }; receive: { url: string } }
+  /** Where internet traffic goes, why, and where else it could go. */
+  exitNodes: { send: Record<string, never>; receive: ExitNodesPage }
+  /** Without an ID the engine chooses, and chooses again when it has to. Answers when that is so. */
+  useExitNode: { send: { id?: string }; receive: null }
+  clearExitNode: { send: Record<string, never>; receive: null }
+  /** Looks at the proofs again. */
+  checkExitNode: { send: Record<string, never>; receive: null }
+  setExitNodeFailure: { send: { failure: Extras['ExitNodeFailure'] }; receive: null }
+  /** Networks behind devices. */
+  routes: { send: Record<string, never>; receive: RoutesPage }
+  /** Uses one network behind a device, or leaves it out. */
+  useRoute: { send: { prefix: string; use: boolean }; receive: null }
+  /** Offers networks of this computer to the others, or no longer; `exit` is all of the internet. */
+  offer: { send: { prefixes: readonly string[] | 'exit'; on: boolean }; receive: null }
+  forwards: { send: Record<string, never>; receive: ForwardsPage }
+  addForward: { send: ForwardAddition; receive: ForwardsPage }
+  removeForward: { send: { id: string }; receive: ForwardsPage }
+  /** How programs of this computer get into the network. */
+  proxies: { send: Record<string, never>; receive: ProxiesPage }
 }
 
 export interface ProfilesPage {
@@ -48,7 +75,8 @@ export type RequestName = keyof Requests
 /** Every request by name, for hosts that check what they are asked. */
 export const REQUEST_NAMES: readonly RequestName[] = [
   'status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'path', 'session', 'profiles', 'addProfile', 'switchProfile',
-  'removeProfile', 'openExternal', 'openPeerPage',
+  'removeProfile', 'openExternal', 'openPeerPage', 'exitNodes', 'useExitNode', 'clearExitNode', 'checkExitNode', 'setExitNodeFailure', 'routes', 'useRoute', 'offer',
+  'forwards', 'addForward', 'removeForward', 'proxies',
 ]
 
 export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly code: string; readonly message: string }

@@ -6,6 +6,8 @@
 import { LocalApiError, type LocalApiClient } from '../client/local-api-client.ts'
 import { METHODS } from '../localapi/methods.ts'
 import type { Answer, RequestName } from '../../preload/contract.ts'
+import { address, isRecord, port, Refused, text } from './checks.ts'
+import { NETWORK_HANDLERS } from './network-requests.ts'
 
 /** What the host itself must do, beside calling the engine. */
 export interface HostActions {
@@ -18,17 +20,8 @@ const PREF_TYPES: Readonly<Record<string, 'string' | 'boolean'>> = {
   ExitNodeID: 'string', ExitNodeAllowLANAccess: 'boolean', ProfileName: 'string',
 }
 const PING_TYPES: readonly unknown[] = ['disco', 'TSMP', 'ICMP', 'peerapi']
-const TEXT_LIMIT = 2048
 /** People go from device to device: a request that is held back outlives their look by so much. */
 const PATH_WAIT_SEC = 5
-
-class Refused extends Error {}
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
-const text = (value: unknown, name: string): string => {
-  if (typeof value !== 'string' || value.length > TEXT_LIMIT) throw new Refused(`${name} must be a text of at most ${TEXT_LIMIT} characters`)
-  return value
-}
 
 /** The engine gives profiles short names of its own making; nothing else becomes part of a path. */
 const profilePath = (send: Record<string, unknown>): string => {
@@ -51,9 +44,10 @@ function checkPrefs(value: Record<string, unknown>): Record<string, unknown> {
   return out
 }
 
-type Handler = (client: LocalApiClient, host: HostActions, send: Record<string, unknown>) => Promise<unknown>
+export type Handler = (client: LocalApiClient, host: HostActions, send: Record<string, unknown>) => Promise<unknown>
 
 const HANDLERS: Readonly<Record<RequestName, Handler>> = {
+  ...NETWORK_HANDLERS,
   status: (client) => client.json({ method: 'GET', path: METHODS.status.path }),
   prefs: (client) => client.json({ method: 'GET', path: METHODS.prefs.path }),
   paths: (client) => client.json({ method: 'GET', path: METHODS.paths.path }),
@@ -79,8 +73,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
     return null
   },
   ping: (client, _host, send) => {
-    const ip = text(send['ip'], 'ip')
-    if (!/^[0-9a-f.:]{2,45}$/i.test(ip)) throw new Refused('ip must be an address')
+    const ip = address(send['ip'], 'ip')
     if (!PING_TYPES.includes(send['type'])) throw new Refused('no such kind of ping')
     return client.json({ method: 'POST', path: `${METHODS.ping.path}?ip=${encodeURIComponent(ip)}&type=${String(send['type'])}` })
   },
@@ -100,17 +93,11 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
     await host.openExternal(text(send['url'], 'url'))
     return null
   },
-  openPeerPage: (_client, host, send) => {
-    const ip = text(send['ip'], 'ip')
-    const port = send['port']
-    if (!/^[0-9a-f.:]{2,45}$/i.test(ip)) throw new Refused('ip must be an address')
-    if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65535) throw new Refused('port must be 1–65535')
-    return host.openPeerPage(ip, port)
-  },
+  openPeerPage: (_client, host, send) => host.openPeerPage(address(send['ip'], 'ip'), port(send['port'], 'port')),
 }
 
 /** Requests that a read-only window may make; everything else, what is added later too, would change something. */
-export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'path', 'ping', 'openExternal'])
+export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'path', 'ping', 'openExternal', 'exitNodes', 'routes', 'forwards', 'proxies'])
 export const READ_ONLY: Answer<never> = { ok: false, code: 'read-only', message: 'This window is read only. To change something, use `bowline web` without --readonly.' }
 
 /** Answers one request of the window; never throws. */

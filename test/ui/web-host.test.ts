@@ -117,6 +117,10 @@ describe('web host', () => {
   it.each([
     ['nonesuch', {}], ['__proto__', {}], ['constructor', {}], ['ping', { ip: '100.64.0.1', type: 'rm -rf' }], ['ping', { ip: '100.64.0.1&type=x', type: 'disco' }], ['ping', {}],
     ['editPrefs', { OperatorUser: 'eve', OperatorUserSet: true }], ['editPrefs', { WantRunning: 'yes', WantRunningSet: true }], ['editPrefs', { ControlURL: 'x'.repeat(5000), ControlURLSet: true }],
+    ['useExitNode', { id: '../prefs' }], ['useExitNode', { id: 7 }], ['useExitNode', { id: 'a b' }], ['setExitNodeFailure', { failure: 'explode' }], ['setExitNodeFailure', {}],
+    ['useRoute', { prefix: '10.0.0.1/8', use: true }], ['useRoute', { prefix: '10.0.0.0/8', use: 'no' }], ['offer', { prefixes: ['10.0.0.0/8', 'x'], on: true }], ['offer', { prefixes: 'all', on: true }],
+    ['offer', { prefixes: Array.from({ length: 1001 }, () => '10.0.0.0/8'), on: true }], ['addForward', { Proto: 'icmp', Listen: '5432', To: 'db:5432' }], ['addForward', { Listen: 5432, To: 'db:5432' }],
+    ['addForward', { Listen: '5432', To: 'x'.repeat(301) }], ['removeForward', { id: 'f1&x=y' }], ['removeForward', {}],
     ['openPeerPage', { ip: '100.64.0.1', port: 70_000 }], ['start', { AuthKey: 7 }], ['status', []], ['status', null], ['status', 'x'],
   ])('refuses %s with %j', async (name, send) => {
     const before = engine.asked.length

@@ -1,0 +1,73 @@
+/**
+ * The window's requests about networks: where internet traffic goes, networks behind devices, forwards and proxies. Each is checked
+ * and becomes one call of the engine, or two where a list is changed by one of its members.
+ */
+import type { LocalApiClient } from '../client/local-api-client.ts'
+import { METHODS } from '../localapi/methods.ts'
+import type { ExitNodeFailure, Extras } from '../localapi/extras.ts'
+import type { Prefs } from '../localapi/types.ts'
+import type { RequestName } from '../../preload/contract.ts'
+import { flag, oneOf, prefix, prefixes, shortName, text } from './checks.ts'
+import type { Handler } from './requests.ts'
+
+const FAILURES: readonly ExitNodeFailure[] = ['block', 'next', 'direct']
+const INTERNET: readonly string[] = ['0.0.0.0/0', '::/0']
+const ADDRESS_LIMIT = 300
+
+type NetworkName = Extract<
+  RequestName,
+  | 'exitNodes' | 'useExitNode' | 'clearExitNode' | 'checkExitNode' | 'setExitNodeFailure' | 'routes' | 'useRoute' | 'offer'
+  | 'forwards' | 'addForward' | 'removeForward' | 'proxies'
+>
+
+export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
+  exitNodes: (client) => client.json({ method: 'GET', path: 'bowline/exit-nodes' }),
+  useExitNode: async (client, _host, send) => {
+    const id = send['id'] === undefined ? 'auto' : shortName(send['id'], 'id')
+    await client.json({ method: 'POST', path: `bowline/exit-nodes/use?node=${id}` })
+    return null
+  },
+  clearExitNode: async (client) => {
+    await client.json({ method: 'POST', path: 'bowline/exit-nodes/clear' })
+    return null
+  },
+  checkExitNode: async (client) => {
+    await client.json({ method: 'POST', path: 'bowline/exit-nodes/check' })
+    return null
+  },
+  setExitNodeFailure: async (client, _host, send) => {
+    await client.json({ method: 'PATCH', path: METHODS.editExtras.path, body: { ExitNodeFailure: oneOf(send['failure'], 'failure', FAILURES) } })
+    return null
+  },
+  routes: (client) => client.json({ method: 'GET', path: 'bowline/routes' }),
+  useRoute: async (client, _host, send) => {
+    const [one, use] = [prefix(send['prefix'], 'prefix'), flag(send['use'], 'use')]
+    const { SkippedRoutes } = (await client.json({ method: 'GET', path: METHODS.extras.path })) as Extras
+    await client.json({ method: 'PATCH', path: METHODS.editExtras.path, body: { SkippedRoutes: changed(SkippedRoutes, [one], !use) } })
+    return null
+  },
+  offer: async (client, _host, send) => {
+    const wanted = send['prefixes'] === 'exit' ? INTERNET : prefixes(send['prefixes'], 'prefixes')
+    const on = flag(send['on'], 'on')
+    const { AdvertiseRoutes } = await prefsOf(client)
+    await client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: { AdvertiseRoutes: changed(AdvertiseRoutes ?? [], wanted, on), AdvertiseRoutesSet: true } })
+    return null
+  },
+  forwards: (client) => client.json({ method: 'GET', path: 'bowline/forwards' }),
+  addForward: (client, _host, send) => {
+    const Proto = oneOf(send['Proto'] ?? 'tcp', 'Proto', ['tcp', 'udp'])
+    return client.json({ method: 'POST', path: 'bowline/forwards', body: { Proto, Listen: text(send['Listen'], 'Listen', ADDRESS_LIMIT), To: text(send['To'], 'To', ADDRESS_LIMIT) } })
+  },
+  removeForward: (client, _host, send) => client.json({ method: 'DELETE', path: `bowline/forwards?id=${shortName(send['id'], 'id')}` }),
+  proxies: (client) => client.json({ method: 'GET', path: 'bowline/proxies' }),
+}
+
+/** The list with those members, or without them. */
+function changed(list: readonly string[], members: readonly string[], member: boolean): readonly string[] {
+  const others = list.filter((one) => !members.includes(one))
+  return member ? [...others, ...members] : others
+}
+
+async function prefsOf(client: LocalApiClient): Promise<Prefs> {
+  return (await client.json({ method: 'GET', path: METHODS.prefs.path })) as Prefs
+}
