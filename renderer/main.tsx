@@ -9,6 +9,7 @@ import { follow } from './state/store.ts'
 import { ApiContext } from './ui/ApiContext.tsx'
 import './tokens.css'
 import './app.css'
+import './networks.css'
 
 const api = hostApi()
 follow(api)

@@ -1,21 +1,12 @@
 /**
  * What can be done with an account: sign out, give it a nickname, forget another one. Each says what is lost.
  */
-import { useEffect, useRef, useState, type FormEvent, type ReactNode, type RefObject } from 'react'
+import { useState, type FormEvent, type ReactNode } from 'react'
 import { accountRows, NICKNAME_LIMIT } from '../state/accounts.ts'
 import { safeText } from '../state/format.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
-
-/** A dialog that opens as soon as it is drawn. */
-function useDialog(): RefObject<HTMLDialogElement | null> {
-  const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
-    const element = dialog.current
-    if (element && !element.open) element.showModal()
-  }, [])
-  return dialog
-}
+import { useDialog } from '../ui/use-dialog.ts'
 
 export function SignOut({ network, login, onClose }: { network: string; login: string; onClose: () => void }): ReactNode {
   const api = useApi()

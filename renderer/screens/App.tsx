@@ -3,17 +3,29 @@
  */
 import { useEffect, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
+import { useLook } from '../state/looks.ts'
+import { goTo, goToPlace, useRoute } from '../state/route.ts'
 import { needsSignIn } from '../state/sign-in.ts'
 import { headline } from '../state/words.ts'
 import { useSnapshot } from '../state/store.ts'
+import { useApi } from '../ui/ApiContext.tsx'
 import { Devices } from './Devices.tsx'
+import { ExitNodes } from './ExitNodes.tsx'
 import { Sidebar } from './Sidebar.tsx'
 import { SignIn } from './SignIn.tsx'
 import { Notices } from './Notices.tsx'
 
+const EXIT_EVERY_MS = 2000
+const PROXIES_EVERY_MS = 30_000
+
 export function App(): ReactNode {
-  const [app, status] = useSnapshot(useShallow((s) => [s.app, s.status] as const))
-  const head = headline(app, status)
+  const api = useApi()
+  const [app, status, exit, prefs, warnings] = useSnapshot(useShallow((s) => [s.app, s.status, s.exitNodes, s.prefs, s.warnings] as const))
+  const route = useRoute()
+  const head = headline(app, status, exit)
+  useLook(api, 'exitNodes', EXIT_EVERY_MS, `${prefs?.ExitNodeID ?? ''} ${prefs?.AutoExitNode ?? ''} ${status?.BackendState ?? ''} ${Object.keys(warnings ?? {}).join()}`)
+  useLook(api, 'proxies', PROXIES_EVERY_MS, status?.BackendState)
+  usePlaceKeys()
   useEffect(() => {
     document.title = `Bowline: ${head.words}`
   }, [head.words])
@@ -24,13 +36,29 @@ export function App(): ReactNode {
         <SignIn />
       ) : (
         <div className="window">
-          <Sidebar head={head} />
+          <Sidebar head={head} place={route.place} />
           <main className="place">
             <Notices head={head} />
-            <Devices />
+            {route.place === 'exit-nodes' ? <ExitNodes /> : <Devices />}
           </main>
         </div>
       )}
     </>
   )
+}
+
+/** Ctrl or Command with E opens the exit nodes, with 1 and 2 the places in their order. */
+function usePlaceKeys(): void {
+  useEffect(() => {
+    const go = (event: KeyboardEvent): void => {
+      if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || document.querySelector('dialog[open]')) return
+      const key = event.key.toLowerCase()
+      if (key !== '1' && key !== '2' && key !== 'e') return
+      event.preventDefault()
+      if (key === '1') goTo(undefined)
+      else goToPlace('exit-nodes')
+    }
+    window.addEventListener('keydown', go)
+    return () => window.removeEventListener('keydown', go)
+  }, [])
 }

@@ -1,7 +1,7 @@
 /**
  * One device: who it is, ping and where its web page is, its path with the reason, and its details.
  */
-import { Activity, ArrowLeft, Copy, Globe } from 'lucide-react'
+import { Activity, ArrowLeft, Copy, DoorOpen, Plug } from 'lucide-react'
 import { useEffect, useRef, useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import type { PingResult, PingType } from '../../preload/contract.ts'
@@ -12,6 +12,12 @@ import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
 import { KindIcon } from '../ui/KindIcon.tsx'
+import { AskWords } from '../ui/AskWords.tsx'
+import { useExit } from '../ui/use-exit.ts'
+import { DeviceNetworks } from './DeviceNetworks.tsx'
+import { DeviceServices } from './DeviceServices.tsx'
+import { ForwardList } from './ForwardList.tsx'
+import { OwnNetworks } from './OwnNetworks.tsx'
 import { PathSection } from './PathSection.tsx'
 
 export function DevicePage({ device }: { device: Device }): ReactNode {
@@ -33,8 +39,15 @@ export function DevicePage({ device }: { device: Device }): ReactNode {
       </header>
       <div className="page-body">
         <p className="facts-line t2"><span className="num selectable">{device.address}</span> · <bdi>{device.owner}</bdi> · {safeText(device.peer.OS || 'system unknown', 30)}</p>
-        {!device.isSelf && <Ping device={device} />}
-        {device.isSelf ? <p className="verdict">this is the device you are using</p> : <PathSection device={device} nowMs={nowMs} />}
+        {device.isSelf ? <p className="verdict">this is the device you are using</p> : (
+          <>
+            <Actions device={device} />
+            <PathSection device={device} nowMs={nowMs} />
+            <DeviceNetworks device={device.id} />
+          </>
+        )}
+        <ForwardList device={device.isSelf ? undefined : device} />
+        {device.isSelf && <OwnNetworks />}
         <Facts device={device} nowMs={nowMs} />
       </div>
     </section>
@@ -49,10 +62,38 @@ const LAYERS: readonly { readonly type: PingType; readonly label: string; readon
   { type: 'ICMP', label: 'System', asks: 'the system of the other device' },
 ]
 
-function Ping({ device }: { device: Device }): ReactNode {
-  const api = useApi()
+/** What can be done with it: ping, open a service, use as exit node. */
+function Actions({ device }: { device: Device }): ReactNode {
   const running = useSnapshot((s) => s.status?.BackendState === 'Running' && s.app.engine === 'running')
-  const [shots, setShots] = useState<Readonly<Partial<Record<PingType, Shot>>>>({})
+  const [shots, pingAll] = usePing(device)
+  const [open, setOpen] = useState(false)
+  const exit = useExit()
+  const page = useSnapshot((s) => s.exitNodes)
+  const inUse = page !== undefined && page.Chosen.Kind !== 'none' && page.Chosen.ID === device.id
+  const busy = Object.values(shots).some((shot) => shot?.kind === 'waiting')
+  return (
+    <>
+      <div className="buttons">
+        <button type="button" className="button" disabled={!running || busy} aria-busy={busy} onClick={() => void pingAll()}><Activity size={16} aria-hidden="true" />Ping</button>
+        <button type="button" className="button" aria-expanded={open} onClick={() => setOpen(!open)}><Plug size={16} aria-hidden="true" />Open a service</button>
+        {(device.peer.ExitNodeOption || inUse) && (
+          <button type="button" className="button" disabled={!running} aria-busy={exit.ask.wait === 'shown' || exit.ask.wait === 'long'} onClick={() => void (inUse ? exit.clear() : exit.use(device.id))}>
+            <DoorOpen size={16} aria-hidden="true" />{inUse ? 'Stop using as exit node' : 'Use as exit node'}
+          </button>
+        )}
+      </div>
+      <AskWords ask={exit.ask} />
+      {open && <DeviceServices device={device} running={running} />}
+      <Shots shots={shots} />
+    </>
+  )
+}
+
+type Shots = Readonly<Partial<Record<PingType, Shot>>>
+
+function usePing(device: Device): readonly [Shots, () => Promise<void>] {
+  const api = useApi()
+  const [shots, setShots] = useState<Shots>({})
   const pingAll = async (): Promise<void> => {
     await Promise.all(LAYERS.map(async ({ type }) => {
       const put = (shot: Shot): void => setShots((old) => ({ ...old, [type]: shot }))
@@ -64,22 +105,18 @@ function Ping({ device }: { device: Device }): ReactNode {
       else put({ kind: 'answer', type, atMs, result: answer.value })
     }))
   }
-  const busy = Object.values(shots).some((shot) => shot?.kind === 'waiting')
+  return [shots, pingAll]
+}
+
+function Shots({ shots }: { shots: Shots }): ReactNode {
+  if (Object.keys(shots).length === 0) return null
   return (
-    <section aria-label="Ping">
-      <div className="buttons">
-        <button type="button" className="button" disabled={!running || busy} aria-busy={busy} onClick={() => void pingAll()}><Activity size={16} aria-hidden="true" />Ping</button>
-        <WebPage device={device} />
-      </div>
-      {Object.keys(shots).length > 0 && (
-        <dl className="layers" aria-live="polite">
-          {LAYERS.map(({ type, label, asks }) => {
-            const shot = shots[type]
-            return shot && <div key={type}><dt>{label}<span className="t3 small asks">{asks}</span></dt><dd className="num">{shotWords(shot)}</dd></div>
-          })}
-        </dl>
-      )}
-    </section>
+    <dl className="layers" aria-live="polite">
+      {LAYERS.map(({ type, label, asks }) => {
+        const shot = shots[type]
+        return shot && <div key={type}><dt>{label}<span className="t3 small asks">{asks}</span></dt><dd className="num">{shotWords(shot)}</dd></div>
+      })}
+    </dl>
   )
 }
 
@@ -89,26 +126,6 @@ function shotWords(shot: Shot): string {
   const { Endpoint, DERPRegionCode, LatencySeconds } = shot.result
   const via = Endpoint !== '' ? ` direct, ${Endpoint}` : DERPRegionCode !== '' ? ` through ${safeText(DERPRegionCode, 20)}` : ''
   return `${roundTrip(LatencySeconds * 1000)}${via}`
-}
-
-function WebPage({ device }: { device: Device }): ReactNode {
-  const api = useApi()
-  const [port, setPort] = useState('80')
-  const [problem, setProblem] = useState('')
-  const number = Number(port)
-  const valid = Number.isInteger(number) && number >= 1 && number <= 65_535
-  const open = async (): Promise<void> => {
-    const answer = await api.call('openPeerPage', { ip: device.address, port: number })
-    const opened = answer.ok ? await api.call('openExternal', { url: answer.value.url }) : answer
-    setProblem(opened.ok ? '' : opened.message)
-  }
-  return (
-    <>
-      <button type="button" className="button" disabled={!valid} onClick={() => void open()}><Globe size={16} aria-hidden="true" />Open its web page</button>
-      <label className="field port">port <input inputMode="numeric" size={5} maxLength={5} value={port} onChange={(event) => setPort(event.target.value.replaceAll(/\D/g, ''))} aria-invalid={!valid} /></label>
-      {problem !== '' && <p role="alert" className="error-line">{safeText(problem, 200)}</p>}
-    </>
-  )
 }
 
 function Facts({ device, nowMs }: { device: Device; nowMs: number }): ReactNode {

@@ -22,13 +22,14 @@ type Line = { readonly kind: 'group'; readonly name: string; readonly count: num
 export function Devices(): ReactNode {
   const [app, status, paths, lastMs, stillIn] = useSnapshot(useShallow((s) => [s.app, s.status, s.paths, s.heardMs, s.stillIn] as const))
   const route = useRoute()
+  const wanted = route.place === 'devices' ? route.device : undefined
   const [query, setQuery] = useState('')
   const running = app.engine === 'running'
   const past = !running || (status?.BackendState === 'NeedsLogin' && !stillIn)
   const live = running && (status?.BackendState === 'Running' || stillIn)
   const all = useMemo(() => devicesOf(status, paths, live), [status, paths, live])
   const shown = useMemo(() => filterDevices(all, query), [all, query])
-  const chosen = all.find((device) => device.id === route.device)
+  const chosen = all.find((device) => device.id === wanted)
   useEscape(chosen?.id)
   const lines = useMemo<readonly Line[]>(
     () => groupsOf(shown).flatMap((group) => [{ kind: 'group', name: group.name, count: group.devices.length } as const, ...group.devices.map((device) => ({ kind: 'device', device }) as const)]),

@@ -1,20 +1,24 @@
 /**
  * The left column: account, connection with its switch, places, and this device with its address.
  */
-import { Copy, MonitorSmartphone } from 'lucide-react'
+import { Copy, DoorOpen, MonitorSmartphone } from 'lucide-react'
 import { useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { devicesOf } from '../state/devices.ts'
+import { exitWords } from '../state/exit-nodes.ts'
 import { clockTime, safeText } from '../state/format.ts'
+import type { Place } from '../state/route.ts'
 import { useSnapshot } from '../state/store.ts'
 import type { Headline } from '../state/words.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
 import { Knot, Mark } from '../ui/PathGlyph.tsx'
 import { Account } from './Account.tsx'
+import { MODE_NAMES, ModeDialog } from './ModeDialog.tsx'
 
-export function Sidebar({ head }: { head: Headline }): ReactNode {
-  const [status, paths] = useSnapshot(useShallow((s) => [s.status, s.paths] as const))
+export function Sidebar({ head, place }: { head: Headline; place: Place }): ReactNode {
+  const [status, paths, exitPage] = useSnapshot(useShallow((s) => [s.status, s.paths, s.app.engine === 'running' ? s.exitNodes : undefined] as const))
+  const exit = exitWords(exitPage)
   const count = devicesOf(status, paths, true).length
   return (
     <aside className="sidebar" aria-label="Account and connection">
@@ -26,14 +30,31 @@ export function Sidebar({ head }: { head: Headline }): ReactNode {
           <span className="grow strong-2 cut">{head.words}</span>
           <ConnectionSwitch />
         </div>
+        <div className="kv"><span>Exit node</span><span className={`cut exit-${exit.tone}`} title={exit.words}><bdi>{exit.words}</bdi></span></div>
+        <ModeLine />
         <div className="kv"><span>Server</span><span className="num cut"><ServerWords /></span></div>
       </section>
       <nav className="places" aria-label="Places">
-        <a className="on" aria-current="page" href="#/devices" title="Devices"><MonitorSmartphone size={16} strokeWidth={1.9} aria-hidden="true" /><span className="place-name">Devices</span><span className="n num">{count}</span></a>
+        <a {...here(place === 'devices')} href="#/devices" title="Devices (Ctrl 1)"><MonitorSmartphone size={16} strokeWidth={1.9} aria-hidden="true" /><span className="place-name">Devices</span><span className="n num">{count}</span></a>
+        <a {...here(place === 'exit-nodes')} href="#/exit-nodes" title={`Exit nodes: ${exit.words} (Ctrl E)`}><DoorOpen size={16} strokeWidth={1.9} aria-hidden="true" /><span className="place-name">Exit nodes</span>{(exit.tone === 'warn' || exit.tone === 'bad') && <span className={`n exit-dot exit-${exit.tone}`} aria-hidden="true" />}</a>
       </nav>
       <div className="grow" />
       <ThisDevice />
     </aside>
+  )
+}
+
+const here = (isHere: boolean): { readonly className: string; readonly 'aria-current'?: 'page' } => (isHere ? { className: 'on', 'aria-current': 'page' } : { className: '' })
+
+function ModeLine(): ReactNode {
+  const proxies = useSnapshot((s) => s.proxies)
+  const [open, setOpen] = useState(false)
+  if (!proxies) return null
+  return (
+    <>
+      <div className="kv"><span>Mode</span><button type="button" className="link" aria-haspopup="dialog" title="What this means, and the other way" onClick={() => setOpen(true)}>{MODE_NAMES[proxies.Mode]}</button></div>
+      {open && <ModeDialog onClose={() => setOpen(false)} />}
+    </>
   )
 }
 

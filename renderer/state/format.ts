@@ -63,3 +63,14 @@ export function safeText(text: string, limit = 120): string {
   const clean = text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, '\ufffd')
   return clean.length > limit ? `${clean.slice(0, limit - 1)}…` : clean
 }
+
+/** The engine's words standing alone: with a capital. */
+export function capital(words: string): string {
+  return words === '' ? '' : `${words[0]!.toUpperCase()}${words.slice(1)}`
+}
+
+/** The engine's reason as a sentence. */
+export function sentence(why: string): string {
+  const words = capital(safeText(why, 300))
+  return words === '' || /[.!?…]$/.test(words) ? words : `${words}.`
+}

@@ -5,7 +5,7 @@
  * visible; the page changes when they do, never before: there are no optimistic copies.
  */
 import { create } from 'zustand'
-import type { AppState, BowlineApi, Notify, PathsPage, Prefs, ProfilesPage, SessionPage, Status } from '../../preload/contract.ts'
+import type { AppState, BowlineApi, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status } from '../../preload/contract.ts'
 import type { HealthState } from '../../main/localapi/types.ts'
 import { stillIn } from './sign-in.ts'
 
@@ -24,6 +24,11 @@ export interface Snapshot {
   /** The sign-in is good, also while it is being renewed. */
   readonly stillIn: boolean
   readonly profiles: ProfilesPage | undefined
+  /** Pages that are asked for while somebody sees them (looks.ts). */
+  readonly exitNodes: ExitNodesPage | undefined
+  readonly routes: RoutesPage | undefined
+  readonly forwards: ForwardsPage | undefined
+  readonly proxies: ProxiesPage | undefined
   /** The person asked here for a page to sign in, which has not opened yet: it will by itself. */
   readonly wantsPage: boolean
   /** Wall time of the last word from the engine, in ms. */
@@ -43,6 +48,10 @@ export const useSnapshot = create<Snapshot>(() => ({
   session: undefined,
   stillIn: false,
   profiles: undefined,
+  exitNodes: undefined,
+  routes: undefined,
+  forwards: undefined,
+  proxies: undefined,
   wantsPage: false,
   heardMs: 0,
   nowMs: Date.now(),

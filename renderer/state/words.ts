@@ -1,7 +1,7 @@
 /**
  * The language of states: the exact words for engine, sign-in, connection and path. These words and no others appear in the window.
  */
-import type { AppState, PathRow, PeerStatus, Status } from '../../preload/contract.ts'
+import type { AppState, ExitNodesPage, PathRow, PeerStatus, Status } from '../../preload/contract.ts'
 import { age, ageOf, safeText } from './format.ts'
 
 export type PathKind = 'direct' | 'peer-relay' | 'relay' | 'trying' | 'idle' | 'blocked' | 'unknown' | 'offline' | 'self'
@@ -45,13 +45,13 @@ function directWords(addr: string | undefined): string {
 
 export interface Headline {
   readonly words: string
-  readonly tone: 'connected' | 'connecting' | 'disconnected' | 'attention' | 'error'
+  readonly tone: 'connected' | 'exit-node' | 'connecting' | 'disconnected' | 'attention' | 'error'
   /** One more sentence, when there is something to say. */
   readonly more?: string
 }
 
-/** The one line that sums up: the first of engine, sign-in, connection that is not as wished. */
-export function headline(app: AppState, status: Status | undefined): Headline {
+/** The one line that sums up: the first of engine, sign-in, connection, exit node that is not as wished. */
+export function headline(app: AppState, status: Status | undefined, exit?: ExitNodesPage): Headline {
   if (app.engine === 'keeps-stopping') return { words: 'Engine keeps stopping', tone: 'error', ...(app.message === undefined ? {} : { more: app.message }) }
   if (app.engine === 'stopped') return { words: 'Engine stopped', tone: 'error', more: 'Bowline starts it again by itself.' }
   if (app.engine === 'starting' || !status) return { words: 'Starting the engine', tone: 'connecting' }
@@ -64,7 +64,8 @@ export function headline(app: AppState, status: Status | undefined): Headline {
     case 'Starting':
       return { words: 'Connecting: reaching the server', tone: 'connecting' }
     case 'Running':
-      return { words: 'Connected', tone: 'connected' }
+      if (exit?.Egress.Kind === 'blocked') return { words: 'Internet blocked', tone: 'attention' }
+      return { words: 'Connected', tone: exit?.Egress.Kind === 'exit' ? 'exit-node' : 'connected' }
     case 'Stopped':
       return { words: 'Disconnected', tone: 'disconnected' }
     case 'InUseOtherUser':

@@ -31,11 +31,12 @@ const KNOTS = {
   connected: <><path d="M5 2V3.3" /><path d="M5 8.8V10a4 4 0 1 0 4-4H2" /></>,
   connecting: <><path d="M5 2V10a4 4 0 0 0 4 4" /><path d="M12 12.7V12.71M13 9.9V9.91M11.9 7.1V7.11M9 6V6.01" /></>,
   disconnected: <path d="M5 2V10a4 4 0 1 0 6.9-2.75" />,
+  'exit-node': <><path d="M5 2V3.3" /><path d="M5 8.8V10a4 4 0 1 0 4-4H2" /><circle cx="9" cy="10" r="1.6" fill="currentColor" stroke="none" /></>,
   attention: <><path d="M5 2V3.3" /><path d="M5 8.8V10a4 4 0 1 0 4-4H2" /><circle cx="12.9" cy="2.9" r="2.2" fill="currentColor" stroke="none" /></>,
   error: <><path d="M5 2V10a4 4 0 0 0 8 0" /><path d="M10.2 1.8L13.8 5.4M13.8 1.8L10.2 5.4" strokeWidth="1.8" /></>,
 } as const
 
-/** The knot: tied when connected, dotted while connecting, open when not, with a cross when the engine stopped. */
+/** The knot: tied when connected, with a point in its loop for an exit node, dotted while connecting, open when not, with a cross when the engine stopped. */
 export function Knot({ tone, size = 18 }: { tone: keyof typeof KNOTS; size?: number }): ReactNode {
   return (
     <svg className={`knot knot-${tone}`} aria-hidden="true" viewBox="0 0 16 16" width={size} height={size} fill="none" stroke="currentColor"

@@ -201,6 +201,7 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
 
   it('opens the device’s own web page through the tunnel', async () => {
     told()
+    await page.getByRole('button', { name: 'Open a service' }).click()
     const opened = context.waitForEvent('page')
     await page.getByLabel('port').fill(String(lab.network.webPort))
     await page.getByRole('button', { name: 'Open its web page' }).click()
@@ -226,14 +227,14 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
     await page.getByRole('row', { name: /^web\./ }).waitFor()
     const focus = (): Promise<{ name: string; ring: boolean }> => page.evaluate(FOCUS) as Promise<{ name: string; ring: boolean }>
     const walk: string[] = []
-    for (let i = 0; i < 6; i++) {
+    for (let i = 0; i < 7; i++) {
       await page.keyboard.press('Tab')
       const { name, ring } = await focus()
       expect(ring, name).toBe(true)
       walk.push(name)
     }
     expect(walk).toEqual([
-      expect.stringMatching(/Account: demo\.internal ?anna/), expect.stringMatching(/^Connected\. Disconnect/), expect.stringMatching(/^Devices/), expect.stringMatching(/^Copy this device's address/),
+      expect.stringMatching(/Account: demo\.internal ?anna/), expect.stringMatching(/^Connected\. Disconnect/), expect.stringMatching(/^Devices/), 'Exit nodes', expect.stringMatching(/^Copy this device's address/),
       expect.stringMatching(/^Search devices/), expect.stringMatching(/^my-computer\. This device/),
     ])
     const rows = async (key: string): Promise<string> => {

@@ -1,0 +1,101 @@
+/**
+ * The exit-node place: the one in use with its proofs, the local network, what happens when it stops working, the list to choose
+ * from, and this device's own offer. Controls move when the engine says so.
+ */
+import { Search } from 'lucide-react'
+import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
+import { useShallow } from 'zustand/react/shallow'
+import type { ExitNodesPage } from '../../preload/contract.ts'
+import { devicesOf } from '../state/devices.ts'
+import { exitGroups, filterExits } from '../state/exit-nodes.ts'
+import { safeText } from '../state/format.ts'
+import { useMeasured } from '../state/measured.ts'
+import { useSnapshot } from '../state/store.ts'
+import { networkName } from '../state/words.ts'
+import { useApi } from '../ui/ApiContext.tsx'
+import { ExitEmpty } from './ExitEmpty.tsx'
+import { ExitInUse } from './ExitInUse.tsx'
+import { ExitList } from './ExitList.tsx'
+import { ExitOffer } from './ExitOffer.tsx'
+import { ExitRules } from './ExitRules.tsx'
+import { ModeDialog } from './ModeDialog.tsx'
+
+export function ExitNodes(): ReactNode {
+  const [page, running, past] = useSnapshot(useShallow((s) => [s.exitNodes, s.status?.BackendState === 'Running' || s.stillIn, s.app.engine !== 'running'] as const))
+  const [query, setQuery] = useState('')
+  const isEmpty = page !== undefined && page.Nodes.length === 0 && page.Chosen.Kind === 'none'
+  return (
+    <section className="exit-page" aria-labelledby="exit-title">
+      <header className="bar">
+        <h1 id="exit-title">Exit nodes</h1>
+        <div className="grow" />
+        {page !== undefined && page.Nodes.length > 1 && <FindPlace value={query} onChange={setQuery} />}
+      </header>
+      <div className="page-body">
+        <Means />
+        {past ? <p className="t2 only-line">The engine does not run, so nothing is known of exit nodes.</p> : page === undefined ? <Loading running={running} /> : (
+          <>
+            {(!isEmpty || !running) && <ExitInUse page={page} running={running} />}
+            {!isEmpty && <ExitRules page={page} />}
+            {isEmpty && running ? <ExitEmpty /> : <Nodes page={page} running={running} query={query} onClear={() => setQuery('')} />}
+          </>
+        )}
+      </div>
+      {page !== undefined && !past && <ExitOffer page={page} />}
+    </section>
+  )
+}
+
+/** What an exit node does here, in this mode. */
+function Means(): ReactNode {
+  const proxies = useSnapshot((s) => s.proxies)
+  const [open, setOpen] = useState(false)
+  if (proxies?.Mode !== 'apps') return <p className="t2 means">Sends your internet traffic through one of your own devices. Sites then see that device's address, not yours.</p>
+  return (
+    <>
+      <p className="t2 means">
+        Sends the internet traffic of <button type="button" className="link" onClick={() => setOpen(true)}>apps that use Bowline</button> through one of your own devices. Sites then see that
+        device's address, not yours.
+      </p>
+      {open && <ModeDialog onClose={() => setOpen(false)} />}
+    </>
+  )
+}
+
+function Nodes({ page, running, query, onClear }: { page: ExitNodesPage; running: boolean; query: string; onClear: () => void }): ReactNode {
+  const api = useApi()
+  const [status, paths] = useSnapshot(useShallow((s) => [s.status, s.paths] as const))
+  const measured = useMeasured(api, running ? page : undefined)
+  const groups = useMemo(() => exitGroups(page, devicesOf(status, paths, running), networkName(status), measured), [page, status, paths, running, measured])
+  const shown = useMemo(() => filterExits(groups, query), [groups, query])
+  if (shown.length === 0 && query !== '') {
+    return <div className="empty"><p>No exit node matches “{safeText(query, 60)}”.</p><button type="button" className="button" onClick={onClear}>Clear filter</button></div>
+  }
+  return <ExitList page={page} groups={shown} running={running} withAuto={query === ''} key={query} />
+}
+
+function FindPlace({ value, onChange }: { value: string; onChange: (text: string) => void }): ReactNode {
+  const field = useRef<HTMLInputElement>(null)
+  useEffect(() => {
+    const focus = (event: globalThis.KeyboardEvent): void => {
+      if (event.key !== '/' || event.target instanceof HTMLInputElement) return
+      event.preventDefault()
+      field.current?.focus()
+    }
+    window.addEventListener('keydown', focus)
+    return () => window.removeEventListener('keydown', focus)
+  }, [])
+  return (
+    <label className="field search">
+      <Search size={16} strokeWidth={1.9} aria-hidden="true" />
+      <input ref={field} value={value} onChange={(event) => onChange(event.target.value)} aria-label="Find an exit node by name, owner or place" placeholder="Find a place"
+        onKeyDown={(event) => event.key === 'Escape' && onChange('')} spellCheck={false} />
+      <kbd aria-hidden="true">/</kbd>
+    </label>
+  )
+}
+
+function Loading({ running }: { running: boolean }): ReactNode {
+  if (!running) return <p className="t2 only-line">Not connected, so nothing is known of exit nodes.</p>
+  return <div aria-busy="true" aria-label="Getting the list of exit nodes">{Array.from({ length: 4 }, (_, i) => <div className="exit-row skeleton" key={i}><span /></div>)}</div>
+}

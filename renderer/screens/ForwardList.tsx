@@ -1,0 +1,53 @@
+/**
+ * Saved forwards: an address of this computer that leads to a port of a device, kept over restarts, with what passes now.
+ */
+import { Copy, Trash2 } from 'lucide-react'
+import type { ReactNode } from 'react'
+import type { ForwardRow } from '../../preload/contract.ts'
+import type { Device } from '../state/devices.ts'
+import { safeText } from '../state/format.ts'
+import { look, useLook } from '../state/looks.ts'
+import { forwardsTo } from '../state/networks.ts'
+import { useSnapshot } from '../state/store.ts'
+import { useApi } from '../ui/ApiContext.tsx'
+import { AskWords } from '../ui/AskWords.tsx'
+import { CopyButton } from '../ui/CopyButton.tsx'
+import { useAsk } from '../ui/use-ask.ts'
+
+const EVERY_MS = 3000
+
+/** Those to one device, or all without one; nothing when there are none. */
+export function ForwardList({ device }: { device: Device | undefined }): ReactNode {
+  const api = useApi()
+  const page = useSnapshot((s) => s.forwards)
+  useLook(api, 'forwards', EVERY_MS)
+  const forwards = forwardsTo(page, device)
+  if (forwards.length === 0) return null
+  return (
+    <section className="block" aria-label="Saved forwards">
+      <h2>Saved forwards</h2>
+      <ul className="plain lines">{forwards.map((forward) => <Line key={forward.ID} forward={forward} />)}</ul>
+    </section>
+  )
+}
+
+function Line({ forward }: { forward: ForwardRow }): ReactNode {
+  const api = useApi()
+  const ask = useAsk()
+  const remove = (): void => void ask.run(async () => {
+    const answer = await api.call('removeForward', { id: forward.ID })
+    return answer.ok ? look(api, 'forwards') : answer
+  })
+  const state = forward.State === 'listening' ? `${forward.Open} open now, ${forward.Total} so far` : forward.State === 'off' ? 'Waits until this device is connected' : 'Does not work'
+  return (
+    <li>
+      <div className="grow">
+        <p><span className="num strong-2 selectable">{forward.Listen}</span> <span className="t3" aria-label="leads to">→</span> <bdi className="selectable">{safeText(forward.To, 120)}</bdi> <span className="t3 small">{forward.Proto.toUpperCase()}</span></p>
+        <p className={`small ${forward.State === 'failed' ? 'warn-text' : 't2'}`}>{state}{forward.Why === undefined ? '' : `: ${safeText(forward.Why, 200)}`}</p>
+        <AskWords ask={ask} />
+      </div>
+      <CopyButton text={forward.Listen} className="icon-button"><Copy size={16} strokeWidth={1.9} aria-hidden="true" /></CopyButton>
+      <button type="button" className="icon-button" aria-label={`Remove the forward ${forward.Listen}`} title="Remove" aria-busy={ask.wait !== 'no'} onClick={remove}><Trash2 size={16} strokeWidth={1.9} aria-hidden="true" /></button>
+    </li>
+  )
+}

@@ -1,0 +1,203 @@
+/**
+ * Exit nodes as the window shows them: what becomes of internet traffic in words, the list in groups that hold still under a hand,
+ * proofs with their age. Pure. Nothing is claimed that the engine did not look at.
+ */
+import type { Egress, ExitNodeFailure, ExitNodeRow, ExitNodesPage, ExitProof } from '../../preload/contract.ts'
+import type { Device } from './devices.ts'
+import { age, ageOf, capital, safeText } from './format.ts'
+import type { PathWords } from './words.ts'
+
+export interface ExitRow {
+  readonly id: string
+  readonly name: string
+  readonly owner: string
+  readonly place: string
+  readonly address: string
+  readonly path: PathWords
+  readonly latencyMs: number | undefined
+  /** Why it is suggested; '' = it is not. */
+  readonly note: string
+  /** Why it cannot be used now; '' = it can. */
+  readonly unavailable: string
+  readonly chosen: boolean
+}
+
+export interface ExitGroup {
+  readonly name: string
+  readonly rows: readonly ExitRow[]
+}
+
+export const SUGGESTED = 'Suggested'
+const UNKNOWN: PathWords = { kind: 'unknown', words: 'Path unknown', latencyMs: undefined }
+
+/** Every node in groups: the suggested one, those of the network, each owner's; by name inside a group. `measured` = round trips in ms by ID. */
+export function exitGroups(page: ExitNodesPage, devices: readonly Device[], network: string, measured: ReadonlyMap<string, number>): readonly ExitGroup[] {
+  const known = new Map(devices.map((device) => [device.id, device]))
+  const groups = new Map<string, ExitRow[]>()
+  const put = (group: string, row: ExitRow): void => {
+    const rows = groups.get(group)
+    if (rows) rows.push(row)
+    else groups.set(group, [row])
+  }
+  for (const node of page.Nodes) {
+    const device = known.get(node.ID)
+    const row = rowOf(node, device, page.Chosen.Kind === 'node' && page.Chosen.ID === node.ID, measured.get(node.ID))
+    put(node.Suggested ? SUGGESTED : groupOf(node, device, network), row)
+  }
+  const rank = (name: string): number => (name === SUGGESTED ? 0 : name === network ? 1 : name === OWN ? 2 : 3)
+  return [...groups]
+    .map(([name, rows]) => ({ name, rows: rows.toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }) || (a.id < b.id ? -1 : 1)) }))
+    .toSorted((a, b) => rank(a.name) - rank(b.name) || a.name.localeCompare(b.name, 'en'))
+}
+
+const OWN = 'Your own devices'
+
+function groupOf(node: ExitNodeRow, device: Device | undefined, network: string): string {
+  if (device?.mine) return OWN
+  if (device?.tagged && network !== '') return network
+  return device?.owner || safeText(node.Owner) || 'Others'
+}
+
+function rowOf(node: ExitNodeRow, device: Device | undefined, chosen: boolean, measuredMs: number | undefined): ExitRow {
+  const path = device?.path ?? UNKNOWN
+  return {
+    id: node.ID,
+    name: device?.name ?? (safeText(node.Name.split('.')[0]!) || node.ID),
+    owner: device?.owner ?? safeText(node.Owner),
+    place: safeText(node.Place ?? '', 80),
+    address: node.IP,
+    path,
+    latencyMs: path.latencyMs ?? node.LatencyMs ?? measuredMs,
+    note: node.Suggested ? capital(safeText(node.Why ?? '', 120)) : '',
+    unavailable: capital(safeText(node.Unavailable ?? '', 160)),
+    chosen,
+  }
+}
+
+/** The rows where they stood, with what is new of them; new ones come last in their group, and empty groups go. */
+export function heldStill(before: readonly ExitGroup[], now: readonly ExitGroup[]): readonly ExitGroup[] {
+  const rows = new Map(now.flatMap((group) => group.rows.map((row) => [row.id, row] as const)))
+  const held = before.map((group) => ({ name: group.name, rows: group.rows.flatMap((row) => take(rows, row.id)) }))
+  const later = now.map((group) => ({ name: group.name, rows: group.rows.filter((row) => rows.has(row.id)) }))
+  const merged = held.map((group) => ({ name: group.name, rows: [...group.rows, ...(later.find((other) => other.name === group.name)?.rows ?? [])] }))
+  return [...merged, ...later.filter((group) => !before.some((other) => other.name === group.name))].filter((group) => group.rows.length > 0)
+}
+
+function take(rows: Map<string, ExitRow>, id: string): readonly ExitRow[] {
+  const row = rows.get(id)
+  rows.delete(id)
+  return row ? [row] : []
+}
+
+/** Rows whose name, owner, place or address has every word. */
+export function filterExits(groups: readonly ExitGroup[], query: string): readonly ExitGroup[] {
+  const words = query.toLowerCase().split(/\s+/).filter((word) => word !== '')
+  if (words.length === 0) return groups
+  const fits = (row: ExitRow): boolean => words.every((word) => [row.name, row.owner, row.place, row.address].some((text) => text.toLowerCase().includes(word)))
+  return groups.map((group) => ({ name: group.name, rows: group.rows.filter(fits) })).filter((group) => group.rows.length > 0)
+}
+
+/** What is used when the chosen one does not answer: the suggested one, else the nearest that works. */
+export function nextExit(page: ExitNodesPage): { readonly id: string; readonly name: string } | undefined {
+  const chosen = page.Chosen.Kind === 'none' ? '' : page.Chosen.ID
+  const usable = page.Nodes.filter((node) => node.ID !== chosen && (node.Unavailable ?? '') === '')
+  const next = usable.find((node) => node.Suggested) ?? usable.toSorted((a, b) => (a.LatencyMs ?? Infinity) - (b.LatencyMs ?? Infinity))[0]
+  return next && { id: next.ID, name: safeText(next.Name.split('.')[0]!) }
+}
+
+/** The name of the chosen one; '' = none, or the engine has found none yet. */
+export function chosenName(page: ExitNodesPage | undefined): string {
+  if (!page) return ''
+  if (page.Egress.Kind !== 'direct') return safeText(page.Egress.Name.split('.')[0]!)
+  return page.Chosen.Kind === 'none' ? '' : safeText(page.Chosen.Name.split('.')[0]!)
+}
+
+export interface ExitWords {
+  readonly words: string
+  readonly tone: 'plain' | 'on' | 'warn' | 'bad'
+}
+
+/** The few words beside "Exit node" in the sidebar. */
+export function exitWords(page: ExitNodesPage | undefined): ExitWords {
+  if (!page) return { words: 'not known yet', tone: 'plain' }
+  const name = chosenName(page) || 'none found'
+  switch (page.Egress.Kind) {
+    case 'direct':
+      return page.Chosen.Kind === 'none' ? { words: 'None', tone: 'plain' } : { words: `${name}, not in use`, tone: 'warn' }
+    case 'exit':
+      return { words: name, tone: 'on' }
+    case 'blocked':
+      return { words: `${name}, blocked`, tone: 'bad' }
+    case 'paused':
+      return { words: `${name}, paused`, tone: 'warn' }
+  }
+}
+
+/** "in 4 min 12 s", "in 48 s"; '' when there is no such time or it is over. */
+export function pauseLeft(egress: Egress, nowMs: number): string {
+  const untilMs = egress.Kind === 'paused' ? Date.parse(egress.Until ?? '') : NaN
+  const leftSec = Math.ceil((untilMs - nowMs) / 1000)
+  if (Number.isNaN(leftSec) || leftSec <= 0) return ''
+  return leftSec < 60 ? `${leftSec} s` : `${Math.floor(leftSec / 60)} min ${leftSec % 60} s`
+}
+
+export interface ProofLine {
+  readonly what: ExitProof['What']
+  readonly state: 'yes' | 'no' | 'unknown'
+  readonly words: string
+  readonly value: string
+  /** "40 s ago"; '' = never looked at. */
+  readonly age: string
+}
+
+const PROOFS: Readonly<Record<ExitProof['What'], Readonly<Record<ProofLine['state'], (name: string) => string>>>> = {
+  ipv4: { yes: (name) => `IPv4 leaves through ${name}`, no: (name) => `IPv4 does not leave through ${name}`, unknown: () => 'IPv4: not checked' },
+  ipv6: { yes: (name) => `IPv6 leaves through ${name}`, no: (name) => `IPv6 does not leave through ${name}`, unknown: () => 'IPv6: not checked' },
+  names: { yes: (name) => `Names answered by ${name}`, no: (name) => `Names not answered by ${name}`, unknown: () => 'Names: not checked' },
+  leak: { yes: (name) => `No internet traffic past ${name}`, no: (name) => `Internet traffic went past ${name}`, unknown: (name) => `Traffic past ${name}: not checked` },
+}
+const WHAT = ['ipv4', 'ipv6', 'names', 'leak'] as const
+
+/** All four, in their order; what the engine did not look at is said to be so. */
+export function proofLines(page: ExitNodesPage, nowMs: number): readonly ProofLine[] {
+  const name = chosenName(page)
+  return WHAT.map((what) => {
+    const proof = page.Proofs.find((one) => one.What === what)
+    const state = proof?.Ok === undefined ? 'unknown' : proof.Ok ? 'yes' : 'no'
+    const ageMs = ageOf(proof?.At, nowMs)
+    return { what, state, words: PROOFS[what][state](name), value: safeText(proof?.Value ?? '', 120), age: ageMs === undefined ? '' : ageMs < 1000 ? 'now' : `${age(ageMs)} ago` }
+  })
+}
+
+/** "Checked 40 s ago." from the oldest proof that there is. */
+export function checkedWords(page: ExitNodesPage, nowMs: number): string {
+  const ages = page.Proofs.filter((proof) => proof.Ok !== undefined).map((proof) => ageOf(proof.At, nowMs)).filter((one) => one !== undefined)
+  if (ages.length === 0) return 'Not checked yet.'
+  const oldestMs = Math.max(...ages)
+  return oldestMs < 1000 ? 'Checked now.' : `Checked ${age(oldestMs)} ago.`
+}
+
+/** What becomes of the networks that this computer is on. */
+export function lanWords(page: ExitNodesPage): string {
+  const names = page.LAN.map((net) => `${net.Prefix}${net.Interface === '' ? '' : ` (${safeText(net.Interface, 30)})`}`)
+  if (names.length === 0) return 'This computer is on no local network now.'
+  const all = names.length <= 3 ? joined(names) : `${names.slice(0, 2).join(', ')} and ${names.length - 2} more`
+  const many = names.length > 1
+  return page.AllowLAN ? `${all} ${many ? 'stay' : 'stays'} usable.` : `${all} ${many ? 'are' : 'is'} not reachable while an exit node is in use.`
+}
+
+const joined = (names: readonly string[]): string => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)!}`)
+
+export const FAILURE_WORDS: Readonly<Record<ExitNodeFailure, { readonly label: string; readonly means: string }>> = {
+  block: { label: 'Block', means: 'Nothing leaves until it is back.' },
+  next: { label: 'Next node', means: 'The next best one takes over, and you are told.' },
+  direct: { label: 'Go direct', means: 'Traffic leaves by your own network, and sites see your address.' },
+}
+
+/** What a screen reader says of a row: one whole sentence. */
+export function spokenExit(row: ExitRow): string {
+  const where = row.place === '' ? '' : ` ${row.place}.`
+  const rtt = row.latencyMs === undefined ? '' : ` Round trip ${row.latencyMs < 10 ? row.latencyMs.toFixed(1) : Math.round(row.latencyMs)} milliseconds.`
+  const state = row.unavailable !== '' ? ` Not available: ${row.unavailable}.` : ` ${row.path.words}.${rtt}`
+  return `${row.name}.${row.note === '' ? '' : ` Suggested: ${row.note}.`}${where}${state}`
+}

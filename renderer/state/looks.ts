@@ -1,0 +1,38 @@
+/**
+ * Pages of the engine that no bus carries: asked again while somebody sees them, and after each change that a control made. An
+ * answer that came after a newer one was asked for is dropped.
+ */
+import { useEffect } from 'react'
+import type { Answer, BowlineApi, ExitNodesPage, ForwardsPage, ProxiesPage, RoutesPage } from '../../preload/contract.ts'
+import { useSnapshot, type Snapshot } from './store.ts'
+
+interface Looks {
+  exitNodes: ExitNodesPage
+  routes: RoutesPage
+  forwards: ForwardsPage
+  proxies: ProxiesPage
+}
+
+const asked = new Map<keyof Looks, number>()
+
+/** Asks for a page and puts it into the snapshot; the answer says whether it came. */
+export async function look(api: BowlineApi, name: keyof Looks): Promise<Answer<unknown>> {
+  const turn = (asked.get(name) ?? 0) + 1
+  asked.set(name, turn)
+  const answer = await api.call(name, {})
+  if (answer.ok && asked.get(name) === turn) useSnapshot.setState({ [name]: answer.value } satisfies Partial<Record<keyof Looks, unknown>> as Partial<Snapshot>)
+  return answer
+}
+
+/** Keeps a page fresh while the caller is on screen and the engine runs; a change of `sign` makes it look at once. */
+export function useLook(api: BowlineApi, name: keyof Looks, everyMs: number, sign?: unknown): void {
+  const running = useSnapshot((s) => s.app.engine === 'running')
+  useEffect(() => {
+    if (!running) return undefined
+    void look(api, name)
+    const timer = setInterval(() => {
+      if (!document.hidden) void look(api, name)
+    }, everyMs)
+    return () => clearInterval(timer)
+  }, [api, name, everyMs, running, sign])
+}

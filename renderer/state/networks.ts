@@ -1,0 +1,96 @@
+/**
+ * Networks behind devices, and services of devices brought to this computer, as the device page shows them. Pure.
+ */
+import type { ForwardRow, ForwardsPage, OfferedRoute, RouteRow, RoutesPage } from '../../preload/contract.ts'
+import type { Device } from './devices.ts'
+import { safeText, sentence } from './format.ts'
+
+export interface RouteLine {
+  readonly prefix: string
+  readonly state: RouteRow['State']
+  readonly words: string
+  /** Why it is so, as the engine says it; '' when the words say it all. */
+  readonly why: string
+  /** Who else would carry it. */
+  readonly standby: string
+  /** The person lets it be used; undefined where that is not the question. */
+  readonly use: boolean | undefined
+}
+
+/** The networks that a device offers, carried by it or not. */
+export function routesBehind(page: RoutesPage | undefined, device: string): readonly RouteLine[] {
+  const rows = page?.Routes.filter((row) => row.Via?.ID === device || row.Standby.some((other) => other.ID === device)) ?? []
+  return rows.map((row) => lineOf(row, device))
+}
+
+function lineOf(row: RouteRow, device: string): RouteLine {
+  const here = row.Via?.ID === device
+  const others = [...(row.Via && !here ? [row.Via] : []), ...row.Standby].filter((one) => one.ID !== device)
+  const names = others.map((one) => `${safeText(one.Name, 60)}${one.Online ? '' : ' (offline)'}`)
+  const carried = row.State === 'used' && !here && row.Via !== undefined
+  const standby = names.length === 0 ? '' : carried ? `Carried by ${names[0]!}; this one stands by.` : `${here ? 'Standby' : 'Also offered by'}: ${names.join(', ')}.`
+  return {
+    prefix: row.Prefix, state: row.State, standby,
+    words: carried ? 'Used through another device' : STATE_WORDS[row.State],
+    why: row.State === 'used' ? '' : sentence(row.Why),
+    use: row.State === 'used' ? true : row.State === 'skipped' ? false : undefined,
+  }
+}
+
+const STATE_WORDS: Readonly<Record<RouteRow['State'], string>> = {
+  used: 'Used', 'not-accepted': 'Not used', skipped: 'Left out', overlaps: 'Not used: it overlaps', 'no-router': 'Not reachable', refused: 'Refused',
+}
+
+/** "Approved, in use by 3 connections" */
+export function offeredWords(route: OfferedRoute): string {
+  if (!route.Approved) return 'Not approved yet by an admin'
+  if (!route.Primary) return 'Approved; another device carries it, this one would take over'
+  return route.Flows === 0 ? 'Approved, nobody uses it now' : `Approved, ${route.Flows} ${route.Flows === 1 ? 'connection' : 'connections'} now`
+}
+
+/** Routes of a device that are networks: what an exit node offers is told elsewhere. */
+export const isNetwork = (prefix: string): boolean => prefix !== '0.0.0.0/0' && prefix !== '::/0'
+
+/** Saved forwards that lead to a device, by name or address; all of them without one. */
+export function forwardsTo(page: ForwardsPage | undefined, device: Device | undefined): readonly ForwardRow[] {
+  if (!page || !device) return page?.Forwards ?? []
+  const full = device.peer.DNSName.replace(/\.$/, '').toLowerCase()
+  const names = new Set([full, full.split('.')[0]!, ...(device.peer.TailscaleIPs ?? [])])
+  return page.Forwards.filter((forward) => names.has(hostOf(forward.To)))
+}
+
+/** Of "db:5432", "[fd7a::1]:53". */
+function hostOf(to: string): string {
+  const colon = to.lastIndexOf(':')
+  return to.slice(0, colon < 0 ? to.length : colon).replace(/^\[|\]$/g, '').replace(/\.$/, '').toLowerCase()
+}
+
+/** Name and port of a forward's far end: with the device's whole name, which is its alone. */
+export function forwardTarget(device: Device, port: number): string {
+  const name = device.peer.DNSName.replace(/\.$/, '')
+  return name === '' ? (device.address.includes(':') ? `[${device.address}]:${port}` : `${device.address}:${port}`) : `${name}:${port}`
+}
+
+export interface Service {
+  readonly port: number
+  readonly name: string
+  /** Scheme with which a browser shows it; undefined: another program's. */
+  readonly web: 'http' | 'https' | undefined
+}
+
+/** What devices most often offer. */
+export const SERVICES: readonly Service[] = [
+  { port: 80, name: 'Web', web: 'http' },
+  { port: 443, name: 'Secure web', web: 'https' },
+  { port: 22, name: 'SSH', web: undefined },
+  { port: 3389, name: 'Remote desktop', web: undefined },
+  { port: 5900, name: 'Screen (VNC)', web: undefined },
+  { port: 5432, name: 'PostgreSQL', web: undefined },
+  { port: 3306, name: 'MySQL', web: undefined },
+]
+
+/** The command that uses a door, where there is a usual one. */
+export function commandFor(port: number, door: string): string {
+  const [host, doorPort] = [door.slice(0, door.lastIndexOf(':')), door.slice(door.lastIndexOf(':') + 1)]
+  return port === 22 ? `ssh -p ${doorPort} ${host}` : ''
+}

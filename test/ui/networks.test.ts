@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest'
+import type { ForwardRow, PeerStatus, RouteRow, RouteVia } from '../../preload/contract.ts'
+import type { Device } from '../../renderer/state/devices.ts'
+import { commandFor, forwardsTo, forwardTarget, offeredWords, routesBehind } from '../../renderer/state/networks.ts'
+
+const via = (id: string, Online = true): RouteVia => ({ ID: id, Name: `gw-${id}`, Online })
+const row = (over: Partial<RouteRow>): RouteRow => ({ Prefix: '10.0.3.0/24', State: 'used', Why: 'through gw-1', Via: via('1'), Standby: [], ...over })
+const behind = (...Routes: readonly RouteRow[]): ReturnType<typeof routesBehind> => routesBehind({ Accept: true, Routes, Offered: [] }, '1')
+
+describe('networks behind a device', () => {
+  it('are those that it carries or would carry, and no others', () => {
+    const lines = behind(row({}), row({ Prefix: '10.1.0.0/16', Via: via('2'), Standby: [via('1')] }), row({ Prefix: '10.2.0.0/16', Via: via('2') }))
+    expect(lines.map((line) => [line.prefix, line.words, line.standby])).toEqual([
+      ['10.0.3.0/24', 'Used', ''],
+      ['10.1.0.0/16', 'Used through another device', 'Carried by gw-2; this one stands by.'],
+    ])
+  })
+
+  it('say who stands by, and who of them is offline', () => {
+    expect(behind(row({ Standby: [via('2'), via('3', false)] }))[0]!.standby).toBe('Standby: gw-2, gw-3 (offline).')
+  })
+
+  it('have a switch only where it changes something, and say why they are not used', () => {
+    const lines = behind(
+      row({}), row({ State: 'skipped', Why: 'you left it out' }), row({ State: 'overlaps', Why: 'this computer is on 10.0.3.0/24 itself (eth0)' }),
+      row({ State: 'refused', Why: 'the server is inside it' }), row({ State: 'not-accepted', Why: 'networks are not accepted' }),
+    )
+    expect(lines.map((line) => [line.state, line.use, line.why])).toEqual([
+      ['used', true, ''],
+      ['skipped', false, 'You left it out.'],
+      ['overlaps', undefined, 'This computer is on 10.0.3.0/24 itself (eth0).'],
+      ['refused', undefined, 'The server is inside it.'],
+      ['not-accepted', undefined, 'Networks are not accepted.'],
+    ])
+  })
+
+  it('of one’s own say whether they are approved and used', () => {
+    const words = (Approved: boolean, Primary: boolean, Flows: number): string => offeredWords({ Prefix: '10.0.0.0/8', Approved, Primary, Flows })
+    expect([words(false, false, 0), words(true, false, 0), words(true, true, 0), words(true, true, 1)]).toEqual([
+      'Not approved yet by an admin', 'Approved; another device carries it, this one would take over', 'Approved, nobody uses it now', 'Approved, 1 connection now',
+    ])
+  })
+})
+
+describe('forwards', () => {
+  const forward = (ID: string, To: string): ForwardRow => ({ ID, Proto: 'tcp', Listen: '127.0.0.1:5432', To, Created: '', State: 'listening', Open: 0, Total: 0 })
+  const device = (DNSName: string, addresses: readonly string[]): Device => ({ address: addresses[0]!, peer: { DNSName, TailscaleIPs: addresses } as unknown as PeerStatus }) as Device
+
+  it('belong to the device that they name or whose address they have', () => {
+    const page = { Forwards: [forward('a', 'db:5432'), forward('b', 'DB.lab.internal:22'), forward('c', '[fd7a::2]:53'), forward('d', '100.64.0.2:1'), forward('e', 'db2:5432'), forward('f', '10.0.3.7:445')] }
+    expect(forwardsTo(page, device('db.lab.internal.', ['100.64.0.2', 'fd7a::2'])).map((one) => one.ID)).toEqual(['a', 'b', 'c', 'd'])
+    expect(forwardsTo(page, undefined)).toHaveLength(6)
+  })
+
+  it('lead to the whole name, or to the address of a device without one', () => {
+    expect(forwardTarget(device('db.lab.internal.', ['100.64.0.2']), 5432)).toBe('db.lab.internal:5432')
+    expect(forwardTarget(device('', ['fd7a::2']), 53)).toBe('[fd7a::2]:53')
+  })
+
+  it('come with the command that uses them where there is a usual one', () => {
+    expect(commandFor(22, '127.0.0.1:40123')).toBe('ssh -p 40123 127.0.0.1')
+    expect(commandFor(5432, '127.0.0.1:40123')).toBe('')
+  })
+})
