@@ -15,11 +15,11 @@ import { keyBytes } from '../base/keys.ts'
 import type { DiscoPublicKey, NodePublicKey, PrivateKey } from '../base/keys.ts'
 import type { Path } from '../core/path/types.ts'
 import type { DataplaneConfig } from '../core/plan/types.ts'
-import type { DataplaneFacts, ForwardCount, Native, PeerStats, Plane, ProxyAnswer } from './ports.ts'
+import type { DataplaneFacts, ForwardCount, Native, PeerStats, Plane, ProxyAnswer, ServedFlows } from './ports.ts'
 import { eachRecord } from './records.ts'
 import { parseRelayCounts } from './relay-counts.ts'
 import type { NativeRecord } from './records.ts'
-import { parseStats } from './stats.ts'
+import { parseServed, parseStats } from './stats.ts'
 import { diffTables, encodeTables } from './tables.ts'
 
 const MTU = 1280
@@ -215,6 +215,16 @@ export class Dataplane {
     return this.#plane ? parseStats(this.#plane.stats()) : new Map()
   }
 
+  /** Flows of others to other machines that are open now. */
+  served(): readonly ServedFlows[] {
+    return this.#plane ? parseServed(this.#plane.served()) : []
+  }
+
+  /** The end of onEchoWanted: whether the destination answered. */
+  answerEcho(id: number, answered: boolean): void {
+    this.#plane?.answerEcho(id, answered)
+  }
+
   counters(): Record<string, number> {
     return this.#plane?.counters() ?? {}
   }
@@ -311,6 +321,8 @@ export class Dataplane {
         return facts.onRelayControl?.(record.from, record.bytes)
       case 'disco-key':
         return facts.onTsmpDiscoKey(record.peer, record.disco)
+      case 'echo-wanted':
+        return facts.onEchoWanted ? facts.onEchoWanted(record.id, record.to) : this.answerEcho(record.id, false)
       case 'dial-done':
         return this.#dialDone(record)
       case 'pong':

@@ -31,6 +31,9 @@ export interface Plane {
   forgetDecisions(): void
   dial(id: number, ip: string, port: number, timeoutMs: number): void
   ping(id: number, icmp: boolean, ip: string, sizeBytes: number): void
+  answerEcho(id: number, answered: boolean): void
+  /** Packed, see stats.ts. */
+  served(): Uint8Array
   stats(): Uint8Array
   counters(): Record<string, number>
   flowOwner(proto: number, ip: string, port: number): AddrPort | undefined
@@ -122,6 +125,14 @@ export interface PeerStats {
   readonly dropped: Readonly<Record<string, number>>
 }
 
+/** Open flows of one source to one destination that is not this machine. */
+export interface ServedFlows {
+  readonly from: string
+  readonly to: string
+  readonly tcp: number
+  readonly udp: number
+}
+
 export type ActivityKind = 'sending' | 'receiving' | 'idle'
 
 /** What the data plane tells. Bytes are the callee's. */
@@ -148,6 +159,8 @@ export interface DataplaneFacts {
   onRejected(reject: FlowReject): void
   /** A control message or STUN answer for the relay that this node is. */
   onRelayControl?(from: AddrPort, bytes: Uint8Array): void
+  /** A peer's echo request to another machine, which the packet thread may not send itself; answer with answerEcho within 5 s. */
+  onEchoWanted?(id: number, to: string): void
   onTsmpDiscoKey(peer: NodePublicKey, discoRaw32: Uint8Array): void
   /** The packet thread is dead: the engine must restart. */
   onFailed(code: string, message: string): void

@@ -31,6 +31,7 @@ export type NativeRecord =
   | { readonly kind: 'forward-request'; readonly id: number; readonly forward: number; readonly from: AddrPort }
   | { readonly kind: 'forward-failed'; readonly forward: number; readonly code: string }
   | { readonly kind: 'engine-datagram'; readonly id: number; readonly from: AddrPort; readonly to: AddrPort; readonly bytes: Uint8Array }
+  | { readonly kind: 'echo-wanted'; readonly id: number; readonly to: string }
 
 const ACTIVITY: readonly ActivityKind[] = ['sending', 'receiving', 'idle']
 const SEND_ERRORS = ['unreachable', 'permission', 'other', 'broken'] as const
@@ -136,6 +137,8 @@ function parse(kind: number, body: Body): NativeRecord {
       return { kind: 'forward-failed', forward: body.u32(), code: body.text() }
     case 19:
       return { kind: 'engine-datagram', id: body.u32(), from: body.addr(), to: body.addr(), bytes: body.copy() }
+    case 24:
+      return { kind: 'echo-wanted', id: body.u16(), to: body.addr().ip }
     default:
       throw new Error(`broken invariant: unknown native record ${kind}`)
   }

@@ -1,12 +1,17 @@
 /**
- * Counts of every peer as the packet thread packs them: rows of key 32 | ten u64 big-endian.
- * native/packet-loop/src/stats.rs writes them.
+ * Counts as the packet thread packs them, integers big-endian. native/packet-loop/src/stats.rs writes them.
+ *
+ *   a peer         key 32 | ten u64
+ *   what we serve  from | to | TCP flows u32 | UDP flows u32      (an address: family u8 (4, 6) | 16 B, IPv4 in the first four)
  */
+import { formatIp } from '../base/ip.ts'
 import { nodeKey } from '../base/keys.ts'
 import type { NodePublicKey } from '../base/keys.ts'
-import type { PeerStats } from './ports.ts'
+import type { PeerStats, ServedFlows } from './ports.ts'
 
 const ROW_BYTES = 32 + 10 * 8
+const ADDRESS_BYTES = 17
+const SERVED_BYTES = 2 * ADDRESS_BYTES + 8
 
 /** Stats by peer. */
 export function parseStats(packed: Uint8Array): ReadonlyMap<NodePublicKey, PeerStats> {
@@ -22,6 +27,18 @@ export function parseStats(packed: Uint8Array): ReadonlyMap<NodePublicKey, PeerS
       lastHandshakeMs: value(4) === 0 ? undefined : value(4),
       dropped: { source: value(5), filter: value(6), noPath: value(7), relayFull: value(8) },
     })
+  }
+  return out
+}
+
+/** What is served for others, in no order. */
+export function parseServed(packed: Uint8Array): readonly ServedFlows[] {
+  const out: ServedFlows[] = []
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength)
+  const address = (at: number): string => formatIp(packed.subarray(at + 1, at + 1 + (packed[at] === 4 ? 4 : 16)))
+  for (let at = 0; at + SERVED_BYTES <= packed.length; at += SERVED_BYTES) {
+    const counts = at + 2 * ADDRESS_BYTES
+    out.push({ from: address(at), to: address(at + ADDRESS_BYTES), tcp: view.getUint32(counts), udp: view.getUint32(counts + 4) })
   }
   return out
 }

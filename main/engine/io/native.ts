@@ -51,6 +51,8 @@ export interface NativePlane {
   forgetDecisions(): void
   dial(id: number, ip: string, port: number, timeoutMs: number): void
   ping(id: number, icmp: boolean, ip: string, sizeBytes: number): void
+  answerEcho(id: number, answered: boolean): void
+  served(): Uint8Array
   stats(): Uint8Array
   counters(): Record<string, number>
   flowOwner(proto: number, ip: string, port: number): NativeAddress | undefined
@@ -191,6 +193,8 @@ function wrapPlane(raw: NativePlane): NativePlane {
     forgetDecisions: () => attempt(() => raw.forgetDecisions()),
     dial: (id, ip, port, timeoutMs) => attempt(() => raw.dial(id, ip, port, timeoutMs)),
     ping: (id, icmp, ip, sizeBytes) => attempt(() => raw.ping(id, icmp, ip, sizeBytes)),
+    answerEcho: (id, answered) => attempt(() => raw.answerEcho(id, answered)),
+    served: () => attempt(() => raw.served()),
     stats: () => attempt(() => raw.stats()),
     counters: () => attempt(() => raw.counters()),
     flowOwner: (proto, ip, port) => attempt(() => raw.flowOwner(proto, ip, port)) ?? undefined,

@@ -369,6 +369,29 @@ impl Plane {
         })
     }
 
+    /// The end of an `echo wanted` record.
+    #[napi]
+    pub fn answer_echo(&self, id: u32, answered: bool) -> napi::Result<()> {
+        guard(|| {
+            let number = u16::try_from(id).map_err(|_| bad("not a number of an echo"))?;
+            self.thread()?
+                .cast(move |world| world.stack.answer_echo(number, answered));
+            Ok(())
+        })
+    }
+
+    /// Packed flows of others to other machines, see stats.ts.
+    #[napi]
+    pub fn served(&self) -> napi::Result<Buffer> {
+        guard(|| {
+            let rows = self
+                .thread()?
+                .call(|world| world.stack.served())
+                .map_err(dead)?;
+            Ok(stats::encode_served(&rows).into())
+        })
+    }
+
     /// Packed counts of every peer, see stats.ts.
     #[napi]
     pub fn stats(&self) -> napi::Result<Buffer> {

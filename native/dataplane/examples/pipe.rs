@@ -45,7 +45,7 @@ impl Sink for Wire {
         false
     }
     #[inline]
-    fn deliver(&mut self, packet: &[u8]) {
+    fn deliver(&mut self, _peer: Option<u32>, packet: &[u8]) {
         self.delivered += packet.len() as u64;
     }
     fn unclaimed(&mut self, _from: SocketAddr, _datagram: &[u8]) {}

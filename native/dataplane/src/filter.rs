@@ -156,7 +156,7 @@ impl Filter {
         let mut newly_cut = Vec::new();
         let mut changes = Vec::new();
         for (flow, state) in self.inbound.iter() {
-            let permitted = self.engine_port(flow) || self.permits(flow, jailed(flow.src));
+            let permitted = self.permits_flow(flow, jailed(flow.src));
             if !permitted && !state.cut {
                 newly_cut.push(*flow);
             }
@@ -277,6 +277,11 @@ impl Filter {
         if was_cut {
             self.cut_flows -= 1;
         }
+    }
+
+    /// Whether a flow of a peer may start now: by a rule, or because the engine's own service judges for itself.
+    pub fn permits_flow(&self, flow: &Flow, jailed: bool) -> bool {
+        self.engine_port(flow) || self.permits(flow, jailed)
     }
 
     fn engine_port(&self, flow: &Flow) -> bool {

@@ -250,7 +250,7 @@ impl Pipeline {
         {
             Verdict::Accept => {
                 self.counters.in_delivered += 1;
-                sink.deliver(packet);
+                sink.deliver(Some(slot), packet);
             }
             Verdict::Drop(reason) => self.refuse(now, slot, &parsed, reason, sink),
         }

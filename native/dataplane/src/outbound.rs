@@ -91,7 +91,7 @@ impl Pipeline {
         // Peers' routes may be as wide as a default route: own addresses come first.
         if self.own.contains(&parsed.dst) {
             self.counters.out_self += 1;
-            sink.deliver(packet);
+            sink.deliver(None, packet);
             return true;
         }
         let Some(slot) = self.peers.route(parsed.dst) else {

@@ -267,6 +267,11 @@ impl Peers {
         owns
     }
 
+    /// Whether `ip` belongs to any peer.
+    pub fn has_source(&self, ip: IpAddr) -> bool {
+        !self.sources.lookup(ip).is_empty()
+    }
+
     /// Whether the peer that `ip` belongs to may only answer us.
     pub fn is_jailed(&self, ip: IpAddr) -> bool {
         self.sources

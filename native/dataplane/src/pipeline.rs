@@ -209,6 +209,20 @@ impl Pipeline {
         report_cut(&cut, sink);
     }
 
+    /// Whether an inbound flow may go on: it is our own, or its source is still a peer's and the rules would let it start.
+    pub fn permits(&self, proto: u8, from: SocketAddr, to: SocketAddr) -> bool {
+        let flow = Flow {
+            proto,
+            src: from.ip(),
+            src_port: from.port(),
+            dst: to.ip(),
+            dst_port: to.port(),
+        };
+        let jailed = self.peers.is_jailed(flow.src);
+        self.own.contains(&flow.src)
+            || (self.peers.has_source(flow.src) && self.filter.permits_flow(&flow, jailed))
+    }
+
     /// TCP ports of the engine's own services; the first one is announced in pongs.
     pub fn set_engine_ports<S: Sink>(&mut self, ports: Vec<u16>, sink: &mut S) {
         self.peer_api_port = ports.first().copied();

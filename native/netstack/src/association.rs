@@ -9,6 +9,7 @@ use crate::Netstack;
 use crate::client::Asker;
 use crate::engine_datagram::Back;
 use crate::flow::FlowKey;
+use crate::guests::Guest;
 use crate::packet::UDP;
 use crate::socks5;
 use crate::tokens::Source;
@@ -44,6 +45,12 @@ pub(crate) struct Bound {
     pub token: usize,
 }
 
+impl Bound {
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.socket.local_addr().ok()
+    }
+}
+
 pub(crate) struct Association {
     control: Option<(TcpStream, usize)>,
     near: Bound,
@@ -61,6 +68,13 @@ pub(crate) struct Association {
 
 fn family(ip: IpAddr) -> usize {
     usize::from(ip.is_ipv6())
+}
+
+impl Association {
+    /// Where its client sends to.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.near.address()
+    }
 }
 
 impl Netstack {
@@ -323,8 +337,9 @@ impl Netstack {
     fn send_association(&mut self, now: Instant, slot: usize, key: FlowKey, payload: &[u8]) {
         match self.udp.by_key.get(&key).copied() {
             Some(flow) => self.udp.slots[flow].touch(now),
-            None if self.udp_room(key.remote.ip()) => {
-                self.insert_udp(now, key, UdpEnd::Association(slot), None);
+            None if self.udp_room(Guest::Address(key.remote.ip())) => {
+                let guest = Guest::Address(key.remote.ip());
+                self.insert_udp(now, guest, key, UdpEnd::Association(slot), None);
             }
             None => {
                 self.counters.drop_udp_limit += 1;

@@ -27,6 +27,11 @@ pub struct Counters {
     pub udp_in: u64,
     pub udp_out: u64,
     pub icmp_echo: u64,
+    /// Echo requests of peers passed on to other machines, and those of them that were answered.
+    pub echo_passed: u64,
+    pub echo_answered: u64,
+    /// Peers told that a destination cannot be reached.
+    pub icmp_unreachable: u64,
     pub drop_malformed: u64,
     pub drop_checksum: u64,
     pub drop_fragment: u64,
@@ -38,6 +43,9 @@ pub struct Counters {
     pub drop_client_limit: u64,
     pub drop_udp_limit: u64,
     pub drop_udp_full: u64,
+    pub drop_echo_limit: u64,
+    /// Echo requests to other machines that nobody here may send.
+    pub drop_echo_unable: u64,
     pub drop_no_descriptor: u64,
 }
 
@@ -65,6 +73,9 @@ impl Counters {
             udp_in,
             udp_out,
             icmp_echo,
+            echo_passed,
+            echo_answered,
+            icmp_unreachable,
             drop_malformed,
             drop_checksum,
             drop_fragment,
@@ -76,6 +87,8 @@ impl Counters {
             drop_client_limit,
             drop_udp_limit,
             drop_udp_full,
+            drop_echo_limit,
+            drop_echo_unable,
             drop_no_descriptor,
         )
     }

@@ -53,7 +53,7 @@ impl Netstack {
         let dials: Vec<usize> = self
             .dials
             .iter()
-            .filter(|(_, d)| cut(&info(TCP, d.key, true)))
+            .filter(|(_, d)| cut(&info(TCP, d.wanted.key, true)))
             .map(|(slot, _)| slot)
             .collect();
         let udp: Vec<usize> = self

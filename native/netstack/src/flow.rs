@@ -6,6 +6,7 @@
 //! The flow is gone when smoltcp is in TIME-WAIT or closed and the local side has everything; a packet
 //! that comes later is answered with a reset, which at that point hurts nobody.
 
+use crate::guests::Guest;
 use crate::link::Link;
 use crate::splice::{LocalReset, Splice};
 use crate::types::{Config, PacketOut};
@@ -57,6 +58,8 @@ pub(crate) enum Pumped {
 pub(crate) struct Flow {
     pub key: FlowKey,
     pub inbound: bool,
+    /// Who opened an inbound flow, and what its rings count for.
+    pub guest: Option<(Guest, usize)>,
     pub sockets: SocketSet<'static>,
     pub handle: SocketHandle,
     /// `None` once the flow is open.
@@ -92,8 +95,7 @@ pub(crate) fn ring_size(config: &Config, open: usize) -> usize {
     size.max(16 << 10).min(config.tcp_buffer.max(4096))
 }
 
-pub(crate) fn new_socket(config: &Config, open: usize) -> tcp::Socket<'static> {
-    let size = ring_size(config, open);
+pub(crate) fn new_socket(config: &Config, size: usize) -> tcp::Socket<'static> {
     let ring = || tcp::SocketBuffer::new(vec![0; size]);
     let mut socket = tcp::Socket::new(ring(), ring());
     socket.set_ack_delay(Some(SmolDuration::from_micros(
@@ -117,6 +119,7 @@ impl Flow {
         Flow {
             key,
             inbound,
+            guest: None,
             sockets,
             handle,
             handshake: Some(handshake),

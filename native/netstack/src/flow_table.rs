@@ -1,7 +1,8 @@
 //! The TCP flows: found by their two ends, pumped when dirty, woken by timers.
 
 use crate::Netstack;
-use crate::flow::{Flow, FlowKey, Handshake, Pumped, Wires, new_socket};
+use crate::flow::{Flow, FlowKey, Handshake, Pumped, Wires, new_socket, ring_size};
+use crate::guests::{Guest, share};
 use crate::packet::TCP;
 use crate::splice::Splice;
 use crate::timers::Due;
@@ -57,14 +58,18 @@ impl Netstack {
     pub(crate) fn open_inbound(
         &mut self,
         now: Instant,
+        guest: Guest,
         key: FlowKey,
         syn: &[u8],
         handshake: Handshake,
     ) -> Option<usize> {
-        self.make_room_half_open(now);
-        let mut socket = new_socket(&self.config, self.flows.slots.len());
+        self.make_room_half_open(now, guest);
+        let size = ring_size(&self.config, self.flows.slots.len())
+            .min(self.guests.ring_size(guest, &self.config));
+        let mut socket = new_socket(&self.config, size);
         socket.listen(key.local).ok()?;
         let mut flow = Box::new(Flow::new(key, true, socket, handshake));
+        flow.guest = Some((guest, 2 * size));
         flow.handshake_until = Some(now + HANDSHAKE_TIMEOUT);
         flow.handle_packet(
             syn,
@@ -80,6 +85,11 @@ impl Netstack {
         self.counters.flows_inbound += 1;
         self.flows.half_open.push_back(key);
         self.flows.half_open_count += 1;
+        self.guests.change(guest, |usage| {
+            usage.flows += 1;
+            usage.half_open += 1;
+            usage.ring_bytes += 2 * size;
+        });
         Some(self.insert_flow(now, flow))
     }
 
@@ -100,7 +110,8 @@ impl Netstack {
         let key = self
             .free_key(TCP, local_ip, remote)
             .ok_or(DialError::Limit)?;
-        let mut socket = new_socket(&self.config, self.flows.slots.len());
+        let size = ring_size(&self.config, self.flows.slots.len());
+        let mut socket = new_socket(&self.config, size);
         socket
             .connect(self.iface.context(), key.remote, key.local)
             .map_err(|_| DialError::NoAddress)?;
@@ -122,21 +133,32 @@ impl Netstack {
         slot
     }
 
-    fn make_room_half_open(&mut self, now: Instant) {
-        let is_half = |table: &FlowTable, key: &FlowKey| {
-            let slot = table.by_key.get(key).copied();
-            slot.filter(|&s| table.slots[s].inbound && table.slots[s].handshake.is_some())
+    /// Ends the oldest unfinished handshake, of the guest if that one holds its share, else of all when the table is full.
+    fn make_room_half_open(&mut self, now: Instant, guest: Guest) {
+        let table = &mut self.flows;
+        let is_half = |slots: &Slab<Box<Flow>>, by_key: &HashMap<FlowKey, usize>, key: &FlowKey| {
+            let slot = by_key.get(key).copied()?;
+            let flow = &slots[slot];
+            (flow.inbound && flow.handshake.is_some()).then_some((slot, flow.guest))
         };
-        while let Some(front) = self.flows.half_open.front().copied() {
-            match is_half(&self.flows, &front) {
-                Some(_) if self.flows.half_open_count < self.config.max_half_open => return,
-                Some(slot) => {
-                    self.counters.drop_half_open += 1;
-                    self.flows.half_open.pop_front();
-                    self.reset_flow(now, slot);
-                }
-                None => drop(self.flows.half_open.pop_front()),
-            }
+        while let Some(front) = table.half_open.front()
+            && is_half(&table.slots, &table.by_key, front).is_none()
+        {
+            table.half_open.pop_front();
+        }
+        let crowded = self.guests.of(guest).half_open >= share(self.config.max_half_open);
+        if !crowded && table.half_open_count < self.config.max_half_open {
+            return;
+        }
+        let oldest = table.half_open.iter().enumerate().find_map(|(at, key)| {
+            let (slot, whose) = is_half(&table.slots, &table.by_key, key)?;
+            let fits = !crowded || whose.is_some_and(|(whose, _)| whose == guest);
+            fits.then_some((at, slot))
+        });
+        if let Some((at, slot)) = oldest {
+            table.half_open.remove(at);
+            self.counters.drop_half_open += 1;
+            self.reset_flow(now, slot);
         }
     }
 
@@ -239,8 +261,9 @@ impl Netstack {
         };
         flow.handshake_until = None;
         let handshake = flow.handshake.take();
-        if flow.inbound {
+        if let Some((guest, _)) = flow.guest {
             self.flows.half_open_count -= 1;
+            self.guests.change(guest, |usage| usage.half_open -= 1);
         }
         match handshake {
             Some(Handshake::Engine) => self.hand_up_inbound(now, slot),
@@ -302,8 +325,14 @@ impl Netstack {
         if let Some(local) = flow.owner_of {
             self.owners.remove(&(TCP, local));
         }
-        if flow.inbound && flow.handshake.is_some() {
-            self.flows.half_open_count -= 1;
+        if let Some((guest, ring_bytes)) = flow.guest {
+            let half_open = usize::from(flow.handshake.is_some());
+            self.flows.half_open_count -= half_open;
+            self.guests.change(guest, |usage| {
+                usage.flows -= 1;
+                usage.half_open -= half_open;
+                usage.ring_bytes -= ring_bytes;
+            });
         }
         match flow.handshake {
             Some(Handshake::Race(race)) => Some(race),

@@ -28,6 +28,16 @@ pub(crate) struct Forward {
     pub total: u64,
 }
 
+impl Forward {
+    /// Where it takes datagrams.
+    pub fn udp_address(&self) -> Option<SocketAddr> {
+        match &self.door {
+            Door::Udp(bound) => bound.address(),
+            Door::Tcp(_) => None,
+        }
+    }
+}
+
 /// Counts of one forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ForwardCount {

@@ -1,4 +1,5 @@
-//! ICMP by hand: echo to own addresses is answered, our own echo is timed, errors end a dial in progress.
+//! ICMP by hand: echo to own addresses is answered, to served ones passed on (`echo`), our own echo is timed, errors end a
+//! dial in progress, and guests are told what cannot be reached.
 //!
 //!   echo         type 8 / 128 | 0 | sum | id | seq | data  → type 0 / 129
 //!   unreachable  type 3 / 1 | code | sum | 4 B unused | the packet it is about
@@ -7,6 +8,8 @@
 
 use crate::Netstack;
 use crate::flow::{FlowKey, Handshake};
+use crate::guard::Lead;
+use crate::guests::Guest;
 use crate::packet::{self, Header, ICMP, ICMPV6, TCP, UDP, checksum, pseudo, send_ip};
 use crate::timers::Due;
 use crate::types::{DialError, Event, PacketOut};
@@ -22,6 +25,18 @@ pub(crate) struct Ping {
     to: IpAddr,
     sent: Instant,
 }
+
+/// What a router would say of a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unreachable {
+    Network,
+    Host,
+    Port,
+    Prohibited,
+}
+
+/// How much of a packet an error quotes at most: the error fits the smallest packet that everybody takes.
+const MOST_QUOTED: usize = 548;
 
 struct Types {
     protocol: u8,
@@ -50,6 +65,16 @@ fn types(ip: IpAddr) -> Types {
     }
 }
 
+fn code(ip: IpAddr, unreachable: Unreachable) -> u8 {
+    let (v4, v6) = match unreachable {
+        Unreachable::Network => (0, 0),
+        Unreachable::Host => (1, 3),
+        Unreachable::Port => (3, 4),
+        Unreachable::Prohibited => (13, 1),
+    };
+    if ip.is_ipv4() { v4 } else { v6 }
+}
+
 fn sum_start(protocol: u8, src: IpAddr, dst: IpAddr, length: usize) -> u64 {
     match protocol {
         ICMPV6 => pseudo(src, dst, ICMPV6, length),
@@ -58,7 +83,13 @@ fn sum_start(protocol: u8, src: IpAddr, dst: IpAddr, length: usize) -> u64 {
 }
 
 impl Netstack {
-    pub(crate) fn handle_icmp(&mut self, now: Instant, header: &Header, packet: &[u8]) {
+    pub(crate) fn handle_icmp(
+        &mut self,
+        now: Instant,
+        guest: Guest,
+        header: &Header,
+        packet: &[u8],
+    ) {
         let message = &packet[header.payload.clone()];
         let types = types(header.src);
         if message.len() < 8 {
@@ -71,13 +102,18 @@ impl Netstack {
             return;
         }
         let kind = message[0];
-        if kind == types.echo && self.addresses.contains(&header.dst) {
-            self.counters.icmp_echo += 1;
-            self.send_icmp(
-                (header.dst, header.src),
-                [types.echo_reply, 0],
-                &message[4..],
-            );
+        if kind == types.echo {
+            match self.lead(header.dst) {
+                Lead::Own => {
+                    self.counters.icmp_echo += 1;
+                    self.send_echo_reply((header.dst, header.src), &message[4..]);
+                }
+                Lead::Foreign(to) => {
+                    let ends = (header.dst, header.src);
+                    self.pass_echo(now, guest, ends, to, &message[4..]);
+                }
+                Lead::Nowhere => self.counters.drop_not_ours += 1,
+            }
         } else if kind == types.echo_reply {
             self.handle_pong(now, header.src, message);
         } else if kind == types.unreachable {
@@ -86,6 +122,11 @@ impl Netstack {
         } else {
             self.counters.drop_protocol += 1;
         }
+    }
+
+    /// `rest` is everything of the request after the checksum.
+    pub(crate) fn send_echo_reply(&mut self, ends: (IpAddr, IpAddr), rest: &[u8]) {
+        self.send_icmp(ends, [types(ends.0).echo_reply, 0], rest);
     }
 
     /// `rest` is everything after the checksum.
@@ -166,19 +207,26 @@ impl Netstack {
         }
     }
 
-    /// Tells the sender of a datagram that nobody listens on its port.
-    pub(crate) fn send_port_unreachable(&mut self, key: FlowKey) {
-        let types = types(key.local.ip());
-        let mut about = vec![0; 4];
+    /// Tells a guest that the destination of its packet `about` cannot be reached.
+    pub(crate) fn send_unreachable(&mut self, key: FlowKey, why: Unreachable, about: &[u8]) {
+        let ends = (key.local.ip(), key.remote.ip());
+        let mut rest = vec![0; 4];
+        rest.extend_from_slice(&about[..about.len().min(MOST_QUOTED)]);
+        self.counters.icmp_unreachable += 1;
+        self.send_icmp(ends, [types(ends.0).unreachable, code(ends.0, why)], &rest);
+    }
+
+    /// The same for a datagram, of which the headers are quoted.
+    pub(crate) fn send_udp_unreachable(&mut self, key: FlowKey, why: Unreachable) {
         let Some(datagram) = packet::udp_datagram(key.remote, key.local, &[]) else {
             return;
         };
+        let mut about = Vec::new();
         let ends = (key.remote.ip(), key.local.ip());
         send_ip(ends, (UDP, 0), self.config.mtu, &datagram, |packet| {
             about.extend_from_slice(packet);
         });
-        let ends = (key.local.ip(), key.remote.ip());
-        self.send_icmp(ends, [types.unreachable, types.port_code], &about);
+        self.send_unreachable(key, why, &about);
     }
 }
 

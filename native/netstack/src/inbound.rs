@@ -1,34 +1,50 @@
-//! Inbound TCP: a SYN is answered only after the local connection it leads to has been made.
+//! Inbound TCP: a SYN is answered only after the connection it leads to has been made.
 //!
-//!   SYN → engine port: handshake, then a socket pair goes up as an event
-//!       → other port:  dial the loopback interface, keep the SYN; then accept, or answer with a reset
+//!   SYN → engine port:       handshake, then a socket pair goes up as an event
+//!       → other own port:    dial the loopback interface, keep the SYN; then accept, or answer with a reset
+//!       → served address:    dial it; then accept, or answer as a router would: a reset when it refused, ICMP when
+//!                            there is no way to it. A full table answers nothing: the SYN comes again by itself.
 //!
 //! While the dial is under way a connection costs one descriptor and a copy of its SYN; the rings come after.
 
 use crate::Netstack;
 use crate::flow::{FlowKey, Handshake, Wires};
+use crate::guard::Lead;
+use crate::guests::{Guest, share};
+use crate::icmp::Unreachable;
 use crate::local::LocalSocket;
 use crate::packet::{Header, TCP};
 use crate::splice::Splice;
 use crate::timers::Due;
 use crate::tokens::Source;
-use crate::types::{Accept, Event};
+use crate::types::Event;
 use mio::net::TcpStream;
 use smoltcp::iface::SocketSet;
 use smoltcp::wire::TcpPacket;
 use std::collections::VecDeque;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 const LOCAL_DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// A place that says nothing holds a dial for so long: four SYNs of most systems.
+const FOREIGN_DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection that a guest wants.
+pub(crate) struct Wanted {
+    pub key: FlowKey,
+    pub guest: Guest,
+    syn: Vec<u8>,
+    /// Leads to another machine.
+    foreign: bool,
+    /// Where to try next.
+    rest: VecDeque<SocketAddr>,
+}
 
 pub(crate) struct InboundDial {
-    pub key: FlowKey,
-    syn: Vec<u8>,
+    pub wanted: Wanted,
     stream: TcpStream,
     token: usize,
-    /// Where to try next if this fails.
-    rest: VecDeque<SocketAddr>,
     deadline: Instant,
 }
 
@@ -36,7 +52,7 @@ pub(crate) struct InboundDial {
 pub(crate) enum Progress {
     Pending,
     Connected,
-    Failed(std::io::Error),
+    Failed(io::Error),
 }
 
 /// Looks at a non-blocking connect; also right after it was begun, since loopback answers at once.
@@ -47,13 +63,19 @@ pub(crate) fn progress(stream: &TcpStream) -> Progress {
     }
     match stream.peer_addr() {
         Ok(_) => Progress::Connected,
-        Err(e) if e.kind() == std::io::ErrorKind::NotConnected => Progress::Pending,
+        Err(e) if e.kind() == io::ErrorKind::NotConnected => Progress::Pending,
         Err(e) => Progress::Failed(e),
     }
 }
 
 impl Netstack {
-    pub(crate) fn handle_tcp(&mut self, now: Instant, header: &Header, packet: &[u8]) {
+    pub(crate) fn handle_tcp(
+        &mut self,
+        now: Instant,
+        guest: Guest,
+        header: &Header,
+        packet: &[u8],
+    ) {
         let payload = &packet[header.payload.clone()];
         let Ok(tcp) = TcpPacket::new_checked(payload) else {
             self.counters.drop_malformed += 1;
@@ -75,7 +97,8 @@ impl Netstack {
             self.flows.mark_dirty(slot);
             return;
         }
-        if !self.accepts(header.dst) {
+        let lead = self.lead(header.dst);
+        if lead == Lead::Nowhere {
             self.counters.drop_not_ours += 1;
             return;
         }
@@ -91,99 +114,121 @@ impl Netstack {
             self.counters.drop_checksum += 1;
             return;
         }
-        self.handle_syn(now, key, packet);
+        self.handle_syn(now, guest, lead, key, packet);
     }
 
-    pub(crate) fn accepts(&self, dst: IpAddr) -> bool {
-        self.config.accept == Accept::Any || self.addresses.contains(&dst)
-    }
-
-    fn handle_syn(&mut self, now: Instant, key: FlowKey, syn: &[u8]) {
+    fn handle_syn(&mut self, now: Instant, guest: Guest, lead: Lead, key: FlowKey, syn: &[u8]) {
         if self.dial_by_key.contains_key(&key) {
             return;
         }
-        if self.flows.slots.len() + self.dials.len() >= self.config.max_flows {
+        let full = self.flows.slots.len() + self.dials.len() >= self.config.max_flows;
+        if full || !self.guests.has_flow_room(guest, &self.config) {
             self.counters.drop_flow_limit += 1;
             return;
         }
-        let own = self.addresses.contains(&key.local.ip());
-        if own && self.engine_ports.contains(&key.local.port()) {
-            self.open_inbound(now, key, syn, Handshake::Engine);
+        let port = key.local.port();
+        if lead == Lead::Own && self.engine_ports.contains(&port) {
+            self.open_inbound(now, guest, key, syn, Handshake::Engine);
             return;
         }
-        let client = self.dials_per_client.get(&key.remote.ip()).copied();
-        let per_client = self.config.max_dials * 2 / 3;
-        if self.dials.len() >= self.config.max_dials || client.unwrap_or(0) >= per_client.max(1) {
+        let own = self.guests.of(guest).dials;
+        if self.dials.len() >= self.config.max_dials || own >= share(self.config.max_dials) {
             self.counters.drop_dial_limit += 1;
             return;
         }
-        let port = key.local.port();
         let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
-        let targets = match key.local.ip() {
-            _ if !own => vec![key.local],
-            IpAddr::V4(_) => vec![v4],
-            IpAddr::V6(_) => vec![v6, v4],
+        let (foreign, targets) = match (lead, key.local.ip()) {
+            (Lead::Foreign(to), _) => (true, vec![SocketAddr::new(to, port)]),
+            (_, IpAddr::V4(_)) => (false, vec![v4]),
+            (_, IpAddr::V6(_)) => (false, vec![v6, v4]),
         };
-        self.dial_inbound(now, key, syn.to_vec(), targets.into());
+        // What listens for this computer's own programs is not for peers.
+        let targets = targets.into_iter().filter(|to| !self.is_own_listener(*to));
+        let wanted = Wanted {
+            key,
+            guest,
+            syn: syn.to_vec(),
+            foreign,
+            rest: targets.collect(),
+        };
+        self.dial_inbound(now, wanted, io::ErrorKind::ConnectionRefused);
     }
 
-    fn dial_inbound(
-        &mut self,
-        now: Instant,
-        key: FlowKey,
-        syn: Vec<u8>,
-        mut targets: VecDeque<SocketAddr>,
-    ) {
-        while let Some(target) = targets.pop_front() {
-            let Some((stream, token)) = self.connect(target) else {
-                continue;
+    /// Tries the places that are left; `why` is how the last one failed.
+    fn dial_inbound(&mut self, now: Instant, mut wanted: Wanted, mut why: io::ErrorKind) {
+        while let Some(target) = wanted.rest.pop_front() {
+            let (stream, token) = match self.connect(target) {
+                Ok(begun) => begun,
+                Err(e) => {
+                    why = e.kind();
+                    continue;
+                }
             };
-            if let Progress::Failed(_) = progress(&stream) {
+            if let Progress::Failed(e) = progress(&stream) {
                 self.tokens.free(token);
+                why = e.kind();
                 continue;
             }
-            let deadline = now + LOCAL_DIAL_TIMEOUT;
+            let patience = match wanted.foreign {
+                true => FOREIGN_DIAL_TIMEOUT,
+                false => LOCAL_DIAL_TIMEOUT,
+            };
+            let (key, guest) = (wanted.key, wanted.guest);
+            let deadline = now + patience;
             let slot = self.dials.insert(InboundDial {
-                key,
-                syn,
+                wanted,
                 stream,
                 token,
-                rest: targets,
                 deadline,
             });
             self.tokens.set(token, Source::InboundDial(slot));
             self.dial_by_key.insert(key, slot);
-            *self.dials_per_client.entry(key.remote.ip()).or_insert(0) += 1;
+            self.guests.change(guest, |usage| usage.dials += 1);
             self.timers.set(deadline, Due::InboundDial(slot));
             self.inbound_dial_ready(now, slot);
             return;
         }
         self.counters.inbound_refused += 1;
-        self.answer_reset(now, &syn);
+        self.refuse_inbound(now, &wanted, why);
     }
 
-    /// Begins a non-blocking connect and registers it. `None` when that failed at once.
-    pub(crate) fn connect(&mut self, target: SocketAddr) -> Option<(TcpStream, usize)> {
-        let mut stream = match TcpStream::connect(target) {
-            Ok(stream) => stream,
-            Err(_) => {
-                self.counters.dials_failed += 1;
-                return None;
+    /// Answers a SYN whose connection did not come about.
+    fn refuse_inbound(&mut self, now: Instant, wanted: &Wanted, why: io::ErrorKind) {
+        let unreachable = match why {
+            _ if !wanted.foreign => None,
+            io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => {
+                Some(Unreachable::Network)
             }
+            io::ErrorKind::HostUnreachable | io::ErrorKind::TimedOut => Some(Unreachable::Host),
+            io::ErrorKind::PermissionDenied => Some(Unreachable::Prohibited),
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => None,
+            // No descriptor or no memory here: nothing is known of the place.
+            _ => return,
         };
+        match unreachable {
+            None => self.answer_reset(now, &wanted.syn),
+            Some(unreachable) => self.send_unreachable(wanted.key, unreachable, &wanted.syn),
+        }
+    }
+
+    /// Begins a non-blocking connect and registers it.
+    pub(crate) fn connect(&mut self, target: SocketAddr) -> io::Result<(TcpStream, usize)> {
+        let mut stream = TcpStream::connect(target).inspect_err(|_| {
+            self.counters.dials_failed += 1;
+        })?;
         let _ = stream.set_nodelay(true);
         let token = self.tokens.add(Source::Nobody);
         let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
         let registered = self
             .registry
             .register(&mut stream, self.tokens.mio(token), interest);
-        if registered.is_err() {
+        if let Err(e) = registered {
             self.tokens.free(token);
             self.counters.drop_no_descriptor += 1;
-            return None;
+            return Err(e);
         }
-        Some((stream, token))
+        Ok((stream, token))
     }
 
     pub(crate) fn inbound_dial_ready(&mut self, now: Instant, slot: usize) {
@@ -193,35 +238,30 @@ impl Netstack {
         match progress(&dial.stream) {
             Progress::Pending => {}
             Progress::Connected => self.accept_inbound(now, slot),
-            Progress::Failed(_) => self.retry_inbound(now, slot),
+            Progress::Failed(e) => self.retry_inbound(now, slot, e.kind()),
         }
     }
 
     pub(crate) fn inbound_dial_due(&mut self, now: Instant, slot: usize) {
         let late = self.dials.get(slot).is_some_and(|d| d.deadline <= now);
         if late {
-            self.retry_inbound(now, slot);
+            self.retry_inbound(now, slot, io::ErrorKind::TimedOut);
         }
     }
 
-    fn retry_inbound(&mut self, now: Instant, slot: usize) {
+    fn retry_inbound(&mut self, now: Instant, slot: usize, why: io::ErrorKind) {
         if let Some(dial) = self.take_dial(slot) {
             self.tokens.free(dial.token);
             self.counters.dials_failed += 1;
-            self.dial_inbound(now, dial.key, dial.syn, dial.rest);
+            self.dial_inbound(now, dial.wanted, why);
         }
     }
 
     pub(crate) fn take_dial(&mut self, slot: usize) -> Option<InboundDial> {
         let dial = self.dials.try_remove(slot)?;
-        self.dial_by_key.remove(&dial.key);
-        let client = dial.key.remote.ip();
-        if let Some(count) = self.dials_per_client.get_mut(&client) {
-            *count -= 1;
-            if *count == 0 {
-                self.dials_per_client.remove(&client);
-            }
-        }
+        self.dial_by_key.remove(&dial.wanted.key);
+        self.guests
+            .change(dial.wanted.guest, |usage| usage.dials -= 1);
         Some(dial)
     }
 
@@ -229,14 +269,21 @@ impl Netstack {
         let Some(dial) = self.take_dial(slot) else {
             return;
         };
-        let local = dial.stream.local_addr().ok();
-        let opened = self.open_inbound(now, dial.key, &dial.syn, Handshake::Spliced);
+        let Wanted {
+            key,
+            guest,
+            syn,
+            foreign,
+            ..
+        } = dial.wanted;
+        let local = dial.stream.local_addr().ok().filter(|_| !foreign);
+        let opened = self.open_inbound(now, guest, key, &syn, Handshake::Spliced);
         let Some(slot) = opened else {
             self.tokens.free(dial.token);
             return;
         };
         if let Some(local) = local {
-            self.owners.insert((TCP, local), dial.key.remote);
+            self.owners.insert((TCP, local), key.remote);
             self.flows.slots[slot].owner_of = Some(local);
         }
         let limit = self.config.tcp_buffer_start;
@@ -250,7 +297,7 @@ impl Netstack {
     pub(crate) fn cut_dial(&mut self, now: Instant, slot: usize) {
         if let Some(dial) = self.take_dial(slot) {
             self.tokens.free(dial.token);
-            self.answer_reset(now, &dial.syn);
+            self.answer_reset(now, &dial.wanted.syn);
         }
     }
 

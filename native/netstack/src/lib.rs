@@ -14,16 +14,20 @@
 //! Invariants: every table has a bound in `Config`; hostile bytes are counted and dropped, never a panic;
 //! every `ProxyRequest` and `ForwardRequest` gets one `answer_proxy`, every `dial` one `DialDone`, every ping a `Pong` or `PingLost`;
 //! a socket edge is consumed only by reading or writing until it would block.
+//! For others: `inbound` (TCP), `udp`, `echo`; where a packet may lead is `guard`'s, how much a peer may hold `guests`'s.
 //! Descriptors handed up are Unix socket pairs: a reset by the peer shows there as the end of the stream.
 
 mod association;
 mod client;
 mod counters;
 mod cut;
+mod echo;
 mod engine_datagram;
 mod flow;
 mod flow_table;
 mod forward;
+mod guard;
+mod guests;
 mod http_proxy;
 mod icmp;
 mod inbound;
@@ -35,6 +39,7 @@ mod packet;
 mod race;
 mod reassembly;
 mod relay;
+mod served;
 mod socks5;
 mod splice;
 mod timers;
@@ -45,7 +50,9 @@ mod udp_client;
 
 pub use counters::Counters;
 pub use forward::ForwardCount;
+pub use guard::Offered;
 pub use netstack::Netstack;
+pub use served::Served;
 pub use types::{
-    Accept, Config, DialError, Event, FlowInfo, PacketOut, ProxyAnswer, ProxyKind, RefuseCode,
+    Config, DialError, Event, FlowInfo, PacketOut, ProxyAnswer, ProxyKind, RefuseCode,
 };

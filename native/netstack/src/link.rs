@@ -89,6 +89,11 @@ impl Queue {
         self.ends.is_empty()
     }
 
+    /// Bytes that wait.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Sends everything, in order, and says how many packets that were.
     pub fn flush(&mut self, out: &mut dyn PacketOut) -> usize {
         let mut start = 0;

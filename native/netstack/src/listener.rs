@@ -80,6 +80,21 @@ impl Netstack {
         self.tokens.free(listener.token);
     }
 
+    /// Whether a proxy or forward of ours listens where a dial to `target` would arrive.
+    pub(crate) fn is_own_listener(&self, target: SocketAddr) -> bool {
+        let listeners = self.listeners.iter();
+        listeners
+            .filter_map(|(_, listener)| listener.socket.local_addr().ok())
+            .any(|at| arrives(target, at))
+    }
+
+    /// The same for datagrams.
+    pub(crate) fn is_own_udp(&self, target: SocketAddr) -> bool {
+        let forwards = self.forwards.iter().filter_map(|(_, f)| f.udp_address());
+        let associations = self.associations.iter().filter_map(|(_, a)| a.address());
+        forwards.chain(associations).any(|at| arrives(target, at))
+    }
+
     pub(crate) fn listener_ready(&mut self, now: Instant, slot: usize) {
         for _ in 0..TURN {
             let Some(listener) = self.listeners.get(slot) else {
@@ -104,4 +119,9 @@ impl Netstack {
         }
         self.again.push_back(Source::Listener(slot));
     }
+}
+
+fn arrives(target: SocketAddr, listener: SocketAddr) -> bool {
+    let any = listener.ip().is_unspecified();
+    listener.port() == target.port() && (any || listener.ip() == target.ip())
 }

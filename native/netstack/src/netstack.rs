@@ -3,10 +3,13 @@
 use crate::association::Association;
 use crate::client::{Asker, Client};
 use crate::counters::Counters;
+use crate::echo::Echoes;
 use crate::engine_datagram::Back;
 use crate::flow::FlowKey;
 use crate::flow_table::FlowTable;
 use crate::forward::Forward;
+use crate::guard::{Lead, Offered};
+use crate::guests::{Guest, Guests};
 use crate::icmp::Ping;
 use crate::inbound::InboundDial;
 use crate::link::{Link, Queue};
@@ -17,7 +20,7 @@ use crate::reassembly::{Discarded, Reassembly};
 use crate::relay::Relay;
 use crate::timers::{Due, Timers};
 use crate::tokens::{Source, Tokens};
-use crate::types::{Accept, Config, Event, PacketOut};
+use crate::types::{Config, Event, PacketOut};
 use crate::udp::UdpTable;
 use crate::udp_client::UdpClients;
 use mio::Registry;
@@ -63,7 +66,8 @@ pub struct Netstack {
     pub(crate) owners: HashMap<(u8, SocketAddr), SocketAddr>,
     pub(crate) dials: Slab<InboundDial>,
     pub(crate) dial_by_key: HashMap<FlowKey, usize>,
-    pub(crate) dials_per_client: HashMap<IpAddr, usize>,
+    pub(crate) guests: Guests,
+    pub(crate) offered: Option<Offered>,
     pub(crate) races: Slab<Race>,
     pub(crate) listeners: Slab<Listener>,
     pub(crate) clients: Slab<Client>,
@@ -75,6 +79,7 @@ pub struct Netstack {
     pub(crate) requests: HashMap<u64, Asker>,
     pub(crate) udp: UdpTable,
     pub(crate) reassembly: Reassembly,
+    pub(crate) echoes: Echoes,
     pub(crate) pings: HashMap<u16, Ping>,
     pub(crate) ping_ident: u16,
     pub(crate) next_ping: u16,
@@ -127,7 +132,8 @@ impl Netstack {
             owners: HashMap::new(),
             dials: Slab::new(),
             dial_by_key: HashMap::new(),
-            dials_per_client: HashMap::new(),
+            guests: Guests::default(),
+            offered: None,
             races: Slab::new(),
             listeners: Slab::new(),
             clients: Slab::new(),
@@ -139,6 +145,7 @@ impl Netstack {
             requests: HashMap::new(),
             udp: UdpTable::default(),
             reassembly: Reassembly::default(),
+            echoes: Echoes::default(),
             pings: HashMap::new(),
             ping_ident: 0,
             next_ping: 0,
@@ -174,35 +181,40 @@ impl Netstack {
         self.engine_ports = ports.iter().copied().collect();
     }
 
-    /// Which destinations are accepted from now on; open flows stay (see `cut_flows`).
-    pub fn set_accept(&mut self, accept: Accept) {
-        self.config.accept = accept;
-    }
-
     /// Our source address towards `to`.
     pub(crate) fn own_address_for(&self, to: IpAddr) -> Option<IpAddr> {
         let same_family = |own: &&IpAddr| own.is_ipv4() == to.is_ipv4();
         self.addresses.iter().find(same_family).copied()
     }
 
-    /// Takes one IP packet from the tunnel. Replies wait for `poll`.
+    /// Takes one IP packet from the tunnel of a peer, known by any number of its own. Replies wait for `poll`.
+    pub fn handle_packet_of(&mut self, now: Instant, peer: u32, packet: &[u8]) {
+        self.take_packet(now, Some(Guest::Peer(peer)), packet);
+    }
+
+    /// The same without a peer: limits are by the source's address.
     pub fn handle_packet(&mut self, now: Instant, packet: &[u8]) {
+        self.take_packet(now, None, packet);
+    }
+
+    fn take_packet(&mut self, now: Instant, guest: Option<Guest>, packet: &[u8]) {
         self.counters.packets_in += 1;
         let header = match packet::parse(packet) {
             Ok(header) => header,
             Err(Malformed::Checksum) => return self.counters.drop_checksum += 1,
             Err(_) => return self.counters.drop_malformed += 1,
         };
+        let guest = guest.unwrap_or(Guest::Address(header.src));
         if let Some(fragment) = header.fragment {
-            if !self.accepts(header.dst) {
+            if self.lead(header.dst) == Lead::Nowhere {
                 self.counters.drop_not_ours += 1;
                 return;
             }
             let piece = &packet[header.payload.clone()];
-            match self.reassembly.add(now, &header, fragment, piece) {
+            match self.reassembly.add(now, guest, &header, fragment, piece) {
                 Ok(Some(whole)) => {
                     if let Ok(header) = packet::parse(&whole) {
-                        self.dispatch(now, &header, &whole);
+                        self.dispatch(now, guest, &header, &whole);
                     }
                 }
                 Ok(None) => {}
@@ -210,15 +222,15 @@ impl Netstack {
             }
             return;
         }
-        self.dispatch(now, &header, &packet[..header.payload.end]);
+        self.dispatch(now, guest, &header, &packet[..header.payload.end]);
     }
 
-    fn dispatch(&mut self, now: Instant, header: &packet::Header, packet: &[u8]) {
+    fn dispatch(&mut self, now: Instant, guest: Guest, header: &packet::Header, packet: &[u8]) {
         match header.protocol {
-            TCP => self.handle_tcp(now, header, packet),
-            UDP => self.handle_udp(now, header, packet),
-            ICMP if header.src.is_ipv4() => self.handle_icmp(now, header, packet),
-            ICMPV6 if header.src.is_ipv6() => self.handle_icmp(now, header, packet),
+            TCP => self.handle_tcp(now, guest, header, packet),
+            UDP => self.handle_udp(now, guest, header, packet),
+            ICMP if header.src.is_ipv4() => self.handle_icmp(now, guest, header, packet),
+            ICMPV6 if header.src.is_ipv6() => self.handle_icmp(now, guest, header, packet),
             _ => self.counters.drop_protocol += 1,
         }
     }
@@ -252,6 +264,7 @@ impl Netstack {
             Source::Relay(slot, _) => self.pump_relay(slot),
             Source::Forward(slot) => self.udp_forward_ready(now, slot),
             Source::UdpClient(slot) => self.udp_client_ready(now, slot),
+            Source::Echo(v6) => self.echo_ready(v6),
             Source::Flow(slot) => self.flows.mark_dirty(slot),
             Source::Nobody => {}
         }
@@ -289,6 +302,7 @@ impl Netstack {
             Due::UdpClient(slot) => self.udp_client_due(now, slot),
             Due::EngineDatagram(id) => drop(self.engine_datagrams.remove(&id)),
             Due::Ping(seq) => self.ping_due(now, seq),
+            Due::Echo(number) => self.echo_due(now, number),
         }
     }
 

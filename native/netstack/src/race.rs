@@ -142,7 +142,7 @@ impl Netstack {
     }
 
     fn begin_system(&mut self, slot: usize, target: SocketAddr) -> Result<Attempt, DialError> {
-        let (stream, token) = self.connect(target).ok_or(DialError::Unreachable)?;
+        let (stream, token) = self.connect(target).map_err(|_| DialError::Unreachable)?;
         self.tokens.set(token, Source::Race(slot));
         Ok(Attempt::System { stream, token })
     }

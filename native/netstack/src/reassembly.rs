@@ -1,13 +1,16 @@
 //! Puts fragmented IP datagrams together again: few, small and not for long.
 //!
-//! Overlapping pieces discard the whole datagram (RFC 5722); the oldest datagram makes room for a new one.
+//! Overlapping pieces discard the whole datagram (RFC 5722). The oldest datagram makes room for a new one: of the same guest
+//! if that one has its share already, else of all.
 
+use crate::guests::Guest;
 use crate::packet::{Fragment, Header, send_ip};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-const MAX_DATAGRAMS: usize = 16;
+const MAX_DATAGRAMS: usize = 64;
+const MAX_OF_GUEST: usize = 16;
 const MAX_PIECES: usize = 64;
 const MAX_BYTES: usize = 65_515;
 const LIFETIME: Duration = Duration::from_secs(15);
@@ -21,6 +24,7 @@ struct Key {
 
 struct Datagram {
     key: Key,
+    guest: Guest,
     /// The protocol said by the first piece.
     protocol: u8,
     since: Instant,
@@ -43,6 +47,7 @@ impl Reassembly {
     pub fn add(
         &mut self,
         now: Instant,
+        guest: Guest,
         header: &Header,
         fragment: Fragment,
         payload: &[u8],
@@ -56,11 +61,10 @@ impl Reassembly {
         let at = match self.datagrams.iter().position(|d| d.key == key) {
             Some(at) => at,
             None => {
-                if self.datagrams.len() == MAX_DATAGRAMS {
-                    self.datagrams.pop_front();
-                }
+                self.make_room(guest);
                 self.datagrams.push_back(Datagram {
                     key,
+                    guest,
                     protocol: header.protocol,
                     since: now,
                     pieces: Vec::new(),
@@ -76,6 +80,17 @@ impl Reassembly {
                 Err(Discarded)
             }
             Ok(true) => Ok(self.datagrams.remove(at).map(Datagram::into_packet)),
+        }
+    }
+
+    fn make_room(&mut self, guest: Guest) {
+        let mut own = self.datagrams.iter().enumerate();
+        let oldest_own = own.find(|(_, d)| d.guest == guest).map(|(at, _)| at);
+        let held = self.datagrams.iter().filter(|d| d.guest == guest).count();
+        if held >= MAX_OF_GUEST {
+            self.datagrams.remove(oldest_own.unwrap_or(0));
+        } else if self.datagrams.len() == MAX_DATAGRAMS {
+            self.datagrams.pop_front();
         }
     }
 }
@@ -139,7 +154,9 @@ mod tests {
         let header = parse(packet).unwrap();
         let fragment = header.fragment.unwrap();
         let piece = &packet[header.payload.clone()];
-        table.add(now, &header, fragment, piece).unwrap_or(None)
+        table
+            .add(now, Guest::Peer(1), &header, fragment, piece)
+            .unwrap_or(None)
     }
 
     #[test]
@@ -185,7 +202,7 @@ mod tests {
             packet[10..12].copy_from_slice(&sum.to_be_bytes());
             add(&mut table, start, &packet);
         }
-        assert_eq!(table.datagrams.len(), MAX_DATAGRAMS);
+        assert_eq!(table.datagrams.len(), MAX_OF_GUEST);
         add(&mut table, start + LIFETIME * 2, first);
         assert_eq!(table.datagrams.len(), 1);
     }

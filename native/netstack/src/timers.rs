@@ -20,6 +20,7 @@ pub(crate) enum Due {
     UdpClient(usize),
     EngineDatagram(u64),
     Ping(u16),
+    Echo(u16),
 }
 
 #[derive(Default)]

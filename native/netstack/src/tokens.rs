@@ -23,6 +23,8 @@ pub(crate) enum Source {
     Forward(usize),
     /// The way out of this machine of a UDP forward's client.
     UdpClient(usize),
+    /// The ping socket; of IPv6 when true.
+    Echo(bool),
     /// Registered, and not yet given to anyone.
     Nobody,
 }

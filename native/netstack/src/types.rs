@@ -19,15 +19,6 @@ pub trait PacketOut {
     }
 }
 
-/// Which destinations of packets from the tunnel are accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accept {
-    /// Own addresses only; they lead to the loopback interface.
-    OwnAddresses,
-    /// Any unicast destination (exit node, subnet router); foreign ones are dialled as they are.
-    Any,
-}
-
 /// Sizes and limits. Every table of the netstack is bounded by one of these.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -39,14 +30,18 @@ pub struct Config {
     pub tcp_buffer_start: usize,
     /// How long an acknowledgement may wait for company.
     pub ack_delay: Duration,
-    /// Open TCP flows, both directions together.
+    /// Open TCP flows, both directions together; one peer may hold two thirds, all peers seven eighths.
     pub max_flows: usize,
-    /// Inbound flows whose handshake is not finished; the oldest makes room.
+    /// Inbound flows whose handshake is not finished; the oldest makes room. One peer may hold two thirds.
     pub max_half_open: usize,
-    /// Local dials under way for inbound connections; one peer may hold two thirds.
+    /// Dials under way for inbound connections; one peer may hold two thirds.
     pub max_dials: usize,
     /// UDP flows, both directions together; one peer may hold two thirds.
     pub max_udp_flows: usize,
+    /// Echo requests of peers that wait for an answer from elsewhere; one peer may hold two thirds.
+    pub max_echoes: usize,
+    /// Bytes that the rings of one peer's inbound flows may have, and of all peers twice as many; smallest rings come on top.
+    pub guest_memory: usize,
     /// Proxy clients that have not been connected yet, and UDP associations.
     pub max_clients: usize,
     /// Clients of all UDP forwards together; the one that has rested longest makes room.
@@ -62,7 +57,6 @@ pub struct Config {
     pub udp_idle: Duration,
     /// Idle time of a UDP flow to or from port 53.
     pub dns_idle: Duration,
-    pub accept: Accept,
 }
 
 impl Default for Config {
@@ -76,6 +70,8 @@ impl Default for Config {
             max_half_open: 512,
             max_dials: 2048,
             max_udp_flows: 2048,
+            max_echoes: 256,
+            guest_memory: 128 << 20,
             max_clients: 1024,
             max_udp_clients: 1024,
             max_engine_datagrams: 1024,
@@ -84,7 +80,6 @@ impl Default for Config {
             attempt_delay: Duration::from_millis(300),
             udp_idle: Duration::from_secs(120),
             dns_idle: Duration::from_secs(30),
-            accept: Accept::OwnAddresses,
         }
     }
 }
@@ -139,6 +134,8 @@ pub enum Event {
     Pong { id: u64, latency: Duration },
     /// No answer to `ping_icmp` within 10 s, or it could not be sent.
     PingLost { id: u64 },
+    /// A peer's echo request that the system does not let us send ourselves; answer with `answer_echo` within 5 s.
+    EchoWanted { id: u16, to: IpAddr },
 }
 
 /// Why a connection through the tunnel, or outside it, did not come about.

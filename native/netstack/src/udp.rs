@@ -1,11 +1,15 @@
-//! UDP flows: an own table by 5-tuple, one connected local socket an inbound flow.
+//! UDP flows: an own table by 5-tuple, one connected socket an inbound flow.
 //!
 //! A datagram to an own address goes to 127.0.0.1 and the same port, from the same source port if that is
-//! free, so that the service can tell its callers apart. An idle flow ends after two minutes, after 30 s
-//! if port 53 is at either end. With the table full, the flow that has rested longest makes room.
+//! free, so that the service can tell its callers apart; one to a served address goes there from any port. An idle flow
+//! ends after two minutes, after 30 s if port 53 is at either end. With the table full, the flow that has rested longest
+//! makes room. What the system says of a destination goes back as ICMP.
 
 use crate::Netstack;
 use crate::flow::FlowKey;
+use crate::guard::Lead;
+use crate::guests::{Guest, share};
+use crate::icmp::Unreachable;
 use crate::packet::{Header, Malformed, UDP, read_udp, send_ip, udp_datagram};
 use crate::timers::Due;
 use crate::tokens::Source;
@@ -19,6 +23,8 @@ use std::time::{Duration, Instant};
 
 /// Datagrams read from one socket before the others get their turn.
 const TURN: usize = 64;
+/// Answers that may wait for `poll`, in bytes; what comes beyond stays in its socket until they are sent.
+const MAX_WAITING: usize = 4 << 20;
 
 pub(crate) enum UdpEnd {
     /// Inbound: a connected socket of this machine.
@@ -32,6 +38,7 @@ pub(crate) enum UdpEnd {
 pub(crate) struct UdpFlow {
     pub key: FlowKey,
     pub end: UdpEnd,
+    guest: Guest,
     last: Instant,
     idle: Duration,
     owner_of: Option<SocketAddr>,
@@ -47,7 +54,6 @@ impl UdpFlow {
 pub(crate) struct UdpTable {
     pub slots: Slab<UdpFlow>,
     pub by_key: HashMap<FlowKey, usize>,
-    per_client: HashMap<IpAddr, usize>,
     /// Tunnel source addresses of associations and of clients of forwards.
     pub reserved: HashSet<SocketAddr>,
 }
@@ -73,7 +79,13 @@ fn local_socket(source_port: u16, target: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 impl Netstack {
-    pub(crate) fn handle_udp(&mut self, now: Instant, header: &Header, packet: &[u8]) {
+    pub(crate) fn handle_udp(
+        &mut self,
+        now: Instant,
+        guest: Guest,
+        header: &Header,
+        packet: &[u8],
+    ) {
         let datagram = &packet[header.payload.clone()];
         let (src, dst, range) = match read_udp(header, datagram) {
             Ok(read) => read,
@@ -86,7 +98,7 @@ impl Netstack {
         };
         let slot = match self.udp.by_key.get(&key) {
             Some(&slot) => slot,
-            None => match self.open_udp_inbound(now, key) {
+            None => match self.open_udp_inbound(now, guest, key) {
                 Some(slot) => slot,
                 None => return,
             },
@@ -113,19 +125,29 @@ impl Netstack {
     }
 
     fn note_udp_error(&mut self, slot: usize, error: &io::Error) {
-        match error.kind() {
-            io::ErrorKind::WouldBlock => self.counters.drop_udp_full += 1,
-            // Nobody listens on that port (any more).
-            io::ErrorKind::ConnectionRefused => {
-                let key = self.udp.slots[slot].key;
-                self.send_port_unreachable(key);
-            }
-            _ => self.counters.drop_udp_full += 1,
+        let key = self.udp.slots[slot].key;
+        if !self.tell_unreachable(key, error.kind()) {
+            self.counters.drop_udp_full += 1;
         }
     }
 
-    fn open_udp_inbound(&mut self, now: Instant, key: FlowKey) -> Option<usize> {
-        if !self.accepts(key.local.ip()) {
+    /// Tells the sender of a datagram what the system said of its destination; false when that is nothing of the kind.
+    fn tell_unreachable(&mut self, key: FlowKey, why: io::ErrorKind) -> bool {
+        let unreachable = match why {
+            // Nobody listens on that port (any more).
+            io::ErrorKind::ConnectionRefused => Unreachable::Port,
+            io::ErrorKind::NetworkUnreachable => Unreachable::Network,
+            io::ErrorKind::HostUnreachable => Unreachable::Host,
+            io::ErrorKind::PermissionDenied => Unreachable::Prohibited,
+            _ => return false,
+        };
+        self.send_udp_unreachable(key, unreachable);
+        true
+    }
+
+    fn open_udp_inbound(&mut self, now: Instant, guest: Guest, key: FlowKey) -> Option<usize> {
+        let lead = self.lead(key.local.ip());
+        if lead == Lead::Nowhere {
             self.counters.drop_not_ours += 1;
             return None;
         }
@@ -133,17 +155,29 @@ impl Netstack {
             self.counters.drop_malformed += 1;
             return None;
         }
-        let target = match self.addresses.contains(&key.local.ip()) {
-            true => SocketAddr::from((Ipv4Addr::LOCALHOST, key.local.port())),
-            false => key.local,
+        let (source_port, target) = match lead {
+            Lead::Foreign(to) => (0, SocketAddr::new(to, key.local.port())),
+            _ => {
+                let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, key.local.port()));
+                (key.remote.port(), loopback)
+            }
         };
-        if !self.udp_room(key.remote.ip()) {
+        if self.is_own_udp(target) {
+            self.tell_unreachable(key, io::ErrorKind::ConnectionRefused);
+            return None;
+        }
+        if !self.udp_room(guest) {
             self.counters.drop_udp_limit += 1;
             return None;
         }
-        let Ok(mut socket) = local_socket(key.remote.port(), target) else {
-            self.counters.drop_no_descriptor += 1;
-            return None;
+        let mut socket = match local_socket(source_port, target) {
+            Ok(socket) => socket,
+            Err(e) => {
+                if !self.tell_unreachable(key, e.kind()) {
+                    self.counters.drop_no_descriptor += 1;
+                }
+                return None;
+            }
         };
         let token = self.tokens.add(Source::Nobody);
         let registered =
@@ -154,8 +188,9 @@ impl Netstack {
             self.counters.drop_no_descriptor += 1;
             return None;
         }
-        let owner_of = socket.local_addr().ok();
-        let slot = self.insert_udp(now, key, UdpEnd::Local { socket, token }, owner_of);
+        let owner_of = socket.local_addr().ok().filter(|_| lead == Lead::Own);
+        let end = UdpEnd::Local { socket, token };
+        let slot = self.insert_udp(now, guest, key, end, owner_of);
         self.tokens.set(token, Source::Udp(slot));
         if let Some(local) = owner_of {
             self.owners.insert((UDP, local), key.remote);
@@ -163,10 +198,9 @@ impl Netstack {
         Some(slot)
     }
 
-    /// Whether `client` may have another flow; the longest idle one is closed if the table is full.
-    pub(crate) fn udp_room(&mut self, client: IpAddr) -> bool {
-        let most = (self.config.max_udp_flows * 2 / 3).max(1);
-        if self.udp.per_client.get(&client).copied().unwrap_or(0) >= most {
+    /// Whether `guest` may have another flow; the longest idle one is closed if the table is full.
+    pub(crate) fn udp_room(&mut self, guest: Guest) -> bool {
+        if self.guests.of(guest).udp >= share(self.config.max_udp_flows) {
             return false;
         }
         if self.udp.slots.len() >= self.config.max_udp_flows {
@@ -183,6 +217,7 @@ impl Netstack {
     pub(crate) fn insert_udp(
         &mut self,
         now: Instant,
+        guest: Guest,
         key: FlowKey,
         end: UdpEnd,
         owner_of: Option<SocketAddr>,
@@ -195,12 +230,13 @@ impl Netstack {
         let slot = self.udp.slots.insert(UdpFlow {
             key,
             end,
+            guest,
             last: now,
             idle,
             owner_of,
         });
         self.udp.by_key.insert(key, slot);
-        *self.udp.per_client.entry(key.remote.ip()).or_insert(0) += 1;
+        self.guests.change(guest, |usage| usage.udp += 1);
         self.timers.set(now + idle, Due::Udp(slot));
         self.counters.udp_open = self.udp.slots.len() as u64;
         slot
@@ -211,12 +247,7 @@ impl Netstack {
             return;
         };
         self.udp.by_key.remove(&flow.key);
-        if let Some(count) = self.udp.per_client.get_mut(&flow.key.remote.ip()) {
-            *count -= 1;
-            if *count == 0 {
-                self.udp.per_client.remove(&flow.key.remote.ip());
-            }
-        }
+        self.guests.change(flow.guest, |usage| usage.udp -= 1);
         if let Some(local) = flow.owner_of {
             self.owners.remove(&(UDP, local));
         }
@@ -251,7 +282,7 @@ impl Netstack {
             let UdpEnd::Local { socket, .. } = &flow.end else {
                 break;
             };
-            if turn == TURN {
+            if turn == TURN || self.queue.len() > MAX_WAITING {
                 self.again.push_back(Source::Udp(slot));
                 break;
             }

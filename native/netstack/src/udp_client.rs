@@ -11,6 +11,7 @@ use crate::client::Asker;
 use crate::engine_datagram::Back;
 use crate::flow::FlowKey;
 use crate::forward::Door;
+use crate::guests::Guest;
 use crate::packet::UDP;
 use crate::timers::Due;
 use crate::tokens::Source;
@@ -221,8 +222,9 @@ impl Netstack {
                 let key = *key;
                 match self.udp.by_key.get(&key).copied() {
                     Some(flow) => self.udp.slots[flow].touch(now),
-                    None if self.udp_room(key.remote.ip()) => {
-                        self.insert_udp(now, key, UdpEnd::Client(slot), None);
+                    None if self.udp_room(Guest::Address(key.remote.ip())) => {
+                        let guest = Guest::Address(key.remote.ip());
+                        self.insert_udp(now, guest, key, UdpEnd::Client(slot), None);
                     }
                     None => {
                         self.counters.drop_udp_limit += 1;

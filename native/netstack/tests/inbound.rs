@@ -2,7 +2,7 @@
 
 mod support;
 
-use netstack::{Accept, Config, Event, ProxyKind};
+use netstack::{Config, Event, ProxyKind};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
@@ -177,9 +177,9 @@ fn unfinished_handshakes_are_forgotten() {
 }
 
 #[test]
-fn a_full_table_refuses_new_flows_and_keeps_old_ones() {
+fn a_peer_with_its_share_of_flows_gets_no_more_and_keeps_what_it_has() {
     let few = Config {
-        max_flows: 10,
+        max_flows: 15,
         ..Config::default()
     };
     let port = echo_server();
@@ -228,7 +228,7 @@ fn foreign_destinations_are_accepted_only_on_wish() {
     let proxy = lab.proxy(ProxyKind::Socks5);
     let host = outside.to_string();
     assert_eq!(socks_connect(proxy, &host, subnet_port).unwrap_err(), 4);
-    lab.on(|w| w.b.set_accept(Accept::Any));
+    lab.on(|w| w.b.set_offered(Some(Box::new(|_| true))));
     let mut stream = socks_connect(proxy, &host, subnet_port).unwrap();
     let (mut service, _) = subnet.accept().unwrap();
     service.write_all(b"subnet").unwrap();

@@ -12,6 +12,7 @@
 //!   17 forward request id u32 | forward u32 | from address
 //!   18 forward failed  forward u32 | code text
 //!   19 datagram        id u32 | from address | to address | bytes, for the engine itself
+//!   24 echo wanted     number u16 | address with port 0
 //!
 //! main/engine/dataplane/records.ts reads them; both sides change together.
 
@@ -42,6 +43,7 @@ pub const RELAY_CONTROL: u8 = 16;
 pub const FORWARD_REQUEST: u8 = 17;
 pub const FORWARD_FAILED: u8 = 18;
 pub const ENGINE_DATAGRAM: u8 = 19;
+pub const ECHO_WANTED: u8 = 24;
 
 /// An address in at most 19 bytes.
 pub struct Packed {
@@ -196,6 +198,10 @@ pub fn push_stack_event(ring: &Ring, event: netstack::Event) {
         }
         Event::PingLost { id } => {
             ring.push(PING_FAILED, false, &[&short(id)]);
+        }
+        Event::EchoWanted { id, to } => {
+            let to = Packed::new(SocketAddr::new(to, 0));
+            ring.push(ECHO_WANTED, false, &[&id.to_be_bytes(), to.bytes()]);
         }
     }
 }

@@ -12,6 +12,7 @@ use dataplane::event::{Event, Sink};
 use dataplane::filter::Table;
 use dataplane::peers::{Path, PeerSpec};
 use dataplane::pipeline::{Config, Pipeline, Via};
+use dataplane::prefix::IpSet;
 use dataplane::tunnel::Key;
 use device::udp::{Options, Udp};
 use mio::{Events, Registry, Token};
@@ -95,8 +96,11 @@ impl Sink for Io<'_> {
         self.relay.push(region, to, packet)
     }
     #[inline]
-    fn deliver(&mut self, packet: &[u8]) {
-        self.stack.handle_packet(self.now, packet);
+    fn deliver(&mut self, peer: Option<u32>, packet: &[u8]) {
+        match peer {
+            Some(peer) => self.stack.handle_packet_of(self.now, peer, packet),
+            None => self.stack.handle_packet(self.now, packet),
+        }
     }
     fn unclaimed(&mut self, from: SocketAddr, datagram: &[u8]) {
         if !self.ring.push(
@@ -324,18 +328,39 @@ impl World {
         }
     }
 
-    /// Puts new tables in force, the filter first: a new peer never meets the old rules.
+    /// Puts new tables in force, the filter first: a new peer never meets the old rules. Flows of others that are no longer
+    /// permitted end here, whatever the filter remembers of them.
     pub fn set_tables(&mut self, tables: Tables) {
         if let Some(own) = tables.own {
             self.stack.set_addresses(&own);
             self.pipeline.set_own(own);
         }
         let now = self.now;
+        if let Some(filter) = &tables.filter {
+            self.set_offered(&filter.local);
+        }
+        let jailed = tables.upserts.iter().any(|peer| peer.jailed);
+        let rejudge = tables.filter.is_some() || !tables.removes.is_empty() || jailed;
         let (pipeline, io) = split!(self);
         if let Some(filter) = tables.filter {
             pipeline.set_filter(filter, io);
         }
         pipeline.set_peers(now, tables.upserts, &tables.removes, io);
+        if rejudge {
+            let World {
+                pipeline, stack, ..
+            } = self;
+            stack.cut_flows(now, |flow| {
+                flow.inbound && !pipeline.permits(flow.proto, flow.from, flow.to)
+            });
+        }
+    }
+
+    /// The netstack judges for itself what is served beside own addresses.
+    fn set_offered(&mut self, local: &IpSet) {
+        let local = local.clone();
+        self.stack
+            .set_offered(Some(Box::new(move |ip| local.contains(ip))));
     }
 
     pub fn set_engine_ports(&mut self, ports: Vec<u16>) {
@@ -453,7 +478,7 @@ impl Sink for Sent<'_> {
     fn relay(&mut self, region: u32, to: &Key, packet: &[u8]) -> bool {
         self.relay.push(region, to, packet)
     }
-    fn deliver(&mut self, packet: &[u8]) {
+    fn deliver(&mut self, _peer: Option<u32>, packet: &[u8]) {
         if self.own_packets.len() < OWN_PACKETS {
             self.own_packets.push(packet.to_vec());
         }

@@ -57,7 +57,7 @@ impl Sink for Out {
     fn relay(&mut self, region: u32, to: &Key, packet: &[u8]) -> bool {
         self.relay.push(region, to, packet)
     }
-    fn deliver(&mut self, packet: &[u8]) {
+    fn deliver(&mut self, _peer: Option<u32>, packet: &[u8]) {
         self.delivered.push(packet.to_vec());
     }
     fn unclaimed(&mut self, _from: SocketAddr, datagram: &[u8]) {
