@@ -14,10 +14,11 @@ import { compileFilter } from '../filter/compile.ts'
 import type { CompiledFilter } from '../filter/compile.ts'
 import { DIRECT, egressOf } from './egress.ts'
 import type { Egress, ExitVerdict } from './egress.ts'
+import { localNets } from './local-nets.ts'
 import { addressesOf, magicDnsSuffix } from './names.ts'
 import { PeerLists } from './peer-lists.ts'
 import { PeerRelays } from './peer-relays.ts'
-import { canonical, sameItems } from './plan-peer.ts'
+import { sameItems } from './plan-peer.ts'
 import { RouteRules } from './route-rules.ts'
 import type { OutsidePlace, RouteWishes } from './route-rules.ts'
 import type { PlannedRoute } from './routes.ts'
@@ -99,7 +100,7 @@ export class Planner {
     const filter = filterRefused ? REFUSED : compiled
     const last = this.#last
     const plan: Plan = {
-      dataplane: keep(last.dataplane, { selfAddresses: keepTexts(last.dataplane.selfAddresses, selfAddresses), peers: this.#peers.dataplane, filter: filterTable(filter, netMap, prefs, last.dataplane.filter) }),
+      dataplane: keep(last.dataplane, { selfAddresses: keepTexts(last.dataplane.selfAddresses, selfAddresses), peers: this.#peers.dataplane, filter: filterTable(filter, netMap, prefs, system, last.dataplane.filter) }),
       magicsock: keep(last.magicsock, { peers: this.#peers.magicsock, derpMap: netMap.derpMap, lastHome: netMap.self.HomeDERP ?? 0, peerRelays: this.#relays.update(netMap), relayServer: keepWish(last.magicsock.relayServer, prefs.relayServer) }),
       egress: keep(last.egress, egress),
       routes: this.#peers.routes,
@@ -157,16 +158,7 @@ function keepTexts(before: readonly string[], after: readonly string[]): readonl
   return sameItems(before, after) ? before : after
 }
 
-function filterTable(filter: CompiledFilter, netMap: NetMap, prefs: PlanPrefs, last: FilterTable): FilterTable {
-  const localNets = new Set<string>()
-  for (const address of netMap.self.Addresses ?? []) {
-    const prefix = canonical(address)
-    if (prefix !== undefined) localNets.add(prefix)
-  }
-  for (const route of prefs.advertiseRoutes) {
-    const prefix = canonical(route)
-    // An exit node's default route needs the host's own networks taken out: it is served with exit nodes.
-    if (prefix !== undefined && prefix !== '0.0.0.0/0' && prefix !== '::/0') localNets.add(prefix)
-  }
-  return keep(last, { matches: filter.matches, localNets: keepTexts(last.localNets, [...localNets]), shieldsUp: prefs.shieldsUp })
+function filterTable(filter: CompiledFilter, netMap: NetMap, prefs: PlanPrefs, system: SystemFacts, last: FilterTable): FilterTable {
+  const nets = localNets(netMap.self, prefs.advertiseRoutes, system)
+  return keep(last, { matches: filter.matches, localNets: keepTexts(last.localNets, nets), shieldsUp: prefs.shieldsUp })
 }
