@@ -111,7 +111,10 @@ export interface FlowReject {
   readonly proto: number
   readonly from: AddrPort
   readonly to: AddrPort
-  readonly reason: 'acl' | 'shields-up' | 'forwarding-off' | 'host-firewall' | 'other'
+  /** `not-ours`: for an address that this device takes nothing for. `foreign-source`: from an address that the peer does not own. */
+  readonly reason: 'acl' | 'shields-up' | 'forwarding-off' | 'host-firewall' | 'not-ours' | 'foreign-source' | 'other'
+  /** Packets refused alike since this was last told. */
+  readonly count: number
 }
 
 export interface PeerStats {

@@ -35,7 +35,10 @@ export type NativeRecord =
 
 const ACTIVITY: readonly ActivityKind[] = ['sending', 'receiving', 'idle']
 const SEND_ERRORS = ['unreachable', 'permission', 'other', 'broken'] as const
-const REASONS: Readonly<Record<string, FlowReject['reason']>> = { A: 'acl', S: 'shields-up', F: 'forwarding-off', W: 'host-firewall' }
+/** TSMP's letters, and those that our own filter adds. */
+const REASONS: Readonly<Record<string, FlowReject['reason']>> = {
+  A: 'acl', S: 'shields-up', F: 'forwarding-off', W: 'host-firewall', N: 'not-ours', B: 'foreign-source',
+}
 
 /** Calls for each record in the first `length` bytes of `batch`, in order. */
 export function eachRecord(batch: Uint8Array, length: number, call: (record: NativeRecord) => void): void {
@@ -149,5 +152,6 @@ function parseReject(body: Body): FlowReject {
   const direction = body.u8() === 1 ? 'outbound' : 'inbound'
   const proto = body.u8()
   const reason = REASONS[String.fromCharCode(body.u8())] ?? 'other'
-  return { direction, peer, proto, reason, from: body.addr(), to: body.addr() }
+  const count = body.u32()
+  return { direction, peer, proto, reason, count, from: body.addr(), to: body.addr() }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use dataplane::event::{Event, Sink};
-use dataplane::filter::{Dst, Match, Table};
+use dataplane::filter::{Dst, Match, Rules, Table};
 use dataplane::ip;
 use dataplane::peers::{Path, PeerSpec};
 use dataplane::pipeline::{Config, Pipeline, Via};
@@ -99,7 +99,7 @@ fn table(own: IpAddr) -> Table {
         last: u16::MAX,
     }];
     Table {
-        matches: vec![Match::new(&[6, 17], [any], dsts)],
+        rules: Rules::new(vec![Match::new(&[6, 17], [any], dsts)]),
         local: IpSet::new([Prefix::host(own)]),
         shields_up: false,
     }

@@ -22,10 +22,12 @@ pub struct Rejected {
     /// True when a peer refused ours, false when our filter refused theirs.
     pub outbound: bool,
     pub proto: u8,
-    /// TSMP's reason letter.
+    /// TSMP's reason letter, or one of ours (`refusals.rs`).
     pub reason: u8,
     pub from: SocketAddr,
     pub to: SocketAddr,
+    /// Packets that were refused alike since this was last told; 1 at first.
+    pub count: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,66 +1,47 @@
 //! The packet filter: which inbound packets may pass. Default deny; without a table nothing new comes in.
 //!
-//! Order of judgement, inbound: length, multicast and link-local destinations, unknown protocol, later fragment,
-//! local nets, then by protocol. TCP is judged at its SYN only, UDP and SCTP by the memory of our own outbound flows or
-//! by rules, ICMP replies and errors pass, other ICMP needs any rule for the pair of addresses, TSMP passes, any other
-//! protocol needs a rule that names it with all ports. Outbound packets pass the first checks and are remembered.
+//! Order of judgement, inbound: multicast, link-local and impossible destinations, unknown protocol, later fragment, local
+//! nets, then by protocol. TCP is judged at its SYN only, UDP and SCTP by the memory of our own outbound flows or by rules,
+//! ICMP errors and echo replies by what we sent, other ICMP needs any rule for the pair of addresses, TSMP passes, any
+//! other protocol needs a rule that names it with all ports. Outbound packets pass the first checks and are remembered.
 //!
-//! Stricter than the stateless original in one thing: flows that a rule let in are remembered, so that a new table
-//! cuts those it no longer permits, and so that our answers to them never open the way for more.
+//! Stricter than the stateless original, all of it on purpose (tests/oracle.rs names each):
+//!   flows that a rule let in are remembered: a new table cuts those it no longer permits, and our answers to them never
+//!     open the way for more
+//!   an ICMP error must quote a packet of a flow that we know, and come from the peer that carries its destination
+//!   an echo reply must answer an echo of ours
+//!   messages that mean something on one link alone (redirects, neighbour discovery) never pass, whatever the rules say
+//!   a later fragment passes behind its first one alone
+//!   no packet for loopback, no address at all or an IPv4 host in IPv6 clothes; no source routes; no ICMPv6 in IPv4
 //!
 //! Source: Tailscale's wgengine/filter, as interoperating peers expect it; README "Filter".
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::flows::{Flow, Lru};
+use crate::fragments::{Fragments, Later};
+use crate::icmp::{self, Kind};
 use crate::ip::{self, Parsed};
-use crate::prefix::{IpSet, Prefix};
+use crate::prefix::IpSet;
+pub use crate::rules::{Dst, Match, Rules};
 
 /// Reversed outbound UDP and SCTP flows; the original keeps 512.
 pub const OUTBOUND_FLOWS: usize = 4096;
+/// Reversed outbound TCP connections and flows of protocols without ports: an ICMP error may be about one of them.
+pub const SENT_FLOWS: usize = 8192;
+/// Hosts that we sent an echo, by its identifier.
+pub const ECHOES: usize = 1024;
+/// An answer to an echo that comes later is nobody's any more.
+const ECHO_SEC: u64 = 120;
 /// Inbound flows that a rule let in.
 pub const INBOUND_FLOWS: usize = 16_384;
 /// An inbound datagram flow unused for so long no longer keeps our packets from opening the way back.
 const INBOUND_DATAGRAM_REST_SEC: u64 = 120;
 
-/// One destination of a rule: addresses and inclusive ports.
-#[derive(Clone, Debug)]
-pub struct Dst {
-    pub prefix: Prefix,
-    pub first: u16,
-    pub last: u16,
-}
-
-/// One rule: any of these sources to any of these destinations by any of these protocols.
-#[derive(Clone, Debug)]
-pub struct Match {
-    protos: [u64; 4],
-    srcs: IpSet,
-    dsts: Vec<Dst>,
-}
-
-impl Match {
-    pub fn new(protos: &[u8], srcs: impl IntoIterator<Item = Prefix>, dsts: Vec<Dst>) -> Match {
-        let mut bits = [0u64; 4];
-        for proto in protos {
-            bits[usize::from(proto >> 6)] |= 1 << (proto & 63);
-        }
-        Match {
-            protos: bits,
-            srcs: IpSet::new(srcs),
-            dsts,
-        }
-    }
-
-    fn names(&self, proto: u8) -> bool {
-        self.protos[usize::from(proto >> 6)] >> (proto & 63) & 1 == 1
-    }
-}
-
 /// A whole rule table; the default one lets nothing in.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    pub matches: Vec<Match>,
+    pub rules: Rules,
     /// Destinations that are ours; all others are dropped before any rule.
     pub local: IpSet,
     /// No new inbound flow at all; rejects say so.
@@ -70,7 +51,6 @@ pub struct Table {
 /// Why a packet does not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    Malformed,
     Multicast,
     LinkLocal,
     UnknownProto,
@@ -79,12 +59,29 @@ pub enum Reason {
     ShieldsUp,
     /// A flow that an earlier table let in and the current one does not.
     Cut,
+    /// A destination that no packet from the tunnel may have.
+    Martian,
+    /// An ICMP error or echo reply that answers nothing of ours, or ICMP that has no place in a tunnel.
+    Icmp,
+    /// A later fragment whose first one was refused, or one too many.
+    Fragment,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Accept,
+    /// A later fragment that waits for its first one; see `take_released`.
+    Hold,
     Drop(Reason),
+}
+
+/// What is known of the peer that a packet came from.
+#[derive(Clone, Copy)]
+pub struct Sender<'a> {
+    /// It may only answer us.
+    pub jailed: bool,
+    /// Whether our packets to this address go to that peer.
+    pub carries: &'a dyn Fn(IpAddr) -> bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,8 +98,12 @@ pub struct Filter {
     table: Table,
     own: Vec<IpAddr>,
     engine_ports: Vec<u16>,
-    outbound: Lru<()>,
-    inbound: Lru<Inbound>,
+    outbound: Lru<Flow, ()>,
+    sent: Lru<Flow, ()>,
+    /// Second of the last echo; source port = its identifier.
+    echoes: Lru<Flow, u64>,
+    inbound: Lru<Flow, Inbound>,
+    fragments: Fragments,
     cut_flows: usize,
     generation: u64,
 }
@@ -114,7 +115,10 @@ impl Default for Filter {
             own: Vec::new(),
             engine_ports: Vec::new(),
             outbound: Lru::new(OUTBOUND_FLOWS),
+            sent: Lru::new(SENT_FLOWS),
+            echoes: Lru::new(ECHOES),
             inbound: Lru::new(INBOUND_FLOWS),
+            fragments: Fragments::default(),
             cut_flows: 0,
             generation: 1,
         }
@@ -153,6 +157,7 @@ impl Filter {
     /// Judges every remembered inbound flow again; call when a peer becomes jailed.
     pub fn rejudge(&mut self, jailed: impl Fn(IpAddr) -> bool) -> Vec<Flow> {
         self.generation += 1;
+        self.fragments.clear();
         let mut newly_cut = Vec::new();
         let mut changes = Vec::new();
         for (flow, state) in self.inbound.iter() {
@@ -173,53 +178,160 @@ impl Filter {
         newly_cut
     }
 
-    /// Judges a packet from a peer whose source address was proven. `l4` is the packet from its transport header on.
-    pub fn check_in(&mut self, packet: &Parsed, l4: &[u8], jailed: bool, now_sec: u64) -> Verdict {
-        if let Err(reason) = check_common(packet) {
+    /// Judges a packet from a peer whose source address was proven. When it is let in, fragments that waited for it come
+    /// out of `take_released`.
+    pub fn check_in(
+        &mut self,
+        parsed: &Parsed,
+        packet: &[u8],
+        from: Sender,
+        now_sec: u64,
+    ) -> Verdict {
+        if parsed.proto == ip::FRAGMENT {
+            return match (
+                check_common(parsed),
+                self.fragments.later(parsed, packet, now_sec),
+            ) {
+                (Err(reason), _) => Verdict::Drop(reason),
+                (_, Later::Pass) => Verdict::Accept,
+                (_, Later::Wait) => Verdict::Hold,
+                (_, Later::Refuse) => Verdict::Drop(Reason::Fragment),
+            };
+        }
+        let verdict = self.judge(parsed, packet, from, now_sec);
+        if parsed.more {
+            let let_in = verdict == Verdict::Accept;
+            self.fragments.first(parsed, packet, let_in, now_sec);
+        }
+        verdict
+    }
+
+    /// The next fragment that waited for one that was let in.
+    #[inline]
+    pub fn take_released(&mut self) -> Option<Vec<u8>> {
+        self.fragments.take_released()
+    }
+
+    fn judge(&mut self, parsed: &Parsed, packet: &[u8], from: Sender, now_sec: u64) -> Verdict {
+        if let Err(reason) = check_common(parsed) {
             return Verdict::Drop(reason);
         }
-        if packet.proto == ip::FRAGMENT {
-            return Verdict::Accept;
+        if is_impossible(parsed.dst) {
+            return Verdict::Drop(Reason::Martian);
         }
-        if !self.table.local.contains(packet.dst) {
+        if !self.table.local.contains(parsed.dst) {
             return Verdict::Drop(Reason::NotLocal);
         }
-        match packet.proto {
-            ip::TCP => self.check_tcp(packet, jailed, now_sec),
-            ip::UDP | ip::SCTP => self.check_datagram(packet, jailed, now_sec),
+        match parsed.proto {
+            ip::TCP => self.check_tcp(parsed, from.jailed, now_sec),
+            ip::UDP | ip::SCTP => self.check_datagram(parsed, from.jailed, now_sec),
             ip::TSMP => Verdict::Accept,
-            ip::ICMP | ip::ICMPV6 => {
-                if is_icmp_answer(packet.proto, l4)
-                    || (!self.shut(jailed) && self.any_rule(packet.src, packet.dst))
-                {
-                    Verdict::Accept
-                } else {
-                    self.deny(jailed)
-                }
-            }
-            _ if self.permits(&Flow::of(packet), jailed) => Verdict::Accept,
-            _ => self.deny(jailed),
+            ip::ICMP | ip::ICMPV6 => self.check_icmp(parsed, &packet[parsed.l4..], from, now_sec),
+            _ if self.permits(&Flow::of(parsed), from.jailed) => Verdict::Accept,
+            _ => self.deny(from.jailed),
         }
     }
 
+    fn check_icmp(&mut self, parsed: &Parsed, l4: &[u8], from: Sender, now_sec: u64) -> Verdict {
+        let passes = match icmp::kind(parsed.proto, l4) {
+            Kind::Error => icmp::quoted(l4).is_some_and(|about| {
+                about.src == parsed.dst && (from.carries)(about.dst) && self.knows(&about, now_sec)
+            }),
+            Kind::EchoReply => self.echoed(
+                &Flow {
+                    src_port: icmp::echo_ident(l4),
+                    ..Flow::of(parsed)
+                },
+                now_sec,
+            ),
+            Kind::LinkOnly => false,
+            Kind::EchoRequest | Kind::Other => {
+                let shut = self.shut(from.jailed);
+                if shut || !self.table.rules.permit_pair(parsed.src, parsed.dst) {
+                    return self.deny(from.jailed);
+                }
+                true
+            }
+        };
+        match passes {
+            true => Verdict::Accept,
+            false => Verdict::Drop(Reason::Icmp),
+        }
+    }
+
+    /// Whether we sent packets of this flow, named as ours: one that we began, or answers to one that came in.
+    fn knows(&mut self, ours: &Flow, now_sec: u64) -> bool {
+        let theirs = ours.reversed();
+        let came_in = self.inbound.get(&theirs).is_some_and(|state| !state.cut);
+        match ours.proto {
+            ip::ICMP | ip::ICMPV6 => {
+                let answer = Flow {
+                    src_port: ours.src_port,
+                    dst_port: 0,
+                    ..theirs
+                };
+                self.echoed(&answer, now_sec)
+            }
+            ip::UDP | ip::SCTP => came_in || self.outbound.get(&theirs).is_some(),
+            _ => came_in || self.sent.touch(&theirs).is_some(),
+        }
+    }
+
+    /// Whether we began this flow: a connection by its SYN, anything else by its packets.
+    pub fn began(&self, proto: u8, from: SocketAddr, to: SocketAddr) -> bool {
+        let answer = Flow {
+            proto,
+            src: to.ip(),
+            src_port: to.port(),
+            dst: from.ip(),
+            dst_port: from.port(),
+        };
+        match proto {
+            ip::UDP | ip::SCTP => self.outbound.get(&answer).is_some(),
+            _ => self.sent.get(&answer).is_some(),
+        }
+    }
+
+    fn echoed(&self, answer: &Flow, now_sec: u64) -> bool {
+        let fresh = |sent: &u64| now_sec.saturating_sub(*sent) < ECHO_SEC;
+        self.echoes.get(answer).is_some_and(fresh)
+    }
+
     /// Judges a packet of ours and remembers its flow, so that answers may come in.
-    pub fn check_out(&mut self, packet: &Parsed, now_sec: u64) -> Verdict {
-        if let Err(reason) = check_common(packet) {
+    pub fn check_out(&mut self, parsed: &Parsed, packet: &[u8], now_sec: u64) -> Verdict {
+        if let Err(reason) = check_common(parsed) {
             return Verdict::Drop(reason);
         }
-        if matches!(packet.proto, ip::UDP | ip::SCTP) {
-            let answer = Flow::of(packet).reversed();
-            if self.outbound.touch(&answer).is_none() {
-                let theirs = self.inbound.get(&answer);
-                let answers_them = theirs.is_some_and(|state| {
-                    now_sec.saturating_sub(state.seen_sec) < INBOUND_DATAGRAM_REST_SEC
-                });
-                if !answers_them {
-                    self.outbound.insert(answer, ());
+        match parsed.proto {
+            ip::UDP | ip::SCTP => self.remember_datagram(Flow::of(parsed).reversed(), now_sec),
+            ip::TCP if !parsed.is_tcp_syn() => {}
+            ip::FRAGMENT => {}
+            ip::ICMP | ip::ICMPV6 => {
+                let l4 = &packet[parsed.l4..];
+                if icmp::kind(parsed.proto, l4) == Kind::EchoRequest {
+                    let src_port = icmp::echo_ident(l4);
+                    let answer = Flow {
+                        src_port,
+                        ..Flow::of(parsed).reversed()
+                    };
+                    self.echoes.insert(answer, now_sec);
                 }
             }
+            _ => self.sent.insert(Flow::of(parsed).reversed(), ()),
         }
         Verdict::Accept
+    }
+
+    fn remember_datagram(&mut self, answer: Flow, now_sec: u64) {
+        if self.outbound.touch(&answer).is_some() {
+            return;
+        }
+        let answers_them = self.inbound.get(&answer).is_some_and(|state| {
+            now_sec.saturating_sub(state.seen_sec) < INBOUND_DATAGRAM_REST_SEC
+        });
+        if !answers_them {
+            self.outbound.insert(answer, ());
+        }
     }
 
     fn check_tcp(&mut self, packet: &Parsed, jailed: bool, now_sec: u64) -> Verdict {
@@ -236,7 +348,7 @@ impl Filter {
                 Verdict::Accept
             };
         }
-        if !self.engine_port(&flow) && !self.permits(&flow, jailed) {
+        if !self.permits_flow(&flow, jailed) {
             return self.deny(jailed);
         }
         self.remember(flow, now_sec);
@@ -307,26 +419,9 @@ impl Filter {
         if self.shut(jailed) || !self.table.local.contains(flow.dst) {
             return false;
         }
-        let ported = matches!(flow.proto, ip::TCP | ip::UDP | ip::SCTP);
-        self.table.matches.iter().any(|rule| {
-            rule.names(flow.proto)
-                && rule.dsts.iter().any(|dst| {
-                    let ports = if ported {
-                        (dst.first..=dst.last).contains(&flow.dst_port)
-                    } else {
-                        dst.first == 0 && dst.last == u16::MAX
-                    };
-                    ports && dst.prefix.contains(flow.dst)
-                })
-                && rule.srcs.contains(flow.src)
-        })
-    }
-
-    fn any_rule(&self, src: IpAddr, dst: IpAddr) -> bool {
-        let hits = |rule: &Match| {
-            rule.dsts.iter().any(|to| to.prefix.contains(dst)) && rule.srcs.contains(src)
-        };
-        self.table.matches.iter().any(hits)
+        self.table
+            .rules
+            .permit(flow.proto, flow.src, flow.dst, flow.dst_port)
     }
 }
 
@@ -348,13 +443,12 @@ fn check_common(packet: &Parsed) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Echo replies and errors answer something of ours.
-fn is_icmp_answer(proto: u8, l4: &[u8]) -> bool {
-    let (Some(kind), Some(code)) = (l4.first(), l4.get(1)) else {
-        return false;
-    };
-    match proto {
-        ip::ICMP => matches!(kind, 3 | 11 | 12) || (*kind == 0 && *code == 0),
-        _ => matches!(kind, 1..=4) || (*kind == 129 && *code == 0),
+/// Addresses that stand for no host of a network, or for one of this machine alone.
+fn is_impossible(dst: IpAddr) -> bool {
+    match dst {
+        IpAddr::V4(dst) => dst.is_loopback() || dst.is_unspecified() || dst.is_broadcast(),
+        IpAddr::V6(dst) => {
+            dst.is_loopback() || dst.is_unspecified() || dst.to_ipv4_mapped().is_some()
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! Bounded memory of flows: a least-recently-used set, and the table of inbound flows that the rules once allowed.
+//! What a flow is, and bounded memory of flows: a map that forgets what was longest unused.
 //!
-//! Both are bounded by construction: a peer that opens flow after flow pushes out old entries, never grows memory.
+//! It is bounded by construction: a peer that opens flow after flow pushes out old entries, never grows memory.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 
 use crate::ip::Parsed;
@@ -41,25 +42,25 @@ impl Flow {
 
 const NONE: u32 = u32::MAX;
 
-struct Node<V> {
-    key: Flow,
+struct Node<K, V> {
+    key: K,
     value: V,
     newer: u32,
     older: u32,
 }
 
-/// A map of at most `capacity` flows that forgets the one longest unused. Hashed with a random key: peers choose ports.
-pub struct Lru<V> {
+/// A map of at most `capacity` keys that forgets the one longest unused. Hashed with a random key: peers choose ports.
+pub struct Lru<K, V> {
     capacity: usize,
-    map: HashMap<Flow, u32>,
-    nodes: Vec<Node<V>>,
+    map: HashMap<K, u32>,
+    nodes: Vec<Node<K, V>>,
     newest: u32,
     oldest: u32,
     free: Vec<u32>,
 }
 
-impl<V> Lru<V> {
-    pub fn new(capacity: usize) -> Lru<V> {
+impl<K: Copy + Eq + Hash, V> Lru<K, V> {
+    pub fn new(capacity: usize) -> Lru<K, V> {
         Lru {
             capacity,
             map: HashMap::new(),
@@ -82,24 +83,24 @@ impl<V> Lru<V> {
         *self = Lru::new(self.capacity);
     }
 
-    /// The value of `flow`, which becomes the newest.
-    pub fn touch(&mut self, flow: &Flow) -> Option<&mut V> {
-        if self.newest != NONE && self.nodes[self.newest as usize].key == *flow {
+    /// The value of `key`, which becomes the newest.
+    pub fn touch(&mut self, key: &K) -> Option<&mut V> {
+        if self.newest != NONE && self.nodes[self.newest as usize].key == *key {
             return Some(&mut self.nodes[self.newest as usize].value);
         }
-        let at = *self.map.get(flow)?;
+        let at = *self.map.get(key)?;
         self.unlink(at);
         self.link_newest(at);
         Some(&mut self.nodes[at as usize].value)
     }
 
-    pub fn get(&self, flow: &Flow) -> Option<&V> {
-        self.map.get(flow).map(|at| &self.nodes[*at as usize].value)
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.map.get(key).map(|at| &self.nodes[*at as usize].value)
     }
 
-    /// Sets `flow` as the newest; the oldest goes when there is no room.
-    pub fn insert(&mut self, flow: Flow, value: V) {
-        if let Some(old) = self.touch(&flow) {
+    /// Sets `key` as the newest; the oldest goes when there is no room.
+    pub fn insert(&mut self, key: K, value: V) {
+        if let Some(old) = self.touch(&key) {
             *old = value;
             return;
         }
@@ -108,7 +109,7 @@ impl<V> Lru<V> {
             self.remove(&oldest);
         }
         let node = Node {
-            key: flow,
+            key,
             value,
             newer: NONE,
             older: NONE,
@@ -123,12 +124,12 @@ impl<V> Lru<V> {
                 (self.nodes.len() - 1) as u32
             }
         };
-        self.map.insert(flow, at);
+        self.map.insert(key, at);
         self.link_newest(at);
     }
 
-    pub fn remove(&mut self, flow: &Flow) -> bool {
-        let Some(at) = self.map.remove(flow) else {
+    pub fn remove(&mut self, key: &K) -> bool {
+        let Some(at) = self.map.remove(key) else {
             return false;
         };
         self.unlink(at);
@@ -136,11 +137,11 @@ impl<V> Lru<V> {
         true
     }
 
-    /// Every flow with its value, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Flow, &V)> {
+    /// Every key with its value, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.map
             .iter()
-            .map(|(flow, at)| (flow, &self.nodes[*at as usize].value))
+            .map(|(key, at)| (key, &self.nodes[*at as usize].value))
     }
 
     fn unlink(&mut self, at: u32) {

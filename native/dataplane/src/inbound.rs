@@ -1,6 +1,6 @@
 //! Inbound half of the pipeline: datagrams to inner packets. Everything here may be hostile: it is counted and dropped.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Buf, BytesMut};
@@ -9,16 +9,32 @@ use crate::classify::{Kind, classify};
 use crate::crowd::{self, Held};
 use crate::derp;
 use crate::event::{Activity, Event, Rejected, Sink, relay_source};
-use crate::filter::{Reason, Verdict};
+use crate::filter::{Reason, Sender, Verdict};
 use crate::geneve;
 use crate::ip::{self, Parsed};
 use crate::peers::UdpAddr;
 use crate::pipeline::{Pipeline, Via};
+use crate::refusals;
 use crate::tsmp::{self, Message};
 use crate::tunnel::{COOKIE_LEN, Gate, INIT_LEN, Key, Opened, RESPONSE_LEN, Verified};
 
 const PROOF_EVERY: Duration = Duration::from_secs(2);
 const RATE_COUNTS: Duration = Duration::from_secs(1);
+
+/// Sources that are no host's.
+fn is_nobody(src: IpAddr) -> bool {
+    match src {
+        IpAddr::V4(ip) => {
+            ip.is_multicast() || ip.is_loopback() || ip.is_unspecified() || ip.is_broadcast()
+        }
+        IpAddr::V6(ip) => {
+            ip.is_multicast()
+                || ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.to_ipv4_mapped().is_some()
+        }
+    }
+}
 
 fn le32(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
@@ -225,9 +241,11 @@ impl Pipeline {
         let Some(peer) = self.peers.get_mut(slot) else {
             return;
         };
-        if !owned {
+        if !owned || self.own.contains(&parsed.src) || is_nobody(parsed.src) {
             peer.stats.dropped_source += 1;
             self.counters.in_bad_source += 1;
+            let peer = peer.key;
+            self.tell_refused(now, peer, &parsed, refusals::BAD_SOURCE, sink);
             return;
         }
         peer.last_data = Some(now);
@@ -244,15 +262,45 @@ impl Pipeline {
         }
         let jailed = peer.jailed;
         let now_sec = self.now_sec(now);
-        match self
-            .filter
-            .check_in(&parsed, &packet[parsed.l4..], jailed, now_sec)
-        {
+        let peers = &self.peers;
+        let from = Sender {
+            jailed,
+            carries: &|dst| peers.carrier(dst) == Some(slot),
+        };
+        match self.filter.check_in(&parsed, packet, from, now_sec) {
             Verdict::Accept => {
                 self.counters.in_delivered += 1;
                 sink.deliver(Some(slot), packet);
+                while let Some(held) = self.filter.take_released() {
+                    self.counters.in_delivered += 1;
+                    sink.deliver(Some(slot), &held);
+                }
             }
+            Verdict::Hold => self.counters.in_held_fragments += 1,
             Verdict::Drop(reason) => self.refuse(now, slot, &parsed, reason, sink),
+        }
+    }
+
+    /// Tells of a packet that a peer sent and that was not let in.
+    fn tell_refused<S: Sink>(
+        &mut self,
+        now: Instant,
+        peer: Key,
+        parsed: &Parsed,
+        reason: u8,
+        sink: &mut S,
+    ) {
+        let one = Rejected {
+            peer,
+            outbound: false,
+            proto: parsed.proto,
+            reason,
+            from: SocketAddr::new(parsed.src, parsed.src_port),
+            to: SocketAddr::new(parsed.dst, parsed.dst_port),
+            count: 1,
+        };
+        if let Some(one) = self.refusals.take(now, self.now_sec(now), one) {
+            sink.event(Event::Rejected(one));
         }
     }
 
@@ -265,41 +313,51 @@ impl Pipeline {
         why: Reason,
         sink: &mut S,
     ) {
-        self.counters.in_filtered += 1;
+        self.count_refused(why);
         let Some(peer) = self.peers.get_mut(slot) else {
             return;
         };
         peer.stats.dropped_filter += 1;
         let peer = peer.key;
-        let reason = match why {
-            Reason::Rules => tsmp::REASON_ACL,
-            Reason::ShieldsUp => tsmp::REASON_SHIELDS_UP,
-            _ => return,
+        let Some(letter) = refusals::letter(why) else {
+            return;
         };
-        if self.reject_events.take(now) {
-            sink.event(Event::Rejected(Rejected {
-                peer,
-                outbound: false,
-                proto: parsed.proto,
-                reason,
-                from: SocketAddr::new(parsed.src, parsed.src_port),
-                to: SocketAddr::new(parsed.dst, parsed.dst_port),
-            }));
-        }
+        self.tell_refused(now, peer, parsed, letter, sink);
         if !parsed.is_tcp_syn() || !parsed.dst.is_ipv4() || !self.rejects.take(now) {
             return;
         }
         let message = Message::Reject {
             proto: parsed.proto,
-            reason,
+            reason: match why {
+                Reason::ShieldsUp => tsmp::REASON_SHIELDS_UP,
+                _ => tsmp::REASON_ACL,
+            },
             src_port: parsed.src_port,
             dst_port: parsed.dst_port,
+            maybe_broken: false,
         };
         if let Some(packet) = tsmp::encode(&message, parsed.dst, parsed.src)
             && self.send_own(now, &packet, sink)
         {
             self.counters.rejects_sent += 1;
         }
+    }
+
+    fn count_refused(&mut self, why: Reason) {
+        let counters = &mut self.counters;
+        counters.in_filtered += 1;
+        *match why {
+            Reason::Rules => &mut counters.in_filtered_rules,
+            Reason::ShieldsUp => &mut counters.in_filtered_shields_up,
+            Reason::NotLocal => &mut counters.in_filtered_not_local,
+            Reason::Icmp => &mut counters.in_filtered_icmp,
+            Reason::Fragment => &mut counters.in_filtered_fragment,
+            Reason::UnknownProto => &mut counters.in_filtered_unknown_proto,
+            Reason::Cut => &mut counters.in_filtered_cut,
+            Reason::Martian | Reason::Multicast | Reason::LinkLocal => {
+                &mut counters.in_filtered_martian
+            }
+        } += 1;
     }
 
     fn handle_tsmp<S: Sink>(
@@ -338,19 +396,27 @@ impl Pipeline {
                 reason,
                 src_port,
                 dst_port,
+                maybe_broken,
             }) => {
                 let from = SocketAddr::new(parsed.dst, src_port);
                 let to = SocketAddr::new(parsed.src, dst_port);
+                // Only of what we sent: nobody may make up refusals.
+                if maybe_broken || !self.filter.began(proto, from, to) {
+                    self.counters.in_other += 1;
+                    return;
+                }
                 sink.refused(proto, from, to);
-                if self.reject_events.take(now) {
-                    sink.event(Event::Rejected(Rejected {
-                        peer,
-                        outbound: true,
-                        proto,
-                        reason,
-                        from,
-                        to,
-                    }));
+                let one = Rejected {
+                    peer,
+                    outbound: true,
+                    proto,
+                    reason,
+                    from,
+                    to,
+                    count: 1,
+                };
+                if let Some(one) = self.refusals.take(now, self.now_sec(now), one) {
+                    sink.event(Event::Rejected(one));
                 }
             }
             Some(Message::DiscoKey(disco)) => sink.event(Event::DiscoKey { peer, disco }),

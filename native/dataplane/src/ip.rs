@@ -1,8 +1,8 @@
 //! Reads the headers of one inner packet: addresses, protocol, ports, flags. Never allocates, never panics.
 //!
 //! What cannot be judged safely has protocol `UNKNOWN` (an IPv6 extension chain other than one Fragment header, a
-//! first fragment too short for its ports, a later fragment low enough to overwrite them); the filter drops it.
-//! A later fragment has protocol `FRAGMENT` and no ports: the first one was judged.
+//! first fragment too short for its ports, a later fragment low enough to overwrite them, an IPv4 packet that names its own
+//! route); the filter drops it. A later fragment has protocol `FRAGMENT` and no ports: the first one is judged for it.
 //!
 //! Source: RFC 791, 8200, 1858; Tailscale's net/packet decides the same way, and peers rely on it.
 
@@ -28,6 +28,9 @@ pub const ACK: u8 = 0x10;
 /// A later fragment below this offset could overwrite a transport header: 60 bytes of IPv4 header and 20 of TCP.
 const MIN_FRAGMENT_OFFSET_BYTES: usize = 80;
 
+/// A first fragment with less than that has one purpose: to hide what its datagram is.
+const MIN_FIRST_FRAGMENT_BYTES: usize = 10;
+
 /// What the headers of a packet say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parsed {
@@ -44,6 +47,8 @@ pub struct Parsed {
     pub total_len: usize,
     /// Offset of the transport header.
     pub l4: usize,
+    /// The first of several fragments.
+    pub more: bool,
 }
 
 /// Why bytes are no IP packet.
@@ -100,14 +105,20 @@ fn parse4(packet: &[u8]) -> Result<Parsed, Malformed> {
         tcp_flags: 0,
         total_len,
         l4: header_len,
+        more: false,
     };
     let fragment = be16(packet, 6);
     let offset_bytes = usize::from(fragment & 0x1fff) * 8;
-    let more = fragment & 0x2000 != 0;
-    if offset_bytes > 0 {
+    parsed.more = offset_bytes == 0 && fragment & 0x2000 != 0;
+    if header_len > 20 && is_source_routed(&packet[20..header_len]) {
+        parsed.proto = UNKNOWN;
+    } else if offset_bytes > 0 {
         parsed.proto = later_fragment(offset_bytes);
     } else {
-        parse_transport(packet, &mut parsed, more);
+        if parsed.proto == ICMPV6 {
+            parsed.proto = UNKNOWN;
+        }
+        parse_transport(packet, &mut parsed);
     }
     Ok(parsed)
 }
@@ -134,8 +145,8 @@ fn parse6(packet: &[u8]) -> Result<Parsed, Malformed> {
         tcp_flags: 0,
         total_len,
         l4: 40,
+        more: false,
     };
-    let mut more = false;
     if parsed.proto == IPV6_FRAGMENT {
         if total_len < 48 {
             parsed.proto = UNKNOWN;
@@ -145,18 +156,46 @@ fn parse6(packet: &[u8]) -> Result<Parsed, Malformed> {
         parsed.l4 = 48;
         let word = be16(packet, 42);
         let offset_bytes = usize::from(word & 0xfff8);
-        more = word & 1 != 0;
         if offset_bytes > 0 {
             parsed.proto = later_fragment(offset_bytes);
             return Ok(parsed);
         }
+        parsed.more = word & 1 != 0;
     }
     if is_extension(parsed.proto) || parsed.proto == ICMP {
         parsed.proto = UNKNOWN;
         return Ok(parsed);
     }
-    parse_transport(packet, &mut parsed, more);
+    parse_transport(packet, &mut parsed);
     Ok(parsed)
+}
+
+/// Protocol and identification by which the fragments of one datagram belong together; None for what is no fragment. IPv6
+/// has no protocol in it. `packet` was parsed.
+pub fn fragment_id(packet: &[u8]) -> Option<(u8, u32)> {
+    match packet.first()? >> 4 {
+        4 => Some((packet[9], u32::from(be16(packet, 4)))),
+        _ if packet.len() >= 48 && packet[6] == IPV6_FRAGMENT => {
+            let id = [packet[44], packet[45], packet[46], packet[47]];
+            Some((IPV6_FRAGMENT, u32::from_be_bytes(id)))
+        }
+        _ => None,
+    }
+}
+
+/// Whether IPv4 options hold a source route: no honest packet has one, and who obeys it sends on what is not for him.
+fn is_source_routed(options: &[u8]) -> bool {
+    let mut rest = options;
+    while let [kind, tail @ ..] = rest {
+        rest = match (kind, tail.first()) {
+            (0, _) => return false,
+            (1, _) => tail,
+            (131 | 137, _) => return true,
+            (_, Some(len)) if *len >= 2 => rest.get(usize::from(*len)..).unwrap_or(&[]),
+            _ => return false,
+        };
+    }
+    false
 }
 
 fn later_fragment(offset_bytes: usize) -> u8 {
@@ -172,7 +211,7 @@ fn is_extension(next: u8) -> bool {
     matches!(next, 0 | 43 | 44 | 51 | 60 | 135 | 139 | 140 | 253 | 254)
 }
 
-fn parse_transport(packet: &[u8], parsed: &mut Parsed, more_fragments: bool) {
+fn parse_transport(packet: &[u8], parsed: &mut Parsed) {
     let body = &packet[parsed.l4..parsed.total_len];
     let need = match parsed.proto {
         TCP => 20,
@@ -180,8 +219,12 @@ fn parse_transport(packet: &[u8], parsed: &mut Parsed, more_fragments: bool) {
         SCTP => 12,
         // The number stands for something else inside this engine.
         FRAGMENT => usize::MAX,
-        _ if more_fragments => 10,
         _ => 0,
+    };
+    let need = if parsed.more {
+        need.max(MIN_FIRST_FRAGMENT_BYTES)
+    } else {
+        need
     };
     if body.len() < need {
         parsed.proto = UNKNOWN;
@@ -191,7 +234,7 @@ fn parse_transport(packet: &[u8], parsed: &mut Parsed, more_fragments: bool) {
         TCP => {
             parsed.tcp_flags = body[13] & 0x3f;
             if usize::from(body[12] >> 4) < 5
-                || usize::from(body[12] >> 4) * 4 > body.len() && !more_fragments
+                || usize::from(body[12] >> 4) * 4 > body.len() && !parsed.more
             {
                 parsed.proto = UNKNOWN;
                 return;

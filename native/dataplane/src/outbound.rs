@@ -40,7 +40,7 @@ impl Pipeline {
             }
         };
         let now_sec = self.now_sec(now);
-        if self.filter.check_out(&parsed, now_sec) != Verdict::Accept {
+        if self.filter.check_out(&parsed, packet, now_sec) != Verdict::Accept {
             self.counters.out_filtered += 1;
             return;
         }

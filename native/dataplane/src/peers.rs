@@ -245,6 +245,11 @@ impl Peers {
         Some(slot)
     }
 
+    /// The peer that packets to `dst` go to, for a question that comes seldom.
+    pub fn carrier(&self, dst: IpAddr) -> Option<u32> {
+        self.routes.lookup(dst).first().copied()
+    }
+
     /// Whether `dst` is a single address of a peer rather than a host in a network behind one.
     #[inline]
     pub fn is_host_route(&self, dst: IpAddr) -> bool {

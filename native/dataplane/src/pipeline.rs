@@ -22,6 +22,7 @@ use crate::flows::Flow;
 use crate::guard::{Bucket, UnknownRing};
 use crate::peers::{Path, PeerSpec, Peers, Timed, UdpAddr};
 use crate::prefix::QuickMap;
+use crate::refusals::Refusals;
 use crate::renewal::Before;
 use crate::tunnel::{Identity, Key, Resting};
 
@@ -87,7 +88,7 @@ pub struct Pipeline {
     pub(crate) relay_handshakes: Bucket,
     pub(crate) cookies: Bucket,
     pub(crate) rejects: Bucket,
-    pub(crate) reject_events: Bucket,
+    pub(crate) refusals: Refusals,
     pub(crate) rate_counts_at: Option<Instant>,
     pub(crate) crowd: Crowd,
     pub(crate) scratch: BytesMut,
@@ -118,7 +119,7 @@ impl Pipeline {
             relay_handshakes: Bucket::new(500.0, 500.0),
             cookies: Bucket::new(200.0, 200.0),
             rejects: Bucket::new(50.0, 50.0),
-            reject_events: Bucket::new(20.0, 50.0),
+            refusals: Refusals::default(),
             rate_counts_at: None,
             crowd: Crowd::default(),
             scratch: BytesMut::with_capacity(8192),

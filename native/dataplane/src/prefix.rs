@@ -103,6 +103,24 @@ impl Prefix {
         }
     }
 
+    pub(crate) fn is_v6(&self) -> bool {
+        self.v6
+    }
+
+    pub(crate) fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    /// The address as a number, IPv4 in the low 32 bits.
+    pub(crate) fn base(&self) -> u128 {
+        self.base
+    }
+
+    /// The bits that count, as a number like `base`.
+    pub(crate) fn mask(&self) -> u128 {
+        mask(self.v6, self.bits)
+    }
+
     pub fn contains(&self, ip: IpAddr) -> bool {
         let (v6, base) = key(ip);
         v6 == self.v6 && base & mask(v6, self.bits) == self.base

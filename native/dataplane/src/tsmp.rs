@@ -1,6 +1,6 @@
 //! TSMP, the small messages between stacks: IP protocol 99 straight behind the IP header.
 //!
-//!   0x21 '!'  rejected flow: proto 1 | reason 1 | src port 2 | dst port 2 | [flags 1], of the flow as its opener sent it
+//!   0x21 '!'  rejected flow: proto 1 | reason 1 | src port 2 | dst port 2 | [flags 1: 1 = perhaps], of the flow as its opener sent it
 //!   0x70 'p'  ping: 8 opaque bytes          0x6f 'o'  pong: the same 8 bytes | [PeerAPI port 2]
 //!   0x61 'a'  disco key advertisement: 32 bytes
 //!
@@ -20,6 +20,8 @@ pub enum Message {
         reason: u8,
         src_port: u16,
         dst_port: u16,
+        /// The sender is not sure that it is why the flow fails.
+        maybe_broken: bool,
     },
     Ping([u8; 8]),
     Pong([u8; 8], Option<u16>),
@@ -35,6 +37,7 @@ pub fn decode(body: &[u8]) -> Option<Message> {
             reason: rest[1],
             src_port: u16::from_be_bytes([rest[2], rest[3]]),
             dst_port: u16::from_be_bytes([rest[4], rest[5]]),
+            maybe_broken: rest.get(6).is_some_and(|flags| flags & 1 != 0),
         }),
         b'p' => Some(Message::Ping(rest.get(..8)?.try_into().ok()?)),
         b'o' => {
@@ -57,10 +60,14 @@ pub fn encode(message: &Message, src: IpAddr, dst: IpAddr) -> Option<Vec<u8>> {
             reason,
             src_port,
             dst_port,
+            maybe_broken,
         } => {
             body.extend_from_slice(&[b'!', *proto, *reason]);
             body.extend_from_slice(&src_port.to_be_bytes());
             body.extend_from_slice(&dst_port.to_be_bytes());
+            if *maybe_broken {
+                body.push(1);
+            }
         }
         Message::Ping(data) => {
             body.push(b'p');
@@ -98,6 +105,14 @@ mod tests {
                 reason: REASON_ACL,
                 src_port: 4000,
                 dst_port: 80,
+                maybe_broken: false,
+            },
+            Message::Reject {
+                proto: 6,
+                reason: REASON_SHIELDS_UP,
+                src_port: 1,
+                dst_port: 2,
+                maybe_broken: true,
             },
             Message::Ping([7; 8]),
             Message::Pong([8; 8], Some(41112)),

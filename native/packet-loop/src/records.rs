@@ -1,7 +1,7 @@
 //! Facts as packed records. All integers big-endian; an address is family u8 (4, 6) | ip 4 or 16 B | port u16.
 //!
 //!    1 unclaimed     address | datagram                  9 inbound stream  fd i32 | from address | to address
-//!    2 relay frames  region u32 | SendPacket frames     10 rejected        peer 32 | outbound u8 | proto u8 | reason u8 | from | to
+//!    2 relay frames  region u32 | SendPacket frames     10 rejected        peer 32 | outbound u8 | proto u8 | reason u8 | count u32 | from | to
 //!    3 activity      peer 32 | 0 sending 1 in 2 idle    11 disco key       peer 32 | disco 32
 //!    4 handshake     peer 32                            12 dial done       id u32 | fd i32 (-1: failed) | code text
 //!    5 unknown peer  key 32                             13 pong            id u32 | latency µs u32 | PeerAPI port u16 (0 none)
@@ -96,11 +96,12 @@ pub fn push_event(ring: &Ring, event: &Event) {
         }
         Event::Rejected(one) => {
             let flags = [u8::from(one.outbound), one.proto, one.reason];
+            let count = one.count.to_be_bytes();
             let (from, to) = (Packed::new(one.from), Packed::new(one.to));
             ring.push(
                 REJECTED,
                 false,
-                &[&one.peer, &flags, from.bytes(), to.bytes()],
+                &[&one.peer, &flags, &count, from.bytes(), to.bytes()],
             )
         }
         Event::DiscoKey { peer, disco } => ring.push(DISCO_KEY, false, &[peer, disco]),

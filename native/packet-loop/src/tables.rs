@@ -12,7 +12,7 @@
 
 use std::net::IpAddr;
 
-use dataplane::filter::{Dst, Match, Table};
+use dataplane::filter::{Dst, Match, Rules, Table};
 use dataplane::peers::PeerSpec;
 use dataplane::prefix::{IpSet, Prefix};
 use dataplane::tunnel::Key;
@@ -126,7 +126,7 @@ fn filter(reader: &mut Reader<'_>) -> Result<Table, BadTables> {
         Ok(Match::new(protos, srcs, dsts))
     })?;
     Ok(Table {
-        matches,
+        rules: Rules::new(matches),
         local,
         shields_up,
     })
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(tables.own.unwrap().len(), 1);
         assert_eq!(tables.removes, [[7; 32]]);
         assert!(tables.upserts[0].jailed && tables.upserts[0].routes.len() == 1);
-        assert_eq!(tables.filter.unwrap().matches.len(), 1);
+        assert_eq!(tables.filter.unwrap().rules.len(), 1);
         for end in 0..message.len() {
             assert!(decode(&message[..end]).is_err());
         }

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dataplane::filter::{Dst, Match, Table};
+use dataplane::filter::{Dst, Match, Rules, Table};
 use dataplane::peers::{Path, PeerSpec};
 use dataplane::prefix::{IpSet, Prefix};
 use dataplane::tunnel::{Identity, Key};
@@ -74,7 +74,7 @@ impl Node {
             }],
             removes: Vec::new(),
             filter: Some(Table {
-                matches: vec![Match::new(&[6], [any], vec![dst])],
+                rules: Rules::new(vec![Match::new(&[6], [any], vec![dst])]),
                 local: IpSet::new([Prefix::host(self.ip)]),
                 shields_up: false,
             }),

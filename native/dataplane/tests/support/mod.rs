@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use dataplane::derp::{RECV_PACKET, RelayQueue};
 use dataplane::event::{Event, Sink};
-use dataplane::filter::{Dst, Match, Table};
+use dataplane::filter::{Dst, Match, Rules, Table};
 use dataplane::ip;
 use dataplane::peers::{Path, PeerSpec};
 use dataplane::pipeline::{Config, Pipeline, Via};
@@ -108,7 +108,7 @@ pub fn open_ports(local: &[IpAddr], ports: &[u16]) -> Table {
         })
         .collect();
     Table {
-        matches: vec![Match::new(&[6, 17], [any4(), any6()], dsts)],
+        rules: Rules::new(vec![Match::new(&[6, 17], [any4(), any6()], dsts)]),
         local: IpSet::new(local.iter().copied().map(host)),
         shields_up: false,
     }
