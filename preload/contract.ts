@@ -54,8 +54,9 @@ export interface Requests {
   setExitNodeFailure: { send: { failure: Extras['ExitNodeFailure'] }; receive: null }
   /** Networks behind devices. */
   routes: { send: Record<string, never>; receive: RoutesPage }
-  /** Uses one network behind a device, or leaves it out. */
+  /** Uses one network behind a device, or leaves it out. Where none was used before, the others stay unused. */
   useRoute: { send: { prefix: string; use: boolean }; receive: null }
+  useAllRoutes: { send: Record<string, never>; receive: null }
   /** Offers networks of this computer to the others, or no longer; `exit` is all of the internet. */
   offer: { send: { prefixes: readonly string[] | 'exit'; on: boolean }; receive: null }
   forwards: { send: Record<string, never>; receive: ForwardsPage }
@@ -75,7 +76,7 @@ export type RequestName = keyof Requests
 /** Every request by name, for hosts that check what they are asked. */
 export const REQUEST_NAMES: readonly RequestName[] = [
   'status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'path', 'session', 'profiles', 'addProfile', 'switchProfile',
-  'removeProfile', 'openExternal', 'openPeerPage', 'exitNodes', 'useExitNode', 'clearExitNode', 'checkExitNode', 'setExitNodeFailure', 'routes', 'useRoute', 'offer',
+  'removeProfile', 'openExternal', 'openPeerPage', 'exitNodes', 'useExitNode', 'clearExitNode', 'checkExitNode', 'setExitNodeFailure', 'routes', 'useRoute', 'useAllRoutes', 'offer',
   'forwards', 'addForward', 'removeForward', 'proxies',
 ]
 

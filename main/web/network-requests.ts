@@ -5,6 +5,7 @@
 import type { LocalApiClient } from '../client/local-api-client.ts'
 import { METHODS } from '../localapi/methods.ts'
 import type { ExitNodeFailure, Extras } from '../localapi/extras.ts'
+import { skippedAfterAccepting, type RoutesPage } from '../localapi/routes.ts'
 import type { Prefs } from '../localapi/types.ts'
 import type { RequestName } from '../../preload/contract.ts'
 import { flag, oneOf, prefix, prefixes, shortName, text } from './checks.ts'
@@ -16,7 +17,7 @@ const ADDRESS_LIMIT = 300
 
 type NetworkName = Extract<
   RequestName,
-  | 'exitNodes' | 'useExitNode' | 'clearExitNode' | 'checkExitNode' | 'setExitNodeFailure' | 'routes' | 'useRoute' | 'offer'
+  | 'exitNodes' | 'useExitNode' | 'clearExitNode' | 'checkExitNode' | 'setExitNodeFailure' | 'routes' | 'useRoute' | 'useAllRoutes' | 'offer'
   | 'forwards' | 'addForward' | 'removeForward' | 'proxies'
 >
 
@@ -39,11 +40,19 @@ export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
     await client.json({ method: 'PATCH', path: METHODS.editExtras.path, body: { ExitNodeFailure: oneOf(send['failure'], 'failure', FAILURES) } })
     return null
   },
-  routes: (client) => client.json({ method: 'GET', path: 'bowline/routes' }),
+  routes: (client) => client.json({ method: 'GET', path: METHODS.routes.path }),
   useRoute: async (client, _host, send) => {
     const [one, use] = [prefix(send['prefix'], 'prefix'), flag(send['use'], 'use')]
     const { SkippedRoutes } = (await client.json({ method: 'GET', path: METHODS.extras.path })) as Extras
-    await client.json({ method: 'PATCH', path: METHODS.editExtras.path, body: { SkippedRoutes: changed(SkippedRoutes, [one], !use) } })
+    const page = (await client.json({ method: 'GET', path: METHODS.routes.path })) as RoutesPage
+    // What is not wanted is skipped before networks are accepted at all, so that none is used in between.
+    await skip(client, use ? skippedAfterAccepting(page, SkippedRoutes, [one]) : changed(SkippedRoutes, [one], true))
+    if (use && !page.Accept) await accept(client)
+    return null
+  },
+  useAllRoutes: async (client) => {
+    await skip(client, [])
+    await accept(client)
     return null
   },
   offer: async (client, _host, send) => {
@@ -66,6 +75,14 @@ export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
 function changed(list: readonly string[], members: readonly string[], member: boolean): readonly string[] {
   const others = list.filter((one) => !members.includes(one))
   return member ? [...others, ...members] : others
+}
+
+async function skip(client: LocalApiClient, SkippedRoutes: readonly string[]): Promise<void> {
+  await client.json({ method: 'PATCH', path: METHODS.editExtras.path, body: { SkippedRoutes } })
+}
+
+async function accept(client: LocalApiClient): Promise<void> {
+  await client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: { RouteAll: true, RouteAllSet: true } })
 }
 
 async function prefsOf(client: LocalApiClient): Promise<Prefs> {

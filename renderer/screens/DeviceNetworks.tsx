@@ -1,5 +1,5 @@
 /**
- * Networks behind one device: each with whether it is used and why, who else would carry it, and a switch to leave it out.
+ * Networks behind one device: each with whether it is used and why, and a switch to use it or leave it out.
  */
 import type { ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
@@ -32,13 +32,13 @@ function NotAccepted({ running }: { running: boolean }): ReactNode {
   const api = useApi()
   const ask = useAsk()
   const accept = (): void => void ask.run(async () => {
-    const answer = await api.call('editPrefs', { RouteAll: true, RouteAllSet: true })
+    const answer = await api.call('useAllRoutes', {})
     return answer.ok ? look(api, 'routes') : answer
   })
   return (
     <div className="line-note">
-      <p className="t2 grow">Networks behind devices are not used on this computer. Its own local networks stay as they are when they are.</p>
-      <button type="button" className="button" disabled={!running} aria-busy={ask.wait === 'shown' || ask.wait === 'long'} onClick={accept}>Use them</button>
+      <p className="t2 grow">Networks behind devices are not used on this computer. Use one of them here, or all that are offered.</p>
+      <button type="button" className="button" disabled={!running} aria-busy={ask.wait === 'shown' || ask.wait === 'long'} onClick={accept}>Use all</button>
       <AskWords ask={ask} />
     </div>
   )
@@ -56,7 +56,7 @@ function Line({ line, running }: { line: RouteLine; running: boolean }): ReactNo
     <li>
       <div className="grow">
         <p><span className="num strong-2 selectable">{line.prefix}</span> <span className={line.state === 'used' ? 't2' : line.state === 'skipped' || line.state === 'not-accepted' ? 't3' : 'warn-text'}>{line.words}</span></p>
-        <p className="small t2 selectable" id={id}>{line.why} {line.standby}</p>
+        <p className="small t2 selectable" id={id}>{line.why}</p>
         <AskWords ask={ask} />
       </div>
       {line.use !== undefined && <Switch on={line.use} wait={ask.wait} label={`Use ${line.prefix}`} describedBy={id} disabled={!running} onFlip={flip} />}

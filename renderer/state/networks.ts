@@ -9,11 +9,9 @@ export interface RouteLine {
   readonly prefix: string
   readonly state: RouteRow['State']
   readonly words: string
-  /** Why it is so, as the engine says it; '' when the words say it all. */
+  /** Why it is so, as the engine says it. */
   readonly why: string
-  /** Who else would carry it. */
-  readonly standby: string
-  /** The person lets it be used; undefined where that is not the question. */
+  /** The person may let it be used, or leave it out; undefined where that changes nothing now. */
   readonly use: boolean | undefined
 }
 
@@ -24,16 +22,14 @@ export function routesBehind(page: RoutesPage | undefined, device: string): read
 }
 
 function lineOf(row: RouteRow, device: string): RouteLine {
-  const here = row.Via?.ID === device
-  const others = [...(row.Via && !here ? [row.Via] : []), ...row.Standby].filter((one) => one.ID !== device)
-  const names = others.map((one) => `${safeText(one.Name, 60)}${one.Online ? '' : ' (offline)'}`)
-  const carried = row.State === 'used' && !here && row.Via !== undefined
-  const standby = names.length === 0 ? '' : carried ? `Carried by ${names[0]!}; this one stands by.` : `${here ? 'Standby' : 'Also offered by'}: ${names.join(', ')}.`
+  const others = row.State === 'used' ? [] : row.Standby.filter((one) => one.ID !== device)
+  const also = others.length === 0 ? '' : ` Also offered by ${others.map((one) => safeText(one.Name, 60)).join(', ')}.`
   return {
-    prefix: row.Prefix, state: row.State, standby,
-    words: carried ? 'Used through another device' : STATE_WORDS[row.State],
-    why: row.State === 'used' ? '' : sentence(row.Why),
-    use: row.State === 'used' ? true : row.State === 'skipped' ? false : undefined,
+    prefix: row.Prefix,
+    state: row.State,
+    words: row.State === 'used' && row.Via !== undefined && row.Via.ID !== device ? 'Used through another device' : STATE_WORDS[row.State],
+    why: `${sentence(row.Why)}${also}`,
+    use: row.State === 'used' ? true : row.State === 'skipped' || row.State === 'not-accepted' ? false : undefined,
   }
 }
 

@@ -3,35 +3,24 @@ import type { ForwardRow, PeerStatus, RouteRow, RouteVia } from '../../preload/c
 import type { Device } from '../../renderer/state/devices.ts'
 import { commandFor, forwardsTo, forwardTarget, offeredWords, routesBehind } from '../../renderer/state/networks.ts'
 
-const via = (id: string, Online = true): RouteVia => ({ ID: id, Name: `gw-${id}`, Online })
+const via = (id: string): RouteVia => ({ ID: id, Name: `gw-${id}`, Online: true })
 const row = (over: Partial<RouteRow>): RouteRow => ({ Prefix: '10.0.3.0/24', State: 'used', Why: 'through gw-1', Via: via('1'), Standby: [], ...over })
 const behind = (...Routes: readonly RouteRow[]): ReturnType<typeof routesBehind> => routesBehind({ Accept: true, Routes, Offered: [] }, '1')
 
 describe('networks behind a device', () => {
   it('are those that it carries or would carry, and no others', () => {
-    const lines = behind(row({}), row({ Prefix: '10.1.0.0/16', Via: via('2'), Standby: [via('1')] }), row({ Prefix: '10.2.0.0/16', Via: via('2') }))
-    expect(lines.map((line) => [line.prefix, line.words, line.standby])).toEqual([
-      ['10.0.3.0/24', 'Used', ''],
-      ['10.1.0.0/16', 'Used through another device', 'Carried by gw-2; this one stands by.'],
+    const lines = behind(row({}), row({ Prefix: '10.1.0.0/16', Why: 'Through gw-2; gw-1 stands by.', Via: via('2'), Standby: [via('1')] }), row({ Prefix: '10.2.0.0/16', Via: via('2') }))
+    expect(lines.map((line) => [line.prefix, line.words, line.why])).toEqual([
+      ['10.0.3.0/24', 'Used', 'Through gw-1.'],
+      ['10.1.0.0/16', 'Used through another device', 'Through gw-2; gw-1 stands by.'],
     ])
-  })
-
-  it('say who stands by, and who of them is offline', () => {
-    expect(behind(row({ Standby: [via('2'), via('3', false)] }))[0]!.standby).toBe('Standby: gw-2, gw-3 (offline).')
   })
 
   it('have a switch only where it changes something, and say why they are not used', () => {
-    const lines = behind(
-      row({}), row({ State: 'skipped', Why: 'you left it out' }), row({ State: 'overlaps', Why: 'this computer is on 10.0.3.0/24 itself (eth0)' }),
-      row({ State: 'refused', Why: 'the server is inside it' }), row({ State: 'not-accepted', Why: 'networks are not accepted' }),
-    )
-    expect(lines.map((line) => [line.state, line.use, line.why])).toEqual([
-      ['used', true, ''],
-      ['skipped', false, 'You left it out.'],
-      ['overlaps', undefined, 'This computer is on 10.0.3.0/24 itself (eth0).'],
-      ['refused', undefined, 'The server is inside it.'],
-      ['not-accepted', undefined, 'Networks are not accepted.'],
-    ])
+    const Standby = [via('1'), via('2')]
+    const states = ['used', 'skipped', 'not-accepted', 'overlaps', 'refused', 'no-router'] as const
+    expect(states.map((State) => behind(row({ State, Standby }))[0]!.use)).toEqual([true, false, false, undefined, undefined, undefined])
+    expect(behind(row({ State: 'overlaps', Why: 'this computer is on 10.0.3.0/24 itself (eth0)', Standby }))[0]!.why).toBe('This computer is on 10.0.3.0/24 itself (eth0). Also offered by gw-2.')
   })
 
   it('of one’s own say whether they are approved and used', () => {
