@@ -9,7 +9,7 @@ export interface RouteLine {
   readonly prefix: string
   readonly state: RouteRow['State']
   readonly words: string
-  /** Why it is so, as the engine says it. */
+  /** Why it is so, as the engine says it; that none at all is used is said once, above. */
   readonly why: string
   /** The person may let it be used, or leave it out; undefined where that changes nothing now. */
   readonly use: boolean | undefined
@@ -28,7 +28,7 @@ function lineOf(row: RouteRow, device: string): RouteLine {
     prefix: row.Prefix,
     state: row.State,
     words: row.State === 'used' && row.Via !== undefined && row.Via.ID !== device ? 'Used through another device' : STATE_WORDS[row.State],
-    why: `${sentence(row.Why)}${also}`,
+    why: `${row.State === 'not-accepted' ? '' : sentence(row.Why)}${also}`.trim(),
     use: row.State === 'used' ? true : row.State === 'skipped' || row.State === 'not-accepted' ? false : undefined,
   }
 }

@@ -3,7 +3,7 @@
  * traffic back, and four peers that are engines of our own. Everything listens on 127.0.0.1 or on Unix sockets below
  * one private folder.
  *
- *   web         serves a page                files       serves files
+ *   web         serves a page                files       serves files, routes a network, and could be an exit node too
  *   laptop      somebody's, serves nothing   exit-node   offers to carry others' internet traffic
  *
  * Engines run without the machine's interface addresses, so the one endpoint that each can publish is what STUN tells
@@ -51,6 +51,11 @@ export interface DemoNetworkOptions {
 export const PEERS = ['web', 'files', 'laptop', 'exit-node'] as const
 export type PeerName = (typeof PEERS)[number]
 
+/** A network behind the file server; nothing lives there. */
+export const OFFICE_NETWORK = '10.20.0.0/24'
+const INTERNET: readonly string[] = ['0.0.0.0/0', '::/0']
+const OFFERED: Readonly<Partial<Record<PeerName, readonly string[]>>> = { 'exit-node': INTERNET, files: [OFFICE_NETWORK, ...INTERNET] }
+
 const NETWORK_NAME = 'Demo network'
 const DOMAIN = 'demo.internal'
 const ENVIRONMENT = { TS_DEBUG_USE_DERP_HTTP: 'true', TS_NO_LOGS_NO_SUPPORT: 'true', TS_DISABLE_PORTMAPPER: 'true' }
@@ -95,6 +100,7 @@ export class DemoNetwork {
     this.control.tailnet.setPolicy({
       rules: [
         { from: ['*'], to: [`web:${this.webPort}`, `files:${this.filesPort}`] },
+        { from: ['*'], to: [...INTERNET, OFFICE_NETWORK].map((route) => `${route}:*`) },
         { from: ['*'], to: ['*:*'], protocols: ICMP },
       ],
     })
@@ -128,7 +134,7 @@ export class DemoNetwork {
           ControlURL: this.control.url,
           WantRunning: true,
           Hostname: name,
-          AdvertiseRoutes: name === 'exit-node' ? ['0.0.0.0/0', '::/0'] : [],
+          AdvertiseRoutes: OFFERED[name] ?? [],
         },
       },
     })

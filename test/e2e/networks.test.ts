@@ -1,0 +1,113 @@
+/**
+ * Networks behind devices and services of devices in the window, over real engines: what a person clicks is what the engine then does.
+ */
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest'
+import { WebHost } from '../../main/web/web-host.ts'
+import { LocalApi } from '../sim/demo/local-api.ts'
+import { OFFICE_NETWORK } from '../sim/demo/demo-network.ts'
+import { axe, launchChromium, missingBrowser, rendererDir } from './browser.ts'
+import { startDemoLab, type DemoLab } from './demo-lab.ts'
+
+const missing = missingBrowser()
+const PATIENCE = { timeout: 30_000 }
+
+describe.skipIf(missing !== undefined)(`networks and services in the window${missing === undefined ? '' : ` (${missing})`}`, () => {
+  let lab: DemoLab
+  let api: LocalApi
+  let host: WebHost
+  let browser: Browser
+  let page: Page
+
+  beforeAll(async () => {
+    lab = await startDemoLab()
+    api = new LocalApi(lab.socketPath)
+    await lab.signIn('anna')
+    host = new WebHost({ socketPath: lab.socketPath, rendererDir, port: 0 })
+    await host.start()
+    browser = await launchChromium()
+    const context = await browser.newContext({ viewport: { width: 1100, height: 720 }, permissions: ['clipboard-read', 'clipboard-write'] })
+    page = await context.newPage()
+    page.setDefaultTimeout(30_000)
+    await page.goto(host.address())
+    await page.getByRole('row', { name: /^files\./ }).waitFor()
+  })
+
+  afterAll(async () => {
+    await browser?.close()
+    host?.stop()
+    await lab?.stop()
+  })
+
+  const told = (): void => onTestFailed(() => console.error(lab.lines()))
+  const stateOf = async (prefix: string): Promise<string | undefined> => (await api.call('routes')).Routes.find((row) => row.Prefix === prefix)?.State
+  async function clean(name: string): Promise<void> {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      expect(await axe(page), `${name}, ${colorScheme}`).toEqual([])
+    }
+    await page.emulateMedia({ colorScheme: null })
+  }
+
+  it('shows the network behind a device as not used, and uses it when somebody says so', async () => {
+    told()
+    await page.getByRole('row', { name: /^files\./ }).click()
+    const networks = page.getByRole('region', { name: 'Networks behind this device' })
+    await networks.getByText('Networks behind devices are not used on this computer.').waitFor()
+    expect(await stateOf(OFFICE_NETWORK)).toBe('not-accepted')
+    await networks.scrollIntoViewIfNeeded()
+    await clean('not accepted')
+    const use = networks.getByRole('switch', { name: `Use ${OFFICE_NETWORK}` })
+    await use.click()
+    await networks.getByText('Through files.').waitFor()
+    await expect.poll(() => use.getAttribute('aria-checked'), PATIENCE).toBe('true')
+    expect(await stateOf(OFFICE_NETWORK)).toBe('used')
+    await use.click()
+    await networks.getByText('Left out').waitFor()
+    await expect.poll(() => use.getAttribute('aria-checked'), PATIENCE).toBe('false')
+    expect(await stateOf(OFFICE_NETWORK)).toBe('skipped')
+    await clean('left out')
+    await use.click()
+    await expect.poll(() => stateOf(OFFICE_NETWORK), PATIENCE).toBe('used')
+  })
+
+  it('offers a network of this computer to the others, and takes it back', async () => {
+    told()
+    await page.getByRole('row', { name: /^my-computer\./ }).click()
+    const own = page.getByRole('region', { name: 'Networks' })
+    await own.getByText('1 network is offered.').waitFor()
+    await own.getByLabel('Network to offer').fill('10.30.0.7/24')
+    await own.getByRole('button', { name: 'Offer it' }).click()
+    await own.getByText('must be a network like 10.0.3.0/24').waitFor()
+    await own.getByLabel('Network to offer').fill('10.30.0.0/24')
+    await own.getByRole('button', { name: 'Offer it' }).click()
+    await own.getByText(/^Approved/).waitFor()
+    await clean('offered')
+    await expect.poll(async () => (await api.call('prefs')).AdvertiseRoutes, PATIENCE).toEqual(['10.30.0.0/24'])
+    await own.getByRole('button', { name: 'Offer 10.30.0.0/24 no longer' }).click()
+    await expect.poll(async () => (await api.call('prefs')).AdvertiseRoutes ?? [], PATIENCE).toEqual([])
+  })
+
+  it('gives a loopback address for a port of a device, which leads there', async () => {
+    told()
+    await page.getByRole('row', { name: /^files\./ }).click()
+    await page.getByRole('button', { name: 'Open a service' }).click()
+    await page.getByLabel('port').fill(String(lab.network.filesPort))
+    await page.getByRole('button', { name: 'Get an address' }).click()
+    const at = await page.locator('.door .num').textContent()
+    expect(at).toMatch(/^127\.0\.0\.1:\d+$/)
+    await clean('a door')
+    expect(await (await fetch(`http://${at}/readme.txt`)).text()).toContain('demo file server')
+    await page.getByRole('button', { name: 'Copy address' }).click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(at)
+  })
+
+  it('says why a port cannot be reached', async () => {
+    told()
+    await page.getByLabel('port').fill('9')
+    await page.getByRole('button', { name: 'Get an address' }).click()
+    await page.getByRole('region', { name: 'Open a service' }).getByRole('alert').waitFor()
+    await clean('refused')
+  })
+})
