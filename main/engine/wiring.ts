@@ -235,6 +235,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
       if (major) udpPort.handleNetworkChange(why)
       magicsock.handleNetworkChange(why, major, isSamePlace)
       if (!major) return
+      up.onMove(why, isSamePlace)
       cancelReconnect()
       if (isSamePlace) cancelReconnect = clock.after(PACKETS_FIRST_MS, () => control.reconnect(why))
       else control.reconnect(why)

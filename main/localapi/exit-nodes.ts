@@ -32,6 +32,17 @@ export interface ExitNodeRow {
   readonly Unavailable?: string
 }
 
+/** POST bowline/exit-nodes; answered with the page. */
+export type ExitNodeAction =
+  /** `Node`: a name, an address, a stable ID, or "auto". What is not named stays. */
+  | { readonly Do: 'use'; readonly Node: string; readonly AllowLAN?: boolean; readonly Failure?: ExitNodeFailure }
+  | { readonly Do: 'clear' }
+  /** Lets traffic past it on this network, 600 seconds when none are named. */
+  | { readonly Do: 'pause'; readonly Seconds?: number }
+  | { readonly Do: 'resume' }
+  /** Measures the way to every one of them, and proves anew that traffic goes out there. */
+  | { readonly Do: 'check' }
+
 /** One thing that was looked at, never guessed: without `Ok` nothing is known. */
 export interface ExitProof {
   readonly What: 'ipv4' | 'ipv6' | 'names' | 'leak'
@@ -41,9 +52,13 @@ export interface ExitProof {
 }
 
 export interface ExitNodesPage {
+  /** Another one whenever anything here changes; `?after=VERSION` holds the answer back until then, 30 s at most. */
+  readonly Version: number
   /** `auto`: the engine chooses, and chooses again when it has to. */
-  readonly Chosen: { readonly Kind: 'none' } | { readonly Kind: 'node' | 'auto'; readonly ID: string; readonly Name: string; readonly Since?: string }
+  readonly Chosen: { readonly Kind: 'none' } | { readonly Kind: 'node' | 'auto'; readonly ID: string; readonly Name: string }
   readonly Egress: Egress
+  /** Since when traffic goes there, or does not. */
+  readonly Since: string
   readonly AllowLAN: boolean
   /** Networks that this computer is on: kept or lost by AllowLAN. */
   readonly LAN: readonly { readonly Prefix: string; readonly Interface: string }[]

@@ -29,6 +29,7 @@ import type {
   WarningText,
   WhoIsResponse,
 } from './types.ts'
+import type { ExitNodeAction, ExitNodesPage } from './exit-nodes.ts'
 import type { Extras } from './extras.ts'
 import type { RoutesPage } from './routes.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
@@ -164,6 +165,8 @@ export const METHODS = {
   editExtras: row<Partial<Omit<Extras, 'Forwards'>>, Extras>('bowline/extras', ['PATCH'], 'write'),
   /** Networks behind devices; what is used of them is changed with prefs (RouteAll) and extras (SkippedRoutes). */
   routes: row<void, RoutesPage>('bowline/routes', ['GET'], 'read'),
+  exitNodes: row<void, ExitNodesPage>('bowline/exit-nodes', ['GET'], 'read'),
+  exitNodeAction: row<ExitNodeAction, ExitNodesPage>('bowline/exit-nodes', ['POST'], 'write'),
   /** Answers when packets to `ip` go directly, or after `timeout` ms. */
   waitDirect: row<void, { readonly direct: boolean }>('bowline/wait-direct', ['GET'], 'read'),
   netMap: row<void, unknown>('bowline/netmap', ['GET'], 'read'),

@@ -6,6 +6,7 @@
  *
  * Source: tailscale ipn/{prefs,backend}.go, ipn/ipnstate/ipnstate.go, client/tailscale/apitype (1.102.5); test/vectors/localapi.
  */
+import type { Egress } from './exit-nodes.ts'
 import type { Extras } from './extras.ts'
 import type { Reason } from '../engine/core/path/reason/evidence.ts'
 import type { SidesRow } from '../engine/core/path/reason/sides.ts'
@@ -248,6 +249,8 @@ export interface Notify {
   readonly Policy?: { readonly Summary: { readonly Scope: string } }
   /** Ours: the profile's own settings have changed. */
   readonly Extras?: Extras
+  /** Ours: what becomes of traffic to the internet has changed. */
+  readonly Egress?: Egress
 }
 
 export interface PingResult {

@@ -25,7 +25,10 @@ import type { PrefsContext } from './check-prefs.ts'
 import { DirectWaits } from './direct-waits.ts'
 import { DnsQueries } from './dns-query.ts'
 import type { DnsResult } from './dns-query.ts'
-import { exitNodeMask } from './exit-node.ts'
+import { exitNodeMask, settleExitNode } from './exit-node.ts'
+import { ExitNodePages } from './exit-node-pages.ts'
+import { exitNodeWarnings } from './exit-node-warnings.ts'
+import { ExitNodeFlow } from './exit-nodes.ts'
 import { changeExtras } from './extras.ts'
 import { makeFacts } from './facts.ts'
 import type { Knot } from './knot.ts'
@@ -64,6 +67,7 @@ export class Backend {
   readonly profiles: Profiles
   readonly profileSwitch: ProfileSwitch
   readonly config: ConfigFlow
+  readonly exitNodes: ExitNodePages
   readonly #deps: BackendDeps
   readonly #model: Model
   readonly #planner = new Planner()
@@ -78,6 +82,7 @@ export class Backend {
   readonly #watching: Watching
   readonly #directWaits: DirectWaits
   readonly #gate: StateGate | undefined
+  readonly #exit: ExitNodeFlow
 
   constructor(deps: BackendDeps) {
     this.#deps = deps
@@ -94,6 +99,8 @@ export class Backend {
     this.#directWaits = new DirectWaits({ clock: deps.env.clock, magicsock: deps.magicsock })
     this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, resolve: deps.resolve })
     const knot = this.#knot()
+    this.#exit = new ExitNodeFlow({ ...deps, model: this.#model, knot })
+    this.exitNodes = new ExitNodePages({ ...deps, model: this.#model, flow: this.#exit, pathViews: this.views.pathViews, editPrefs: (mask) => this.editPrefs(mask), editExtras: (change) => this.editExtras(change) })
     this.profiles = new Profiles({ ...deps, model: this.#model, onSaveAgain: () => this.#refreshWarnings() })
     const shared = { ...deps, model: this.#model, bus: this.#bus, knot, profiles: this.profiles, session: this.session }
     this.#map = new MapFlow(shared)
@@ -101,7 +108,7 @@ export class Backend {
     this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, begin: () => this.#begin() })
     this.config = new ConfigFlow({ ...shared, login: this.#login, config: deps.config, prefsContext: () => this.#prefsContext() })
     this.#gate = deps.stateKeys && new StateGate({ ...shared, keys: deps.stateKeys, start: () => this.start(), refreshWarnings: () => this.#refreshWarnings() })
-    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, knot, sessions: this.#sessions, directWaits: this.#directWaits, views: this.views, onControlState: (state) => this.#onControlState(state) })
+    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, knot, sessions: this.#sessions, directWaits: this.#directWaits, views: this.views, exit: this.#exit, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
   }
 
@@ -151,6 +158,8 @@ export class Backend {
     this.#gate?.stop()
     this.session.stop()
     this.#watching.stop()
+    this.#exit.stop()
+    this.exitNodes.stop()
   }
 
   checkPrefs(value: unknown): string | undefined {
@@ -325,7 +334,8 @@ export class Backend {
     for (const why of this.#model.storeProblems.slice(known)) this.#deps.env.journal.add({ part: 'store', kind: 'damaged', why })
   }
 
-  #takePrefs(prefs: Prefs): void {
+  #takePrefs(wanted: Prefs): void {
+    const prefs = settleExitNode(wanted, this.#model.netMap)
     const fields = changedFields(this.#model.saved.prefs, prefs)
     if (fields.length === 0) return
     this.profiles.save({ ...this.#model.saved, prefs })
@@ -375,12 +385,13 @@ export class Backend {
     const plainHttp = this.#deps.derpPlainHttp || (on && relaysArePlain(saved.nodeKeyUrl, netMap.derpMap))
     this.#applier.apply({ plan, privateKey: on ? saved.nodeKey : undefined, publicKey: on ? publicNodeKey(this.#model) : undefined, plainHttp, knobs: on ? knobsOf(netMap.self) : NO_KNOBS })
     if (newAddresses) this.pushWants()
+    this.#exit.refresh()
     if (life.applied !== on) this.#advance({ kind: 'applied', on })
   }
 
   #planPrefs(): Parameters<Planner['plan']>[1] {
     const { netMap, saved: { prefs, extras } } = this.#model
-    return { skippedRoutes: extras.SkippedRoutes, outside: netMap ? outsidePlaces(prefs.ControlURL, netMap.derpMap) : [], acceptRoutes: prefs.RouteAll, exitNodeId: prefs.ExitNodeID, exitNodeIp: prefs.ExitNodeIP, shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [], relayServer: relayServerWish(prefs) }
+    return { skippedRoutes: extras.SkippedRoutes, outside: netMap ? outsidePlaces(prefs.ControlURL, netMap.derpMap) : [], acceptRoutes: prefs.RouteAll, ...this.#exit.planning(), shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [], relayServer: relayServerWish(prefs) }
   }
 
   #refreshWarnings(): void {
@@ -388,9 +399,12 @@ export class Backend {
     this.#deps.health.setGroup('backend', {
       ...warningsOf(this.#model, clock.nowMs(), clock.wallMs()),
       ...networkWarnings(this.#model, this.#deps.derp, this.#deps.hasNetwork),
+      ...exitNodeWarnings(this.#model, this.#deps.health),
     })
     this.#deps.health.setMessages(messagesOf(this.#model))
     this.session.refresh()
+    this.#exit.refresh()
+    this.exitNodes.refresh()
     this.#watching.refresh()
   }
 }

@@ -5,19 +5,32 @@
  * Source: tailscale ipnlocal (SetUseExitNodeEnabled, suggestExitNodeUsingDERP), 1.102.5.
  */
 import { EngineError } from '../base/errors.ts'
+import { canonicalIp } from '../base/ip.ts'
 import type { Location, NetInfo, Node } from '../core/tailcfg/types.ts'
 import type { NetMap } from '../core/netmap/types.ts'
-import { offersExit } from '../core/plan/egress.ts'
+import { offersExit, UNRESOLVED_EXIT } from '../core/plan/egress.ts'
 import type { ExitNodeSuggestion, MaskedPrefs, Prefs } from '../../localapi/types.ts'
 import { nodeByIp } from './whois.ts'
 
+/** Of devices that the server recommends as exit node. */
+export const SUGGEST_CAP = 'suggest-exit-node'
+const AUTO_PREFIX = 'auto:'
 const DEFAULT_AUTO_UPDATE = 'default-auto-update'
 
-/** Prefs with ExitNodeID in place of a known ExitNodeIP; the same object when there is nothing to do. */
-export function resolveExitNode(prefs: Prefs, netMap: NetMap): Prefs {
+/**
+ * Prefs with one wish for an exit node: by itself goes before an address, an address before an ID; an address becomes the ID of the
+ * device that has it. The same object when there is nothing to do.
+ */
+export function settleExitNode(prefs: Prefs, netMap: NetMap | undefined): Prefs {
+  if ((prefs.AutoExitNode ?? '') !== '') {
+    const id = prefs.ExitNodeID === '' ? UNRESOLVED_EXIT : prefs.ExitNodeID
+    return id === prefs.ExitNodeID && prefs.ExitNodeIP === '' ? prefs : { ...prefs, ExitNodeID: id, ExitNodeIP: '' }
+  }
   if (prefs.ExitNodeIP === '') return prefs
-  const node = nodeByIp(netMap, prefs.ExitNodeIP)
-  return node ? { ...prefs, ExitNodeID: node.StableID, ExitNodeIP: '' } : prefs
+  const ip = canonicalIp(prefs.ExitNodeIP)
+  const node = ip === undefined ? undefined : netMap && nodeByIp(netMap, ip)
+  if (node) return { ...prefs, ExitNodeID: node.StableID, ExitNodeIP: '' }
+  return prefs.ExitNodeID === '' ? prefs : { ...prefs, ExitNodeID: '' }
 }
 
 /** Prefs with the server's "no" to updating by itself where nobody has chosen; its "yes" is not ours to follow. */
@@ -29,12 +42,16 @@ export function settleAutoUpdate(prefs: Prefs, self: Node): Prefs {
 /** The change that turns the last used exit node on or off; undefined when it is so already. Throws EngineError('io'). */
 export function exitNodeMask(prefs: Prefs, enabled: boolean): MaskedPrefs | undefined {
   if (enabled === (prefs.ExitNodeID !== '')) return undefined
-  if (!enabled) return { ExitNodeID: '', ExitNodeIDSet: true, InternalExitNodePrior: prefs.ExitNodeID, InternalExitNodePriorSet: true }
-  if (prefs.InternalExitNodePrior !== '') return { ExitNodeID: prefs.InternalExitNodePrior, ExitNodeIDSet: true }
+  const { InternalExitNodePrior: prior, AutoExitNode: auto = '' } = prefs
+  if (!enabled) {
+    const kept = auto === '' ? prefs.ExitNodeID : `${AUTO_PREFIX}${auto}`
+    return { ExitNodeID: '', ExitNodeIDSet: true, AutoExitNode: '', AutoExitNodeSet: true, InternalExitNodePrior: kept, InternalExitNodePriorSet: true }
+  }
+  if (prior.startsWith(AUTO_PREFIX)) return { ExitNodeID: UNRESOLVED_EXIT, ExitNodeIDSet: true, AutoExitNode: prior.slice(AUTO_PREFIX.length), AutoExitNodeSet: true }
+  if (prior !== '') return { ExitNodeID: prior, ExitNodeIDSet: true }
   throw new EngineError('io', prefs.ExitNodeIP === '' ? 'no exit node IP to enable & prior exit node IP was never resolved an a node' : 'no prior exit node to enable')
 }
 
-const SUGGEST = 'suggest-exit-node'
 const EARTH_METRES = 6_371_000
 
 /**
@@ -43,7 +60,7 @@ const EARTH_METRES = 6_371_000
  */
 export function suggestExitNode(netMap: NetMap | undefined, homeRegion: number, netInfo: NetInfo | undefined): ExitNodeSuggestion | undefined {
   if (!netMap || homeRegion === 0) return undefined
-  const offered = [...netMap.peers.values()].filter((peer) => peer.Online === true && offersExit(peer) && peer.CapMap?.[SUGGEST] !== undefined)
+  const offered = [...netMap.peers.values()].filter((peer) => peer.Online === true && offersExit(peer) && peer.CapMap?.[SUGGEST_CAP] !== undefined)
   const homed = offered.filter((peer) => (peer.HomeDERP ?? 0) !== 0)
   const home = netMap.derpMap.Regions[String(homeRegion)]
   const cost = homed.length > 0 ? (peer: Node): number => latencyMs(netInfo, peer.HomeDERP ?? 0) : (peer: Node): number => distance(home, peer.Hostinfo?.Location)

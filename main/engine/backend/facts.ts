@@ -3,6 +3,7 @@
  */
 import type { Bus } from './bus.ts'
 import { answerC2n } from './c2n.ts'
+import type { ExitNodeFlow } from './exit-nodes.ts'
 import type { DirectWaits } from './direct-waits.ts'
 import type { Knot } from './knot.ts'
 import type { LoginFlow } from './login.ts'
@@ -25,10 +26,11 @@ export interface FactsDeps {
   readonly sessions: PeerSessions
   readonly directWaits: DirectWaits
   readonly views: Views
+  readonly exit: ExitNodeFlow
   readonly onControlState: (state: ControlState) => void
 }
 
-export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions, directWaits, views, onControlState }: FactsDeps): BackendFacts {
+export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions, directWaits, views, exit, onControlState }: FactsDeps): BackendFacts {
   const { env } = deps
   return {
     onRelayChange: () => knot.refreshWarnings(),
@@ -37,6 +39,7 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions,
       knot.planAgain()
       knot.refreshWarnings()
     },
+    onMove: (why, isSamePlace) => exit.handleMove(why, isSamePlace),
     control: {
       onState: onControlState,
       onLoggedIn: (result) => login.handleLoggedIn(result),
@@ -69,10 +72,14 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions,
       onPeerActivity: (peer, kind) => {
         if (kind === 'idle') model.active.delete(peer)
         else model.active.add(peer)
+        exit.handleActivity(peer, kind)
         if (kind === 'sending') sessions.handleSending(peer, model.netMap)
       },
       onUnknownPeer: (key) => env.journal.add({ part: 'dataplane', kind: 'unknown-peer', why: 'a device that is not on the list knocked', peer: key }),
-      onProxyRequest: (request) => proxy.handle(request),
+      onProxyRequest: (request) => {
+        proxy.handle(request)
+        exit.handleWish()
+      },
       onRejected: (reject) => env.journal.add({ part: 'dataplane', kind: 'rejected', reject }),
       onFailed: (code, message) => {
         model.dataplaneFailure = `${message} (${code})`

@@ -8,7 +8,7 @@ import { addressesOf, magicDnsSuffix } from '../core/plan/names.ts'
 import { expiryOf } from '../core/plan/plan-peer.ts'
 import { WATCH } from '../../localapi/watch-mask.ts'
 import type { Bus } from './bus.ts'
-import { resolveExitNode, settleAutoUpdate } from './exit-node.ts'
+import { settleAutoUpdate, settleExitNode } from './exit-node.ts'
 import type { Knot } from './knot.ts'
 import { publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
@@ -122,7 +122,7 @@ export class MapFlow {
   #take(from: 'saved' | 'control'): void {
     const { env, model, knot } = this.#deps
     const { self } = model.netMap!
-    const prefs = settleAutoUpdate(resolveExitNode(model.saved.prefs, model.netMap!), self)
+    const prefs = settleAutoUpdate(settleExitNode(model.saved.prefs, model.netMap), self)
     if (prefs !== model.saved.prefs) knot.takePrefs(prefs)
     const keyExpired = self.Expired === true || expiryOf(self) <= serverNowMs(env.clock, model)
     const wasCarrying = carries(model.life)

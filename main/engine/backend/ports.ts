@@ -295,5 +295,7 @@ export interface BackendFacts {
   onRelayChange(): void
   /** The machine's own networks, at start and whenever they changed. */
   onSystem(system: SystemFacts): void
+  /** What was proven of the network may hold no longer; `isSamePlace`: only time has passed. */
+  onMove(why: string, isSamePlace: boolean): void
 }
 

@@ -6,6 +6,7 @@
  *
  * Source: tailscale ipn/prefs.go (1.102.5); test/vectors/localapi/prefs*.json.
  */
+import { UNRESOLVED_EXIT } from '../core/plan/egress.ts'
 import type { MaskedPrefs, Prefs, PrefsConfig } from '../../localapi/types.ts'
 
 type Kind = 'text' | 'bool' | 'maybe-bool' | 'number' | 'texts' | 'any'
@@ -193,7 +194,16 @@ export function applyMask(prefs: Prefs, mask: unknown): Prefs | string {
   const byMask = mask as MaskedPrefs
   if (byMask.ExitNodeIDSet === true && byMask.ExitNodeIPSet !== true) out = { ...out, ExitNodeIP: '' }
   if (byMask.ExitNodeIPSet === true && byMask.ExitNodeIDSet !== true) out = { ...out, ExitNodeID: '' }
+  // Naming one ends choosing by itself; ending that takes back what it has not settled; naming none forgets the one before.
+  if ((byMask.ExitNodeIDSet === true || byMask.ExitNodeIPSet === true) && byMask.AutoExitNodeSet !== true) out = without(out, 'AutoExitNode')
+  if (byMask.AutoExitNodeSet === true && (out.AutoExitNode ?? '') === '' && out.ExitNodeID === UNRESOLVED_EXIT) out = { ...out, ExitNodeID: '' }
+  if (byMask.ExitNodeIDSet === true && out.ExitNodeID === '' && byMask.InternalExitNodePriorSet !== true) out = { ...out, InternalExitNodePrior: '' }
   return out
+}
+
+function without(prefs: Prefs, field: 'AutoExitNode'): Prefs {
+  const { [field]: _gone, ...rest } = prefs
+  return rest
 }
 
 /** Fields in which two prefs differ, by name. */

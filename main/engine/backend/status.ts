@@ -14,7 +14,7 @@ import { formatAddrPort, isIp4 } from '../base/ip.ts'
 import { offersExit } from '../core/plan/egress.ts'
 import { addressesOf, magicDnsSuffix } from '../core/plan/names.ts'
 import type { Hostinfo } from '../core/tailcfg/types.ts'
-import type { PeerStatus, Prefs, StateName, Status } from '../../localapi/types.ts'
+import type { PeerStatus, StateName, Status } from '../../localapi/types.ts'
 import type { Endpoint, PeerStats } from './ports.ts'
 import { capMapJson, userProfilesJson } from './node-json.ts'
 
@@ -24,7 +24,8 @@ export interface StatusInput {
   readonly hasNodeKey: boolean
   readonly nodeKey: string
   readonly authUrl: string
-  readonly prefs: Prefs
+  /** Stable ID of the exit node in use, or of the one that is chosen and cannot be used; "" = none. */
+  readonly exitNodeId: string
   readonly hostinfo: Hostinfo
   readonly netMap: NetMap | undefined
   readonly endpoints: readonly Endpoint[]
@@ -40,10 +41,10 @@ export interface StatusInput {
 const ZERO_KEY = `nodekey:${'0'.repeat(64)}`
 
 export function buildStatus(input: StatusInput, withPeers: boolean): Status {
-  const { netMap, prefs } = input
+  const { netMap, exitNodeId } = input
   const suffix = netMap ? magicDnsSuffix(netMap.self) : ''
   const selfIps = netMap ? addressesOf(netMap.self) : null
-  const exitNode = netMap && prefs.ExitNodeID !== '' ? [...netMap.peers.values()].find((peer) => peer.StableID === prefs.ExitNodeID) : undefined
+  const exitNode = netMap && exitNodeId !== '' ? [...netMap.peers.values()].find((peer) => peer.StableID === exitNodeId) : undefined
   const peers: Record<string, PeerStatus> = {}
   if (netMap && withPeers) for (const peer of netMap.peers.values()) peers[peer.Key] = peerStatus(peer, input)
   return {
@@ -134,7 +135,7 @@ function peerStatus(peer: Node, input: StatusInput): PeerStatus {
     TxBytes: stats?.txBytes ?? 0,
     LastSeen: peer.Online === true ? ZERO_TIME : (peer.LastSeen ?? ZERO_TIME),
     LastHandshake: handshake === undefined ? ZERO_TIME : new Date(handshake).toISOString(),
-    ExitNode: input.prefs.ExitNodeID !== '' && peer.StableID === input.prefs.ExitNodeID,
+    ExitNode: input.exitNodeId !== '' && peer.StableID === input.exitNodeId,
     Active: input.active.has(key),
     InMagicSock: path !== undefined || stats !== undefined,
     InEngine: stats !== undefined,

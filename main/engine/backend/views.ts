@@ -42,7 +42,7 @@ export class Views {
         hasNodeKey: model.saved.nodeKey !== undefined,
         nodeKey: publicNodeKey(model) ?? '',
         authUrl: model.authUrl,
-        prefs: model.saved.prefs,
+        exitNodeId: model.plan.egress.kind === 'exit' ? model.plan.egress.id : model.saved.prefs.ExitNodeID,
         hostinfo: this.#hostinfo(),
         netMap: model.netMap,
         endpoints: model.endpoints,

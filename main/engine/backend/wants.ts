@@ -2,6 +2,7 @@
  * What we tell control of ourselves, whole each time: system facts, then what prefs and the network say.
  */
 import { parseAddrPort } from '../base/ip.ts'
+import { UNRESOLVED_EXIT } from '../core/plan/egress.ts'
 import { addressesOf } from '../core/plan/names.ts'
 import { peerApiServices } from '../core/plan/peer-api-port.ts'
 import type { RelayServerWish } from '../core/plan/types.ts'
@@ -30,7 +31,13 @@ export function hostinfoOf(base: Hostinfo, model: Model): Hostinfo {
     ...(tags.length > 0 ? { RequestTags: tags } : {}),
     ...(relayServerWish(prefs) ? { PeerRelay: true } : {}),
     ...(services.length > 0 ? { Services: services } : {}),
-    ...(prefs.ExitNodeID !== '' ? { ExitNodeID: prefs.ExitNodeID } : {}),
+    ...exitNodeUsed(model),
     ...(model.netInfo ? { NetInfo: model.netInfo } : {}),
   }
+}
+
+/** Another one may be used in place of the chosen one; none is told while it is not settled which. */
+function exitNodeUsed({ plan, saved: { prefs } }: Model): Hostinfo {
+  const id = plan.egress.kind === 'exit' ? plan.egress.id : prefs.ExitNodeID
+  return id === '' || id === UNRESOLVED_EXIT ? {} : { ExitNodeID: id }
 }

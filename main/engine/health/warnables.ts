@@ -94,6 +94,22 @@ export const WARNABLES = {
     severity: 'low', title: 'A network is not used here', dependsOn: ['wantrunning-false'],
     text: (args) => `${args['networks'] ?? 'A network'} behind another device is not used while this computer is on the same addresses itself (${args['interface'] ?? 'here'}): what is near goes first. It is used again by itself on another network. A 4via6 address reaches it from here too.`,
   },
+  'exit-node-blocked': {
+    severity: 'high', title: 'Internet traffic is blocked', impactsConnectivity: true, dependsOn: ['wantrunning-false'],
+    text: (args) => `Traffic to the internet is ${args['error'] ?? 'blocked'}. Other devices can be reached. Choose another exit node, or none: bowline exit-node list`,
+  },
+  'exit-node-paused': {
+    severity: 'medium', title: 'Internet traffic goes past the exit node', dependsOn: ['wantrunning-false'],
+    text: (args) => `Traffic to the internet goes out directly${because(args['error'])}${args['until'] === undefined ? '' : `, until ${args['until']}`}. End that with: bowline exit-node resume`,
+  },
+  'exit-node-replaced': {
+    severity: 'low', title: 'Another exit node is used', dependsOn: ['wantrunning-false'],
+    text: (args) => `Traffic to the internet goes through ${args['exit-node'] ?? 'another device'}${because(args['error'])}. It goes back by itself.`,
+  },
+  'exit-node-holds-portal': {
+    severity: 'high', title: 'Sign in to this network', impactsConnectivity: true, dependsOn: ['wantrunning-false'],
+    text: (args) => `This network wants a sign-in, and its page cannot be opened through the exit node ${args['exit-node'] ?? ''}. Pause the exit node for this network, sign in, and it is used again by itself: bowline exit-node pause`,
+  },
   'invalid-packet-filter': {
     severity: 'high', title: 'Rules refused', dependsOn: ['wantrunning-false'],
     text: () => 'The server sent rules that would let in devices it has not vouched for. They were refused, and nothing may come in.',

@@ -12,6 +12,7 @@ import type { ServedName } from '../../localapi/methods.ts'
 import type { PingType, StartOptions } from '../../localapi/types.ts'
 import { bugReport } from './bug-report.ts'
 import { debug } from './debug.ts'
+import { exitNodes } from './exit-nodes-page.ts'
 import { dnsQuery } from './dns-query.ts'
 import { journalPage } from './journal-page.ts'
 import type { JournalReader } from './journal-page.ts'
@@ -139,6 +140,8 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   extras: ({ backend }) => json(backend.extras),
   editExtras: ({ backend, body }) => json(backend.editExtras(body)),
   routes: ({ backend }) => json(backend.routes.page()),
+  exitNodes,
+  exitNodeAction: ({ backend, body }) => json(backend.exitNodes.act(body)),
   waitDirect,
   netMap: ({ backend }) => {
     const map = backend.views.netMap()
