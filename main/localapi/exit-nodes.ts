@@ -54,11 +54,9 @@ export interface ExitProof {
 export interface ExitNodesPage {
   /** Another one whenever anything here changes; `?after=VERSION` holds the answer back until then, 30 s at most. */
   readonly Version: number
-  /** `auto`: the engine chooses, and chooses again when it has to. */
-  readonly Chosen: { readonly Kind: 'none' } | { readonly Kind: 'node' | 'auto'; readonly ID: string; readonly Name: string }
+  /** `auto`: the engine chooses, and chooses again when it has to. `Since`: traffic goes there, or does not, since then. */
+  readonly Chosen: { readonly Kind: 'none' } | { readonly Kind: 'node' | 'auto'; readonly ID: string; readonly Name: string; readonly Since?: string }
   readonly Egress: Egress
-  /** Since when traffic goes there, or does not. */
-  readonly Since: string
   readonly AllowLAN: boolean
   /** Networks that this computer is on: kept or lost by AllowLAN. */
   readonly LAN: readonly { readonly Prefix: string; readonly Interface: string }[]

@@ -12,7 +12,7 @@ const at = (secondsAgo: number): string => new Date(NOW_MS - secondsAgo * 1000).
 const node = (id: string, over: Partial<ExitNodeRow> = {}): ExitNodeRow => ({ ID: id, Name: `exit-${id}`, IP: '100.64.0.9', Owner: 'mia', Online: true, Suggested: false, ...over })
 const exit: Egress = { Kind: 'exit', ID: 'ams', Name: 'exit-ams', Why: 'you chose it' }
 const page = (over: Partial<ExitNodesPage> = {}): ExitNodesPage => ({
-  Chosen: { Kind: 'node', ID: 'ams', Name: 'exit-ams' }, Egress: exit, AllowLAN: false, LAN: [], Failure: 'block',
+  Version: 1, Chosen: { Kind: 'node', ID: 'ams', Name: 'exit-ams' }, Egress: exit, AllowLAN: false, LAN: [], Failure: 'block',
   Nodes: [node('ams'), node('nyc', { LatencyMs: 96 })], Proofs: [], Offer: { Advertised: false, Approved: false, Flows: 0 }, ...over,
 })
 const layout = (groups: readonly ExitGroup[]): unknown => groups.map((group) => [group.name, group.rows.map((row) => row.id)])

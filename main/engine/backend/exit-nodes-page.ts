@@ -34,9 +34,8 @@ export function exitNodesPage(seen: ExitNodesSeen): Omit<ExitNodesPage, 'Version
   const { model, egress } = seen
   const { prefs, extras } = model.saved
   return {
-    Chosen: chosenOf(model),
+    Chosen: chosenOf(model, seen.sinceWallMs),
     Egress: egressJson(egress),
-    Since: new Date(seen.sinceWallMs).toISOString(),
     AllowLAN: prefs.ExitNodeAllowLANAccess,
     LAN: localNetworks(model.system).map(({ prefix, interface: name }) => ({ Prefix: prefix, Interface: name })),
     Failure: extras.ExitNodeFailure,
@@ -64,12 +63,12 @@ export function suggestionOf(ranked: readonly Measured[], isDead: (id: string) =
   return there.length === 1 ? { id: there[0]!.candidate.id, why: 'the only one that is online, says the server' } : undefined
 }
 
-function chosenOf({ saved: { prefs }, netMap }: Model): ExitNodesPage['Chosen'] {
+function chosenOf({ saved: { prefs }, netMap }: Model, sinceWallMs: number): ExitNodesPage['Chosen'] {
   const isAuto = (prefs.AutoExitNode ?? '') !== ''
   if (!isAuto && prefs.ExitNodeID === '' && prefs.ExitNodeIP === '') return { Kind: 'none' }
   const ID = prefs.ExitNodeID === UNRESOLVED_EXIT ? '' : prefs.ExitNodeID
   const node = netMap && [...netMap.peers.values()].find((peer) => peer.StableID === ID)
-  return { Kind: isAuto ? 'auto' : 'node', ID, Name: node ? shortName(node, magicDnsSuffix(netMap.self)) : prefs.ExitNodeIP }
+  return { Kind: isAuto ? 'auto' : 'node', ID, Name: node ? shortName(node, magicDnsSuffix(netMap.self)) : prefs.ExitNodeIP, ...(sinceWallMs === 0 ? {} : { Since: new Date(sinceWallMs).toISOString() }) }
 }
 
 function rowsOf(seen: ExitNodesSeen, netMap: NetMap): readonly ExitNodeRow[] {
