@@ -4,6 +4,7 @@
  */
 import type { LocalApiClient } from '../client/local-api-client.ts'
 import { METHODS } from '../localapi/methods.ts'
+import type { ExitNodeAction } from '../localapi/exit-nodes.ts'
 import type { ExitNodeFailure, Extras } from '../localapi/extras.ts'
 import { skippedAfterAccepting, type RoutesPage } from '../localapi/routes.ts'
 import type { Prefs } from '../localapi/types.ts'
@@ -22,18 +23,17 @@ type NetworkName = Extract<
 >
 
 export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
-  exitNodes: (client) => client.json({ method: 'GET', path: 'bowline/exit-nodes' }),
+  exitNodes: (client) => client.json({ method: 'GET', path: METHODS.exitNodes.path }),
   useExitNode: async (client, _host, send) => {
-    const id = send['id'] === undefined ? 'auto' : shortName(send['id'], 'id')
-    await client.json({ method: 'POST', path: `bowline/exit-nodes/use?node=${id}` })
+    await actOnExit(client, { Do: 'use', Node: send['id'] === undefined ? 'auto' : shortName(send['id'], 'id') })
     return null
   },
   clearExitNode: async (client) => {
-    await client.json({ method: 'POST', path: 'bowline/exit-nodes/clear' })
+    await actOnExit(client, { Do: 'clear' })
     return null
   },
   checkExitNode: async (client) => {
-    await client.json({ method: 'POST', path: 'bowline/exit-nodes/check' })
+    await actOnExit(client, { Do: 'check' })
     return null
   },
   setExitNodeFailure: async (client, _host, send) => {
@@ -75,6 +75,10 @@ export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
 function changed(list: readonly string[], members: readonly string[], member: boolean): readonly string[] {
   const others = list.filter((one) => !members.includes(one))
   return member ? [...others, ...members] : others
+}
+
+async function actOnExit(client: LocalApiClient, action: ExitNodeAction): Promise<void> {
+  await client.json({ method: 'POST', path: METHODS.exitNodeAction.path, body: action })
 }
 
 async function skip(client: LocalApiClient, SkippedRoutes: readonly string[]): Promise<void> {
