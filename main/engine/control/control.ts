@@ -14,7 +14,7 @@ import { isOpenableUrl } from '../core/session/auth-url.ts'
 import { LiteUpdates } from '../core/session/lite-updates.ts'
 import { Session } from '../core/session/session.ts'
 import type { ControlState, Failure, Outcome, RegisterAction, SessionAction, SessionEvent } from '../core/session/types.ts'
-import type { MapResponse } from '../core/tailcfg/types.ts'
+import type { MapResponse, Node } from '../core/tailcfg/types.ts'
 import { ControlConnection } from './connection.ts'
 import { deadline } from './deadline.ts'
 import { failureOf } from './failure.ts'
@@ -29,6 +29,10 @@ const WAIT_PING_MS = 30_000
 const PING_TIMEOUT_MS = 15_000
 const UPDATE_TIMEOUT_MS = 30_000
 const MAX_POP_URLS = 100
+/** How often our own node is asked for when rules change: each time costs every device a message. */
+const NODE_GAP_MS = 15_000
+/** The same while something that we offer is not allowed yet. */
+const NODE_GAP_PENDING_MS = 2_000
 
 /** A map stream while it is read. */
 interface OpenStream {
@@ -342,9 +346,20 @@ export class Control {
     stream.untold ??= { before: this.#netMap, isFirst: stream.fresh, delta }
     if (delta !== stream.untold.delta) stream.untold.delta = undefined
     this.#netMap = delta.netMap
+    this.#askForNode(message, delta.netMap.self, stream.fresh)
     if (!stream.fresh) return
     stream.fresh = false
     this.#handleFirstMap(delta.netMap, stream)
+  }
+
+  /** New rules may mean that our routes were allowed or are ours alone now, which not every server tells a router by itself. */
+  #askForNode(message: MapResponse, self: Node, fresh: boolean): void {
+    const offered = this.#wants?.hostinfo.RoutableIPs ?? []
+    if (message.Node) return this.#updates.handleNode()
+    if (fresh || offered.length === 0 || (!message.PacketFilters && !message.PacketFilter)) return
+    const allowed = new Set(self.AllowedIPs)
+    this.#updates.handleNodeWanted(this.#nowMs(), offered.every((route) => allowed.has(route)) ? NODE_GAP_MS : NODE_GAP_PENDING_MS)
+    this.#pump()
   }
 
   /** Tells what the messages of one read changed, as one change. */

@@ -7,11 +7,15 @@
  *
  * Wanted ≠ conveyed is sent after a short gathering. Wanted = conveyed but never updated waits for a natural change first,
  * because every update, even an idle one, is a whole-node message to every peer of a Headscale tailnet.
+ * The answer to an update is our own node on the stream: that is how a router learns what it was allowed, since Headscale
+ * tells everybody else alone (handleNodeWanted).
  */
 import { backoffMs } from './backoff.ts'
 
 const GATHER_MS = 30
 const GRACE_MS = 10_000
+/** Our node may still come by itself, a few messages later. */
+const NODE_GATHER_MS = 200
 
 export class LiteUpdates {
   readonly #unit: () => number
@@ -23,6 +27,9 @@ export class LiteUpdates {
   #dueMs: number | undefined
   #failures = 0
   #send: string | undefined
+  #nodeAskedMs = -Infinity
+  /** Asked for while an update was under way, which perhaps was answered before. */
+  #nodeGapMs: number | undefined
 
   constructor(deps: { unit: () => number }) {
     this.#unit = deps.unit
@@ -43,10 +50,32 @@ export class LiteUpdates {
     this.#schedule(nowMs)
   }
 
+  /** Something changed that our own node tells of; it is asked for, no sooner than `gapMs` after the last time. */
+  handleNodeWanted(nowMs: number, gapMs: number): void {
+    if (!this.#streaming) return
+    if (this.#inFlight !== undefined) {
+      this.#nodeGapMs = gapMs
+      return
+    }
+    this.#nodeGapMs = undefined
+    this.#conveyed = undefined
+    const atMs = Math.max(nowMs + NODE_GATHER_MS, this.#nodeAskedMs + gapMs)
+    this.#dueMs = Math.min(this.#dueMs ?? Infinity, atMs)
+    this.#nodeAskedMs = this.#dueMs
+  }
+
+  /** Our own node came. */
+  handleNode(): void {
+    this.#nodeGapMs = undefined
+    if (this.#conveyed !== undefined || this.#wanted !== this.#updated) return
+    this.#conveyed = this.#updated
+    this.#dueMs = undefined
+  }
+
   /** No stream: nothing is sent, the next stream's request says all. */
   handleStreamEnd(): void {
     this.#streaming = false
-    this.#dueMs = undefined
+    this.#dueMs = this.#nodeGapMs = undefined
   }
 
   /** Another node or server, which knows nothing of us. */
@@ -65,6 +94,7 @@ export class LiteUpdates {
       this.#failures = 0
     } else this.#failures++
     this.#schedule(nowMs)
+    if (this.#nodeGapMs !== undefined) this.handleNodeWanted(nowMs, this.#nodeGapMs)
   }
 
   handleTimeout(nowMs: number): void {

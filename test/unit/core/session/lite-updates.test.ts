@@ -91,3 +91,30 @@ test('what a new stream said counts: an older content wanted again is told', () 
   expect(bench.sent).toEqual(['b'])
   expect(bench.stream('c').want('b').wait(100).sent).toEqual(['b', 'b'])
 })
+
+test('our own node is asked for once by an update that says what is known, and again only after the gap', () => {
+  const bench = new Bench().want('a').stream('a').wait(11_000).done()
+  const ask = (gapMs: number): void => bench.updates.handleNodeWanted(bench.nowMs, gapMs)
+  ask(2000)
+  ask(2000)
+  expect(bench.wait(1000).sent).toEqual(['a', 'a'])
+  bench.done()
+  ask(2000)
+  expect(bench.wait(500).sent).toHaveLength(2)
+  expect(bench.wait(2000).sent).toHaveLength(3)
+  expect(bench.done().wait(3_600_000).sent).toHaveLength(3)
+})
+
+test('our own node is not asked for when it comes by itself', () => {
+  const bench = new Bench().want('a').stream('a').wait(11_000).done()
+  bench.updates.handleNodeWanted(bench.nowMs, 2000)
+  bench.updates.handleNode()
+  expect(bench.wait(60_000).sent).toEqual(['a'])
+})
+
+test('our own node is asked for again behind an update that was under way', () => {
+  const bench = new Bench().want('a').stream('a').wait(11_000)
+  bench.updates.handleNodeWanted(bench.nowMs, 2000)
+  expect(bench.wait(60_000).sent).toEqual(['a'])
+  expect(bench.done().wait(60_000).sent).toEqual(['a', 'a'])
+})
