@@ -36,6 +36,7 @@ import type { KeyKeeper } from './io/key-keeper.ts'
 import { MemoryStore } from './io/memory-store.ts'
 import { loadNative } from './io/native.ts'
 import { Outside } from './io/outside.ts'
+import { PingProgram } from './io/ping-program.ts'
 import { probePortal } from './io/portal-probe.ts'
 import { systemRandom } from './io/random.ts'
 import { resolveHost } from './io/resolve.ts'
@@ -116,6 +117,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const netmon = new Netmon({ env, read: readNetwork, links: native.watchLinks ? { start: native.watchLinks } : undefined })
   const interfaces = (): readonly InterfaceAddress[] => netmon.state.interfaces.filter((one) => one.up !== false)
   const dataplane = new Dataplane({ env, native })
+  const pings = new PingProgram()
   // Which server is in use is the backend's to say, and nothing is dialled before it stands.
   const outside = new Outside({ env, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL })
   const derp = new DerpRegions({ env, dial: relayFaults.watch(outside.dialRelay), carriesFrom: (localIp) => carriesFrom(netmon.state, localIp) })
@@ -187,6 +189,11 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     },
     onInboundStream: (stream) => peerApi.accept(stream),
     onRelayControl: (from, bytes) => magicsock.relaying.handleServerDatagram(from, bytes),
+    onEchoWanted: (id, to) => void pings.ask(to).then((end) => {
+      dataplane.answerEcho(id, end === 'answered')
+      if (end === 'unable') health.set('echo-not-passed')
+      else health.clear('echo-not-passed')
+    }),
     onTsmpDiscoKey: (peer, disco) => magicsock.handleTsmpDiscoKey(peer, disco),
     onFailed: (code, message) => {
       up.dataplane.onFailed(code, message)
