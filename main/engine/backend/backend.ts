@@ -44,7 +44,7 @@ import { applyMask, changedFields, parsePrefs } from './prefs.ts'
 import { ProxyDoor } from './proxy.ts'
 import { Profiles } from './profiles.ts'
 import { ProfileSwitch } from './profile-switch.ts'
-import { offeredRoutes } from './offers.ts'
+import { Offers } from './offers.ts'
 import { outsidePlaces, RoutesPages } from './routes-page.ts'
 import { freshState } from './saved-state.ts'
 import { SessionPages } from './session-page.ts'
@@ -64,6 +64,8 @@ export class Backend {
   readonly session: SessionPages
   /** Networks behind devices. */
   readonly routes: RoutesPages
+  /** What this device offers others. */
+  readonly offers: Offers
   readonly profiles: Profiles
   readonly profileSwitch: ProfileSwitch
   readonly config: ConfigFlow
@@ -89,7 +91,8 @@ export class Backend {
     this.#model = newModel(freshState(deps.env.random, deps.os, deps.env.clock.wallMs()))
     this.views = new Views(deps, this.#model)
     this.session = new SessionPages(deps.env, this.#model)
-    this.routes = new RoutesPages(deps.env, this.#model, offeredRoutes)
+    this.offers = new Offers(deps.env, this.#model, deps.dataplane)
+    this.routes = new RoutesPages(deps.env, this.#model, () => this.offers.rows())
     this.#bugReports = new BugReports(deps.env, this.#model, deps.health)
     this.#dns = new DnsQueries({ env: deps.env, model: this.#model, dns: deps.dns })
     this.#applier = new Applier(deps)
@@ -382,6 +385,7 @@ export class Backend {
     const newAddresses = on && plan.dataplane.selfAddresses !== this.#model.plan.dataplane.selfAddresses
     this.#model.plan = plan
     this.routes.note(plan)
+    this.offers.note()
     const plainHttp = this.#deps.derpPlainHttp || (on && relaysArePlain(saved.nodeKeyUrl, netMap.derpMap))
     this.#applier.apply({ plan, privateKey: on ? saved.nodeKey : undefined, publicKey: on ? publicNodeKey(this.#model) : undefined, plainHttp, knobs: on ? knobsOf(netMap.self) : NO_KNOBS })
     if (newAddresses) this.pushWants()
@@ -400,6 +404,7 @@ export class Backend {
       ...warningsOf(this.#model, clock.nowMs(), clock.wallMs()),
       ...networkWarnings(this.#model, this.#deps.derp, this.#deps.hasNetwork),
       ...exitNodeWarnings(this.#model, this.#deps.health),
+      ...this.offers.warnings(),
     })
     this.#deps.health.setMessages(messagesOf(this.#model))
     this.session.refresh()

@@ -173,6 +173,8 @@ export interface DataplanePort {
   /** TCP through the tunnel; rejects with EngineError. */
   dial(ip: string, port: number, timeoutMs: number): Promise<Duplex>
   flowOwner(proto: 'tcp' | 'udp', local: AddrPort): AddrPort | undefined
+  /** Open flows of others to other machines, by source and destination. */
+  served(): readonly { readonly from: string; readonly to: string; readonly tcp: number; readonly udp: number }[]
 }
 
 /** Of the data plane's facts those that the backend takes; the rest are magicsock's. */

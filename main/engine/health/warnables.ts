@@ -114,6 +114,22 @@ export const WARNABLES = {
     severity: 'high', title: 'Rules refused', dependsOn: ['wantrunning-false'],
     text: () => 'The server sent rules that would let in devices it has not vouched for. They were refused, and nothing may come in.',
   },
+  'routes-not-approved': {
+    severity: 'low', title: 'Waiting for approval', dependsOn: ['wantrunning-false', 'login-state', 'not-in-map-poll'], visibleAfterMs: 60_000,
+    text: (args) => `This device offers ${args['routes'] ?? 'networks'}, and the server has not approved it, so nobody uses it. Whoever runs the server approves it, on Headscale with: ${args['command'] ?? ''}`,
+  },
+  'offer-shields-up': {
+    severity: 'medium', title: 'Offered and shut', dependsOn: ['wantrunning-false'],
+    text: () => 'Other devices are to use this one as their way to networks or to the internet, but it lets nothing in while shields are up. Turn one of the two off.',
+  },
+  'offer-no-way-out': {
+    severity: 'medium', title: 'Nothing to offer', dependsOn: ['wantrunning-false', 'network-status'], visibleAfterMs: 10_000,
+    text: (args) => `Other devices are to reach ${args['routes'] ?? 'networks'} through this one, but it has no address of that kind itself. Connect it to a network that has, or stop offering it.`,
+  },
+  'echo-not-passed': {
+    severity: 'low', title: 'Pings are not passed on', dependsOn: ['wantrunning-false'],
+    text: () => 'Devices that reach others through this one get no answers to ping: the system lets this program send none, and there is no ping program that may. Everything else works.',
+  },
   'packet-thread': {
     severity: 'high', title: 'Engine stopped', impactsConnectivity: true,
     text: (args) => `The part that moves packets has stopped${because(args['error'])}. Start the engine again.`,

@@ -78,7 +78,11 @@ class FakeDataplane implements DataplanePort {
   readonly answers: { id: number; answer: ProxyAnswer }[] = []
   readonly peerStats = new Map<never, PeerStats>()
   readonly owners = new Map<string, { ip: string; port: number }>()
+  flows: ReturnType<DataplanePort['served']> = []
 
+  served(): ReturnType<DataplanePort['served']> {
+    return this.flows
+  }
   setPrivateKey(key: PrivateKey | undefined): void {
     this.key = key
   }

@@ -29,7 +29,7 @@ describe('the page of networks behind devices', () => {
     expect(rig.backend.routes.page()).toEqual({
       Accept: true,
       Routes: [{ Prefix: '10.55.0.0/24', State: 'used', Why: 'Through renamed.', Via: { ID: '2', Name: 'renamed', Online: true }, Standby: [] }],
-      Offered: [{ Prefix: '10.9.0.0/24', Approved: false, Primary: false, Flows: 0 }],
+      Offered: [{ Prefix: '10.9.0.0/24', Approved: false, Primary: false, Flows: 0, Note: expect.stringContaining('approve-routes') }],
     })
   })
 
