@@ -50,6 +50,7 @@ export class Dataplane {
   #nextId = 1
   readonly #dials = new Map<number, Waiting<Socket>>()
   readonly #pings = new Map<number, Waiting<Pong>>()
+  readonly #exchanges = new Map<number, Waiting<Uint8Array>>()
 
   constructor(deps: { env: Env; native: Native }) {
     this.#env = deps.env
@@ -189,6 +190,15 @@ export class Dataplane {
     })
   }
 
+  /** One datagram through the tunnel, and the first answer from that very place; rejects with EngineError('timeout') when there is none. */
+  udpExchange(ip: string, port: number, bytes: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++
+      this.#running().exchangeUdp(id, ip, port, bytes, timeoutMs)
+      this.#exchanges.set(id, { resolve, reject })
+    })
+  }
+
   /** Round trip to a peer's stack; rejects with EngineError('timeout') when no answer comes. */
   ping(kind: 'tsmp' | 'icmp', ip: string, sizeBytes: number, timeoutMs: number): Promise<Pong> {
     return new Promise((resolve, reject) => {
@@ -321,6 +331,8 @@ export class Dataplane {
         return facts.onRelayControl?.(record.from, record.bytes)
       case 'disco-key':
         return facts.onTsmpDiscoKey(record.peer, record.disco)
+      case 'exchanged':
+        return this.#exchanged(record)
       case 'echo-wanted':
         return facts.onEchoWanted ? facts.onEchoWanted(record.id, record.to) : this.answerEcho(record.id, false)
       case 'dial-done':
@@ -345,6 +357,13 @@ export class Dataplane {
     else socket.destroy()
   }
 
+  #exchanged({ id, answer }: Extract<NativeRecord, { kind: 'exchanged' }>): void {
+    const waiting = this.#exchanges.get(id)
+    this.#exchanges.delete(id)
+    if (answer) waiting?.resolve(answer)
+    else waiting?.reject(new EngineError('timeout', 'no answer came through the tunnel'))
+  }
+
   #pingDone(record: Extract<NativeRecord, { kind: 'pong' | 'ping-failed' }>): void {
     const waiting = this.#pings.get(record.id)
     this.#pings.delete(record.id)
@@ -364,8 +383,9 @@ export class Dataplane {
   }
 
   #failWaiting(code: 'aborted' | 'native-failed', message: string): void {
-    const waiting = [...this.#dials.values(), ...this.#pings.values()]
+    const waiting = [...this.#dials.values(), ...this.#pings.values(), ...this.#exchanges.values()]
     this.#dials.clear()
+    this.#exchanges.clear()
     this.#pings.clear()
     for (const one of waiting) one.reject(new EngineError(code, message))
   }

@@ -28,6 +28,8 @@ export interface Plane {
   closeForward(id: number): boolean
   forwardCounts(): readonly ForwardCount[]
   answerDatagram(id: number, bytes: Uint8Array): void
+  /** The answer comes as a record. */
+  exchangeUdp(id: number, ip: string, port: number, datagram: Uint8Array, timeoutMs: number): void
   forgetDecisions(): void
   dial(id: number, ip: string, port: number, timeoutMs: number): void
   ping(id: number, icmp: boolean, ip: string, sizeBytes: number): void

@@ -30,6 +30,7 @@ export type NativeRecord =
   | { readonly kind: 'relay-control'; readonly from: AddrPort; readonly bytes: Uint8Array }
   | { readonly kind: 'forward-request'; readonly id: number; readonly forward: number; readonly from: AddrPort }
   | { readonly kind: 'forward-failed'; readonly forward: number; readonly code: string }
+  | { readonly kind: 'exchanged'; readonly id: number; readonly answer: Uint8Array | undefined }
   | { readonly kind: 'engine-datagram'; readonly id: number; readonly from: AddrPort; readonly to: AddrPort; readonly bytes: Uint8Array }
   | { readonly kind: 'echo-wanted'; readonly id: number; readonly to: string }
 
@@ -140,6 +141,10 @@ function parse(kind: number, body: Body): NativeRecord {
       return { kind: 'forward-failed', forward: body.u32(), code: body.text() }
     case 19:
       return { kind: 'engine-datagram', id: body.u32(), from: body.addr(), to: body.addr(), bytes: body.copy() }
+    case 20: {
+      const [id, isAnswered] = [body.u32(), body.u8() === 1]
+      return { kind: 'exchanged', id, answer: isAnswered ? body.copy() : undefined }
+    }
     case 24:
       return { kind: 'echo-wanted', id: body.u16(), to: body.addr().ip }
     default:

@@ -48,6 +48,7 @@ export interface NativePlane {
   closeForward(id: number): boolean
   forwardCounts(): readonly { readonly id: number; readonly open: number; readonly total: number }[]
   answerDatagram(id: number, bytes: Uint8Array): void
+  exchangeUdp(id: number, ip: string, port: number, datagram: Uint8Array, timeoutMs: number): void
   forgetDecisions(): void
   dial(id: number, ip: string, port: number, timeoutMs: number): void
   ping(id: number, icmp: boolean, ip: string, sizeBytes: number): void
@@ -189,6 +190,7 @@ function wrapPlane(raw: NativePlane): NativePlane {
     listenForward: (id, udp, ip, port) => attempt(() => raw.listenForward(id, udp, ip, port)),
     closeForward: (id) => attempt(() => raw.closeForward(id)),
     forwardCounts: () => attempt(() => raw.forwardCounts()),
+    exchangeUdp: (id, ip, port, datagram, timeoutMs) => attempt(() => raw.exchangeUdp(id, ip, port, buffer(datagram), timeoutMs)),
     answerDatagram: (id, bytes) => attempt(() => raw.answerDatagram(id, buffer(bytes))),
     forgetDecisions: () => attempt(() => raw.forgetDecisions()),
     dial: (id, ip, port, timeoutMs) => attempt(() => raw.dial(id, ip, port, timeoutMs)),

@@ -1,6 +1,7 @@
 //! The part of a data plane that leads local programs to a place: forwards, and datagrams for the engine itself.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
@@ -115,6 +116,33 @@ impl Plane {
             self.thread()?.cast(|world| {
                 let now = world.now;
                 world.stack.forget_decisions(now);
+            });
+            Ok(())
+        })
+    }
+
+    /// One datagram through the tunnel; the first answer from there, or that there is none, comes as a record.
+    #[napi]
+    pub fn exchange_udp(
+        &self,
+        id: u32,
+        ip: String,
+        port: u32,
+        datagram: Buffer,
+        timeout_ms: u32,
+    ) -> napi::Result<()> {
+        guard(|| {
+            let to = parse_addr(&ip, port)?;
+            if datagram.len() > 65_507 {
+                return Err(bad("no datagram is so large"));
+            }
+            let datagram = datagram.to_vec();
+            let patience = Duration::from_millis(u64::from(timeout_ms));
+            self.thread()?.cast(move |world| {
+                let now = world.now;
+                world
+                    .stack
+                    .exchange_udp(now, u64::from(id), to, &datagram, patience);
             });
             Ok(())
         })

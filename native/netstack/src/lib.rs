@@ -23,6 +23,7 @@ mod counters;
 mod cut;
 mod echo;
 mod engine_datagram;
+mod exchange;
 mod flow;
 mod flow_table;
 mod forward;

@@ -76,6 +76,8 @@ pub struct Netstack {
     pub(crate) forwards: Slab<Forward>,
     pub(crate) udp_clients: UdpClients,
     pub(crate) engine_datagrams: HashMap<u64, Back>,
+    /// Flows of questions of the engine, by the number of the question.
+    pub(crate) exchanges: HashMap<u64, usize>,
     pub(crate) requests: HashMap<u64, Asker>,
     pub(crate) udp: UdpTable,
     pub(crate) reassembly: Reassembly,
@@ -142,6 +144,7 @@ impl Netstack {
             forwards: Slab::new(),
             udp_clients: UdpClients::default(),
             engine_datagrams: HashMap::new(),
+            exchanges: HashMap::new(),
             requests: HashMap::new(),
             udp: UdpTable::default(),
             reassembly: Reassembly::default(),
@@ -301,6 +304,7 @@ impl Netstack {
             Due::Udp(slot) => self.udp_due(now, slot),
             Due::UdpClient(slot) => self.udp_client_due(now, slot),
             Due::EngineDatagram(id) => drop(self.engine_datagrams.remove(&id)),
+            Due::Exchange(id) => self.end_exchange(id, None),
             Due::Ping(seq) => self.ping_due(now, seq),
             Due::Echo(number) => self.echo_due(now, number),
         }

@@ -19,6 +19,7 @@ pub(crate) enum Due {
     Udp(usize),
     UdpClient(usize),
     EngineDatagram(u64),
+    Exchange(u64),
     Ping(u16),
     Echo(u16),
 }

@@ -130,6 +130,8 @@ pub enum Event {
         id: u64,
         result: Result<OwnedFd, DialError>,
     },
+    /// The end of an `exchange_udp`; without an answer when none came in time, or it could not be asked.
+    Exchanged { id: u64, answer: Option<Vec<u8>> },
     /// The answer to `ping_icmp`.
     Pong { id: u64, latency: Duration },
     /// No answer to `ping_icmp` within 10 s, or it could not be sent.

@@ -33,6 +33,8 @@ pub(crate) enum UdpEnd {
     Association(usize),
     /// Outbound, for a client of a UDP forward.
     Client(usize),
+    /// Outbound, for a question of the engine.
+    Exchange(u64),
 }
 
 pub(crate) struct UdpFlow {
@@ -120,6 +122,10 @@ impl Netstack {
             UdpEnd::Client(client) => {
                 let client = *client;
                 self.deliver_udp_client(now, client, payload);
+            }
+            UdpEnd::Exchange(id) => {
+                let id = *id;
+                self.end_exchange(id, Some(payload.to_vec()));
             }
         }
     }
@@ -254,6 +260,7 @@ impl Netstack {
         match flow.end {
             UdpEnd::Local { token, .. } => self.tokens.free(token),
             UdpEnd::Client(client) => self.udp_client_lost_flow(client),
+            UdpEnd::Exchange(id) => self.end_exchange(id, None),
             UdpEnd::Association(_) => {}
         }
         self.counters.udp_open = self.udp.slots.len() as u64;

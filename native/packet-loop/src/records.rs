@@ -12,6 +12,7 @@
 //!   17 forward request id u32 | forward u32 | from address
 //!   18 forward failed  forward u32 | code text
 //!   19 datagram        id u32 | from address | to address | bytes, for the engine itself
+//!   20 exchanged       id u32 | 1 answered 0 not | bytes
 //!   24 echo wanted     number u16 | address with port 0
 //!
 //! main/engine/dataplane/records.ts reads them; both sides change together.
@@ -43,6 +44,7 @@ pub const RELAY_CONTROL: u8 = 16;
 pub const FORWARD_REQUEST: u8 = 17;
 pub const FORWARD_FAILED: u8 = 18;
 pub const ENGINE_DATAGRAM: u8 = 19;
+pub const EXCHANGED: u8 = 20;
 pub const ECHO_WANTED: u8 = 24;
 
 /// An address in at most 19 bytes.
@@ -191,6 +193,14 @@ pub fn push_stack_event(ring: &Ring, event: netstack::Event) {
                 DIAL_DONE,
                 false,
                 &[&short(id), &(-1i32).to_be_bytes(), why.code().as_bytes()],
+            );
+        }
+        Event::Exchanged { id, answer } => {
+            let bytes = answer.as_deref().unwrap_or_default();
+            ring.push(
+                EXCHANGED,
+                false,
+                &[&short(id), &[u8::from(answer.is_some())], bytes],
             );
         }
         Event::Pong { id, latency } => {
