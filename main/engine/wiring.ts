@@ -16,8 +16,10 @@ import { Control } from './control/control.ts'
 import { Dataplane } from './dataplane/dataplane.ts'
 import { portalTargets } from './core/netcheck/captive-portal.ts'
 import type { DerpMap } from './core/tailcfg/types.ts'
+import { tunnelCarrier } from './dataplane/tunnel-carrier.ts'
 import { UdpPort } from './dataplane/udp-port.ts'
 import { DerpRegions } from './derp/derp-regions.ts'
+import { Resolver } from './dns/resolver.ts'
 import { CaptiveWatch } from './health/captive-watch.ts'
 import { ClockWatch } from './health/clock-watch.ts'
 import { Health } from './health/health.ts'
@@ -25,7 +27,7 @@ import { RelayFaults } from './health/relay-faults.ts'
 import { SystemClock } from './io/clock.ts'
 import { routerLinkOf } from './core/portmap/router-link.ts'
 import { PORT_MAP_SERVICES } from './core/portmap/types.ts'
-import { askResolver, systemResolvers } from './io/dns-ask.ts'
+import { systemCarrier, systemResolvers, systemSearch } from './io/dns-carrier.ts'
 import { readConfigFile, readConfigKey } from './io/config-file.ts'
 import { readHostinfo, systemName } from './io/hostinfo.ts'
 import { Http2Connection } from './io/http2.ts'
@@ -143,15 +145,18 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     env, dial: outside.dial, http: outside.fetch, noteReached: outside.noteReached, peekDate: outside.peekDate, keptKeys: outside.keptKeys,
     noteServerTime: clockWatch.noteServerTime, http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
   })
+  const dns = new Resolver({
+    env, system: systemCarrier, tunnel: tunnelCarrier(dataplane), secure: outside.secure, systemResolvers, systemSearch, systemLookup: resolveHost,
+  })
   const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) } })
   const backend: Backend = new Backend({
     env, store, stateKeys, config: configOf(options.configPath), forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
-    dns: { systemResolvers, ask: askResolver },
-    otherCounters: () => peerApi.counters(),
+    dns,
+    otherCounters: () => ({ ...peerApi.counters(), ...dns.told.counters() }),
     hasNetwork: () => netmon.state.hasV4 || netmon.state.hasV6,
     setRandomPort: (on) => udpPort.setRandom(on), setPortMapping,
-    resolve: resolveHost, knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
+    knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })
   const server = new LocalApiServer({
     env, backend, journal, trust: outside.trust, peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
@@ -164,6 +169,8 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   let fail: (why: string) => void = () => {}
   const failed = new Promise<string>((resolve) => (fail = resolve))
   const up = backend.facts
+  dns.start(up.dns)
+  stops.push(() => dns.stop())
   derp.start({
     onDisco: (region, from, bytes) => magicsock.handleRelayed(region, from, bytes),
     onFrames: (region, frames) => dataplane.injectRelayFrames(region, frames),
@@ -240,6 +247,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
       const isSamePlace = kinds.every((kind) => kind === 'wake')
       portmap.setLink(routerLinkOf(state))
       if (major) udpPort.handleNetworkChange(why)
+      if (major) dns.flush()
       magicsock.handleNetworkChange(why, major, isSamePlace)
       if (!major) return
       up.onMove(why, isSamePlace)

@@ -7,11 +7,12 @@ import type { Knobs } from '../core/netmap/knobs.ts'
 import type { DerpMap } from '../core/tailcfg/types.ts'
 import { peerApiPort } from '../core/plan/peer-api-port.ts'
 import type { Plan } from '../core/plan/plan.ts'
-import type { DataplanePort, DerpPort, MagicsockPort } from './ports.ts'
+import type { DataplanePort, DerpPort, DnsResolverPort, MagicsockPort } from './ports.ts'
 
 export interface ApplyDeps {
   readonly dataplane: DataplanePort
   readonly derp: DerpPort
+  readonly dns: DnsResolverPort
   readonly magicsock: MagicsockPort
   readonly setRandomPort: (on: boolean) => void
   readonly setPortMapping: (ways: Knobs['portMapping']) => void
@@ -45,6 +46,7 @@ export class Applier {
     if (newKey) dataplane.setPrivateKey(wanted.privateKey)
     if (newKey || wanted.plan.dataplane !== last?.plan.dataplane) dataplane.setConfig(wanted.plan.dataplane)
     if (port !== this.#port) dataplane.setPeerApiPort((this.#port = port))
+    if (wanted.plan.dns !== last?.plan.dns) this.#deps.dns.setConfig(wanted.plan.dns)
     if (wanted.plainHttp !== last?.plainHttp) derp.setPlainHttp(wanted.plainHttp)
     if (newKey) derp.setPrivateKey(wanted.privateKey)
     const map = wanted.plan.magicsock.derpMap

@@ -23,8 +23,6 @@ import { ConfigFlow } from './config-flow.ts'
 import { checkPrefs } from './check-prefs.ts'
 import type { PrefsContext } from './check-prefs.ts'
 import { DirectWaits } from './direct-waits.ts'
-import { DnsQueries } from './dns-query.ts'
-import type { DnsResult } from './dns-query.ts'
 import { exitNodeMask, settleExitNode } from './exit-node.ts'
 import { ExitNodePages } from './exit-node-pages.ts'
 import { exitNodeWarnings } from './exit-node-warnings.ts'
@@ -39,7 +37,7 @@ import type { Model } from './model.ts'
 import { networkWarnings } from './network-warnings.ts'
 import { PeerSessions } from './peer-sessions.ts'
 import { ping, pingedNode } from './ping.ts'
-import type { BackendDeps, BackendFacts, ControlState, NetworkPort, ProxyAnswer } from './ports.ts'
+import type { BackendDeps, BackendFacts, ControlState, DnsResolverPort, NetworkPort, ProxyAnswer } from './ports.ts'
 import { applyMask, changedFields, parsePrefs } from './prefs.ts'
 import { ProxyDoor } from './proxy.ts'
 import { Profiles } from './profiles.ts'
@@ -78,7 +76,6 @@ export class Backend {
   readonly #login: LoginFlow
   readonly #map: MapFlow
   readonly #bugReports: BugReports
-  readonly #dns: DnsQueries
   readonly #proxy: ProxyDoor
   readonly #sessions: PeerSessions
   readonly #watching: Watching
@@ -94,13 +91,12 @@ export class Backend {
     this.offers = new Offers(deps.env, this.#model, deps.dataplane)
     this.routes = new RoutesPages(deps.env, this.#model, () => this.offers.rows())
     this.#bugReports = new BugReports(deps.env, this.#model, deps.health)
-    this.#dns = new DnsQueries({ env: deps.env, model: this.#model, dns: deps.dns })
     this.#applier = new Applier(deps)
     this.#bus = new Bus(deps.env, deps.version)
     this.#sessions = new PeerSessions(deps.env, (part) => this.#bus.emit(part))
     this.#watching = new Watching({ clock: deps.env.clock, bus: this.#bus, model: this.#model, views: this.views, sessions: this.#sessions })
     this.#directWaits = new DirectWaits({ clock: deps.env.clock, magicsock: deps.magicsock })
-    this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, resolve: deps.resolve })
+    this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns })
     const knot = this.#knot()
     this.#exit = new ExitNodeFlow({ ...deps, model: this.#model, knot })
     this.exitNodes = new ExitNodePages({ ...deps, model: this.#model, flow: this.#exit, pathViews: this.views.pathViews, editPrefs: (mask) => this.editPrefs(mask), editExtras: (change) => this.editExtras(change) })
@@ -248,9 +244,9 @@ export class Backend {
     return this.#proxy.plan(host, port)
   }
 
-  /** Answers a DNS question as MagicDNS would; rejects with EngineError('io') for what is no name. */
-  dnsQuery(name: string, type: number): Promise<DnsResult> {
-    return this.#dns.ask(name, type)
+  /** Who resolves names. */
+  get dns(): DnsResolverPort {
+    return this.#deps.dns
   }
 
   /** Writes a marker with what matters now into the journal and answers it. */
@@ -395,7 +391,7 @@ export class Backend {
 
   #planPrefs(): Parameters<Planner['plan']>[1] {
     const { netMap, saved: { prefs, extras } } = this.#model
-    return { skippedRoutes: extras.SkippedRoutes, outside: netMap ? outsidePlaces(prefs.ControlURL, netMap.derpMap) : [], acceptRoutes: prefs.RouteAll, ...this.#exit.planning(), shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [], relayServer: relayServerWish(prefs) }
+    return { skippedRoutes: extras.SkippedRoutes, outside: netMap ? outsidePlaces(prefs.ControlURL, netMap.derpMap) : [], acceptRoutes: prefs.RouteAll, acceptDns: prefs.CorpDNS, ...this.#exit.planning(), shieldsUp: prefs.ShieldsUp, advertiseRoutes: prefs.AdvertiseRoutes ?? [], relayServer: relayServerWish(prefs) }
   }
 
   #refreshWarnings(): void {

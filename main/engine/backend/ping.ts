@@ -14,11 +14,12 @@ import { formatUdpAddr } from '../core/path/types.ts'
 import type { NodePublicKey } from '../base/keys.ts'
 import type { Node } from '../core/tailcfg/types.ts'
 import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
+import { peerApiUrls } from '../core/plan/peer-api-port.ts'
 import type { PingResult, PingType } from '../../localapi/types.ts'
 import type { Model } from './model.ts'
 import type { DataplanePort, MagicsockPort } from './ports.ts'
 import { pingPeerApi } from './peer-api-ping.ts'
-import { peerApiUrls, regionCode } from './status.ts'
+import { regionCode } from './status.ts'
 import { nodeByIp, nodeByKey } from './whois.ts'
 
 /** The official command gives up after 5 s itself. */

@@ -8,11 +8,16 @@ import type { DiscoPublicKey, NodePublicKey, PrivateKey } from '../base/keys.ts'
 import type { ErrorCode } from '../base/errors.ts'
 import type { Env } from '../base/env.ts'
 import type { NetcheckReport } from '../core/netcheck/report.ts'
-import type { DerpMap, DisplayMessage, EndpointType, Hostinfo, NetInfo, UserProfile } from '../core/tailcfg/types.ts'
+import type { DerpMap, DisplayMessage, DnsResolver, EndpointType, Hostinfo, NetInfo, UserProfile } from '../core/tailcfg/types.ts'
 import type { NetMapDelta } from '../core/netmap/types.ts'
+import type { DnsPlan } from '../core/plan/dns.ts'
 import type { SystemFacts } from '../core/plan/system-facts.ts'
 import type { DataplaneConfig, MagicsockConfig } from '../core/plan/types.ts'
 import type { Path, PathView } from '../core/path/types.ts'
+import type { Found } from '../dns/lookup.ts'
+import type { Asked, DnsOutcome } from '../dns/outcome.ts'
+import type { ResolverFacts } from '../dns/ports.ts'
+import type { AskOptions } from '../dns/resolver.ts'
 import type { WarnableCode, WarningArgs } from '../health/warnables.ts'
 import type { C2nAnswer, C2nRequest } from '../control/c2n-http.ts'
 import type { ConfigField } from './config.ts'
@@ -243,12 +248,27 @@ export interface HealthPort {
   onChange(call: () => void): void
 }
 
-/** Resolvers outside the tunnel. */
-export interface DnsPort {
-  /** The system's own, as "ip" or "ip:port". */
+/** Who resolves names, for the proxies and for people. */
+export interface DnsResolverPort {
+  /** How names are resolved from here on. */
+  setConfig(plan: DnsPlan): 'changed' | 'unchanged'
+  /** How they are resolved at this moment. */
+  readonly plan: DnsPlan
+  /** Addresses of a host to connect to, and who said so; rejects with EngineError and a sentence when there are none. */
+  lookup(host: string): Promise<Found>
+  /** Rejects with EngineError('io') for what is no name; a failure to answer is an outcome. */
+  ask(name: string, type: number, options?: AskOptions): Promise<DnsOutcome>
+  /** How resolvers are asked, without asking them. */
+  views(resolvers: readonly DnsResolver[]): readonly Asked[]
+  /** Domains that the system adds to names of one label. */
+  systemSearch(): readonly string[]
+  /** The system's own resolvers, as "ip" or "ip:port". */
   systemResolvers(): readonly string[]
-  /** The resolver's whole answer; rejects when there is none in time. */
-  ask(resolver: AddrPort, query: Uint8Array, timeoutMs: number): Promise<Uint8Array>
+  readonly told: {
+    counters(): Readonly<Record<string, number>>
+    /** Resolvers that gave no answer when last asked, and why. */
+    silent(): ReadonlyMap<string, string>
+  }
 }
 
 export interface BackendDeps {
@@ -272,9 +292,7 @@ export interface BackendDeps {
   readonly setRandomPort: (on: boolean) => void
   /** Which ways there may be of asking the router for a port. */
   readonly setPortMapping: (ways: 'all' | 'no-upnp' | 'off') => void
-  /** Addresses of a name as the system resolves it; rejects when there is none. */
-  readonly resolve: (host: string) => Promise<readonly string[]>
-  readonly dns?: DnsPort
+  readonly dns: DnsResolverPort
   /** Whether the computer has a user of this name; absent where that cannot be told. */
   readonly knowsUser?: ((name: string) => boolean) | undefined
   /** Ours, as `tailscale status` shows it. */
@@ -293,6 +311,7 @@ export interface BackendFacts {
   readonly control: ControlFacts
   readonly magicsock: MagicsockFacts
   readonly dataplane: DataplaneFacts
+  readonly dns: ResolverFacts
   /** A relay's connection or its health changed. */
   onRelayChange(): void
   /** The machine's own networks, at start and whenever they changed. */

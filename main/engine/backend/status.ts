@@ -10,9 +10,10 @@ import type { DerpMap, Node } from '../core/tailcfg/types.ts'
 import type { NetMap } from '../core/netmap/types.ts'
 import type { PathView } from '../core/path/types.ts'
 import type { NodePublicKey } from '../base/keys.ts'
-import { formatAddrPort, isIp4 } from '../base/ip.ts'
+import { formatAddrPort } from '../base/ip.ts'
 import { offersExit } from '../core/plan/egress.ts'
 import { addressesOf, magicDnsSuffix } from '../core/plan/names.ts'
+import { peerApiUrls } from '../core/plan/peer-api-port.ts'
 import type { Hostinfo } from '../core/tailcfg/types.ts'
 import type { PeerStatus, StateName, Status } from '../../localapi/types.ts'
 import type { Endpoint, PeerStats } from './ports.ts'
@@ -175,18 +176,6 @@ function ofNode(node: Node, input: StatusInput): PeerStatus {
 
 function listed<K extends string>(key: K, list: readonly string[] | null | undefined): { [P in K]?: readonly string[] } {
   return (list && list.length > 0 ? { [key]: list } : {}) as { [P in K]?: readonly string[] }
-}
-
-/** Base URLs of a node's PeerAPI in the families that both sides have; null when it serves none. */
-export function peerApiUrls(node: Node, self: Node): string[] | null {
-  const ours = addressesOf(self)
-  const out: string[] = []
-  for (const ip of addressesOf(node)) {
-    const v4 = isIp4(ip)
-    const service = node.Hostinfo?.Services?.find((entry) => entry.Proto === (v4 ? 'peerapi4' : 'peerapi6'))
-    if (service && ours.some((own) => isIp4(own) === v4)) out.push(`http://${formatAddrPort({ ip, port: service.Port })}`)
-  }
-  return out.length === 0 ? null : out
 }
 
 export function regionCode(map: DerpMap, region: number): string {

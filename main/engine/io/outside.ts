@@ -15,6 +15,7 @@ import { Resolver } from './resolve.ts'
 import { peekDate } from './server-date.ts'
 import { SystemRoots } from './roots.ts'
 import { ServerTrust, type TrustStore } from './server-trust.ts'
+import { startTls } from './tls.ts'
 
 export interface OutsideOptions {
   readonly env: Env
@@ -69,6 +70,12 @@ export class Outside {
   readonly dialRelay = (host: string, port: number, options: RelayDialOptions): Promise<Socket> => dialRelay(host, port, options, this.#world)
 
   readonly fetch: ReturnType<typeof makeHttpFetch> = (request) => this.#fetch(request)
+
+  /** TLS on a stream to a server that must prove that it is `host`; rejects with CertificateError and Node's errors. */
+  readonly secure = async (stream: Duplex, host: string, alpn: readonly string[]): Promise<{ stream: Duplex; protocol: string | undefined }> => {
+    const secure = await startTls(stream as Socket, { servername: host, rejectUnauthorized: true, alpn }, this.trust)
+    return { stream: secure, protocol: secure.alpnProtocol === false || secure.alpnProtocol === null ? undefined : secure.alpnProtocol }
+  }
 
   /** Addresses of a name, remembered ones when DNS is broken. Rejects when there are none. */
   readonly resolve = (host: string): Promise<readonly string[]> => this.#resolver.addresses(host)

@@ -22,6 +22,8 @@ export interface TlsOptions {
   readonly verifyName?: string
   /** Roots in PEM, in place of the machine's. */
   readonly ca?: readonly string[]
+  /** Protocols that are offered, the best first. */
+  readonly alpn?: readonly string[]
   /** Judges the peer's certificate in addition; its text refuses the connection. */
   readonly checkCert?: (certificate: tls.PeerCertificate) => string | undefined
 }
@@ -34,6 +36,7 @@ export function startTls(socket: Socket, options: TlsOptions, roots: Roots = sys
       socket,
       host: servername,
       ...(isIP(servername) === 0 ? { servername } : {}),
+      ...(options.alpn ? { ALPNProtocols: [...options.alpn] } : {}),
       rejectUnauthorized: false,
       checkServerIdentity: (_host: string, certificate: tls.PeerCertificate) => tls.checkServerIdentity(verifyName, certificate),
       secureContext: ca ? tls.createSecureContext({ ca: [...ca], minVersion: 'TLSv1.2' }) : roots.context(),

@@ -10,6 +10,6 @@ export async function dnsQuery({ backend, query }: Call): Promise<Reply> {
   const asked = (query.get('type') ?? '').trim().toUpperCase()
   const type = asked === '' ? TYPE.A : Object.hasOwn(TYPE, asked) ? TYPE[asked as keyof typeof TYPE] : undefined
   if (type === undefined) return text(400, `unknown DNS message type: ${asked.slice(0, 64)}`)
-  const { bytes, resolvers } = await backend.dnsQuery(query.get('name') ?? '', type)
+  const { bytes, resolvers } = await backend.dns.ask(query.get('name') ?? '', type)
   return json({ Bytes: Buffer.from(bytes).toString('base64'), Resolvers: resolvers })
 }

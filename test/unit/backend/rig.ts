@@ -27,8 +27,10 @@ import type { NetcheckReport } from '../../../main/engine/core/netcheck/report.t
 import type { PathView } from '../../../main/engine/core/path/types.ts'
 import type { DataplaneConfig, MagicsockConfig } from '../../../main/engine/core/plan/types.ts'
 import type { MapResponse, UserProfile } from '../../../main/engine/core/tailcfg/types.ts'
+import { Resolver } from '../../../main/engine/dns/resolver.ts'
 import { Health } from '../../../main/engine/health/health.ts'
 import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
+import { DnsWorld } from '../../support/dns-world.ts'
 import type { Notify } from '../../../main/localapi/types.ts'
 
 export const ALICE: UserProfile = { ID: 1, LoginName: 'alice', DisplayName: 'alice' }
@@ -217,6 +219,9 @@ export interface Rig {
   /** Wishes for any UDP port, in order. */
   readonly ports: boolean[]
   readonly portMapping: string[]
+  readonly dns: Resolver
+  /** Resolvers by the system's network and inside the tunnel. */
+  readonly world: DnsWorld
   /** What a watcher with the mask has heard so far. */
   watch(mask: number): Notify[]
   /** Control says: signed in with this key, then this map. */
@@ -235,6 +240,12 @@ export function makeRig(options: { store?: StorePort; config?: ConfigPort; state
   const magicsock = new FakeMagicsock()
   const derp = new FakeDerp()
   const health = new Health({ clock })
+  const world = new DnsWorld()
+  const { resolve = () => Promise.reject(new Error('no such name')) } = options
+  const dns = new Resolver({
+    env, system: world.system, tunnel: world.tunnel, secure: () => Promise.reject(new Error('no TLS here')),
+    systemResolvers: () => world.systemServers, systemSearch: () => world.searchDomains, systemLookup: resolve,
+  })
   const backend = new Backend({
     env,
     store,
@@ -249,14 +260,15 @@ export function makeRig(options: { store?: StorePort; config?: ConfigPort; state
     setRandomPort: (on) => rig.ports.push(on),
     setPortMapping: (ways) => rig.portMapping.push(ways),
     hostinfo: () => ({ OS: 'linux', Hostname: 'box', IPNVersion: '0.1.0' }),
-    resolve: options.resolve ?? (() => Promise.reject(new Error('no such name'))),
+    dns,
     version: '0.1.0',
     os: 'linux',
     derpPlainHttp: false,
   })
+  dns.start(backend.facts.dns)
   let netMap: NetMap | undefined
   const rig: Rig = {
-    clock, env, journal, store, control, dataplane, magicsock, derp, health, backend, hasNetwork: true, ports: [], portMapping: [],
+    clock, env, journal, store, control, dataplane, magicsock, derp, health, backend, dns, world, hasNetwork: true, ports: [], portMapping: [],
     watch(mask) {
       const heard: Notify[] = []
       backend.watch(mask, { write: (notify) => heard.push(notify) > 0, end: () => {} })

@@ -6,8 +6,9 @@
  * Peers do not work it out: they learn it from Hostinfo.Services and from TSMP pongs.
  * Source: dataplane facts §8.1; tailscale ipn/ipnlocal/peerapi.go (listen), in userspace mode one port for both families.
  */
-import { isIp4, parseIp } from '../../base/ip.ts'
-import type { Service } from '../tailcfg/types.ts'
+import { formatAddrPort, isIp4, parseIp } from '../../base/ip.ts'
+import type { Node, Service } from '../tailcfg/types.ts'
+import { addressesOf } from './names.ts'
 
 const CRC32_POLYNOMIAL = 0xedb8_8320
 
@@ -24,6 +25,18 @@ export function peerApiServices(selfAddresses: readonly string[]): readonly Serv
   const has4 = selfAddresses.some(isIp4)
   const has6 = selfAddresses.some((ip) => !isIp4(ip))
   return [...(has4 ? [{ Proto: 'peerapi4', Port }] : []), ...(has6 ? [{ Proto: 'peerapi6', Port }] : [])]
+}
+
+/** Base URLs of a node's PeerAPI in the families that both sides have; null when it serves none. */
+export function peerApiUrls(node: Node, self: Node): string[] | null {
+  const ours = addressesOf(self)
+  const out: string[] = []
+  for (const ip of addressesOf(node)) {
+    const v4 = isIp4(ip)
+    const service = node.Hostinfo?.Services?.find((entry) => entry.Proto === (v4 ? 'peerapi4' : 'peerapi6'))
+    if (service && ours.some((own) => isIp4(own) === v4)) out.push(`http://${formatAddrPort({ ip, port: service.Port })}`)
+  }
+  return out.length === 0 ? null : out
 }
 
 function crc32(bytes: Uint8Array): number {

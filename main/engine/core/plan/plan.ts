@@ -6,12 +6,16 @@
  *   owners.ts       which peer gets an address that several claim: the lowest node ID
  *   routes.ts       networks behind devices: who carries each    route-rules.ts   which of them are used at all
  *   egress.ts       what becomes of traffic to the internet
+ *   dns.ts          how names are resolved
  */
 import { parsePrefix, prefixContains } from '../../base/ip.ts'
 import type { FilterRule, Node } from '../tailcfg/types.ts'
 import type { NetMap } from '../netmap/types.ts'
 import { compileFilter } from '../filter/compile.ts'
 import type { CompiledFilter } from '../filter/compile.ts'
+import { Hosts } from '../dns/hosts.ts'
+import { EMPTY_DNS, exitDns, planDns } from './dns.ts'
+import type { DnsPlan } from './dns.ts'
 import { DIRECT, egressOf } from './egress.ts'
 import type { Egress, ExitVerdict } from './egress.ts'
 import { localNets } from './local-nets.ts'
@@ -35,6 +39,8 @@ export interface PlanPrefs {
   readonly exitNodeIp?: string
   /** What was found out of the exit nodes; absent: the chosen one is used. */
   readonly exitVerdict?: ExitVerdict | undefined
+  /** Absent: as if names were not taken from the server. */
+  readonly acceptDns?: boolean
   readonly shieldsUp: boolean
   readonly advertiseRoutes: readonly string[]
   /** Prefixes that are not used although routes are accepted. */
@@ -51,6 +57,7 @@ export interface Plan {
   readonly egress: Egress
   /** What becomes of each network behind a device, by prefix, IPv4 first. */
   readonly routes: readonly PlannedRoute[]
+  readonly dns: DnsPlan
   readonly problems: readonly string[]
   /** The server's rules cannot be trusted: nothing may come in. */
   readonly filterRefused: boolean
@@ -64,6 +71,7 @@ export const EMPTY_PLAN: Plan = {
   magicsock: { peers: [], derpMap: { Regions: {} } },
   egress: DIRECT,
   routes: [],
+  dns: EMPTY_DNS,
   problems: [],
   filterRefused: false,
   nextExpiryMs: Infinity,
@@ -75,9 +83,11 @@ const REFUSED: CompiledFilter = { matches: [], problems: ['the rules would let i
 export class Planner {
   readonly #peers = new PeerLists()
   readonly #relays = new PeerRelays()
+  readonly #hosts = new Hosts()
   #last: Plan = EMPTY_PLAN
   #rules: RouteRules | undefined
   #rulesKey = ''
+  #dnsKey: readonly unknown[] = []
   #filterKey: readonly (readonly FilterRule[])[] = []
   #filterPeers: ReadonlyMap<number, Node> | undefined
   #filter: CompiledFilter = { matches: [], problems: [] }
@@ -99,11 +109,13 @@ export class Planner {
     const filterRefused = this.#letsInUnsigned(compiled)
     const filter = filterRefused ? REFUSED : compiled
     const last = this.#last
+    const wayOut = keep(last.egress, egress)
     const plan: Plan = {
       dataplane: keep(last.dataplane, { selfAddresses: keepTexts(last.dataplane.selfAddresses, selfAddresses), peers: this.#peers.dataplane, filter: filterTable(filter, netMap, prefs, system, last.dataplane.filter) }),
       magicsock: keep(last.magicsock, { peers: this.#peers.magicsock, derpMap: netMap.derpMap, lastHome: netMap.self.HomeDERP ?? 0, peerRelays: this.#relays.update(netMap), relayServer: keepWish(last.magicsock.relayServer, prefs.relayServer) }),
-      egress: keep(last.egress, egress),
+      egress: wayOut,
       routes: this.#peers.routes,
+      dns: this.#names(netMap, prefs.acceptDns === true, wayOut),
       problems: filter.problems,
       filterRefused,
       nextExpiryMs: this.#peers.nextExpiryMs,
@@ -117,6 +129,15 @@ export class Planner {
     if (!this.#rules || key !== this.#rulesKey) this.#rules = new RouteRules(wishes)
     this.#rulesKey = key
     return this.#rules
+  }
+
+  /** The names of the network; another plan only when something beside the devices changed. */
+  #names(netMap: NetMap, accept: boolean, egress: Egress): DnsPlan {
+    this.#hosts.update(netMap)
+    const key = [netMap.dns, netMap.self, accept, egress, egress.kind === 'exit' ? JSON.stringify(exitDns(netMap, egress)) : '']
+    if (this.#last.dns !== EMPTY_DNS && key.every((part, i) => part === this.#dnsKey[i])) return this.#last.dns
+    this.#dnsKey = key
+    return planDns(netMap, { accept, egress }, this.#hosts)
   }
 
   #compile(netMap: NetMap): CompiledFilter {

@@ -1,0 +1,35 @@
+/**
+ * Which way a resolver is reached: as any address is that a program asks a proxy for.
+ */
+import { isIp4, parsePrefix, prefixContains } from '../base/ip.ts'
+import type { AddrPort } from '../base/ip.ts'
+import type { Way } from '../dns/ports.ts'
+import { egressNow } from './egress-now.ts'
+import type { Model } from './model.ts'
+import { contextOf } from './proxy.ts'
+import { decideAddresses } from './proxy-names.ts'
+
+/** By this computer's own network, through a device, or not at all. */
+export function wayTo(model: Model, { ip, port }: AddrPort): Way {
+  const answer = decideAddresses([ip], port, contextOf(model))
+  if (answer.kind === 'tunnel') return { kind: 'tunnel', through: carrierOf(model, ip) }
+  return answer.kind === 'system' ? { kind: 'system' } : { kind: 'refused', why: answer.kind === 'refuse' ? answer.message : 'this device answers there itself' }
+}
+
+/** Why nothing may leave this computer; undefined: it may. */
+export function blockedWhy(model: Model): string | undefined {
+  const egress = egressNow(model)
+  return egress.kind === 'blocked' ? egress.why : undefined
+}
+
+/** Name of the device whose longest network has the address; the exit node's for all that no network has. */
+function carrierOf({ plan }: Model, ip: string): string {
+  let best: { readonly key: string; readonly bits: number } | undefined
+  for (const { key, routes } of plan.dataplane.peers) {
+    for (const route of routes) {
+      const prefix = parsePrefix(route)
+      if (prefix && isIp4(prefix.ip) === isIp4(ip) && prefix.bits > (best?.bits ?? -1) && prefixContains(prefix, ip)) best = { key, bits: prefix.bits }
+    }
+  }
+  return plan.magicsock.peers.find(({ key }) => key === best?.key)?.name ?? ''
+}
