@@ -4,6 +4,7 @@
 
 use crate::Netstack;
 use crate::flow::FlowKey;
+use crate::guests::Guest;
 use crate::timers::Due;
 use crate::types::Event;
 use crate::udp::UdpEnd;
@@ -27,7 +28,8 @@ impl Netstack {
             self.events.push_back(Event::Exchanged { id, answer: None });
             return;
         };
-        let slot = self.insert_udp(now, key, UdpEnd::Exchange(id), None);
+        let guest = Guest::Address(to.ip());
+        let slot = self.insert_udp(now, guest, key, UdpEnd::Exchange(id), None);
         self.exchanges.insert(id, slot);
         self.timers.set(now + patience, Due::Exchange(id));
         self.send_udp(key, payload);
@@ -36,7 +38,7 @@ impl Netstack {
     fn exchange_key(&mut self, to: SocketAddr) -> Option<FlowKey> {
         let own = self.own_address_for(to.ip())?;
         let room = self.exchanges.len() < MAX_EXCHANGES && to.port() != 0;
-        if !room || !self.udp_room(to.ip()) {
+        if !room || !self.udp_room(Guest::Address(to.ip())) {
             self.counters.drop_udp_limit += 1;
             return None;
         }
