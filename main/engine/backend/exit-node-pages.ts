@@ -24,6 +24,7 @@ const PAUSE_SEC = 600
 const MAX_PAUSE_SEC = 8 * 3600
 const MAX_WAIT_MS = 30_000
 const MAX_READERS = 32
+const SETTLE_MS = 50
 const FAILURES: readonly unknown[] = ['block', 'next', 'direct']
 
 export interface ExitNodePagesDeps {
@@ -40,6 +41,7 @@ export class ExitNodePages {
   readonly #readers = new Set<() => void>()
   #version: number
   #shown = ''
+  #cancelTell: (() => void) | undefined
 
   constructor(deps: ExitNodePagesDeps) {
     this.#deps = deps
@@ -47,9 +49,13 @@ export class ExitNodePages {
     deps.flow.onChange(() => this.refresh())
   }
 
-  /** Something that the page shows may have changed. */
+  /** Something that the page shows may have changed; what comes of it within a moment is told at once. */
   refresh(): void {
-    if (this.#readers.size > 0 && this.#isNews()) for (const wake of this.#readers) wake()
+    if (this.#readers.size === 0) return
+    this.#cancelTell ??= this.#deps.env.clock.after(SETTLE_MS, () => {
+      this.#cancelTell = undefined
+      if (this.#isNews()) for (const wake of this.#readers) wake()
+    })
   }
 
   /** The page at once when its version is not `after`, else when it changes or after 30 s. Somebody looks: rows are kept fresh for a while. */
@@ -99,6 +105,7 @@ export class ExitNodePages {
 
   /** Lets every reader go. */
   stop(): void {
+    this.#cancelTell?.()
     for (const wake of this.#readers) wake()
   }
 

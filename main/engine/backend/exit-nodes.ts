@@ -74,6 +74,8 @@ export class ExitNodeFlow {
   /** Tells what has changed of the way out. */
   refresh(): void {
     const { env, model, knot } = this.#deps
+    // Until anything is known there is nothing to tell.
+    if (model.life.name === 'NoState') return
     const before = this.#egress
     const after = egressNow(model)
     if (JSON.stringify(before) === JSON.stringify(after)) return
@@ -84,6 +86,7 @@ export class ExitNodeFlow {
     env.log.info(`exit node: ${shown(before)} → ${shown(after)} (${why})`)
     knot.emit({ Egress: egressJson(after) })
     knot.pushWants()
+    knot.refreshWarnings()
     for (const call of this.#listeners) call()
   }
 

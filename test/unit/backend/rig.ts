@@ -98,7 +98,10 @@ class FakeDataplane implements DataplanePort {
   answerProxy(id: number, answer: ProxyAnswer): void {
     this.answers.push({ id, answer })
   }
+  pingFails: Error | undefined
+
   async ping(kind: 'tsmp' | 'icmp'): Promise<{ latencyMs: number; peerApiPort?: number }> {
+    if (this.pingFails) throw this.pingFails
     return kind === 'tsmp' ? { latencyMs: 1.5, peerApiPort: 46590 } : { latencyMs: 0.5 }
   }
   stats(): ReadonlyMap<never, PeerStats> {
