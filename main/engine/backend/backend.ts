@@ -99,7 +99,7 @@ export class Backend {
     this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns })
     const knot = this.#knot()
     this.#exit = new ExitNodeFlow({ ...deps, model: this.#model, knot })
-    this.exitNodes = new ExitNodePages({ ...deps, model: this.#model, flow: this.#exit, pathViews: this.views.pathViews, editPrefs: (mask) => this.editPrefs(mask), editExtras: (change) => this.editExtras(change) })
+    this.exitNodes = new ExitNodePages({ ...deps, model: this.#model, flow: this.#exit, pathViews: this.views.pathViews, offer: () => this.offers.exit(), editPrefs: (mask) => this.editPrefs(mask), editExtras: (change) => this.editExtras(change) })
     this.profiles = new Profiles({ ...deps, model: this.#model, onSaveAgain: () => this.#refreshWarnings() })
     const shared = { ...deps, model: this.#model, bus: this.#bus, knot, profiles: this.profiles, session: this.session }
     this.#map = new MapFlow(shared)

@@ -32,6 +32,8 @@ export interface ExitNodePagesDeps {
   readonly model: Model
   readonly flow: ExitNodeFlow
   readonly pathViews: PathViews
+  /** This device as an exit node for others. */
+  readonly offer: () => ExitNodesPage['Offer']
   readonly editPrefs: (mask: MaskedPrefs) => unknown
   readonly editExtras: (change: Partial<Extras>) => unknown
 }
@@ -132,7 +134,7 @@ export class ExitNodePages {
   }
 
   #body(): Omit<ExitNodesPage, 'Version'> {
-    const { env, model, flow, pathViews } = this.#deps
+    const { env, model, flow, pathViews, offer } = this.#deps
     return exitNodesPage({
       model,
       egress: egressNow(model),
@@ -142,17 +144,8 @@ export class ExitNodePages {
       isDead: (id) => flow.machine.lifeOf(id).isDead,
       paths: new Map(pathViews.all().paths.map((row) => [row.peer, row])),
       proofs: [],
-      offer: offerOf(model),
+      offer: offer(),
     })
-  }
-}
-
-function offerOf({ saved: { prefs }, netMap }: Model): ExitNodesPage['Offer'] {
-  const routes = ['0.0.0.0/0', '::/0']
-  return {
-    Advertised: routes.every((route) => prefs.AdvertiseRoutes?.includes(route) === true),
-    Approved: routes.every((route) => netMap?.self.AllowedIPs?.includes(route) === true),
-    Flows: 0,
   }
 }
 

@@ -27,10 +27,14 @@ interface Offer {
   readonly carrier: string | undefined
 }
 
+/** How long a look at the packet thread counts: pages are made anew more often than people read them. */
+const LOOK_MS = 1_000
+
 export class Offers {
   readonly #env: Env
   readonly #model: Model
   readonly #dataplane: Pick<DataplanePort, 'served'>
+  #look: { readonly atMs: number; readonly served: ReturnType<DataplanePort['served']> } | undefined
   #told = new Map<string, State>()
 
   constructor(env: Env, model: Model, dataplane: Pick<DataplanePort, 'served'>) {
@@ -90,7 +94,10 @@ export class Offers {
   #flows(offers: readonly Offer[]): ReadonlyMap<string, number> {
     const prefixes = offers.map(({ prefix }) => ({ text: prefix, ...parsePrefix(prefix)! })).toSorted((a, b) => b.bits - a.bits)
     const found = new Map<string, number>()
-    for (const { to, tcp, udp } of this.#dataplane.served()) {
+    if (prefixes.length === 0) return found
+    const nowMs = this.#env.clock.nowMs()
+    if (this.#look === undefined || nowMs - this.#look.atMs >= LOOK_MS) this.#look = { atMs: nowMs, served: this.#dataplane.served() }
+    for (const { to, tcp, udp } of this.#look.served) {
       const prefix = prefixes.find((one) => prefixContains(one, to))
       if (prefix) found.set(prefix.text, (found.get(prefix.text) ?? 0) + tcp + udp)
     }

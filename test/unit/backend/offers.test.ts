@@ -64,6 +64,7 @@ describe('what this device offers', () => {
   test('counts flows by the most specific offer', () => {
     const rig = offering()
     own(rig, OFFERED)
+    rig.clock.advance(2_000)
     rig.dataplane.flows = [
       { from: '100.64.0.2', to: '10.9.0.7', tcp: 2, udp: 1 }, { from: '100.64.0.2', to: '8.8.8.8', tcp: 0, udp: 4 }, { from: 'fd7a:115c:a1e0::2', to: '2001:4860::8', tcp: 5, udp: 0 },
     ]
