@@ -1,6 +1,8 @@
-//! What touches the system: UDP sockets with segmentation offload, peer credentials of a local socket, link events, networks, echoes, memory.
+//! What touches the system: UDP sockets with segmentation offload, peer credentials of a local socket, link events, networks, echoes, memory,
+//! descriptors.
 
 pub mod batch;
+pub mod descriptors;
 pub mod echo;
 pub mod links;
 pub mod memory;

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A socket that says "now" but has nothing to send is asked again after this.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+/// Packets that the flows of one guest send in one poll before those of others get their turn.
+const GUEST_TURN: usize = 1024;
 const EPHEMERAL_FIRST: u16 = 32768;
 const EPHEMERAL_COUNT: u16 = 28232;
 
@@ -26,6 +28,8 @@ pub(crate) struct FlowTable {
     /// Where the last packet went; most packets go where the one before them went.
     last: Option<(FlowKey, usize)>,
     pub dirty: VecDeque<usize>,
+    /// What the flows of each guest have sent in this poll.
+    turns: HashMap<Guest, usize>,
     /// Inbound handshakes in order of arrival; may name flows that have moved on.
     half_open: VecDeque<FlowKey>,
     half_open_count: usize,
@@ -184,14 +188,30 @@ impl Netstack {
         })
     }
 
-    /// Pumps every dirty flow once. Returns the packets sent.
+    /// A new poll: every guest has its whole turn again.
+    pub(crate) fn begin_turns(&mut self) {
+        self.flows.turns.clear();
+    }
+
+    /// Pumps every dirty flow once; those of a guest whose turn is over stay dirty. Returns the packets sent.
     pub(crate) fn pump_flows(&mut self, now: Instant, out: &mut dyn PacketOut) -> usize {
         let mut sent = 0;
         for _ in 0..self.flows.dirty.len() {
             let Some(slot) = self.flows.dirty.pop_front() else {
                 break;
             };
-            sent += self.pump_flow(now, slot, out);
+            let flow = self.flows.slots.get(slot);
+            let guest = flow.and_then(|flow| flow.guest).map(|(guest, _)| guest);
+            let turn = guest.and_then(|guest| self.flows.turns.get(&guest));
+            if turn.is_some_and(|sent| *sent >= GUEST_TURN) {
+                self.flows.dirty.push_back(slot);
+                continue;
+            }
+            let packets = self.pump_flow(now, slot, out);
+            if let Some(guest) = guest.filter(|_| packets > 0) {
+                *self.flows.turns.entry(guest).or_default() += packets;
+            }
+            sent += packets;
         }
         sent
     }

@@ -284,6 +284,7 @@ impl Netstack {
             }
         }
         let mut sent = self.queue.flush(out);
+        self.begin_turns();
         for _ in 0..ROUNDS {
             sent += self.pump_flows(now, out);
             sent += self.queue.flush(out);

@@ -84,6 +84,24 @@ impl Default for Config {
     }
 }
 
+/// Descriptors that stay for everything else in the process.
+const SPARE_DESCRIPTORS: usize = 256;
+
+impl Config {
+    /// The same with tables so small that a process with so many descriptors never runs out of them.
+    pub fn within(self, descriptors: usize) -> Config {
+        let rest = descriptors.saturating_sub(SPARE_DESCRIPTORS);
+        let part = |most: usize, of: usize| most.min((rest / of).max(16));
+        Config {
+            max_flows: part(self.max_flows, 2),
+            max_dials: part(self.max_dials, 8),
+            max_udp_flows: part(self.max_udp_flows, 8),
+            max_clients: part(self.max_clients, 16),
+            ..self
+        }
+    }
+}
+
 /// Language of a proxy listener, and of one request (`Both` never appears in a request).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyKind {

@@ -21,8 +21,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// Datagrams read from one socket before the others get their turn.
+/// Datagrams read from one socket before the others get their turn, and from all sockets of one guest.
 const TURN: usize = 64;
+const GUEST_TURN: usize = 1024;
 /// Answers that may wait for `poll`, in bytes; what comes beyond stays in its socket until they are sent.
 const MAX_WAITING: usize = 4 << 20;
 
@@ -282,14 +283,17 @@ impl Netstack {
     pub(crate) fn udp_ready(&mut self, now: Instant, slot: usize) {
         let mut buffer = std::mem::take(&mut self.datagram);
         buffer.resize(1 << 16, 0);
-        for turn in 0..=TURN {
+        let guest = self.udp.slots.get(slot).map(|flow| flow.guest);
+        let crowd = guest.map_or(1, |guest| self.guests.of(guest).udp.max(1));
+        let most = (GUEST_TURN / crowd).clamp(1, TURN);
+        for turn in 0..=most {
             let Some(flow) = self.udp.slots.get_mut(slot) else {
                 break;
             };
             let UdpEnd::Local { socket, .. } = &flow.end else {
                 break;
             };
-            if turn == TURN || self.queue.len() > MAX_WAITING {
+            if turn == most || self.queue.len() > MAX_WAITING {
                 self.again.push_back(Source::Udp(slot));
                 break;
             }

@@ -148,6 +148,10 @@ impl World {
             mtu: setup.mtu,
             ..netstack::Config::default()
         };
+        let stack_config = match device::descriptors::limit() {
+            Some(descriptors) => stack_config.within(descriptors),
+            None => stack_config,
+        };
         let stack = Netstack::new(
             stack_config,
             registry.try_clone()?,

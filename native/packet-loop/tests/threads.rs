@@ -189,3 +189,50 @@ fn descriptors_that_nobody_takes_are_closed_with_the_ring() {
     let mut buffer = [0u8; 1];
     assert!(!matches!(accepted.read(&mut buffer), Ok(1..)));
 }
+
+/// Whether the other end of an accepted stream was cut; waits for that.
+fn ends(stream: &mut std::net::TcpStream) -> bool {
+    let patience = Some(Duration::from_secs(60));
+    stream.set_read_timeout(patience).unwrap();
+    let ended = stream.read(&mut [0]);
+    !matches!(&ended, Ok(1..)) && !ended.is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+#[test]
+fn open_flows_of_a_peer_end_with_its_permission_and_with_its_place_on_the_list() {
+    let (mut a, b) = (node(7), node(8));
+    a.know(&b);
+    b.know(&a);
+    let service = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = SocketAddr::new(b.ip, service.local_addr().unwrap().port());
+    let _first = a.dial(1, to);
+    let (mut first, _) = service.accept().unwrap();
+    let local = IpSet::new([Prefix::host(b.ip)]);
+    b.thread.cast(move |world| {
+        world.set_tables(Tables {
+            filter: Some(Table {
+                rules: Rules::new(Vec::new()),
+                local,
+                shields_up: false,
+            }),
+            ..Tables::default()
+        });
+    });
+    assert!(ends(&mut first));
+    b.know(&a);
+    let _second = a.dial(2, to);
+    let (mut second, _) = service.accept().unwrap();
+    let key = a.key;
+    b.thread.cast(move |world| {
+        world.set_tables(Tables {
+            removes: vec![key],
+            ..Tables::default()
+        });
+    });
+    assert!(ends(&mut second));
+    let left = b
+        .thread
+        .call(|world| world.stack.counters().flows_open)
+        .unwrap();
+    assert_eq!(left, 0);
+}
