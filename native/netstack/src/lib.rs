@@ -35,6 +35,7 @@ mod inbound;
 mod link;
 mod listener;
 mod local;
+mod moved;
 mod netstack;
 mod packet;
 mod race;

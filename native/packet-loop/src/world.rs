@@ -18,6 +18,7 @@ use device::udp::{Options, Udp};
 use mio::{Events, Registry, Token};
 use netstack::{Netstack, PacketOut};
 
+use crate::moves::Moves;
 use crate::peer_relay::PeerRelay;
 use crate::records::{self, Packed};
 use crate::ring::Ring;
@@ -64,6 +65,7 @@ pub struct World {
     options: Options,
     /// Inbound flows that lost their permission in this turn.
     cuts: Vec<FlowEnds>,
+    moves: Moves,
     /// Packets of the netstack to our own addresses, for the netstack.
     own_packets: Vec<Vec<u8>>,
     ring: Arc<Ring>,
@@ -173,6 +175,7 @@ impl World {
             peer_relay: PeerRelay::default(),
             options: setup.udp,
             cuts: Vec::new(),
+            moves: Moves::default(),
             own_packets: Vec::new(),
             ring,
             registry,
@@ -192,7 +195,11 @@ impl World {
             .pipeline
             .next_timeout()
             .map(|at| at.saturating_duration_since(now));
-        [pipeline, self.stack.next_timeout(now)]
+        let moves = self
+            .moves
+            .next_timeout()
+            .map(|at| at.saturating_duration_since(now));
+        [pipeline, self.stack.next_timeout(now), moves]
             .into_iter()
             .flatten()
             .min()
@@ -249,6 +256,8 @@ impl World {
             let (pipeline, io) = split!(self);
             pipeline.handle_timeout(now, io);
         }
+        self.moves
+            .handle_timeout(now, &self.pipeline, &mut self.stack);
         self.peer_relay.turn(now, &self.ring);
         self.cut_flows();
         self.send_stack();
@@ -345,11 +354,21 @@ impl World {
         }
         let jailed = tables.upserts.iter().any(|peer| peer.jailed);
         let rejudge = tables.filter.is_some() || !tables.removes.is_empty() || jailed;
+        let before = Moves::before(
+            &self.pipeline,
+            &self.stack,
+            &tables.upserts,
+            &tables.removes,
+        );
         let (pipeline, io) = split!(self);
         if let Some(filter) = tables.filter {
             pipeline.set_filter(filter, io);
         }
         pipeline.set_peers(now, tables.upserts, &tables.removes, io);
+        if let Some(before) = before {
+            self.moves
+                .after(now, &self.pipeline, &mut self.stack, before);
+        }
         if rejudge {
             let World {
                 pipeline, stack, ..

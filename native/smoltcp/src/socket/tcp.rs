@@ -857,6 +857,19 @@ impl<'a> Socket<'a> {
         }
     }
 
+    /// Makes what the timer waits for due at once: what is not acknowledged is sent again, and a quiet connection asks
+    /// whether the other side still knows it. For a path that has changed under the connection.
+    pub fn hurry(&mut self) {
+        let now = Instant::from_millis(0);
+        match &mut self.timer {
+            Timer::Idle { keep_alive_at } => *keep_alive_at = Some(now),
+            Timer::Retransmit { expires_at } | Timer::ZeroWindowProbe { expires_at, .. } => {
+                *expires_at = now
+            }
+            Timer::Close { .. } => (),
+        }
+    }
+
     /// Return the time-to-live (IPv4) or hop limit (IPv6) value used in outgoing packets.
     ///
     /// See also the [set_hop_limit](#method.set_hop_limit) method
