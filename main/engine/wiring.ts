@@ -19,7 +19,9 @@ import type { DerpMap } from './core/tailcfg/types.ts'
 import { tunnelCarrier } from './dataplane/tunnel-carrier.ts'
 import { UdpPort } from './dataplane/udp-port.ts'
 import { DerpRegions } from './derp/derp-regions.ts'
+import { PeerQueries } from './dns/peer-queries.ts'
 import { Resolver } from './dns/resolver.ts'
+import { DnsServer, isServicePlace } from './dns/serve.ts'
 import { CaptiveWatch } from './health/captive-watch.ts'
 import { ClockWatch } from './health/clock-watch.ts'
 import { Health } from './health/health.ts'
@@ -148,7 +150,9 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const dns = new Resolver({
     env, system: systemCarrier, tunnel: tunnelCarrier(dataplane), secure: outside.secure, systemResolvers, systemSearch, systemLookup: resolveHost,
   })
-  const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) } })
+  const dnsServer = new DnsServer({ env, resolver: dns })
+  const peerQueries = new PeerQueries({ env, resolver: dns, mayAsk: (ip) => backend.facts.dns.mayAskHere(ip) })
+  const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) }, routes: [peerQueries] })
   const backend: Backend = new Backend({
     env, store, stateKeys, config: configOf(options.configPath), forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
@@ -170,7 +174,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const failed = new Promise<string>((resolve) => (fail = resolve))
   const up = backend.facts
   dns.start(up.dns)
-  stops.push(() => dns.stop())
+  stops.push(() => dns.stop(), () => dnsServer.close())
   derp.start({
     onDisco: (region, from, bytes) => magicsock.handleRelayed(region, from, bytes),
     onFrames: (region, frames) => dataplane.injectRelayFrames(region, frames),
@@ -194,7 +198,10 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
       magicsock.handleSendError(to, code)
       udpPort.handleSendError(code)
     },
-    onInboundStream: (stream) => peerApi.accept(stream),
+    onInboundStream: (stream) => (isServicePlace(stream.to) ? dnsServer.accept(stream.socket) : peerApi.accept(stream)),
+    onEngineDatagram: ({ id, to, bytes }) => {
+      if (isServicePlace(to)) void dnsServer.datagram(bytes).then((answer) => answer && dataplane.answerDatagram(id, answer))
+    },
     onRelayControl: (from, bytes) => magicsock.relaying.handleServerDatagram(from, bytes),
     onEchoWanted: (id, to) => void pings.ask(to).then((end) => {
       dataplane.answerEcho(id, end === 'answered')

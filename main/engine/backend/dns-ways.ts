@@ -1,19 +1,29 @@
 /**
- * Which way a resolver is reached: as any address is that a program asks a proxy for.
+ * Which way a resolver is reached (as any address is that a program asks a proxy for), and who may ask here.
  */
 import { isIp4, parsePrefix, prefixContains } from '../base/ip.ts'
 import type { AddrPort } from '../base/ip.ts'
+import { mayAskNames } from '../core/dns/peer-access.ts'
 import type { Way } from '../dns/ports.ts'
 import { egressNow } from './egress-now.ts'
 import type { Model } from './model.ts'
 import { contextOf } from './proxy.ts'
 import { decideAddresses } from './proxy-names.ts'
+import { peerByIp } from './whois.ts'
 
 /** By this computer's own network, through a device, or not at all. */
 export function wayTo(model: Model, { ip, port }: AddrPort): Way {
   const answer = decideAddresses([ip], port, contextOf(model))
   if (answer.kind === 'tunnel') return { kind: 'tunnel', through: carrierOf(model, ip) }
   return answer.kind === 'system' ? { kind: 'system' } : { kind: 'refused', why: answer.kind === 'refuse' ? answer.message : 'this device answers there itself' }
+}
+
+/** Whether the device at an address of the network may have names looked up here. */
+export function mayAskNamesHere({ netMap, plan, saved }: Model, ip: string): boolean {
+  const node = netMap && peerByIp(netMap, ip)
+  const routes = saved.prefs.AdvertiseRoutes ?? []
+  const offersExit = routes.includes('0.0.0.0/0') && routes.includes('::/0')
+  return node !== undefined && mayAskNames({ self: netMap!.self, node, ip, offersExit, filter: plan.dataplane.filter })
 }
 
 /** Why nothing may leave this computer; undefined: it may. */

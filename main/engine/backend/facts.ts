@@ -5,7 +5,7 @@ import type { Bus } from './bus.ts'
 import { answerC2n } from './c2n.ts'
 import type { ExitNodeFlow } from './exit-nodes.ts'
 import type { DirectWaits } from './direct-waits.ts'
-import { blockedWhy, wayTo } from './dns-ways.ts'
+import { blockedWhy, mayAskNamesHere, wayTo } from './dns-ways.ts'
 import type { Knot } from './knot.ts'
 import type { LoginFlow } from './login.ts'
 import type { MapFlow } from './map-flow.ts'
@@ -68,7 +68,7 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions,
         knot.refreshWarnings()
       },
     },
-    dns: { wayTo: (at) => wayTo(model, at), blocked: () => blockedWhy(model) },
+    dns: { wayTo: (at) => wayTo(model, at), blocked: () => blockedWhy(model), mayAskHere: (ip) => mayAskNamesHere(model, ip) },
     dataplane: {
       onHandshake: (peer) => sessions.handleHandshake(peer, model.netMap),
       onPeerActivity: (peer, kind) => {

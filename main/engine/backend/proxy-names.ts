@@ -4,7 +4,7 @@
  *
  *   network name (short or full, any case)   → the peer's address, IPv4 when both have it, as MagicDNS tells it → tunnel
  *   our own name or address, this machine    → this machine, outside the tunnel
- *   100.100.100.100 and its IPv6 twin        → refused: they are no device
+ *   100.100.100.100 and its IPv6 twin        → port 53 is our resolver; others refused: they are no device
  *   address of a peer or inside its routes   → tunnel; one of a network of this machine inside a larger route stays local
  *   inside a network that nobody can carry   → refused: it must not leave another way
  *   other address of the network's range     → refused: nobody has it
@@ -65,10 +65,12 @@ export function decideAddresses(addresses: readonly string[], port: number, cont
   const outside = addresses.filter((ip) => !isTailscaleIp(ip))
   if (outside.length > 0) return decideOutside(outside, port, own, context)
   const first = addresses[0] ?? ''
+  if (SERVICE_ADDRESSES.includes(first) && port === DNS_PORT) return { kind: 'engine', to: { ip: first, port } }
   if (SERVICE_ADDRESSES.includes(first)) return refuse('unreachable', `${first} is the network's own service address and serves no such port`)
   return refuse('unreachable', context.peers.length === 0 ? 'the tunnel is down' : `no device has the address ${first}`)
 }
 
+const DNS_PORT = 53
 const LOOPBACK: readonly string[] = ['127.0.0.1', '::1']
 const SERVICE_ADDRESSES: readonly string[] = ['100.100.100.100', 'fd7a:115c:a1e0::53']
 

@@ -35,4 +35,6 @@ export interface ResolverFacts {
   wayTo(at: AddrPort): Way
   /** Why nothing may leave this computer, the system's resolver not asked either; undefined: it may. */
   blocked(): string | undefined
+  /** Whether the device at this address of the network may have names looked up here. */
+  mayAskHere(ip: string): boolean
 }

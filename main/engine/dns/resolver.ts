@@ -12,6 +12,7 @@ import { EngineError, isDecodeError } from '../base/errors.ts'
 import { decide } from '../core/dns/decide.ts'
 import type { Decision } from '../core/dns/decide.ts'
 import { nameProblem, RCODE, rcodeName } from '../core/dns/message.ts'
+import type { Question } from '../core/dns/message.ts'
 import { EMPTY_DNS } from '../core/plan/dns.ts'
 import type { DnsPlan } from '../core/plan/dns.ts'
 import type { DnsResolver } from '../core/tailcfg/types.ts'
@@ -37,6 +38,8 @@ const CLASS_IN = 1
 const OWN_ID = 1
 
 export interface AskOptions {
+  /** Who wants to know; absent: a program of this computer. */
+  readonly asker?: 'program' | 'peer'
   /** Nothing remembered counts, and after the first answer the others are waited for a little: a person compares. */
   readonly compare?: boolean
 }
@@ -59,7 +62,7 @@ export class Resolver {
   readonly #forwarder: Forwarder
   readonly #underWay = new Map<string, Promise<DnsOutcome>>()
   readonly #ways = new Map<string, Way>()
-  #facts: ResolverFacts = { wayTo: () => ({ kind: 'refused', why: 'this device is not connected' }), blocked: () => undefined }
+  #facts: ResolverFacts = { wayTo: () => ({ kind: 'refused', why: 'this device is not connected' }), blocked: () => undefined, mayAskHere: () => false }
   #plan: DnsPlan = EMPTY_DNS
   #planKey = ''
   #asking = 0
@@ -131,14 +134,17 @@ export class Resolver {
     return this.#deps.systemSearch()
   }
 
-  /** The answer to a query as it came from a program; undefined: it is none, and gets no answer. */
-  async answer(query: Uint8Array): Promise<Uint8Array | undefined> {
+  /**
+   * The answer to a query as it came from a program; undefined: it is none, and gets no answer. For a device of the network what is not
+   * ours is asked of the system, as exit nodes do, unless this device itself may not ask it.
+   */
+  async answer(query: Uint8Array, asker: 'program' | 'peer' = 'program'): Promise<Uint8Array | undefined> {
     const bones = walk(query)
     if (isDecodeError(bones) || bones.isAnswer) {
       this.told.count('bad_queries')
       return undefined
     }
-    return (await this.#resolve({ bytes: query, bones }, {})).bytes
+    return (await this.#resolve({ bytes: query, bones }, { asker })).bytes
   }
 
   async #resolve(query: Message, options: AskOptions): Promise<DnsOutcome> {
@@ -146,7 +152,7 @@ export class Resolver {
     this.told.count('questions')
     if (bones.opcode !== 0 || bones.asked.class !== CLASS_IN) return failure(query, RCODE.notImplemented, 'nobody', 'only questions for names of the internet are answered')
     const { spelled, type } = bones.asked
-    const decision = decide(this.plan, { name: spelled, type }, Math.floor(this.#deps.env.clock.wallMs() / 1_000))
+    const decision = this.#decide(options.asker ?? 'program', { name: spelled, type })
     if (decision.kind === 'answer') {
       this.told.count('answered_here')
       return this.#ours(query, decision)
@@ -156,6 +162,17 @@ export class Resolver {
       return failure(query, RCODE.serverFailure, 'nobody', decision.why)
     }
     return this.#elsewhere(query, decision, options)
+  }
+
+  #decide(asker: 'program' | 'peer', question: Question): Decision {
+    const { plan } = this
+    const decision = decide(plan, question, Math.floor(this.#deps.env.clock.wallMs() / 1_000))
+    const asSystem = asker === 'peer' && decision.kind === 'forward' && (plan.rest.kind === 'system' || plan.rest.kind === 'resolvers') && this.#systemTargets().some(({ asking }) => asking.kind !== 'refused')
+    return asSystem ? { kind: 'system', why: "this computer's own resolvers answer devices that use it as exit node" } : decision
+  }
+
+  #systemTargets(): readonly Target[] {
+    return this.#deps.systemResolvers().map((addr) => systemTargetOf(addr, { selfAddresses: this.#plan.selfAddresses, wayTo: () => ({ kind: 'system' }) }))
   }
 
   #ours(query: Message, { reply, why }: Extract<Decision, { kind: 'answer' }>): DnsOutcome {
@@ -170,7 +187,7 @@ export class Resolver {
 
   async #elsewhere(query: Message, asking: Asking, options: AskOptions): Promise<DnsOutcome> {
     const { name, type } = query.bones.asked
-    const key = `${name} ${type} ${traitsOf(query.bytes, query.bones)}`
+    const key = `${asking.kind} ${name} ${type} ${traitsOf(query.bytes, query.bones)}`
     const nowMs = this.#deps.env.clock.nowMs()
     const kept = options.compare === true ? undefined : this.#cache.get(key, nowMs)
     if (kept) {
@@ -236,7 +253,7 @@ export class Resolver {
 
   #targetsOf(asking: Asking): readonly Target[] {
     const context = { selfAddresses: this.#plan.selfAddresses, wayTo: (at: Parameters<ResolverFacts['wayTo']>[0]) => this.#wayTo(at) }
-    if (asking.kind === 'system') return this.#deps.systemResolvers().map((addr) => systemTargetOf(addr, context))
+    if (asking.kind === 'system') return this.#systemTargets()
     if (asking.kind === 'exit-node') return [targetOf({ Addr: asking.url }, context, true)]
     return asking.resolvers.map((resolver) => targetOf(resolver, context))
   }

@@ -24,7 +24,7 @@ test('the PeerAPI is served at a port that control is told of, until nothing may
   expect(rig.control.wants?.hostinfo.Services).toBeUndefined()
   rig.signIn()
   expect(rig.dataplane.peerApiPort).toBe(58436)
-  expect(rig.control.wants?.hostinfo.Services).toEqual([{ Proto: 'peerapi4', Port: 58436 }, { Proto: 'peerapi6', Port: 58436 }])
+  expect(rig.control.wants?.hostinfo.Services).toEqual([{ Proto: 'peerapi4', Port: 58436 }, { Proto: 'peerapi6', Port: 58436 }, { Proto: 'peerapi-dns-proxy', Port: 1 }])
   rig.backend.editPrefs({ WantRunning: false, WantRunningSet: true })
   expect(rig.dataplane.peerApiPort).toBe(0)
 })

@@ -120,6 +120,13 @@ describe('a proxy request while an exit node is chosen', () => {
     expect(await ask(withExit(), host)).toMatchObject({ kind: 'refuse', message: expect.stringContaining('service address') as unknown })
   })
 
+  test.each(['100.100.100.100', 'fd7a:115c:a1e0::53'])('for the resolver at %s stays with the engine', async (host) => {
+    const rig = withExit()
+    rig.backend.facts.dataplane.onProxyRequest({ id: 8, via: 'socks5', host, port: 53 })
+    await settle()
+    expect(rig.dataplane.answers.at(-1)?.answer).toEqual({ kind: 'engine', to: { ip: host, port: 53 } })
+  })
+
   test('of a family that we have no address of is refused, never sent past it', async () => {
     const rig = withExit()
     const self = recorded('02-initial-one-peer.json').Node!

@@ -51,6 +51,7 @@ function makeRig(dns: Partial<DnsConfig> = {}, egress: Egress = { kind: 'direct'
   resolver.start({
     wayTo: ({ ip }) => (ip.startsWith('10.') || ip.startsWith('100.64.') ? { kind: 'tunnel', through: 'router' } : { kind: 'system' }),
     blocked: () => blocked,
+    mayAskHere: () => true,
   })
   const config = (next: Partial<DnsConfig>, way: Egress = { kind: 'direct' }): void => {
     const map = network(next)

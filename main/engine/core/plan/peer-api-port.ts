@@ -10,6 +10,8 @@ import { formatAddrPort, isIp4, parseIp } from '../../base/ip.ts'
 import type { Node, Service } from '../tailcfg/types.ts'
 import { addressesOf } from './names.ts'
 
+/** Names are looked up here for others; the "port" is a version. */
+const DNS_PROXY: Service = { Proto: 'peerapi-dns-proxy', Port: 1 }
 const CRC32_POLYNOMIAL = 0xedb8_8320
 
 /** 32768–65535; 0 while we have no address. */
@@ -24,7 +26,7 @@ export function peerApiServices(selfAddresses: readonly string[]): readonly Serv
   const Port = peerApiPort(selfAddresses)
   const has4 = selfAddresses.some(isIp4)
   const has6 = selfAddresses.some((ip) => !isIp4(ip))
-  return [...(has4 ? [{ Proto: 'peerapi4', Port }] : []), ...(has6 ? [{ Proto: 'peerapi6', Port }] : [])]
+  return [...(has4 ? [{ Proto: 'peerapi4', Port }] : []), ...(has6 ? [{ Proto: 'peerapi6', Port }] : []), ...(Port === 0 ? [] : [DNS_PROXY])]
 }
 
 /** Base URLs of a node's PeerAPI in the families that both sides have; null when it serves none. */

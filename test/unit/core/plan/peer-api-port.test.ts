@@ -12,9 +12,11 @@ test.each([
   expect(peerApiPort(addresses)).toBe(port)
 })
 
-test('control is told one service for each family that we have', () => {
-  expect(peerApiServices(['100.64.0.2', 'fd7a:115c:a1e0::2'])).toEqual([{ Proto: 'peerapi4', Port: 46590 }, { Proto: 'peerapi6', Port: 46590 }])
-  expect(peerApiServices(['100.64.0.2'])).toEqual([{ Proto: 'peerapi4', Port: 46590 }])
-  expect(peerApiServices(['fd7a:115c:a1e0::2'])).toEqual([{ Proto: 'peerapi6', Port: peerApiPort(['fd7a:115c:a1e0::2']) }])
+const NAMES = { Proto: 'peerapi-dns-proxy', Port: 1 }
+
+test('control is told one service for each family that we have, and that names are looked up here', () => {
+  expect(peerApiServices(['100.64.0.2', 'fd7a:115c:a1e0::2'])).toEqual([{ Proto: 'peerapi4', Port: 46590 }, { Proto: 'peerapi6', Port: 46590 }, NAMES])
+  expect(peerApiServices(['100.64.0.2'])).toEqual([{ Proto: 'peerapi4', Port: 46590 }, NAMES])
+  expect(peerApiServices(['fd7a:115c:a1e0::2'])).toEqual([{ Proto: 'peerapi6', Port: peerApiPort(['fd7a:115c:a1e0::2']) }, NAMES])
   expect(peerApiServices([])).toEqual([])
 })
