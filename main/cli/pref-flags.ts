@@ -66,9 +66,8 @@ export const PREF_FLAGS: Readonly<Record<string, PrefFlag>> = {
     flag: { kind: 'text', help: 'device that all other traffic goes out of: a name, an address, auto:any, or empty for none', value: 'DEVICE', takes: 'exit-node' },
     read: exitNode,
     show: (prefs) => (prefs.AutoExitNode ? `auto:${prefs.AutoExitNode}` : prefs.ExitNodeIP || prefs.ExitNodeID),
-    inert: NO_TUN,
   },
-  'exit-node-allow-lan-access': bool('ExitNodeAllowLANAccess', 'reach the local network while an exit node is used', { inert: NO_TUN }),
+  'exit-node-allow-lan-access': bool('ExitNodeAllowLANAccess', 'reach the local network while an exit node is used'),
   'advertise-routes': {
     flag: { kind: 'text', help: 'networks behind this device to offer, with commas; empty for none', value: 'PREFIXES' },
     read: (text, { prefs }) => ({ AdvertiseRoutes: [...routes(text), ...(offersExit(prefs) ? DEFAULT_ROUTES : [])] }),

@@ -1,6 +1,7 @@
 /**
  * bowline status: are we connected, who is there, which way packets go, what is wrong and what to do about it.
  */
+import type { ExitNodesPage } from '../../localapi/exit-nodes.ts'
 import type { RoutesPage } from '../../localapi/routes.ts'
 import type { PathsPage, PeerStatus, SessionPage, Status, Warning } from '../../localapi/types.ts'
 import { WATCH } from '../../localapi/watch-mask.ts'
@@ -12,6 +13,7 @@ import type { Context, Verb } from '../verb.ts'
 import { printJson, printJsonLine } from '../verb.ts'
 import { age, pathWords, STATE_WORDS } from '../words.ts'
 import { noWords } from '../words-given.ts'
+import { exitHint } from './exit-node.ts'
 import { nameOf } from './find-device.ts'
 import { routesHint } from './routes.ts'
 import { serveWindow } from './web.ts'
@@ -64,6 +66,8 @@ export interface Look {
   readonly session: SessionPage | undefined
   /** Networks behind devices. */
   readonly routes?: RoutesPage | undefined
+  /** Where internet traffic goes. */
+  readonly exit?: ExitNodesPage | undefined
   /** What is wrong, by code; the status has the same as texts. */
   readonly warnings: Readonly<Record<string, Warning>>
   readonly nowMs: number
@@ -78,10 +82,11 @@ export interface Shown {
 
 async function look({ api, args }: Context): Promise<Look> {
   const current = await api.call('status', { query: { peers: String(args.bool('peers')) } })
-  const [paths, session, routes, warnings] = await Promise.all([
-    api.call('paths').catch(() => ({ paths: [] })), api.call('session').catch(() => undefined), api.call('routes').catch(() => undefined), warningsOf(api).catch(() => ({})),
+  const [paths, session, routes, exit, warnings] = await Promise.all([
+    api.call('paths').catch(() => ({ paths: [] })), api.call('session').catch(() => undefined), api.call('routes').catch(() => undefined), api.call('exitNodes').catch(() => undefined),
+    warningsOf(api).catch(() => ({})),
   ])
-  return { current, paths, session, routes, warnings, nowMs: Date.now() }
+  return { current, paths, session, routes, exit, warnings, nowMs: Date.now() }
 }
 
 async function warningsOf(api: Context['api']): Promise<Look['warnings']> {
@@ -162,8 +167,8 @@ export function statusText(page: Look, shown: Shown): string {
     const rows = peers.map((peer) => row(peer, current, pathWords(peer, byPeer.get(peer.PublicKey))))
     if (rows.length > 0) lines.push('', fitted(shown.header ? [['Device', 'Address', 'Owner', 'System', 'Path'], ...rows] : rows, shown.columns))
     else if (current.Peer !== null) lines.push('', shown.activeOnly ? 'No device has traffic.' : 'No other device is on this network yet.')
-    const hint = page.routes && routesHint(page.routes)
-    if (hint !== undefined) lines.push('', hint)
+    const hints = [page.exit && exitHint(page.exit), page.routes && routesHint(page.routes)].flatMap((hint) => hint ?? [])
+    if (hints.length > 0) lines.push('', ...hints)
   }
   const problems = problemLines(page)
   if (problems.length > 0) lines.push('', ...problems.map((text) => `${styled('warning', '!')} ${wrap(printable(text), (shown.columns ?? 100) - 2, 2)}`))

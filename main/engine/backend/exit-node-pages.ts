@@ -177,7 +177,7 @@ function readAction(body: unknown): ExitNodeAction {
   }
   if (Do === 'pause') {
     const isTime = Seconds === undefined || (typeof Seconds === 'number' && Seconds >= 1 && Seconds <= MAX_PAUSE_SEC)
-    if (!isTime) throw new EngineError('bad-argument', `Seconds is from 1 to ${MAX_PAUSE_SEC}.`)
+    if (!isTime) throw new EngineError('bad-argument', `A pause lasts from one second to ${MAX_PAUSE_SEC / 3600} hours (Seconds: 1 to ${MAX_PAUSE_SEC}).`)
     return { Do, ...(Seconds === undefined ? {} : { Seconds: Seconds as number }) }
   }
   if (Do === 'clear' || Do === 'resume' || Do === 'check') return { Do }

@@ -258,8 +258,8 @@ describe('choosing', () => {
     [{ Do: 'use' }, 'Name a device'],
     [{ Do: 'use', Node: 'exit-3', Failure: 'maybe' }, 'Failure is one of'],
     [{ Do: 'use', Node: 'exit-3', AllowLAN: 1 }, 'AllowLAN'],
-    [{ Do: 'pause', Seconds: 0 }, 'Seconds is from 1'],
-    [{ Do: 'pause', Seconds: 1e9 }, 'Seconds is from 1'],
+    [{ Do: 'pause', Seconds: 0 }, 'from one second to 8 hours'],
+    [{ Do: 'pause', Seconds: 1e9 }, 'from one second to 8 hours'],
     [{ Do: 'dance' }, 'Do is one of'],
     [null, 'Do is one of'], ['use', 'Do is one of'], [[], 'Do is one of'],
   ])('refuses %j and changes nothing', async (body, why) => {
