@@ -96,8 +96,8 @@ describe('a stream', () => {
 
   test('whose queries stay open is read no further', async () => {
     const { stream } = connect(serverOf())
-    const many = Buffer.concat(Array.from({ length: 5_000 }, () => framed(query('silent'))))
-    stream.write(many)
+    const many = framed(query('silent'))
+    for (let i = 0; i < 10_000; i++) stream.write(many)
     await settle()
     expect(stream.writableLength).toBeGreaterThan(0)
     stream.destroy()
