@@ -30,7 +30,7 @@ const PING_TIMEOUT_MS = 15_000
 const UPDATE_TIMEOUT_MS = 30_000
 const MAX_POP_URLS = 100
 /** How often our own node is asked for when rules change: each time costs every device a message. */
-const NODE_GAP_MS = 15_000
+const NODE_GAP_MS = 5_000
 /** The same while something that we offer is not allowed yet. */
 const NODE_GAP_PENDING_MS = 2_000
 
