@@ -2,6 +2,7 @@
  * The table of verbs: what runs, what help shows and what a shell completes is read from here.
  */
 import type { Verb } from './verb.ts'
+import { blocked } from './verbs/blocked.ts'
 import { completeWords, completion } from './verbs/completion.ts'
 import { daemon } from './verbs/daemon.ts'
 import { debug } from './verbs/debug.ts'
@@ -29,7 +30,7 @@ import { whoami, whois } from './verbs/whois.ts'
 /** In the order of help. */
 export const VERBS: readonly Verb[] = [
   up, down, set, get, login, logout, switchTo, trust, wait,
-  status, ip, whois, whoami, web,
+  status, ip, whois, whoami, blocked, web,
   exitNode, routes, file,
   ping, netcheck, dns, bugreport, metrics, debug,
   daemon, completion, version,

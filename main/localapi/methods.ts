@@ -30,6 +30,7 @@ import type {
   WhoIsResponse,
 } from './types.ts'
 import type { ExitNodeAction, ExitNodesPage } from './exit-nodes.ts'
+import type { BlockedPage } from './blocked.ts'
 import type { Extras } from './extras.ts'
 import type { RoutesPage } from './routes.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
@@ -163,6 +164,7 @@ export const METHODS = {
   extras: row<void, Extras>('bowline/extras', ['GET'], 'read'),
   /** Some of the fields; forwards have rows of their own. */
   editExtras: row<Partial<Omit<Extras, 'Forwards'>>, Extras>('bowline/extras', ['PATCH'], 'write'),
+  blocked: row<void, BlockedPage>('bowline/blocked', ['GET'], 'read'),
   /** Networks behind devices; what is used of them is changed with prefs (RouteAll) and extras (SkippedRoutes). */
   routes: row<void, RoutesPage>('bowline/routes', ['GET'], 'read'),
   exitNodes: row<void, ExitNodesPage>('bowline/exit-nodes', ['GET'], 'read'),

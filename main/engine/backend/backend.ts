@@ -16,6 +16,7 @@ import { STATE_NUMBER } from '../../localapi/types.ts'
 import type { Extras } from '../../localapi/extras.ts'
 import type { Notify, PingResult, PingType, Prefs, StartOptions } from '../../localapi/types.ts'
 import { Applier, relaysArePlain } from './apply.ts'
+import { BlockedPages } from './blocked-page.ts'
 import { BugReports } from './bug-report.ts'
 import { Bus } from './bus.ts'
 import type { Watcher, WatchSink } from './bus.ts'
@@ -64,6 +65,8 @@ export class Backend {
   readonly routes: RoutesPages
   /** What this device offers others. */
   readonly offers: Offers
+  /** What did not get through lately. */
+  readonly blocked: BlockedPages
   readonly profiles: Profiles
   readonly profileSwitch: ProfileSwitch
   readonly config: ConfigFlow
@@ -90,6 +93,7 @@ export class Backend {
     this.session = new SessionPages(deps.env, this.#model)
     this.offers = new Offers(deps.env, this.#model, deps.dataplane)
     this.routes = new RoutesPages(deps.env, this.#model, () => this.offers.rows())
+    this.blocked = new BlockedPages({ ...deps, model: this.#model })
     this.#bugReports = new BugReports(deps.env, this.#model, deps.health)
     this.#applier = new Applier(deps)
     this.#bus = new Bus(deps.env, deps.version)
@@ -107,7 +111,7 @@ export class Backend {
     this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, begin: () => this.#begin() })
     this.config = new ConfigFlow({ ...shared, login: this.#login, config: deps.config, prefsContext: () => this.#prefsContext() })
     this.#gate = deps.stateKeys && new StateGate({ ...shared, keys: deps.stateKeys, start: () => this.start(), refreshWarnings: () => this.#refreshWarnings() })
-    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, knot, sessions: this.#sessions, directWaits: this.#directWaits, views: this.views, exit: this.#exit, onControlState: (state) => this.#onControlState(state) })
+    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, knot, sessions: this.#sessions, directWaits: this.#directWaits, views: this.views, blocked: this.blocked, exit: this.#exit, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
   }
 

@@ -1,6 +1,7 @@
 /**
  * The callbacks that the backend gives to the parts below it: where their news goes.
  */
+import type { BlockedPages } from './blocked-page.ts'
 import type { Bus } from './bus.ts'
 import { answerC2n } from './c2n.ts'
 import type { ExitNodeFlow } from './exit-nodes.ts'
@@ -27,11 +28,12 @@ export interface FactsDeps {
   readonly sessions: PeerSessions
   readonly directWaits: DirectWaits
   readonly views: Views
+  readonly blocked: BlockedPages
   readonly exit: ExitNodeFlow
   readonly onControlState: (state: ControlState) => void
 }
 
-export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions, directWaits, views, exit, onControlState }: FactsDeps): BackendFacts {
+export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions, directWaits, views, blocked, exit, onControlState }: FactsDeps): BackendFacts {
   const { env } = deps
   return {
     onRelayChange: () => knot.refreshWarnings(),
@@ -82,7 +84,8 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions,
         proxy.handle(request)
         exit.handleWish()
       },
-      onRejected: (reject) => env.journal.add({ part: 'dataplane', kind: 'rejected', reject }),
+      onRejected: (reject) => blocked.handleReject(reject),
+      onUnanswered: (to) => blocked.handleUnanswered(to),
       onFailed: (code, message) => {
         model.dataplaneFailure = `${message} (${code})`
         env.log.error('the packet thread has stopped', { code, message })

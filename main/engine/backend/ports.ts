@@ -182,6 +182,18 @@ export interface DataplanePort {
   served(): readonly { readonly from: string; readonly to: string; readonly tcp: number; readonly udp: number }[]
 }
 
+/** A flow that a filter refused; addresses as its opener sent them. */
+export interface FlowReject {
+  readonly direction: 'inbound' | 'outbound'
+  readonly peer: NodePublicKey
+  /** IP protocol number. */
+  readonly proto: number
+  readonly from: AddrPort
+  readonly to: AddrPort
+  readonly reason: 'acl' | 'shields-up' | 'forwarding-off' | 'host-firewall' | 'not-ours' | 'foreign-source' | 'other'
+  readonly count: number
+}
+
 /** Of the data plane's facts those that the backend takes; the rest are magicsock's. */
 export interface DataplaneFacts {
   onHandshake(peer: NodePublicKey): void
@@ -189,7 +201,8 @@ export interface DataplaneFacts {
   onPeerActivity(peer: NodePublicKey, kind: 'sending' | 'receiving' | 'idle'): void
   onUnknownPeer(key: NodePublicKey): void
   onProxyRequest(request: ProxyRequest): void
-  onRejected(reject: unknown): void
+  onRejected(reject: FlowReject): void
+  onUnanswered(to: AddrPort): void
   onFailed(code: string, message: string): void
 }
 

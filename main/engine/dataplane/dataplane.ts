@@ -327,6 +327,8 @@ export class Dataplane {
         return facts.onEngineDatagram?.({ id: record.id, from: record.from, to: record.to, bytes: record.bytes })
       case 'rejected':
         return facts.onRejected(record.reject)
+      case 'unanswered':
+        return facts.onUnanswered?.(record.to)
       case 'relay-control':
         return facts.onRelayControl?.(record.from, record.bytes)
       case 'disco-key':

@@ -162,6 +162,8 @@ export interface DataplaneFacts {
   onForwardFailed?(forward: number, code: string): void
   onEngineDatagram?(datagram: EngineDatagram): void
   onRejected(reject: FlowReject): void
+  /** A connection through the tunnel had neither answer nor refusal in time. */
+  onUnanswered?(to: AddrPort): void
   /** A control message or STUN answer for the relay that this node is. */
   onRelayControl?(from: AddrPort, bytes: Uint8Array): void
   /** A peer's echo request to another machine, which the packet thread may not send itself; answer with answerEcho within 5 s. */

@@ -33,6 +33,7 @@ export type NativeRecord =
   | { readonly kind: 'exchanged'; readonly id: number; readonly answer: Uint8Array | undefined }
   | { readonly kind: 'engine-datagram'; readonly id: number; readonly from: AddrPort; readonly to: AddrPort; readonly bytes: Uint8Array }
   | { readonly kind: 'echo-wanted'; readonly id: number; readonly to: string }
+  | { readonly kind: 'unanswered'; readonly to: AddrPort }
 
 const ACTIVITY: readonly ActivityKind[] = ['sending', 'receiving', 'idle']
 const SEND_ERRORS = ['unreachable', 'permission', 'other', 'broken'] as const
@@ -147,6 +148,8 @@ function parse(kind: number, body: Body): NativeRecord {
     }
     case 24:
       return { kind: 'echo-wanted', id: body.u16(), to: body.addr().ip }
+    case 28:
+      return { kind: 'unanswered', to: body.addr() }
     default:
       throw new Error(`broken invariant: unknown native record ${kind}`)
   }

@@ -139,6 +139,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   paths: ({ backend }) => json(backend.views.pathViews.all()),
   extras: ({ backend }) => json(backend.extras),
   editExtras: ({ backend, body }) => json(backend.editExtras(body)),
+  blocked: ({ backend }) => json(backend.blocked.page()),
   routes: ({ backend }) => json(backend.routes.page()),
   exitNodes,
   exitNodeAction: ({ backend, body }) => json(backend.exitNodes.act(body)),

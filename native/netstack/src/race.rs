@@ -35,6 +35,8 @@ pub(crate) struct Race {
     waiting: VecDeque<SocketAddr>,
     running: Vec<Attempt>,
     by_system: bool,
+    /// What was tried last.
+    last: Option<SocketAddr>,
     next_at: Instant,
     deadline: Instant,
     worst: DialError,
@@ -76,6 +78,7 @@ impl Netstack {
             waiting: addresses.into_iter().take(16).collect(),
             running: Vec::new(),
             by_system,
+            last: None,
             next_at: now,
             deadline: now + timeout,
             worst: DialError::Cancelled,
@@ -120,6 +123,7 @@ impl Netstack {
     }
 
     fn begin_attempt(&mut self, now: Instant, slot: usize, address: SocketAddr) {
+        self.races[slot].last = Some(address);
         let own = self.addresses.contains(&address.ip());
         let by_system = own || self.races[slot].by_system;
         let begun = if by_system {
@@ -257,6 +261,11 @@ impl Netstack {
     fn lose_race(&mut self, now: Instant, slot: usize, error: DialError) {
         let race = self.races.remove(slot);
         self.drop_attempts(now, race.running);
+        if let (DialError::TimedOut, false, Some(to)) = (error, race.by_system, race.last)
+            && !self.addresses.contains(&to.ip())
+        {
+            self.events.push_back(Event::Unanswered { to });
+        }
         match race.purpose {
             Purpose::Client(client) => self.client_failed(now, client, error),
             Purpose::Dial(id) => self.events.push_back(Event::DialDone {

@@ -150,6 +150,8 @@ pub enum Event {
     },
     /// The end of an `exchange_udp`; without an answer when none came in time, or it could not be asked.
     Exchanged { id: u64, answer: Option<Vec<u8>> },
+    /// A connection through the tunnel was not answered in time, neither by a refusal.
+    Unanswered { to: SocketAddr },
     /// The answer to `ping_icmp`.
     Pong { id: u64, latency: Duration },
     /// No answer to `ping_icmp` within 10 s, or it could not be sent.

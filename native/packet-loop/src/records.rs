@@ -14,6 +14,7 @@
 //!   19 datagram        id u32 | from address | to address | bytes, for the engine itself
 //!   20 exchanged       id u32 | 1 answered 0 not | bytes
 //!   24 echo wanted     number u16 | address with port 0
+//!   28 unanswered      address to which a connection through the tunnel had no answer
 //!
 //! main/engine/dataplane/records.ts reads them; both sides change together.
 
@@ -46,6 +47,7 @@ pub const FORWARD_FAILED: u8 = 18;
 pub const ENGINE_DATAGRAM: u8 = 19;
 pub const EXCHANGED: u8 = 20;
 pub const ECHO_WANTED: u8 = 24;
+pub const UNANSWERED: u8 = 28;
 
 /// An address in at most 19 bytes.
 pub struct Packed {
@@ -202,6 +204,9 @@ pub fn push_stack_event(ring: &Ring, event: netstack::Event) {
                 false,
                 &[&short(id), &[u8::from(answer.is_some())], bytes],
             );
+        }
+        Event::Unanswered { to } => {
+            ring.push(UNANSWERED, false, &[Packed::new(to).bytes()]);
         }
         Event::Pong { id, latency } => {
             let micros = latency.as_micros().min(u128::from(u32::MAX)) as u32;
