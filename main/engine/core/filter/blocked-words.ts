@@ -92,7 +92,13 @@ function inboundText({ peer, proto, to, from, reason }: BlockedFlow): string {
       return `${who} sent ${protoName(proto)} packets for ${to.ip}, which this device takes nothing for`
     case 'foreign-source':
       return `${who} sent packets in the name of ${from.ip}, which is not its own; they are dropped`
-    default:
+    case 'acl':
+    case 'forwarding-off':
+    case 'host-firewall':
+    case 'other':
+    case 'offline':
+    case 'no-path':
+    case 'no-answer':
       return `${who} was not let in to ${what} here: the network's rules do not allow it`
   }
 }
