@@ -44,13 +44,15 @@ export interface Requests {
   openExternal: { send: { url: string }; receive: null }
   /** Opens a loopback door that the host keeps for ten minutes after its last use: at a device's port, for a browser or any other program. */
   openPeerPage: { send: { ip: string; port: number }; receive: { url: string } }
-  /** Where internet traffic goes, why, and where else it could go. */
-  exitNodes: { send: Record<string, never>; receive: ExitNodesPage }
-  /** Without an ID the engine chooses, and chooses again when it has to. Answers when that is so. */
-  useExitNode: { send: { id?: string }; receive: null }
-  clearExitNode: { send: Record<string, never>; receive: null }
-  /** Looks at the proofs again. */
-  checkExitNode: { send: Record<string, never>; receive: null }
+  /** Where internet traffic goes, why, and where else it could go. With the version that the window has: answered when there is another, after 30 s in any case. */
+  exitNodes: { send: { after?: number }; receive: ExitNodesPage }
+  /** Without an ID the engine chooses, and chooses again when it has to. */
+  useExitNode: { send: { id?: string }; receive: ExitNodesPage }
+  clearExitNode: { send: Record<string, never>; receive: ExitNodesPage }
+  /** Lets traffic past it for ten minutes, or no longer. */
+  pauseExitNode: { send: { on: boolean }; receive: ExitNodesPage }
+  /** Measures the way to every one of them, and looks at the proofs again. */
+  checkExitNode: { send: Record<string, never>; receive: ExitNodesPage }
   setExitNodeFailure: { send: { failure: Extras['ExitNodeFailure'] }; receive: null }
   /** Networks behind devices. */
   routes: { send: Record<string, never>; receive: RoutesPage }
@@ -76,7 +78,7 @@ export type RequestName = keyof Requests
 /** Every request by name, for hosts that check what they are asked. */
 export const REQUEST_NAMES: readonly RequestName[] = [
   'status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'path', 'session', 'profiles', 'addProfile', 'switchProfile',
-  'removeProfile', 'openExternal', 'openPeerPage', 'exitNodes', 'useExitNode', 'clearExitNode', 'checkExitNode', 'setExitNodeFailure', 'routes', 'useRoute', 'useAllRoutes', 'offer',
+  'removeProfile', 'openExternal', 'openPeerPage', 'exitNodes', 'useExitNode', 'clearExitNode', 'pauseExitNode', 'checkExitNode', 'setExitNodeFailure', 'routes', 'useRoute', 'useAllRoutes', 'offer',
   'forwards', 'addForward', 'removeForward', 'proxies',
 ]
 

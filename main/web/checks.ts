@@ -55,3 +55,9 @@ export function oneOf<T extends string>(value: unknown, name: string, known: rea
   if (!known.includes(value as T)) throw new Refused(`${name} must be one of ${known.join(', ')}`)
   return value as T
 }
+
+/** The version of a page that the window has; undefined: none yet. */
+export function version(value: unknown, name: string): number | undefined {
+  if (value !== undefined && (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)) throw new Refused(`${name} must be a version`)
+  return value
+}

@@ -9,7 +9,7 @@ import type { ExitNodeFailure, Extras } from '../localapi/extras.ts'
 import { skippedAfterAccepting, type RoutesPage } from '../localapi/routes.ts'
 import type { Prefs } from '../localapi/types.ts'
 import type { RequestName } from '../../preload/contract.ts'
-import { flag, oneOf, prefix, prefixes, shortName, text } from './checks.ts'
+import { flag, oneOf, prefix, prefixes, shortName, text, version } from './checks.ts'
 import type { Handler } from './requests.ts'
 
 const FAILURES: readonly ExitNodeFailure[] = ['block', 'next', 'direct']
@@ -18,24 +18,19 @@ const ADDRESS_LIMIT = 300
 
 type NetworkName = Extract<
   RequestName,
-  | 'exitNodes' | 'useExitNode' | 'clearExitNode' | 'checkExitNode' | 'setExitNodeFailure' | 'routes' | 'useRoute' | 'useAllRoutes' | 'offer'
+  | 'exitNodes' | 'useExitNode' | 'clearExitNode' | 'pauseExitNode' | 'checkExitNode' | 'setExitNodeFailure' | 'routes' | 'useRoute' | 'useAllRoutes' | 'offer'
   | 'forwards' | 'addForward' | 'removeForward' | 'proxies'
 >
 
 export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
-  exitNodes: (client) => client.json({ method: 'GET', path: METHODS.exitNodes.path }),
-  useExitNode: async (client, _host, send) => {
-    await actOnExit(client, { Do: 'use', Node: send['id'] === undefined ? 'auto' : shortName(send['id'], 'id') })
-    return null
+  exitNodes: (client, _host, send) => {
+    const after = version(send['after'], 'after')
+    return client.json({ method: 'GET', path: `${METHODS.exitNodes.path}${after === undefined ? '' : `?after=${after}`}` })
   },
-  clearExitNode: async (client) => {
-    await actOnExit(client, { Do: 'clear' })
-    return null
-  },
-  checkExitNode: async (client) => {
-    await actOnExit(client, { Do: 'check' })
-    return null
-  },
+  useExitNode: (client, _host, send) => act(client, { Do: 'use', Node: send['id'] === undefined ? 'auto' : shortName(send['id'], 'id') }),
+  clearExitNode: (client) => act(client, { Do: 'clear' }),
+  pauseExitNode: (client, _host, send) => act(client, { Do: flag(send['on'], 'on') ? 'pause' : 'resume' }),
+  checkExitNode: (client) => act(client, { Do: 'check' }),
   setExitNodeFailure: async (client, _host, send) => {
     await client.json({ method: 'PATCH', path: METHODS.editExtras.path, body: { ExitNodeFailure: oneOf(send['failure'], 'failure', FAILURES) } })
     return null
@@ -71,14 +66,14 @@ export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
   proxies: (client) => client.json({ method: 'GET', path: 'bowline/proxies' }),
 }
 
+function act(client: LocalApiClient, body: ExitNodeAction): Promise<unknown> {
+  return client.json({ method: 'POST', path: METHODS.exitNodeAction.path, body })
+}
+
 /** The list with those members, or without them. */
 function changed(list: readonly string[], members: readonly string[], member: boolean): readonly string[] {
   const others = list.filter((one) => !members.includes(one))
   return member ? [...others, ...members] : others
-}
-
-async function actOnExit(client: LocalApiClient, action: ExitNodeAction): Promise<void> {
-  await client.json({ method: 'POST', path: METHODS.exitNodeAction.path, body: action })
 }
 
 async function skip(client: LocalApiClient, SkippedRoutes: readonly string[]): Promise<void> {

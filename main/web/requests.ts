@@ -6,7 +6,7 @@
 import { LocalApiError, type LocalApiClient } from '../client/local-api-client.ts'
 import { METHODS } from '../localapi/methods.ts'
 import type { Answer, RequestName } from '../../preload/contract.ts'
-import { address, isRecord, port, Refused, text } from './checks.ts'
+import { address, isRecord, port, Refused, text, version } from './checks.ts'
 import { NETWORK_HANDLERS } from './network-requests.ts'
 
 /** What the host itself must do, beside calling the engine. */
@@ -53,9 +53,8 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   paths: (client) => client.json({ method: 'GET', path: METHODS.paths.path }),
   path: (client, _host, send) => {
     const peer = text(send['peer'], 'peer')
-    const after = send['after']
+    const after = version(send['after'], 'after')
     if (!/^nodekey:[0-9a-f]{64}$/.test(peer)) throw new Refused('peer must be a node key')
-    if (after !== undefined && (typeof after !== 'number' || !Number.isSafeInteger(after) || after < 0)) throw new Refused('after must be a version')
     return client.json({ method: 'GET', path: `${METHODS.path.path}?peer=${peer}${after === undefined ? '' : `&after=${after}&wait=${PATH_WAIT_SEC}`}` })
   },
   editPrefs: (client, _host, send) => client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: checkPrefs(send) }),
@@ -78,8 +77,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
     return client.json({ method: 'POST', path: `${METHODS.ping.path}?ip=${encodeURIComponent(ip)}&type=${String(send['type'])}` })
   },
   session: (client, _host, send) => {
-    const after = send['after']
-    if (after !== undefined && (typeof after !== 'number' || !Number.isSafeInteger(after))) throw new Refused('after must be a version')
+    const after = version(send['after'], 'after')
     return client.json({ method: 'GET', path: `${METHODS.session.path}${after === undefined ? '' : `?after=${after}`}` })
   },
   profiles: async (client) => {

@@ -3,7 +3,7 @@
  */
 import { useEffect, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
-import { useLook } from '../state/looks.ts'
+import { useExitNodes, useLook } from '../state/looks.ts'
 import { goTo, goToPlace, useRoute } from '../state/route.ts'
 import { needsSignIn } from '../state/sign-in.ts'
 import { headline } from '../state/words.ts'
@@ -15,15 +15,14 @@ import { Sidebar } from './Sidebar.tsx'
 import { SignIn } from './SignIn.tsx'
 import { Notices } from './Notices.tsx'
 
-const EXIT_EVERY_MS = 2000
 const PROXIES_EVERY_MS = 30_000
 
 export function App(): ReactNode {
   const api = useApi()
-  const [app, status, exit, prefs, warnings] = useSnapshot(useShallow((s) => [s.app, s.status, s.exitNodes, s.prefs, s.warnings] as const))
+  const [app, status, exit] = useSnapshot(useShallow((s) => [s.app, s.status, s.exitNodes] as const))
   const route = useRoute()
   const head = headline(app, status, exit)
-  useLook(api, 'exitNodes', EXIT_EVERY_MS, `${prefs?.ExitNodeID ?? ''} ${prefs?.AutoExitNode ?? ''} ${status?.BackendState ?? ''} ${Object.keys(warnings ?? {}).join()}`)
+  useExitNodes(api)
   useLook(api, 'proxies', PROXIES_EVERY_MS, status?.BackendState)
   usePlaceKeys()
   useEffect(() => {

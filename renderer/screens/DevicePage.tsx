@@ -13,7 +13,7 @@ import { useApi } from '../ui/ApiContext.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
 import { KindIcon } from '../ui/KindIcon.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
-import { useExit } from '../ui/use-exit.ts'
+import { useExit, waits } from '../ui/use-exit.ts'
 import { DeviceNetworks } from './DeviceNetworks.tsx'
 import { DeviceServices } from './DeviceServices.tsx'
 import { ForwardList } from './ForwardList.tsx'
@@ -77,7 +77,7 @@ function Actions({ device }: { device: Device }): ReactNode {
         <button type="button" className="button" disabled={!running || busy} aria-busy={busy} onClick={() => void pingAll()}><Activity size={16} aria-hidden="true" />Ping</button>
         <button type="button" className="button" aria-expanded={open} onClick={() => setOpen(!open)}><Plug size={16} aria-hidden="true" />Open a service</button>
         {(device.peer.ExitNodeOption || inUse) && (
-          <button type="button" className="button" disabled={!running} aria-busy={exit.ask.wait === 'shown' || exit.ask.wait === 'long'} onClick={() => void (inUse ? exit.clear() : exit.use(device.id))}>
+          <button type="button" className="button" disabled={!running} aria-busy={waits(exit.ask)} onClick={() => void (inUse ? exit.clear() : exit.use(device.id))}>
             <DoorOpen size={16} aria-hidden="true" />{inUse ? 'Stop using as exit node' : 'Use as exit node'}
           </button>
         )}

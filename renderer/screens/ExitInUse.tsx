@@ -7,47 +7,44 @@ import type { ReactNode } from 'react'
 import type { ExitNodesPage } from '../../preload/contract.ts'
 import { checkedWords, chosenName, pauseLeft, proofLines, type ProofLine } from '../state/exit-nodes.ts'
 import { clockTime, safeText, sentence } from '../state/format.ts'
-import { look } from '../state/looks.ts'
 import { useSnapshot } from '../state/store.ts'
-import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
 import { Knot } from '../ui/PathGlyph.tsx'
-import { useAsk } from '../ui/use-ask.ts'
-import { useExit } from '../ui/use-exit.ts'
+import { useExit, waits } from '../ui/use-exit.ts'
 
 export function ExitInUse({ page, running }: { page: ExitNodesPage; running: boolean }): ReactNode {
   return page.Chosen.Kind === 'none' ? <NoneInUse page={page} running={running} /> : <InUse page={page} running={running} />
 }
 
 function InUse({ page, running }: { page: ExitNodesPage; running: boolean }): ReactNode {
-  const api = useApi()
   const nowMs = useSnapshot((s) => s.nowMs)
   const exit = useExit()
-  const check = useAsk()
+  const check = useExit()
   const { Chosen: chosen, Egress: egress } = page
-  const name = chosenName(page)
-  const place = page.Nodes.find((node) => chosen.Kind !== 'none' && node.ID === chosen.ID)?.Place ?? ''
+  const used = egress.Kind === 'direct' ? '' : egress.ID
+  const place = page.Nodes.find((node) => node.ID === used)?.Place ?? ''
   const sinceMs = chosen.Kind === 'none' ? NaN : Date.parse(chosen.Since ?? '')
-  const facts = [safeText(place, 80), Number.isNaN(sinceMs) ? '' : `since ${clockTime(sinceMs)}`, chosen.Kind === 'auto' ? 'chosen automatically' : ''].filter((one) => one !== '')
-  const checkAgain = (): void => void check.run(async () => {
-    const answer = await api.call('checkExitNode', {})
-    return answer.ok ? look(api, 'exitNodes') : answer
-  })
+  const facts = [safeText(place, 80), egress.Kind !== 'exit' || Number.isNaN(sinceMs) ? '' : `since ${clockTime(sinceMs)}`, chosen.Kind === 'auto' ? 'chosen automatically' : ''].filter((one) => one !== '')
   return (
     <section className={`exit-card card-${egress.Kind}`} aria-label="In use">
       <div className="exit-main">
         <div className="exit-name">
           {egress.Kind === 'blocked' ? <TriangleAlert className="bad-mark" size={20} strokeWidth={1.7} aria-hidden="true" /> : <Knot tone={egress.Kind === 'exit' ? 'exit-node' : 'attention'} size={20} />}
-          <h2 className="cut"><bdi>{name || 'None found yet'}</bdi></h2>
+          <h2 className="cut"><bdi>{chosenName(page) || 'None found yet'}</bdi></h2>
           <span className="t3 cut num">{facts.join(', ')}</span>
         </div>
         <p className="small t2 why selectable"><EgressWords page={page} nowMs={nowMs} /></p>
         <div className="buttons">
-          <button type="button" className="button" aria-busy={exit.ask.wait === 'shown'} disabled={!running && egress.Kind === 'direct'} onClick={() => void exit.clear()}>Stop using it</button>
-          {egress.Kind === 'exit' && <button type="button" className="button ghost" aria-busy={check.wait === 'shown' || check.wait === 'long'} onClick={checkAgain}><RefreshCw className="turn" size={16} strokeWidth={1.9} aria-hidden="true" />{check.wait === 'shown' || check.wait === 'long' ? 'Checking…' : 'Check again'}</button>}
+          <button type="button" className="button" aria-busy={waits(exit.ask)} disabled={!running && egress.Kind === 'direct'} onClick={() => void exit.clear()}>Stop using it</button>
+          {egress.Kind === 'paused' && <button type="button" className="button ghost" aria-busy={waits(check.ask)} onClick={() => void check.pause(false)}>Use it again now</button>}
+          {egress.Kind === 'exit' && (
+            <button type="button" className="button ghost" aria-busy={waits(check.ask)} onClick={() => void check.check()}>
+              <RefreshCw className="turn" size={16} strokeWidth={1.9} aria-hidden="true" />{waits(check.ask) ? 'Checking…' : 'Check again'}
+            </button>
+          )}
         </div>
         <AskWords ask={exit.ask} />
-        <AskWords ask={check} />
+        <AskWords ask={check.ask} />
       </div>
       {egress.Kind === 'exit' && <ul className="plain proofs" aria-label="What was checked">{proofLines(page, nowMs).map((line) => <Proof key={line.what} line={line} />)}</ul>}
     </section>
@@ -88,7 +85,7 @@ function NoneInUse({ page, running }: { page: ExitNodesPage; running: boolean })
       <div className="exit-main">
         <div className="exit-name"><Knot tone={running ? 'connected' : 'disconnected'} size={20} /><h2>None in use</h2></div>
         <p className="small t2 why">Internet traffic leaves by your own network, and sites see your address.</p>
-        {best && running && <div className="buttons"><button type="button" className="button ink" aria-busy={exit.ask.wait === 'shown'} onClick={() => void exit.use(best.ID)}><span className="cut">Use <bdi>{name}</bdi></span></button><span className="small t3">{sentence(best.Why ?? '')}</span></div>}
+        {best && running && <div className="buttons"><button type="button" className="button ink" aria-busy={waits(exit.ask)} onClick={() => void exit.use(best.ID)}><span className="cut">Use <bdi>{name}</bdi></span></button><span className="small t3">{sentence(best.Why ?? '')}</span></div>}
         <AskWords ask={exit.ask} />
       </div>
     </section>

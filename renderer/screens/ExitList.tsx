@@ -8,7 +8,7 @@ import { chosenName, heldStill, spokenExit, type ExitGroup, type ExitRow } from 
 import { roundTrip } from '../state/format.ts'
 import { AskWords } from '../ui/AskWords.tsx'
 import { PathGlyph } from '../ui/PathGlyph.tsx'
-import { useExit } from '../ui/use-exit.ts'
+import { useExit, waits } from '../ui/use-exit.ts'
 
 /** Drawn at once; the rest on demand. */
 const SHOWN = 300
@@ -52,7 +52,7 @@ export function ExitList({ page, groups, running, withAuto }: ListProps): ReactN
     box.current?.querySelector<HTMLElement>(`[data-exit="${CSS.escape(next)}"]`)?.focus()
   }
   const radio = (id: string): RadioState => ({
-    checked: id === chosen, waiting: id === asked && (exit.ask.wait === 'shown' || exit.ask.wait === 'long'), tabbable: id === tabbable, onFocus: () => setFocused(id),
+    checked: id === chosen, waiting: id === asked && waits(exit.ask), tabbable: id === tabbable, onFocus: () => setFocused(id),
   })
   return (
     <>
@@ -135,7 +135,7 @@ function NodeRow({ row, state, onChoose }: { row: ExitRow; state: RadioState; on
   const cannot = row.unavailable !== ''
   return (
     <Radio id={row.id} label={spokenExit(row)} state={state} unavailable={cannot} onChoose={onChoose}>
-      <span className="exit-what cut" title={row.name}><span className="strong-2"><bdi>{row.name}</bdi></span> {row.note !== '' && <span className="small t3">{row.note}</span>}</span>
+      <span className="exit-what cut" title={row.name}><span className="strong-2"><bdi>{row.name}</bdi></span> {row.inUse && !row.chosen ? <span className="small in-use-now">In use now</span> : row.note !== '' && <span className="small t3">{row.note}</span>}</span>
       <span className="t2 cut exit-where"><bdi>{row.place || row.owner}</bdi></span>
       {cannot ? <span className="t3 cut exit-cannot" title={row.unavailable}>{row.unavailable}</span> : (
         <>

@@ -9,7 +9,7 @@ import type { ExitNodesPage } from '../../preload/contract.ts'
 import { devicesOf } from '../state/devices.ts'
 import { exitGroups, filterExits } from '../state/exit-nodes.ts'
 import { safeText } from '../state/format.ts'
-import { useMeasured } from '../state/measured.ts'
+import { takeExitNodes } from '../state/looks.ts'
 import { useSnapshot } from '../state/store.ts'
 import { networkName } from '../state/words.ts'
 import { useApi } from '../ui/ApiContext.tsx'
@@ -23,6 +23,7 @@ import { ModeDialog } from './ModeDialog.tsx'
 export function ExitNodes(): ReactNode {
   const [page, running, past] = useSnapshot(useShallow((s) => [s.exitNodes, s.status?.BackendState === 'Running' || s.stillIn, s.app.engine !== 'running'] as const))
   const [query, setQuery] = useState('')
+  useMeasuredOnce(running)
   const isEmpty = page !== undefined && page.Nodes.length === 0 && page.Chosen.Kind === 'none'
   return (
     <section className="exit-page" aria-labelledby="exit-title">
@@ -46,6 +47,17 @@ export function ExitNodes(): ReactNode {
   )
 }
 
+/** Opening the page has the way to each of them measured once. */
+function useMeasuredOnce(running: boolean): void {
+  const api = useApi()
+  useEffect(() => {
+    if (!running) return
+    void api.call('checkExitNode', {}).then((answer) => {
+      if (answer.ok) takeExitNodes(answer.value)
+    })
+  }, [api, running])
+}
+
 /** What an exit node does here, in this mode. */
 function Means(): ReactNode {
   const proxies = useSnapshot((s) => s.proxies)
@@ -63,10 +75,8 @@ function Means(): ReactNode {
 }
 
 function Nodes({ page, running, query, onClear }: { page: ExitNodesPage; running: boolean; query: string; onClear: () => void }): ReactNode {
-  const api = useApi()
   const [status, paths] = useSnapshot(useShallow((s) => [s.status, s.paths] as const))
-  const measured = useMeasured(api, running ? page : undefined)
-  const groups = useMemo(() => exitGroups(page, devicesOf(status, paths, running), networkName(status), measured), [page, status, paths, running, measured])
+  const groups = useMemo(() => exitGroups(page, devicesOf(status, paths, running), networkName(status)), [page, status, paths, running])
   const shown = useMemo(() => filterExits(groups, query), [groups, query])
   if (shown.length === 0 && query !== '') {
     return <div className="empty"><p>No exit node matches “{safeText(query, 60)}”.</p><button type="button" className="button" onClick={onClear}>Clear filter</button></div>

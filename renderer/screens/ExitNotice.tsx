@@ -4,36 +4,59 @@
 import { Clock, TriangleAlert } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
+import type { ExitNodesPage } from '../../preload/contract.ts'
 import { chosenName, nextExit, pauseLeft } from '../state/exit-nodes.ts'
 import { sentence } from '../state/format.ts'
+import { HOLDS_PORTAL } from '../state/health.ts'
 import { useSnapshot } from '../state/store.ts'
 import { AskWords } from '../ui/AskWords.tsx'
-import { useExit } from '../ui/use-exit.ts'
+import { useExit, waits } from '../ui/use-exit.ts'
 
 export function ExitNotice(): ReactNode {
-  const [page, running, nowMs] = useSnapshot(useShallow((s) => [s.exitNodes, s.status?.BackendState === 'Running', s.nowMs] as const))
+  const [page, running, portal] = useSnapshot(useShallow((s) => [s.exitNodes, s.status?.BackendState === 'Running', s.warnings?.[HOLDS_PORTAL] !== undefined] as const))
   if (!page || !running) return null
-  if (page.Egress.Kind === 'blocked') return <Blocked />
-  if (page.Egress.Kind !== 'paused') return null
+  if (page.Egress.Kind === 'paused') return <Paused page={page} />
+  if (portal) return <Portal page={page} />
+  return page.Egress.Kind === 'blocked' ? <Blocked page={page} /> : null
+}
+
+function Paused({ page }: { page: ExitNodesPage }): ReactNode {
+  const nowMs = useSnapshot((s) => s.nowMs)
+  const exit = useExit()
   const left = pauseLeft(page.Egress, nowMs)
   return (
     <div className="notice warn asks" role="status">
       <Clock size={20} strokeWidth={1.7} aria-hidden="true" />
       <div className="grow">
-        <p><span className="strong-3"><bdi>{chosenName(page)}</bdi> is paused, so internet traffic leaves by your own network.</span> <span className="t2 selectable">{sentence(page.Egress.Why)}</span></p>
+        <p><span className="strong-3"><bdi>{chosenName(page)}</bdi> is paused, so internet traffic leaves by your own network.</span> {left !== '' && <span className="t2 num" role="timer" aria-live="off">In use again in {left}.</span>}</p>
+        <AskWords ask={exit.ask} />
       </div>
-      {left !== '' && <span className="small t2 num" role="timer" aria-live="off">in use again in {left}</span>}
+      <button type="button" className="button" aria-busy={waits(exit.ask)} onClick={() => void exit.pause(false)}>Use it again now</button>
     </div>
   )
 }
 
-function Blocked(): ReactNode {
-  const page = useSnapshot((s) => s.exitNodes)!
+/** A network wants a sign-in whose page cannot be opened through the exit node. */
+function Portal({ page }: { page: ExitNodesPage }): ReactNode {
+  const exit = useExit()
+  return (
+    <div className="notice bad asks" role="alert">
+      <TriangleAlert size={20} strokeWidth={1.7} aria-hidden="true" />
+      <div className="grow">
+        <p className="strong-3">This network asks you to sign in, and its page cannot be opened through <bdi>{chosenName(page)}</bdi>.</p>
+        <p className="t2">Pause it for this network and sign in there. It is used again by itself after that.</p>
+        <AskWords ask={exit.ask} />
+      </div>
+      <button type="button" className="button ink" aria-busy={waits(exit.ask)} onClick={() => void exit.pause(true)}>Pause for 10 minutes</button>
+    </div>
+  )
+}
+
+function Blocked({ page }: { page: ExitNodesPage }): ReactNode {
   const apps = useSnapshot((s) => s.proxies?.Mode === 'apps')
   const exit = useExit()
   const next = nextExit(page)
   const name = chosenName(page)
-  const busy = exit.ask.wait === 'shown' || exit.ask.wait === 'long'
   return (
     <div className="notice bad asks" role="alert">
       <TriangleAlert size={20} strokeWidth={1.7} aria-hidden="true" />
@@ -42,8 +65,8 @@ function Blocked(): ReactNode {
         <p className="t2 selectable">{page.Egress.Kind === 'blocked' ? sentence(page.Egress.Why) : ''} Your devices stay reachable.</p>
         <AskWords ask={exit.ask} />
       </div>
-      {next && <button type="button" className="button ink" aria-busy={busy} onClick={() => void exit.use(next.id)}><span className="cut" title={next.name}>Use <bdi>{next.name}</bdi></span></button>}
-      <button type="button" className="button" aria-busy={busy} onClick={() => void exit.clear()}>Turn off</button>
+      {next && <button type="button" className="button ink" aria-busy={waits(exit.ask)} onClick={() => void exit.use(next.id)}><span className="cut" title={next.name}>Use <bdi>{next.name}</bdi></span></button>}
+      <button type="button" className="button" aria-busy={waits(exit.ask)} onClick={() => void exit.clear()}>Turn off</button>
     </div>
   )
 }

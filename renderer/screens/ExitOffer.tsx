@@ -4,7 +4,7 @@
 import { useState, type ReactNode } from 'react'
 import type { ExitNodesPage } from '../../preload/contract.ts'
 import { safeText } from '../state/format.ts'
-import { look } from '../state/looks.ts'
+import { takeExitNodes } from '../state/looks.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
@@ -37,7 +37,9 @@ function OfferDialog({ page, onClose }: { page: ExitNodesPage; onClose: () => vo
   const set = async (on: boolean): Promise<void> => {
     const done = await ask.run(async () => {
       const answer = await api.call('offer', { prefixes: 'exit', on })
-      return answer.ok ? look(api, 'exitNodes') : answer
+      const page = answer.ok ? await api.call('exitNodes', {}) : answer
+      if (page.ok && page.value !== null) takeExitNodes(page.value)
+      return page
     })
     if (done && !on) dialog.current?.close()
   }

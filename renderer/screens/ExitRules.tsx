@@ -4,30 +4,23 @@
 import type { KeyboardEvent, ReactNode } from 'react'
 import type { ExitNodeFailure, ExitNodesPage } from '../../preload/contract.ts'
 import { FAILURE_WORDS, lanWords } from '../state/exit-nodes.ts'
-import { look } from '../state/looks.ts'
-import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
 import { Switch } from '../ui/Switch.tsx'
-import { useAsk } from '../ui/use-ask.ts'
+import { useExit, waits } from '../ui/use-exit.ts'
 
 export function ExitRules({ page }: { page: ExitNodesPage }): ReactNode {
   return <div className="exit-rules"><LocalNetwork page={page} /><Failure page={page} /></div>
 }
 
 function LocalNetwork({ page }: { page: ExitNodesPage }): ReactNode {
-  const api = useApi()
-  const ask = useAsk()
-  const flip = (): void => void ask.run(async () => {
-    const answer = await api.call('editPrefs', { ExitNodeAllowLANAccess: !page.AllowLAN, ExitNodeAllowLANAccessSet: true })
-    return answer.ok ? look(api, 'exitNodes') : answer
-  })
+  const exit = useExit()
   return (
     <section className="rule" aria-label="Local network">
-      <Switch on={page.AllowLAN} wait={ask.wait} label="Reach the local network" describedBy="lan-words" onFlip={flip} />
+      <Switch on={page.AllowLAN} wait={exit.ask.wait} label="Reach the local network" describedBy="lan-words" onFlip={() => void exit.setLan(!page.AllowLAN)} />
       <div className="grow">
         <p className="strong-2" aria-hidden="true">Reach the local network</p>
         <p className="small t2 selectable" id="lan-words">{lanWords(page)}</p>
-        <AskWords ask={ask} />
+        <AskWords ask={exit.ask} />
       </div>
     </section>
   )
@@ -36,14 +29,9 @@ function LocalNetwork({ page }: { page: ExitNodesPage }): ReactNode {
 const KINDS: readonly ExitNodeFailure[] = ['block', 'next', 'direct']
 
 function Failure({ page }: { page: ExitNodesPage }): ReactNode {
-  const api = useApi()
-  const ask = useAsk()
+  const exit = useExit()
   const choose = (failure: ExitNodeFailure): void => {
-    if (failure === page.Failure) return
-    void ask.run(async () => {
-      const answer = await api.call('setExitNodeFailure', { failure })
-      return answer.ok ? look(api, 'exitNodes') : answer
-    })
+    if (failure !== page.Failure) void exit.setFailure(failure)
   }
   const move = (event: KeyboardEvent<HTMLDivElement>): void => {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key]
@@ -58,9 +46,9 @@ function Failure({ page }: { page: ExitNodesPage }): ReactNode {
       <div className="grow">
         <p className="strong-2" id="failure-title">If it stops working</p>
         <p className="small t2" id="failure-words">{FAILURE_WORDS[page.Failure].means}</p>
-        <AskWords ask={ask} />
+        <AskWords ask={exit.ask} />
       </div>
-      <div className="segments" role="radiogroup" aria-labelledby="failure-title" aria-describedby="failure-words" aria-busy={ask.wait === 'shown' || ask.wait === 'long'} onKeyDown={move}>
+      <div className="segments" role="radiogroup" aria-labelledby="failure-title" aria-describedby="failure-words" aria-busy={waits(exit.ask)} onKeyDown={move}>
         {KINDS.map((kind) => (
           <button key={kind} type="button" role="radio" aria-checked={kind === page.Failure} tabIndex={kind === page.Failure ? 0 : -1} title={FAILURE_WORDS[kind].means}
             className="segment" onClick={() => choose(kind)}>{FAILURE_WORDS[kind].label}</button>

@@ -20,6 +20,8 @@ export interface ExitRow {
   /** Why it cannot be used now; '' = it can. */
   readonly unavailable: string
   readonly chosen: boolean
+  /** Traffic goes there now: also when another one was chosen, or none in particular. */
+  readonly inUse: boolean
 }
 
 export interface ExitGroup {
@@ -30,8 +32,8 @@ export interface ExitGroup {
 export const SUGGESTED = 'Suggested'
 const UNKNOWN: PathWords = { kind: 'unknown', words: 'Path unknown', latencyMs: undefined }
 
-/** Every node in groups: the suggested one, those of the network, each owner's; by name inside a group. `measured` = round trips in ms by ID. */
-export function exitGroups(page: ExitNodesPage, devices: readonly Device[], network: string, measured: ReadonlyMap<string, number>): readonly ExitGroup[] {
+/** Every node in groups: the suggested one, those of the network, each owner's; by name inside a group. */
+export function exitGroups(page: ExitNodesPage, devices: readonly Device[], network: string): readonly ExitGroup[] {
   const known = new Map(devices.map((device) => [device.id, device]))
   const groups = new Map<string, ExitRow[]>()
   const put = (group: string, row: ExitRow): void => {
@@ -41,7 +43,7 @@ export function exitGroups(page: ExitNodesPage, devices: readonly Device[], netw
   }
   for (const node of page.Nodes) {
     const device = known.get(node.ID)
-    const row = rowOf(node, device, page.Chosen.Kind === 'node' && page.Chosen.ID === node.ID, measured.get(node.ID))
+    const row = rowOf(page, node, device)
     put(node.Suggested ? SUGGESTED : groupOf(node, device, network), row)
   }
   const rank = (name: string): number => (name === SUGGESTED ? 0 : name === network ? 1 : name === OWN ? 2 : 3)
@@ -58,7 +60,7 @@ function groupOf(node: ExitNodeRow, device: Device | undefined, network: string)
   return device?.owner || safeText(node.Owner) || 'Others'
 }
 
-function rowOf(node: ExitNodeRow, device: Device | undefined, chosen: boolean, measuredMs: number | undefined): ExitRow {
+function rowOf(page: ExitNodesPage, node: ExitNodeRow, device: Device | undefined): ExitRow {
   const path = device?.path ?? UNKNOWN
   return {
     id: node.ID,
@@ -67,10 +69,11 @@ function rowOf(node: ExitNodeRow, device: Device | undefined, chosen: boolean, m
     place: safeText(node.Place ?? '', 80),
     address: node.IP,
     path,
-    latencyMs: path.latencyMs ?? node.LatencyMs ?? measuredMs,
+    latencyMs: path.latencyMs ?? node.LatencyMs,
     note: node.Suggested ? capital(safeText(node.Why ?? '', 120)) : '',
     unavailable: capital(safeText(node.Unavailable ?? '', 160)),
-    chosen,
+    chosen: page.Chosen.Kind === 'node' && page.Chosen.ID === node.ID,
+    inUse: page.Egress.Kind === 'exit' && page.Egress.ID === node.ID,
   }
 }
 
@@ -199,5 +202,6 @@ export function spokenExit(row: ExitRow): string {
   const where = row.place === '' ? '' : ` ${row.place}.`
   const rtt = row.latencyMs === undefined ? '' : ` Round trip ${row.latencyMs < 10 ? row.latencyMs.toFixed(1) : Math.round(row.latencyMs)} milliseconds.`
   const state = row.unavailable !== '' ? ` Not available: ${row.unavailable}.` : ` ${row.path.words}.${rtt}`
-  return `${row.name}.${row.note === '' ? '' : ` Suggested: ${row.note}.`}${where}${state}`
+  const used = row.inUse ? ' In use now.' : ''
+  return `${row.name}.${used}${row.note === '' ? '' : ` Suggested: ${row.note}.`}${where}${state}`
 }

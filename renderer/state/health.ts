@@ -14,8 +14,12 @@ export interface HealthRow {
   readonly page: { readonly url: string; readonly label: string } | undefined
 }
 
-/** Told by headline, sign-in notice, expiry bar. */
-const ELSEWHERE = new Set(['wantrunning-false', 'login-state', 'key-expired', 'key-expires-soon'])
+/** A sign-in page of this network that cannot be opened through the exit node: told with its way out, in place of the portal itself. */
+export const HOLDS_PORTAL = 'exit-node-holds-portal'
+const PORTAL = 'captive-portal-detected'
+
+/** Told by headline, sign-in notice, expiry bar, exit node notice. */
+const ELSEWHERE = new Set(['wantrunning-false', 'login-state', 'key-expired', 'key-expires-soon', 'exit-node-blocked', 'exit-node-paused', HOLDS_PORTAL])
 /** A lost server is a line in the sidebar at first: existing connections continue. */
 const SERVER_LOST = 'not-in-map-poll'
 const SERVER_LOST_MS = 5 * 60_000
@@ -25,7 +29,7 @@ const RANK = { high: 0, medium: 1, low: 2 } as const
 export function healthRows(warnings: HealthState['Warnings'], nowMs: number): readonly HealthRow[] {
   const rows: HealthRow[] = []
   for (const [code, warning] of Object.entries(warnings ?? {})) {
-    if (ELSEWHERE.has(code)) continue
+    if (ELSEWHERE.has(code) || (code === PORTAL && warnings?.[HOLDS_PORTAL] !== undefined)) continue
     const ageMs = ageOf(warning.BrokenSince, nowMs)
     if (code === SERVER_LOST && (ageMs ?? 0) < SERVER_LOST_MS) continue
     rows.push({

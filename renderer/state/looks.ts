@@ -4,10 +4,10 @@
  */
 import { useEffect } from 'react'
 import type { Answer, BowlineApi, ExitNodesPage, ForwardsPage, ProxiesPage, RoutesPage } from '../../preload/contract.ts'
+import { shown } from './shown.ts'
 import { useSnapshot, type Snapshot } from './store.ts'
 
 interface Looks {
-  exitNodes: ExitNodesPage
   routes: RoutesPage
   forwards: ForwardsPage
   proxies: ProxiesPage
@@ -25,7 +25,7 @@ export async function look(api: BowlineApi, name: keyof Looks): Promise<Answer<u
 }
 
 /** Keeps a page fresh while the caller is on screen and the engine runs; a change of `sign` makes it look at once. */
-export function useLook(api: BowlineApi, name: keyof Looks, everyMs: number, sign?: unknown): void {
+export function useLook(api: BowlineApi, name: keyof Looks, everyMs: number, sign?: string): void {
   const running = useSnapshot((s) => s.app.engine === 'running')
   useEffect(() => {
     if (!running) return undefined
@@ -35,4 +35,39 @@ export function useLook(api: BowlineApi, name: keyof Looks, everyMs: number, sig
     }, everyMs)
     return () => clearInterval(timer)
   }, [api, name, everyMs, running, sign])
+}
+
+const PACE_MS = 500
+const RETRY_MS = 1000
+
+/** Keeps the page of exit nodes as the engine has it, while the window is seen: each question is held back until there is news. */
+export function useExitNodes(api: BowlineApi): void {
+  const running = useSnapshot((s) => s.app.engine === 'running')
+  useEffect(() => {
+    if (!running) return undefined
+    let stopped = false
+    const follow = async (): Promise<void> => {
+      let after: number | undefined
+      while (!stopped) {
+        if (document.hidden) await shown()
+        const answer = await api.call('exitNodes', after === undefined ? {} : { after })
+        if (stopped) return
+        if (answer.ok) {
+          takeExitNodes(answer.value, after === undefined)
+          after = answer.value.Version
+        }
+        await new Promise((resolve) => setTimeout(resolve, answer.ok ? PACE_MS : RETRY_MS))
+      }
+    }
+    void follow()
+    return () => {
+      stopped = true
+    }
+  }, [api, running])
+}
+
+/** Takes a page, unless a later one is known already; `isFirst` = of an engine that has told none before. */
+export function takeExitNodes(page: ExitNodesPage, isFirst = false): void {
+  const known = useSnapshot.getState().exitNodes
+  if (isFirst || !known || page.Version >= known.Version) useSnapshot.setState({ exitNodes: page })
 }

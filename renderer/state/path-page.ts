@@ -4,6 +4,7 @@
  */
 import { useEffect, useState } from 'react'
 import type { BowlineApi, PathPage } from '../../preload/contract.ts'
+import { shown } from './shown.ts'
 
 export interface PathLook {
   readonly page: PathPage
@@ -37,8 +38,4 @@ export function usePathPage(api: BowlineApi, peer: string, running: boolean): Pa
     }
   }, [api, peer, running])
   return look?.page.peer === peer ? look : undefined
-}
-
-function shown(): Promise<void> {
-  return new Promise((resolve) => document.addEventListener('visibilitychange', () => resolve(), { once: true }))
 }

@@ -1,8 +1,9 @@
 /**
- * Choosing an exit node and letting go of it: asks, then looks at what the engine made of it, so that a control waits for the fact.
+ * Choosing an exit node, letting go of it, pausing and checking it: the engine answers with what it made of it, and only then does
+ * anything here move.
  */
-import type { Answer } from '../../preload/contract.ts'
-import { look } from '../state/looks.ts'
+import type { Answer, ExitNodeFailure, ExitNodesPage } from '../../preload/contract.ts'
+import { takeExitNodes } from '../state/looks.ts'
 import { useApi } from './ApiContext.tsx'
 import { useAsk, type Ask } from './use-ask.ts'
 
@@ -11,18 +12,35 @@ export interface Exit {
   /** undefined: the engine chooses. */
   use(id: string | undefined): Promise<boolean>
   clear(): Promise<boolean>
+  pause(on: boolean): Promise<boolean>
+  check(): Promise<boolean>
+  setLan(allow: boolean): Promise<boolean>
+  setFailure(failure: ExitNodeFailure): Promise<boolean>
 }
 
 export function useExit(): Exit {
   const api = useApi()
   const ask = useAsk()
+  const take = (answer: Answer<ExitNodesPage>): Answer<ExitNodesPage> => {
+    if (answer.ok) takeExitNodes(answer.value)
+    return answer
+  }
+  const run = (work: () => Promise<Answer<ExitNodesPage>>): Promise<boolean> => ask.run(async () => take(await work()))
+  /** For what is set elsewhere: the page after it. */
   const then = (work: () => Promise<Answer<unknown>>): Promise<boolean> => ask.run(async () => {
     const answer = await work()
-    return answer.ok ? look(api, 'exitNodes') : answer
+    return answer.ok ? take(await api.call('exitNodes', {})) : answer
   })
   return {
     ask,
-    use: (id) => then(() => api.call('useExitNode', id === undefined ? {} : { id })),
-    clear: () => then(() => api.call('clearExitNode', {})),
+    use: (id) => run(() => api.call('useExitNode', id === undefined ? {} : { id })),
+    clear: () => run(() => api.call('clearExitNode', {})),
+    pause: (on) => run(() => api.call('pauseExitNode', { on })),
+    check: () => run(() => api.call('checkExitNode', {})),
+    setLan: (allow) => then(() => api.call('editPrefs', { ExitNodeAllowLANAccess: allow, ExitNodeAllowLANAccessSet: true })),
+    setFailure: (failure) => then(() => api.call('setExitNodeFailure', { failure })),
   }
 }
+
+/** Whether a control shows that it waits. */
+export const waits = (ask: Ask): boolean => ask.wait === 'shown' || ask.wait === 'long'

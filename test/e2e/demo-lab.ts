@@ -5,13 +5,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEngine } from '../../main/engine/daemon.ts'
-import { DemoNetwork, PEERS } from '../sim/demo/demo-network.ts'
+import { DemoNetwork, PEERS, type DemoEngine, type PeerName } from '../sim/demo/demo-network.ts'
 
 export interface DemoLab {
   readonly network: DemoNetwork
   readonly folder: string
   /** The socket of the person's engine, signed out at first. */
   readonly socketPath: string
+  /** The engine of another device. */
+  peer(name: PeerName): DemoEngine
   /** Ends the person's engine. */
   stopEngine(): Promise<void>
   /** Starts it again with the state it had. */
@@ -35,11 +37,13 @@ export async function startDemoLab(): Promise<DemoLab> {
     },
   })
   await network.start()
-  for (const name of PEERS) await network.startPeer(name)
+  const peers = new Map<PeerName, DemoEngine>()
+  for (const name of PEERS) peers.set(name, await network.startPeer(name))
   let engine = await network.startEngine('you', true)
   await engine.api.call('editPrefs', { body: { Hostname: 'my-computer', HostnameSet: true } })
   return {
     network, folder, socketPath: engine.socketPath,
+    peer: (name) => peers.get(name)!,
     stopEngine: () => engine.stop(),
     startEngine: async () => {
       engine = await network.startEngine('you', true)

@@ -19,31 +19,32 @@ const layout = (groups: readonly ExitGroup[]): unknown => groups.map((group) => 
 
 describe('the list of exit nodes', () => {
   it('has the suggested one first with its reason, then each owner’s by name', () => {
-    const groups = exitGroups(page({ Nodes: [node('b10', { Owner: 'bob' }), node('b2', { Owner: 'bob' }), node('ams', { Suggested: true, Why: 'closest' }), node('a')] }), [], '', new Map())
+    const groups = exitGroups(page({ Nodes: [node('b10', { Owner: 'bob' }), node('b2', { Owner: 'bob' }), node('ams', { Suggested: true, Why: 'closest' }), node('a')] }), [], '')
     expect(layout(groups)).toEqual([['Suggested', ['ams']], ['bob', ['b2', 'b10']], ['mia', ['a']]])
     expect(groups[0]!.rows[0]).toMatchObject({ note: 'Closest', chosen: true })
   })
 
-  it('shows the round trip that was measured when the page was opened, until the engine has one', () => {
-    const measured = new Map([['ams', 24.2], ['nyc', 200]])
-    const rows = exitGroups(page(), [], '', measured)[0]!.rows
-    expect(rows.map((row) => [row.id, row.latencyMs])).toEqual([['ams', 24.2], ['nyc', 96]])
+  it('marks the one that traffic goes through, whichever was chosen', () => {
+    const marks = (over: Partial<ExitNodesPage>): unknown => exitGroups(page(over), [], '')[0]!.rows.map((row) => [row.id, row.chosen, row.inUse])
+    expect(marks({ Egress: { Kind: 'exit', ID: 'nyc', Name: 'exit-nyc', Why: 'exit-ams does not answer' } })).toEqual([['ams', true, false], ['nyc', false, true]])
+    expect(marks({ Chosen: { Kind: 'auto', ID: 'ams', Name: 'exit-ams' } })).toEqual([['ams', false, true], ['nyc', false, false]])
+    expect(marks({ Egress: { Kind: 'blocked', ID: 'ams', Name: 'exit-ams', Why: '' } })).toEqual([['ams', true, false], ['nyc', false, false]])
   })
 
   it('says of one that cannot be used why, aloud too', () => {
-    const [row] = exitGroups(page({ Nodes: [node('fra', { Unavailable: 'offline, says the server' })] }), [], '', new Map())[0]!.rows
+    const [row] = exitGroups(page({ Nodes: [node('fra', { Unavailable: 'offline, says the server' })] }), [], '')[0]!.rows
     expect(row!.unavailable).toBe('Offline, says the server')
     expect(spokenExit(row!)).toBe('exit-fra. Not available: Offline, says the server.')
   })
 
   it('finds by name, owner, place or address, every word of it', () => {
-    const groups = exitGroups(page({ Nodes: [node('ams', { Place: 'Amsterdam, Netherlands' }), node('nyc', { Place: 'New York' })] }), [], '', new Map())
+    const groups = exitGroups(page({ Nodes: [node('ams', { Place: 'Amsterdam, Netherlands' }), node('nyc', { Place: 'New York' })] }), [], '')
     expect(layout(filterExits(groups, 'mia AMSTER'))).toEqual([['mia', ['ams']]])
     expect(filterExits(groups, 'oslo')).toEqual([])
   })
 
   it('holds still under the pointer: known rows stay where they are, new ones come last, lost ones go', () => {
-    const rowNamed = (id: string): ExitRow => exitGroups(page({ Nodes: [node(id)] }), [], '', new Map())[0]!.rows[0]!
+    const rowNamed = (id: string): ExitRow => exitGroups(page({ Nodes: [node(id)] }), [], '')[0]!.rows[0]!
     const ids = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'))
     const groups = fc.tuple(ids, fc.integer({ min: 0, max: 6 })).map(([all, cut]): readonly ExitGroup[] =>
       [{ name: 'Suggested', rows: all.slice(0, cut).map(rowNamed) }, { name: 'mia', rows: all.slice(cut).map(rowNamed) }].filter((group) => group.rows.length > 0))
