@@ -158,7 +158,8 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns,
     otherCounters: () => ({ ...peerApi.counters(), ...dns.told.counters() }),
-    hasNetwork: () => netmon.state.hasV4 || netmon.state.hasV6,
+    // Where not even loopback is listed, nothing is known of this machine's network.
+    hasNetwork: () => netmon.state.interfaces.length === 0 || netmon.state.hasV4 || netmon.state.hasV6,
     setRandomPort: (on) => udpPort.setRandom(on), setPortMapping,
     knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })

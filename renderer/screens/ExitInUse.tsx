@@ -5,7 +5,7 @@
 import { Check, CircleHelp, RefreshCw, TriangleAlert, X } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { ExitNodesPage } from '../../preload/contract.ts'
-import { checkedWords, chosenName, pauseLeft, proofLines, type ProofLine } from '../state/exit-nodes.ts'
+import { blockedWhy, checkedWords, chosenName, pauseLeft, proofLines, type ProofLine } from '../state/exit-nodes.ts'
 import { clockTime, safeText, sentence } from '../state/format.ts'
 import { useSnapshot } from '../state/store.ts'
 import { AskWords } from '../ui/AskWords.tsx'
@@ -56,7 +56,7 @@ function EgressWords({ page, nowMs }: { page: ExitNodesPage; nowMs: number }): R
   const { Egress: egress } = page
   if (egress.Kind === 'exit') return <>{sentence(egress.Why)} <span className="t3">{checkedWords(page, nowMs)}</span></>
   if (egress.Kind === 'direct') return <>Not in use yet.</>
-  if (egress.Kind === 'blocked') return <>Nothing leaves. {sentence(egress.Why)}</>
+  if (egress.Kind === 'blocked') return <>Nothing leaves. {blockedWhy(egress)}</>
   const left = pauseLeft(egress, nowMs)
   return <>{left === '' ? 'Paused.' : <>Paused, in use again in <span className="num">{left}</span>.</>} {sentence(egress.Why)}</>
 }

@@ -4,7 +4,7 @@
  */
 import { useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
 import type { ExitNodesPage } from '../../preload/contract.ts'
-import { chosenName, heldStill, spokenExit, type ExitGroup, type ExitRow } from '../state/exit-nodes.ts'
+import { chosenName, heldStill, spokenExit, SUGGESTED, type ExitGroup, type ExitRow } from '../state/exit-nodes.ts'
 import { roundTrip } from '../state/format.ts'
 import { AskWords } from '../ui/AskWords.tsx'
 import { PathGlyph } from '../ui/PathGlyph.tsx'
@@ -62,7 +62,7 @@ export function ExitList({ page, groups, running, withAuto }: ListProps): ReactN
         {cut.map((group) => (
           <div key={group.name} role="group" aria-label={group.name}>
             <h3><bdi>{group.name}</bdi></h3>
-            {group.rows.map((row) => <NodeRow key={row.id} row={row} state={radio(row.id)} onChoose={() => choose(row.id, row.unavailable === '')} />)}
+            {group.rows.map((row) => <NodeRow key={row.id} row={row} where={row.place || (group.name === SUGGESTED ? row.owner : '')} state={radio(row.id)} onChoose={() => choose(row.id, row.unavailable === '')} />)}
           </div>
         ))}
       </div>
@@ -131,12 +131,12 @@ function AutoRow({ page, state, onChoose }: { page: ExitNodesPage; state: RadioS
   )
 }
 
-function NodeRow({ row, state, onChoose }: { row: ExitRow; state: RadioState; onChoose: () => void }): ReactNode {
+function NodeRow({ row, where, state, onChoose }: { row: ExitRow; where: string; state: RadioState; onChoose: () => void }): ReactNode {
   const cannot = row.unavailable !== ''
   return (
     <Radio id={row.id} label={spokenExit(row)} state={state} unavailable={cannot} onChoose={onChoose}>
       <span className="exit-what cut" title={row.name}><span className="strong-2"><bdi>{row.name}</bdi></span> {row.inUse && !row.chosen ? <span className="small in-use-now">In use now</span> : row.note !== '' && <span className="small t3">{row.note}</span>}</span>
-      <span className="t2 cut exit-where"><bdi>{row.place || row.owner}</bdi></span>
+      <span className="t2 cut exit-where"><bdi>{where}</bdi></span>
       {cannot ? <span className="t3 cut exit-cannot" title={row.unavailable}>{row.unavailable}</span> : (
         <>
           <span className={`path path-${row.path.kind}`}><PathGlyph kind={row.path.kind} /><span className="cut">{row.path.words}</span></span>

@@ -5,8 +5,7 @@ import { Clock, TriangleAlert } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import type { ExitNodesPage } from '../../preload/contract.ts'
-import { chosenName, nextExit, pauseLeft } from '../state/exit-nodes.ts'
-import { sentence } from '../state/format.ts'
+import { blockedWhy, chosenName, nextExit, pauseLeft } from '../state/exit-nodes.ts'
 import { HOLDS_PORTAL } from '../state/health.ts'
 import { useSnapshot } from '../state/store.ts'
 import { AskWords } from '../ui/AskWords.tsx'
@@ -62,7 +61,7 @@ function Blocked({ page }: { page: ExitNodesPage }): ReactNode {
       <TriangleAlert size={20} strokeWidth={1.7} aria-hidden="true" />
       <div className="grow">
         <p><span className="strong-3">{name === '' ? 'No exit node can be used' : <><bdi>{name}</bdi> cannot be used</>}, so {apps ? 'the internet traffic of apps that use Bowline' : 'your internet'} is blocked.</span></p>
-        <p className="t2 selectable">{page.Egress.Kind === 'blocked' ? sentence(page.Egress.Why) : ''} Your devices stay reachable.</p>
+        <p className="t2 selectable">{blockedWhy(page.Egress)} Your devices stay reachable.</p>
         <AskWords ask={exit.ask} />
       </div>
       {next && <button type="button" className="button ink" aria-busy={waits(exit.ask)} onClick={() => void exit.use(next.id)}><span className="cut" title={next.name}>Use <bdi>{next.name}</bdi></span></button>}

@@ -4,7 +4,7 @@
  */
 import type { Egress, ExitNodeFailure, ExitNodeRow, ExitNodesPage, ExitProof } from '../../preload/contract.ts'
 import type { Device } from './devices.ts'
-import { age, ageOf, capital, safeText } from './format.ts'
+import { age, ageOf, capital, safeText, sentence } from './format.ts'
 import type { PathWords } from './words.ts'
 
 export interface ExitRow {
@@ -80,16 +80,17 @@ function rowOf(page: ExitNodesPage, node: ExitNodeRow, device: Device | undefine
 /** The rows where they stood, with what is new of them; new ones come last in their group, and empty groups go. */
 export function heldStill(before: readonly ExitGroup[], now: readonly ExitGroup[]): readonly ExitGroup[] {
   const rows = new Map(now.flatMap((group) => group.rows.map((row) => [row.id, row] as const)))
-  const held = before.map((group) => ({ name: group.name, rows: group.rows.flatMap((row) => take(rows, row.id)) }))
+  const held = before.map((group) => ({ name: group.name, rows: group.rows.flatMap((row) => take(rows, row)) }))
   const later = now.map((group) => ({ name: group.name, rows: group.rows.filter((row) => rows.has(row.id)) }))
   const merged = held.map((group) => ({ name: group.name, rows: [...group.rows, ...(later.find((other) => other.name === group.name)?.rows ?? [])] }))
   return [...merged, ...later.filter((group) => !before.some((other) => other.name === group.name))].filter((group) => group.rows.length > 0)
 }
 
-function take(rows: Map<string, ExitRow>, id: string): readonly ExitRow[] {
-  const row = rows.get(id)
-  rows.delete(id)
-  return row ? [row] : []
+/** The row as it is now, but suggested as it was: the suggestion moves with the rows. */
+function take(rows: Map<string, ExitRow>, before: ExitRow): readonly ExitRow[] {
+  const row = rows.get(before.id)
+  rows.delete(before.id)
+  return row ? [{ ...row, note: before.note }] : []
 }
 
 /** Rows whose name, owner, place or address has every word. */
@@ -134,6 +135,11 @@ export function exitWords(page: ExitNodesPage | undefined): ExitWords {
     case 'paused':
       return { words: `${name}, paused`, tone: 'warn' }
   }
+}
+
+/** Why nothing goes out, as a sentence of its own. */
+export function blockedWhy(egress: Egress): string {
+  return egress.Kind === 'blocked' ? sentence(egress.Why.replace(/^blocked because /, '')) : ''
 }
 
 /** "in 4 min 12 s", "in 48 s"; '' when there is no such time or it is over. */
