@@ -149,6 +149,11 @@ export class Dataplane {
     this.#plane?.closeProxy(addr.ip, addr.port)
   }
 
+  /** What HTTP proxies have as /proxy.pac, at most 64 KiB; undefined = nothing. */
+  setPac(pac: string | undefined): void {
+    this.#plane?.setPac(pac)
+  }
+
   /** Opens a loopback port whose connections ask with `id` where they lead to; port 0 = any. Throws EngineError. */
   listenForward(id: number, proto: 'tcp' | 'udp', addr: AddrPort): AddrPort {
     return this.#running().listenForward(id, proto === 'udp', addr.ip, addr.port)

@@ -23,6 +23,7 @@ export interface Plane {
   /** Instead of answerProxy: to the engine itself. */
   answerProxyEngine(id: number, ip: string, port: number): void
   closeProxy(ip: string, port: number): boolean
+  setPac(pac: string | undefined): void
   /** Loopback addresses alone. */
   listenForward(id: number, udp: boolean, ip: string, port: number): AddrPort
   closeForward(id: number): boolean

@@ -44,6 +44,7 @@ export interface NativePlane {
   answerProxy(id: number, kind: number, addresses: readonly string[], port: number, message: string): void
   answerProxyEngine(id: number, ip: string, port: number): void
   closeProxy(ip: string, port: number): boolean
+  setPac(pac: string | undefined): void
   listenForward(id: number, udp: boolean, ip: string, port: number): NativeAddress
   closeForward(id: number): boolean
   forwardCounts(): readonly { readonly id: number; readonly open: number; readonly total: number }[]
@@ -187,6 +188,7 @@ function wrapPlane(raw: NativePlane): NativePlane {
     answerProxy: (id, kind, addresses, port, message) => attempt(() => raw.answerProxy(id, kind, addresses, port, message)),
     answerProxyEngine: (id, ip, port) => attempt(() => raw.answerProxyEngine(id, ip, port)),
     closeProxy: (ip, port) => attempt(() => raw.closeProxy(ip, port)),
+    setPac: (pac) => attempt(() => raw.setPac(pac)),
     listenForward: (id, udp, ip, port) => attempt(() => raw.listenForward(id, udp, ip, port)),
     closeForward: (id) => attempt(() => raw.closeForward(id)),
     forwardCounts: () => attempt(() => raw.forwardCounts()),

@@ -79,6 +79,15 @@ impl Plane {
         })
     }
 
+    /// The PAC file of the HTTP proxies.
+    #[napi]
+    pub fn set_pac(&self, pac: Option<String>) -> napi::Result<()> {
+        guard(|| {
+            self.thread()?.cast(|world| world.stack.set_pac(pac));
+            Ok(())
+        })
+    }
+
     /// The decision on a request: it is for the engine itself, at this address.
     #[napi]
     pub fn answer_proxy_engine(&self, id: u32, ip: String, port: u32) -> napi::Result<()> {

@@ -1,7 +1,7 @@
 //! Proxy clients: from accept to the connection they asked for.
 //!
 //!   greeting → request → asking (the owner decides) → racing → spliced to a flow or a relay
-//!                     ↘ refused: reply, then close once the client has read it
+//!                     ↘ refused, or the PAC file: reply, then close once the client has read it
 //!
 //! A client is bounded in bytes (16 KiB before it is connected) and in time at every step.
 
@@ -34,7 +34,8 @@ enum State {
     /// With the number of the question.
     Asking(u64),
     Racing(usize),
-    Refused,
+    /// All is said.
+    Goodbye,
 }
 
 pub(crate) struct Client {
@@ -83,6 +84,8 @@ enum Step {
     Again,
     Ask(String, u16),
     Associate,
+    /// The PAC file; true: its head alone.
+    Pac(bool),
     Refuse(Refusal),
     Drop,
 }
@@ -149,7 +152,7 @@ impl Netstack {
         };
         let open = match client.state {
             State::Asking(_) | State::Racing(_) => return self.check_gone(now, slot),
-            State::Refused => client.discard(),
+            State::Goodbye => client.discard(),
             _ => client.fill(),
         };
         // What arrived before the end of the stream may still be a whole request.
@@ -183,6 +186,7 @@ impl Netstack {
                 Step::Again => {}
                 Step::Ask(host, port) => return self.ask(now, slot, host, port),
                 Step::Associate => return self.client_to_association(now, slot),
+                Step::Pac(head_only) => return self.send_pac(now, slot, head_only),
                 Step::Refuse(refusal) => return self.refuse(now, slot, refusal),
                 Step::Drop => return self.drop_client(now, slot),
             }
@@ -290,8 +294,22 @@ impl Netstack {
             (_, State::SocksGreeting) => socks5::GREETING_NO_METHOD.to_vec(),
             _ => socks5::encode_error(refusal.socks),
         };
-        client.state = State::Refused;
-        let sent = client.write_all(&bytes);
+        self.say_goodbye(now, slot, &bytes);
+    }
+
+    fn send_pac(&mut self, now: Instant, slot: usize, head_only: bool) {
+        let bytes = match &self.pac {
+            Some(pac) => http_proxy::encode_pac(pac, head_only),
+            None => http_proxy::encode_error(404, "there is no PAC file"),
+        };
+        self.say_goodbye(now, slot, &bytes);
+    }
+
+    /// Writes the last words to a client, and closes once it has read them.
+    fn say_goodbye(&mut self, now: Instant, slot: usize, bytes: &[u8]) {
+        let client = &mut self.clients[slot];
+        client.state = State::Goodbye;
+        let sent = client.write_all(bytes);
         let _ = client.stream.shutdown(std::net::Shutdown::Write);
         // Closing with unread input would reset the connection and could take the reply with it.
         if !sent || !client.discard() {
@@ -468,7 +486,7 @@ impl Client {
             State::SocksGreeting => self.step_greeting(),
             State::SocksRequest => self.step_request(),
             State::HttpHead => self.step_http(),
-            State::Asking(_) | State::Racing(_) | State::Refused => Step::Wait,
+            State::Asking(_) | State::Racing(_) | State::Goodbye => Step::Wait,
         }
     }
 
@@ -518,6 +536,7 @@ impl Client {
                 http,
                 text: text.to_owned(),
             }),
+            http_proxy::Parsed::Pac(head_only) => Step::Pac(head_only),
             http_proxy::Parsed::Done(head) => {
                 self.input.drain(..head.used);
                 if !head.connect {

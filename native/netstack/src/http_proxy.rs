@@ -1,8 +1,10 @@
-//! HTTP proxy requests: CONNECT and absolute-form targets (RFC 9110, 9112). Pure codec.
+//! HTTP proxy requests: CONNECT and absolute-form targets (RFC 9110, 9112), and the proxy's own PAC file. Pure codec.
 //!
 //! A plain request is rewritten to origin form, loses its hop-by-hop fields and gets `Connection: close`:
 //! one request a connection. The body passes as it is; `Head::body` says how much may follow, so that a
 //! second request in the same connection cannot reach the first one's origin.
+//! A target in origin form is for the proxy itself, which has the PAC file and nothing else, for whoever names this
+//! machine as its host: neither a web page nor a name that was made to lead here gets to read it.
 
 use crate::socks5::is_host;
 
@@ -13,6 +15,8 @@ const MAX_FIELDS: usize = 128;
 pub(crate) enum Parsed {
     Partial,
     Done(Head),
+    /// Asks for the PAC file; true: its head alone.
+    Pac(bool),
     /// Status code and reason to answer with.
     Bad(u16, &'static str),
 }
@@ -53,7 +57,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
         return Parsed::Bad(400, "request header is not text");
     };
     match parse_head(text, used) {
-        Ok(head) => Parsed::Done(head),
+        Ok(parsed) => parsed,
         Err((status, reason)) => Parsed::Bad(status, reason),
     }
 }
@@ -66,7 +70,7 @@ fn head_length(bytes: &[u8]) -> Option<usize> {
         .map(|at| at + 4)
 }
 
-fn parse_head(text: &str, used: usize) -> Result<Head, (u16, &'static str)> {
+fn parse_head(text: &str, used: usize) -> Result<Parsed, (u16, &'static str)> {
     let mut lines = text.trim_end_matches("\r\n").split("\r\n");
     let line = lines.next().unwrap_or_default();
     let mut words = line.split(' ');
@@ -81,14 +85,17 @@ fn parse_head(text: &str, used: usize) -> Result<Head, (u16, &'static str)> {
     let fields = parse_fields(lines)?;
     if method == "CONNECT" {
         let (host, port) = authority(target, None).ok_or((400, "malformed CONNECT target"))?;
-        return Ok(Head {
+        return Ok(Parsed::Done(Head {
             connect: true,
             host,
             port,
             rewritten: Vec::new(),
             used,
             body: None,
-        });
+        }));
+    }
+    if target.starts_with('/') {
+        return own_page(method, target, &fields);
     }
     let scheme = target.get(..7).unwrap_or_default();
     if !scheme.eq_ignore_ascii_case("http://") {
@@ -101,14 +108,45 @@ fn parse_head(text: &str, used: usize) -> Result<Head, (u16, &'static str)> {
     let path = path.split('#').next().unwrap_or_default();
     let slash = if path.starts_with('/') { "" } else { "/" };
     let rewritten = rewrite(&format!("{method} {slash}{path} HTTP/1.1"), place, &fields);
-    Ok(Head {
+    Ok(Parsed::Done(Head {
         connect: false,
         host,
         port,
         rewritten: rewritten.into_bytes(),
         used,
         body: body_length(&fields)?,
-    })
+    }))
+}
+
+/// A request for the proxy itself.
+fn own_page(method: &str, target: &str, fields: &Fields) -> Result<Parsed, (u16, &'static str)> {
+    let of = |wanted: &str| {
+        let is = move |(name, _): &&(&str, &str)| name.eq_ignore_ascii_case(wanted);
+        let found: Vec<&str> = fields.iter().filter(is).map(|(_, value)| *value).collect();
+        found
+    };
+    let is_local = match of("host").as_slice() {
+        [host] => is_this_machine(host),
+        _ => false,
+    };
+    let by_a_page = !of("origin").is_empty() || !of("referer").is_empty();
+    if !is_local || by_a_page || of("sec-fetch-site").iter().any(|site| *site != "none") {
+        return Err((403, "this is a proxy; web pages may not ask it"));
+    }
+    let path = target.split('?').next().unwrap_or_default();
+    match (path, method) {
+        ("/proxy.pac" | "/wpad.dat", "GET" | "HEAD") => Ok(Parsed::Pac(method == "HEAD")),
+        ("/proxy.pac" | "/wpad.dat", _) => Err((405, "the PAC file can be read only")),
+        _ => Err((404, "this is a proxy: it has /proxy.pac and nothing else")),
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let Some((host, _)) = authority(host, Some(80)) else {
+        return false;
+    };
+    let is_loopback = |ip: std::net::IpAddr| ip.is_loopback();
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_loopback)
 }
 
 type Fields<'a> = Vec<(&'a str, &'a str)>;
@@ -199,11 +237,13 @@ fn body_length(fields: &Fields) -> Result<Option<u64>, (u16, &'static str)> {
     }
 }
 
-/// A whole answer with an error; `reason` also goes into `Bowline-Connect-Error`.
+/// A whole answer with an error; `reason` also goes into `Tailscale-Connect-Error`, where programs look for it.
 pub(crate) fn encode_error(status: u16, reason: &str) -> Vec<u8> {
     let title = match status {
         400 => "Bad Request",
         403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
         408 => "Request Timeout",
         431 => "Request Header Fields Too Large",
         504 => "Gateway Timeout",
@@ -216,8 +256,20 @@ pub(crate) fn encode_error(status: u16, reason: &str) -> Vec<u8> {
         .collect();
     let length = reason.len() + 1;
     format!(
-        "HTTP/1.1 {status} {title}\r\nBowline-Connect-Error: {reason}\r\nContent-Type: text/plain; charset=utf-8\r\n\
+        "HTTP/1.1 {status} {title}\r\nTailscale-Connect-Error: {reason}\r\nContent-Type: text/plain; charset=utf-8\r\n\
          Content-Length: {length}\r\nConnection: close\r\n\r\n{reason}\n"
+    )
+    .into_bytes()
+}
+
+/// The PAC file, for one reading: it changes with the network.
+pub(crate) fn encode_pac(pac: &str, head_only: bool) -> Vec<u8> {
+    let length = pac.len();
+    let body = if head_only { "" } else { pac };
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/x-ns-proxy-autoconfig\r\nContent-Length: {length}\r\n\
+         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\n\
+         Connection: close\r\n\r\n{body}"
     )
     .into_bytes()
 }
@@ -299,6 +351,39 @@ mod tests {
         let bytes = vec![b'a'; MAX_HEAD];
         assert!(matches!(parse(&bytes), Parsed::Bad(431, _)));
         assert_eq!(parse(&bytes[1..]), Parsed::Partial);
+    }
+
+    #[test]
+    fn the_pac_file_is_for_whoever_names_this_machine() {
+        let ask =
+            |line: &str, fields: &str| parse(format!("{line} HTTP/1.1\r\n{fields}\r\n").as_bytes());
+        for host in [
+            "127.0.0.1:1055",
+            "localhost:1055",
+            "LOCALHOST",
+            "[::1]:1055",
+        ] {
+            let fields = format!("Host: {host}\r\n");
+            assert_eq!(ask("GET /proxy.pac", &fields), Parsed::Pac(false), "{host}");
+        }
+        let local = "Host: 127.0.0.1:1055\r\n";
+        assert_eq!(ask("HEAD /wpad.dat?x", local), Parsed::Pac(true));
+        assert!(matches!(ask("POST /proxy.pac", local), Parsed::Bad(405, _)));
+        assert!(matches!(ask("GET /", local), Parsed::Bad(404, _)));
+        for fields in [
+            "",
+            "Host: evil.example:1055\r\n",
+            "Host: 127.0.0.1.evil.example\r\n",
+            "Host: 127.0.0.1\r\nHost: 127.0.0.1\r\n",
+            "Host: 127.0.0.1:1055\r\nOrigin: http://evil.example\r\n",
+            "Host: 127.0.0.1:1055\r\nReferer: http://evil.example/\r\n",
+            "Host: 127.0.0.1:1055\r\nSec-Fetch-Site: cross-site\r\n",
+        ] {
+            assert!(
+                matches!(ask("GET /proxy.pac", fields), Parsed::Bad(403, _)),
+                "{fields}"
+            );
+        }
     }
 
     #[test]

@@ -70,6 +70,7 @@ pub struct Netstack {
     pub(crate) offered: Option<Offered>,
     pub(crate) races: Slab<Race>,
     pub(crate) listeners: Slab<Listener>,
+    pub(crate) pac: Option<String>,
     pub(crate) clients: Slab<Client>,
     pub(crate) relays: Slab<Box<Relay>>,
     pub(crate) associations: Slab<Association>,
@@ -138,6 +139,7 @@ impl Netstack {
             offered: None,
             races: Slab::new(),
             listeners: Slab::new(),
+            pac: None,
             clients: Slab::new(),
             relays: Slab::new(),
             associations: Slab::new(),
@@ -177,6 +179,11 @@ impl Netstack {
     pub(crate) fn new_serial(&mut self) -> u64 {
         self.next_serial += 1;
         self.next_serial
+    }
+
+    /// What HTTP proxies have as /proxy.pac from now on: at most 64 KiB, so that it fits a socket at once.
+    pub fn set_pac(&mut self, pac: Option<String>) {
+        self.pac = pac.filter(|text| text.len() <= 64 << 10);
     }
 
     /// TCP to these ports of own addresses goes up as `Event::Inbound`; the whole wanted set.

@@ -103,10 +103,12 @@ fn http_errors_say_why() {
             answer.starts_with(&format!("HTTP/1.1 {status} ")),
             "{answer}"
         );
-        let line = format!("\r\nBowline-Connect-Error: {reason}\r\n");
+        let line = format!("\r\nTailscale-Connect-Error: {reason}\r\n");
         assert!(answer.contains(&line), "{answer}");
     }
     let answer = exchange(proxy, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    let answer = exchange(proxy, "GET ftp://a/ HTTP/1.1\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     let big = format!(
         "GET http://a/ HTTP/1.1\r\nX: {}\r\n\r\n",
@@ -285,4 +287,31 @@ fn a_closed_listener_frees_its_address() {
     assert!(lab.on(move |w| w.a.close_proxy(proxy)));
     assert!(TcpStream::connect(proxy).is_err());
     lab.on(move |w| w.a.listen_proxy(ProxyKind::Http, proxy).unwrap());
+}
+
+#[test]
+fn an_http_proxy_has_the_pac_file_and_nothing_else_of_its_own() {
+    let lab = Lab::new();
+    let proxy = lab.proxy(ProxyKind::Both);
+    let ask = |line: &str| exchange(proxy, &format!("{line} HTTP/1.1\r\nHost: {proxy}\r\n\r\n"));
+    assert!(ask("GET /proxy.pac").starts_with("HTTP/1.1 404"));
+    let pac = "function FindProxyForURL(url, host) { return 'DIRECT' }\n";
+    lab.on(move |w| w.a.set_pac(Some(pac.to_owned())));
+    for line in ["GET /proxy.pac", "GET /wpad.dat"] {
+        let answer = ask(line);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("Content-Type: application/x-ns-proxy-autoconfig\r\n"));
+        assert!(answer.contains("Cache-Control: no-store\r\n"));
+        assert!(!answer.to_lowercase().contains("access-control"));
+        assert!(answer.ends_with(pac));
+    }
+    let head = ask("HEAD /proxy.pac");
+    assert!(head.contains(&format!("Content-Length: {}\r\n", pac.len())));
+    assert!(head.ends_with("\r\n\r\n"));
+    // A page of a name that was made to lead here, and what a page's form can send.
+    let rebound = "GET /proxy.pac HTTP/1.1\r\nHost: evil.example\r\n\r\n";
+    assert!(exchange(proxy, rebound).starts_with("HTTP/1.1 403"));
+    let form = "POST / HTTP/1.1\r\nHost: 127.0.0.1:1055\r\nOrigin: http://evil.example\r\nContent-Length: 3\r\n\r\nabc";
+    assert!(exchange(proxy, form).starts_with("HTTP/1.1 403"));
+    assert_eq!(lab.on(|w| w.a.counters().proxy_requests), 0);
 }
