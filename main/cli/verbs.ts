@@ -10,11 +10,13 @@ import { dns } from './verbs/dns.ts'
 import { down, logout } from './verbs/down.ts'
 import { exitNode } from './verbs/exit-node.ts'
 import { file } from './verbs/file.ts'
+import { forward } from './verbs/forward.ts'
 import { get } from './verbs/get.ts'
 import { ip } from './verbs/ip.ts'
 import { bugreport, metrics } from './verbs/metrics.ts'
 import { netcheck } from './verbs/netcheck.ts'
 import { ping } from './verbs/ping.ts'
+import { proxy } from './verbs/proxy.ts'
 import { REFUSED } from './verbs/refused.ts'
 import { routes } from './verbs/routes.ts'
 import { set } from './verbs/set.ts'
@@ -31,7 +33,7 @@ import { whoami, whois } from './verbs/whois.ts'
 export const VERBS: readonly Verb[] = [
   up, down, set, get, login, logout, switchTo, trust, wait,
   status, ip, whois, whoami, blocked, web,
-  exitNode, routes, file,
+  exitNode, routes, forward, proxy, file,
   ping, netcheck, dns, bugreport, metrics, debug,
   daemon, completion, version,
   ...REFUSED,

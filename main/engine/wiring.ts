@@ -41,6 +41,7 @@ import { MemoryStore } from './io/memory-store.ts'
 import { loadNative } from './io/native.ts'
 import { Outside } from './io/outside.ts'
 import { PingProgram } from './io/ping-program.ts'
+import { portOwner } from './io/port-owner.ts'
 import { probePortal } from './io/portal-probe.ts'
 import { systemRandom } from './io/random.ts'
 import { resolveHost } from './io/resolve.ts'
@@ -160,6 +161,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     otherCounters: () => ({ ...peerApi.counters(), ...dns.told.counters() }),
     // Where not even loopback is listed, nothing is known of this machine's network.
     hasNetwork: () => netmon.state.interfaces.length === 0 || netmon.state.hasV4 || netmon.state.hasV6,
+    whoListens: systemName() === 'linux' ? portOwner : undefined,
     setRandomPort: (on) => udpPort.setRandom(on), setPortMapping,
     knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })
@@ -231,7 +233,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     },
   })
   stops.push(() => magicsock.stop())
-  const { socks5, httpProxy } = openProxies(options, dataplane)
+  const { socks5, http: httpProxy } = backend.proxies.open({ socks5: options.socks5, http: options.httpProxy, isDefault: options.defaultProxies ?? false })
   outside.setOwnProxies([socks5, httpProxy].flatMap((own) => own ?? []))
   outside.trust.onChange(() => {
     control.reconnect('the certificates to trust were changed', true)
@@ -331,16 +333,6 @@ function configOf(setting: string | undefined): ConfigPort | undefined {
 function keepersOf({ env, hostPort }: EngineOptions): readonly KeyKeeper[] {
   const busAddress = env?.['DBUS_SESSION_BUS_ADDRESS'] ?? ''
   return [...(busAddress === '' ? [] : [new SecretService({ busAddress })]), ...(hostPort ? [new HostKeeper(hostPort)] : [])]
-}
-
-/** Opens the proxies that were asked for; one address for both makes one listener that tells them apart. */
-function openProxies(options: EngineOptions, dataplane: Dataplane): { socks5: AddrPort | undefined; httpProxy: AddrPort | undefined } {
-  const { socks5, httpProxy } = options
-  if (socks5 && httpProxy && formatAddrPort(socks5) === formatAddrPort(httpProxy) && socks5.port !== 0) {
-    const both = dataplane.listenProxy('both', socks5)
-    return { socks5: both, httpProxy: both }
-  }
-  return { socks5: socks5 && dataplane.listenProxy('socks5', socks5), httpProxy: httpProxy && dataplane.listenProxy('http', httpProxy) }
 }
 
 /** Where the state of this machine's network comes from: the caller, the add-on, or what Node knows, which is no routes. */

@@ -17,6 +17,8 @@ export interface DaemonOptions {
   readonly port: number
   readonly socks5: AddrPort | undefined
   readonly httpProxy: AddrPort | undefined
+  /** No proxy was named or refused: one listener for both languages, on this computer alone. */
+  readonly defaultProxies?: boolean
   /** Settings file that is applied at start; "optional:PATH" need not be there. */
   readonly configPath: string | undefined
   /** 0 info, 1 debug, 2 trace. */

@@ -32,6 +32,7 @@ import type {
 import type { ExitNodeAction, ExitNodesPage } from './exit-nodes.ts'
 import type { BlockedPage } from './blocked.ts'
 import type { Extras } from './extras.ts'
+import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequest, ProxiesPage } from './forwards.ts'
 import type { RoutesPage } from './routes.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
 import type { ClientVersion, DerpMap, DnsConfig, DnsResolver, FilterRule, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
@@ -169,6 +170,13 @@ export const METHODS = {
   routes: row<void, RoutesPage>('bowline/routes', ['GET'], 'read'),
   exitNodes: row<void, ExitNodesPage>('bowline/exit-nodes', ['GET'], 'read'),
   exitNodeAction: row<ExitNodeAction, ExitNodesPage>('bowline/exit-nodes', ['POST'], 'write'),
+  forwards: row<void, ForwardsPage>('bowline/forwards', ['GET'], 'read'),
+  addForward: row<ForwardAddition, ForwardRow>('bowline/forwards', ['PUT', 'POST'], 'write'),
+  /** ?id=f1, a port, or all; answers what went. */
+  removeForward: row<void, ForwardsPage>('bowline/forwards', ['DELETE'], 'write'),
+  /** A port of this computer that leads to a place of the network for a while. */
+  openForward: row<OpenRequest, OpenedForward>('bowline/open', ['POST'], 'write'),
+  proxies: row<void, ProxiesPage>('bowline/proxies', ['GET'], 'read'),
   /** Answers when packets to `ip` go directly, or after `timeout` ms. */
   waitDirect: row<void, { readonly direct: boolean }>('bowline/wait-direct', ['GET'], 'read'),
   netMap: row<void, unknown>('bowline/netmap', ['GET'], 'read'),

@@ -19,8 +19,8 @@ const FLAGS: FlagSpec = {
   socket: { kind: 'text', help: 'socket to serve', value: 'PATH' },
   port: { kind: 'number', help: 'UDP port for other devices; 0 = any', initial: '0', value: 'PORT' },
   tun: { kind: 'text', help: 'network interface; only userspace-networking is served', initial: 'userspace-networking', value: 'NAME' },
-  'socks5-server': { kind: 'text', help: 'serve a SOCKS5 proxy into the network; without an address part on this computer only', value: '[ADDR]:PORT' },
-  'outbound-http-proxy-listen': { kind: 'text', help: 'serve an HTTP proxy into the network', value: '[ADDR]:PORT' },
+  'socks5-server': { kind: 'text', help: 'serve a SOCKS5 proxy into the network; without an address part on this computer only; off = none', value: '[ADDR]:PORT' },
+  'outbound-http-proxy-listen': { kind: 'text', help: 'serve an HTTP proxy and its PAC file; off = none', value: '[ADDR]:PORT' },
   config: { kind: 'text', help: 'settings file to apply at start; optional:PATH need not be there', value: 'PATH' },
   verbose: { kind: 'number', help: '1 says more, 2 still more', initial: '0', value: 'N' },
   debug: { kind: 'text', help: 'not served yet', value: 'ADDR:PORT' },
@@ -38,7 +38,7 @@ export const daemon: Verb = {
   group: 'The engine and this command',
   summary: 'run the engine here',
   usage: '[--statedir DIR] [--socket PATH] [--socks5-server localhost:1055] [flags]',
-  help: "Runs until it is told to end (Ctrl-C, SIGTERM). The flags are tailscaled's. Logs go to standard error; a line says when it is ready.\nNo admin rights are needed.",
+  help: "Runs until it is told to end (Ctrl-C, SIGTERM). The flags are tailscaled's. Logs go to standard error; a line says when it is ready.\nNo admin rights are needed.\nWithout a flag for either proxy, one for both languages is served at a port of this computer alone, 1055 or the next that is free, and stays there: see bowline proxy. Everybody who works on this computer can use it; --socks5-server=off switches it off.",
   flags: { ...FLAGS, ...Object.fromEntries(NOT_SERVED.map((name) => [name, { kind: 'text', help: '', sameAs: `unserved-${name}` } as const])) },
   async run({ args, terminal }: Context): Promise<ExitCode> {
     if (args.bool('version')) {
@@ -76,6 +76,7 @@ export function daemonOptions(args: Parsed, system: System): DaemonOptions {
     port,
     socks5: listenAddress('socks5-server', args),
     httpProxy: listenAddress('outbound-http-proxy-listen', args),
+    defaultProxies: !args.has('socks5-server') && !args.has('outbound-http-proxy-listen'),
     configPath: configPath(args.text('config')),
     verbose: args.number('verbose'),
     debug: undefined,
@@ -93,7 +94,7 @@ function configPath(text: string): string | undefined {
 /** "host:port", ":port" or "port"; without a host it is loopback, so that nobody else can use it by accident. */
 function listenAddress(flag: string, args: Parsed): AddrPort | undefined {
   const text = args.text(flag)
-  if (text === '') return undefined
+  if (text === '' || text === 'off') return undefined
   const bare = /^:?(\d{1,5})$/.exec(text)?.[1]
   const named = /^localhost:(\d{1,5})$/i.exec(text)?.[1]
   const port = bare ?? named

@@ -30,6 +30,7 @@ import { exitNodeWarnings } from './exit-node-warnings.ts'
 import { ExitNodeFlow } from './exit-nodes.ts'
 import { changeExtras } from './extras.ts'
 import { makeFacts } from './facts.ts'
+import { Forwards } from './forwards.ts'
 import type { Knot } from './knot.ts'
 import { LoginFlow } from './login.ts'
 import { MapFlow, serverNowMs } from './map-flow.ts'
@@ -40,6 +41,7 @@ import { PeerSessions } from './peer-sessions.ts'
 import { ping, pingedNode } from './ping.ts'
 import type { BackendDeps, BackendFacts, ControlState, DnsResolverPort, NetworkPort, ProxyAnswer } from './ports.ts'
 import { applyMask, changedFields, parsePrefs } from './prefs.ts'
+import { Proxies } from './proxies.ts'
 import { ProxyDoor } from './proxy.ts'
 import { Profiles } from './profiles.ts'
 import { ProfileSwitch } from './profile-switch.ts'
@@ -67,6 +69,9 @@ export class Backend {
   readonly offers: Offers
   /** What did not get through lately. */
   readonly blocked: BlockedPages
+  /** Ports of this computer that lead into the network. */
+  readonly forwards: Forwards
+  readonly proxies: Proxies
   readonly profiles: Profiles
   readonly profileSwitch: ProfileSwitch
   readonly config: ConfigFlow
@@ -101,6 +106,8 @@ export class Backend {
     this.#watching = new Watching({ clock: deps.env.clock, bus: this.#bus, model: this.#model, views: this.views, sessions: this.#sessions })
     this.#directWaits = new DirectWaits({ clock: deps.env.clock, magicsock: deps.magicsock })
     this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns })
+    this.forwards = new Forwards({ env: deps.env, model: this.#model, dataplane: deps.dataplane, door: this.#proxy, takeExtras: (extras) => this.#takeExtras(extras), whoListens: deps.whoListens })
+    this.proxies = new Proxies({ env: deps.env, model: this.#model, dataplane: deps.dataplane, store: deps.store })
     const knot = this.#knot()
     this.#exit = new ExitNodeFlow({ ...deps, model: this.#model, knot })
     this.exitNodes = new ExitNodePages({ ...deps, model: this.#model, flow: this.#exit, pathViews: this.views.pathViews, offer: () => this.offers.exit(), editPrefs: (mask) => this.editPrefs(mask), editExtras: (change) => this.editExtras(change) })
@@ -111,7 +118,7 @@ export class Backend {
     this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, begin: () => this.#begin() })
     this.config = new ConfigFlow({ ...shared, login: this.#login, config: deps.config, prefsContext: () => this.#prefsContext() })
     this.#gate = deps.stateKeys && new StateGate({ ...shared, keys: deps.stateKeys, start: () => this.start(), refreshWarnings: () => this.#refreshWarnings() })
-    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, knot, sessions: this.#sessions, directWaits: this.#directWaits, views: this.views, blocked: this.blocked, exit: this.#exit, onControlState: (state) => this.#onControlState(state) })
+    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, forwards: this.forwards, knot, sessions: this.#sessions, directWaits: this.#directWaits, views: this.views, blocked: this.blocked, exit: this.#exit, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
   }
 
@@ -156,6 +163,7 @@ export class Backend {
 
   /** Lets watchers go and stops timers; the parts are stopped by their owner. */
   stop(): void {
+    this.forwards.stop()
     this.#map.stop()
     this.profiles.stop()
     this.#gate?.stop()
@@ -372,6 +380,7 @@ export class Backend {
       if (after.name === 'Running') this.#login.handleTold()
     }
     if (after.name !== 'NoState' && carries(after) !== after.applied) this.#apply()
+    this.#syncDoors()
     this.#refreshWarnings()
   }
 
@@ -388,9 +397,16 @@ export class Backend {
     this.offers.note()
     const plainHttp = this.#deps.derpPlainHttp || (on && relaysArePlain(saved.nodeKeyUrl, netMap.derpMap))
     this.#applier.apply({ plan, privateKey: on ? saved.nodeKey : undefined, publicKey: on ? publicNodeKey(this.#model) : undefined, plainHttp, knobs: on ? knobsOf(netMap.self) : NO_KNOBS })
+    this.#syncDoors()
     if (newAddresses) this.pushWants()
     this.#exit.refresh()
     if (life.applied !== on) this.#advance({ kind: 'applied', on })
+  }
+
+  /** What programs of this computer use follows what the network is now. */
+  #syncDoors(): void {
+    this.proxies.sync()
+    this.forwards.sync()
   }
 
   #planPrefs(): Parameters<Planner['plan']>[1] {

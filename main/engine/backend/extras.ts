@@ -7,6 +7,7 @@
 import { canonicalIp, formatAddrPort, isLoopbackIp, networkOf, parseAddrPort, parsePrefix } from '../base/ip.ts'
 import { EngineError } from '../base/errors.ts'
 import { DEFAULT_EXTRAS } from '../../localapi/extras.ts'
+import { isTarget } from './forward-address.ts'
 import type { ExitNodeFailure, Extras, Forward } from '../../localapi/extras.ts'
 
 const MAX_ITEMS = 1000
@@ -51,7 +52,7 @@ function readForward(raw: unknown): Forward | undefined {
   const { ID, Proto, Listen, To, Created } = raw
   const at = typeof Listen === 'string' ? parseAddrPort(Listen) : undefined
   const isWhole = typeof ID === 'string' && /^[a-z0-9]{1,16}$/.test(ID) && (Proto === 'tcp' || Proto === 'udp') && at !== undefined && isLoopbackIp(at.ip) && at.port > 0
-  if (!isWhole || typeof To !== 'string' || To.length > MAX_TEXT || typeof Created !== 'string' || Created.length > MAX_TEXT) return undefined
+  if (!isWhole || typeof To !== 'string' || !isTarget(To) || typeof Created !== 'string' || Created.length > MAX_TEXT) return undefined
   return { ID, Proto, Listen: formatAddrPort(at), To, Created }
 }
 

@@ -7,6 +7,7 @@ import { answerC2n } from './c2n.ts'
 import type { ExitNodeFlow } from './exit-nodes.ts'
 import type { DirectWaits } from './direct-waits.ts'
 import { blockedWhy, mayAskNamesHere, wayTo } from './dns-ways.ts'
+import type { Forwards } from './forwards.ts'
 import type { Knot } from './knot.ts'
 import type { LoginFlow } from './login.ts'
 import type { MapFlow } from './map-flow.ts'
@@ -24,6 +25,7 @@ export interface FactsDeps {
   readonly map: MapFlow
   readonly login: LoginFlow
   readonly proxy: ProxyDoor
+  readonly forwards: Forwards
   readonly knot: Knot
   readonly sessions: PeerSessions
   readonly directWaits: DirectWaits
@@ -33,7 +35,7 @@ export interface FactsDeps {
   readonly onControlState: (state: ControlState) => void
 }
 
-export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions, directWaits, views, blocked, exit, onControlState }: FactsDeps): BackendFacts {
+export function makeFacts({ deps, model, bus, map, login, proxy, forwards, knot, sessions, directWaits, views, blocked, exit, onControlState }: FactsDeps): BackendFacts {
   const { env } = deps
   return {
     onRelayChange: () => knot.refreshWarnings(),
@@ -86,6 +88,11 @@ export function makeFacts({ deps, model, bus, map, login, proxy, knot, sessions,
       },
       onRejected: (reject) => blocked.handleReject(reject),
       onUnanswered: (to) => blocked.handleUnanswered(to),
+      onForwardRequest: (request) => {
+        forwards.handleRequest(request)
+        exit.handleWish()
+      },
+      onForwardFailed: (forward, code) => forwards.handleFailed(forward, code),
       onFailed: (code, message) => {
         model.dataplaneFailure = `${message} (${code})`
         env.log.error('the packet thread has stopped', { code, message })

@@ -149,6 +149,12 @@ export interface ProxyRequest {
   readonly port: number
 }
 
+/** A connection at a forward; answered as a ProxyRequest. */
+export interface ForwardRequest {
+  readonly id: number
+  readonly forward: number
+}
+
 export type ProxyAnswer =
   | { readonly kind: 'tunnel'; readonly addresses: readonly string[]; readonly port: number }
   | { readonly kind: 'system'; readonly addresses: readonly string[]; readonly port: number }
@@ -170,6 +176,16 @@ export interface DataplanePort {
   /** Puts the filter in force before it adds peers. */
   setConfig(config: DataplaneConfig): 'changed' | 'unchanged'
   answerProxy(id: number, answer: ProxyAnswer): void
+  listenProxy(kind: 'socks5' | 'http' | 'both', addr: AddrPort): AddrPort
+  /** What HTTP proxies have as /proxy.pac. */
+  setPac(pac: string | undefined): void
+  /** Connections past the tunnel are reset, and destinations of datagrams are asked for anew. */
+  forgetDecisions(): void
+  /** A loopback port whose connections ask with `id` where they lead to; throws EngineError('address-in-use' | 'access-denied' | 'io'). */
+  listenForward(id: number, proto: 'tcp' | 'udp', addr: AddrPort): AddrPort
+  /** Ends what came by it, too. */
+  closeForward(id: number): void
+  forwardCounts(): readonly { readonly id: number; readonly open: number; readonly total: number }[]
   /** The TCP port of our PeerAPI on all our addresses, open whatever the filter says; 0 = none. */
   setPeerApiPort(port: number): void
   ping(kind: 'tsmp' | 'icmp', ip: string, sizeBytes: number, timeoutMs: number): Promise<{ latencyMs: number; peerApiPort?: number }>
@@ -203,6 +219,9 @@ export interface DataplaneFacts {
   onProxyRequest(request: ProxyRequest): void
   onRejected(reject: FlowReject): void
   onUnanswered(to: AddrPort): void
+  onForwardRequest(request: ForwardRequest): void
+  /** A connection by a forward was allowed and did not come about; `code` as dials end. */
+  onForwardFailed(forward: number, code: string): void
   onFailed(code: string, message: string): void
 }
 
@@ -308,6 +327,8 @@ export interface BackendDeps {
   readonly dns: DnsResolverPort
   /** Whether the computer has a user of this name; absent where that cannot be told. */
   readonly knowsUser?: ((name: string) => boolean) | undefined
+  /** Which program has a port of this computer, as a clause; absent where the system does not tell. */
+  readonly whoListens?: ((proto: 'tcp' | 'udp', at: AddrPort) => string | undefined) | undefined
   /** Ours, as `tailscale status` shows it. */
   readonly version: string
   readonly os: 'linux' | 'windows' | 'macOS'

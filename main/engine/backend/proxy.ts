@@ -8,7 +8,7 @@ import { egressNow } from './egress-now.ts'
 import type { Model } from './model.ts'
 import type { DataplanePort, DnsResolverPort, ProxyAnswer, ProxyRequest } from './ports.ts'
 import { decideAddresses, decideProxy } from './proxy-names.ts'
-import type { NameContext } from './proxy-names.ts'
+import type { NameContext, NameDecision } from './proxy-names.ts'
 
 const MAX_ASKING = 256
 
@@ -53,6 +53,11 @@ export class ProxyDoor {
     } catch (error) {
       return { kind: 'refuse', code: 'no-such-host', message: errorText(error) }
     }
+  }
+
+  /** The same as far as it is known without asking anybody. */
+  look(host: string, port: number): NameDecision {
+    return decideProxy({ host, port }, this.#context())
   }
 
   #context(): NameContext {

@@ -143,6 +143,11 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   routes: ({ backend }) => json(backend.routes.page()),
   exitNodes,
   exitNodeAction: ({ backend, body }) => json(backend.exitNodes.act(body)),
+  forwards: ({ backend }) => json(backend.forwards.page()),
+  addForward: ({ backend, body }) => json(backend.forwards.add(body)),
+  removeForward: ({ backend, query }) => json(backend.forwards.remove(query.get('id') ?? '')),
+  openForward,
+  proxies: ({ backend }) => json(backend.proxies.page()),
   waitDirect,
   netMap: ({ backend }) => {
     const map = backend.views.netMap()
@@ -210,6 +215,12 @@ async function ping({ backend, query }: Call): Promise<Reply> {
   if (size !== 0 && type !== 'disco') return text(400, "'size' parameter is only supported with disco pings")
   if (size > MAX_PING_BYTES) return text(400, `maximum value for 'size' is ${MAX_PING_BYTES}`)
   return json(await backend.ping(address, type as PingType, size))
+}
+
+async function openForward({ backend, body }: Call): Promise<Reply> {
+  const { To, Scheme = '' } = isObject(body) ? body : {}
+  if (typeof To !== 'string' || typeof Scheme !== 'string' || !/^[a-z][a-z0-9+.-]{0,30}$|^$/.test(Scheme)) return text(400, 'To names a place, like "db:5432"; Scheme, if any, is that of a URL')
+  return json(await backend.forwards.open(To, Scheme))
 }
 
 /** Longer waits ask again. */

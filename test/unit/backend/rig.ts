@@ -5,7 +5,8 @@ import { duplexPair, type Duplex } from 'node:stream'
 import { readFileSync } from 'node:fs'
 import { HandClock, seededRandom } from '../../sim/clock.ts'
 import type { Env, JournalEntry } from '../../../main/engine/base/env.ts'
-import { isDecodeError } from '../../../main/engine/base/errors.ts'
+import { EngineError, isDecodeError } from '../../../main/engine/base/errors.ts'
+import type { AddrPort } from '../../../main/engine/base/ip.ts'
 import { discoKey, PrivateKey } from '../../../main/engine/base/keys.ts'
 import { silentLog } from '../../../main/engine/base/log.ts'
 import { Backend } from '../../../main/engine/backend/backend.ts'
@@ -100,6 +101,38 @@ class FakeDataplane implements DataplanePort {
   }
   pingFails: Error | undefined
 
+  readonly pacs: (string | undefined)[] = []
+  forgotten = 0
+  /** Ports that another program has. */
+  readonly taken = new Set<number>()
+  readonly forwards = new Map<number, { proto: string; at: AddrPort; open: number; total: number }>()
+
+  listenProxy(_kind: string, addr: AddrPort): AddrPort {
+    return this.#bind(addr)
+  }
+  setPac(pac: string | undefined): void {
+    this.pacs.push(pac)
+  }
+  forgetDecisions(): void {
+    this.forgotten++
+  }
+  listenForward(id: number, proto: 'tcp' | 'udp', addr: AddrPort): AddrPort {
+    const at = this.#bind(addr)
+    if ([...this.forwards.values()].some((one) => one.proto === proto && one.at.port === at.port)) throw new EngineError('address-in-use', 'taken')
+    this.forwards.set(id, { proto, at, open: 0, total: 0 })
+    return at
+  }
+  closeForward(id: number): void {
+    this.forwards.delete(id)
+  }
+  forwardCounts(): { id: number; open: number; total: number }[] {
+    return [...this.forwards].map(([id, { open, total }]) => ({ id, open, total }))
+  }
+  #bind(addr: AddrPort): AddrPort {
+    if (this.taken.has(addr.port)) throw new EngineError('address-in-use', 'taken')
+    if (addr.port > 0 && addr.port < 1024) throw new EngineError('access-denied', 'not for everybody')
+    return addr.port === 0 ? { ip: addr.ip, port: 40_000 + this.forwards.size } : addr
+  }
   async ping(kind: 'tsmp' | 'icmp'): Promise<{ latencyMs: number; peerApiPort?: number }> {
     if (this.pingFails) throw this.pingFails
     return kind === 'tsmp' ? { latencyMs: 1.5, peerApiPort: 46590 } : { latencyMs: 0.5 }
@@ -233,7 +266,7 @@ export interface Rig {
   map(message: MapResponse): void
 }
 
-export function makeRig(options: { store?: StorePort; config?: ConfigPort; stateKeys?: StateKeysPort; resolve?: (host: string) => Promise<readonly string[]>; wallMs?: number } = {}): Rig {
+export function makeRig(options: { store?: StorePort; config?: ConfigPort; stateKeys?: StateKeysPort; resolve?: (host: string) => Promise<readonly string[]>; whoListens?: () => string; wallMs?: number } = {}): Rig {
   const clock = new HandClock(options.wallMs ?? Date.UTC(2026, 10, 22, 21, 50))
   const journal: JournalEntry[] = []
   const env: Env = { clock, random: seededRandom(1), log: silentLog, journal: { add: (entry) => void journal.push(entry) } }
@@ -264,6 +297,7 @@ export function makeRig(options: { store?: StorePort; config?: ConfigPort; state
     setPortMapping: (ways) => rig.portMapping.push(ways),
     hostinfo: () => ({ OS: 'linux', Hostname: 'box', IPNVersion: '0.1.0' }),
     dns,
+    whoListens: options.whoListens,
     version: '0.1.0',
     os: 'linux',
     derpPlainHttp: false,

@@ -12,7 +12,7 @@ describe('daemon flags', () => {
   test('without any, everything is the user\'s own', () => {
     expect(options()).toEqual({
       stateDir: '/home/mateo/.local/state/bowline', statePath: undefined, socketPath: '/run/user/1000/bowline/bowlined.sock', port: 0,
-      socks5: undefined, httpProxy: undefined, configPath: undefined, verbose: 0, debug: undefined, noLogsNoSupport: false,
+      socks5: undefined, httpProxy: undefined, defaultProxies: true, configPath: undefined, verbose: 0, debug: undefined, noLogsNoSupport: false,
     })
   })
 
@@ -25,6 +25,11 @@ describe('daemon flags', () => {
   test('a state file alone puts the directory beside it; mem: keeps nothing', () => {
     expect(options('--state=/x/y.state')).toMatchObject({ stateDir: '/x', statePath: '/x/y.state' })
     expect(options('--state=mem:')).toMatchObject({ statePath: 'mem:' })
+  })
+
+  test.each([['--socks5-server=off'], ['--outbound-http-proxy-listen=off'], ['--socks5-server=:1055'], ['--outbound-http-proxy-listen=:1056']])('with %s nothing is served that was not named', (flag) => {
+    const { socks5, httpProxy, defaultProxies } = options(flag)
+    expect({ socks5: socks5?.port, http: httpProxy?.port, defaultProxies }).toEqual({ socks5: flag.startsWith('--s') && !flag.endsWith('off') ? 1055 : undefined, http: flag.endsWith('1056') ? 1056 : undefined, defaultProxies: false })
   })
 
   test.each([
