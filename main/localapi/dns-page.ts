@@ -10,6 +10,8 @@ export interface ResolverView {
   readonly By: 'here' | 'system' | 'tunnel' | 'https' | 'exit-node'
   /** Name of the device that carries the question. */
   readonly Through?: string
+  /** Of the path to that device, as in PathRow. */
+  readonly Path?: string
   /** Why it is not asked. */
   readonly Refused?: string
 }
@@ -49,6 +51,7 @@ export interface DnsAttempt {
   readonly Who: ResolverView
   readonly Rcode?: string
   readonly Answers: readonly DnsAnswerView[]
+  /** From the question to the answer, the way to the resolver included. */
   readonly LatencyMs?: number
   readonly Failed?: string
   /** Its answer is the one that counts. */

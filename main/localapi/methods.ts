@@ -32,6 +32,7 @@ import type {
 import type { ExitNodeAction, ExitNodesPage } from './exit-nodes.ts'
 import type { BlockedPage } from './blocked.ts'
 import type { Extras } from './extras.ts'
+import type { DnsLookupPage, DnsPage } from './dns-page.ts'
 import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequest, ProxiesPage } from './forwards.ts'
 import type { RoutesPage } from './routes.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
@@ -168,6 +169,9 @@ export const METHODS = {
   blocked: row<void, BlockedPage>('bowline/blocked', ['GET'], 'read'),
   /** Networks behind devices; what is used of them is changed with prefs (RouteAll) and extras (SkippedRoutes). */
   routes: row<void, RoutesPage>('bowline/routes', ['GET'], 'read'),
+  dnsPage: row<void, DnsPage>('bowline/dns', ['GET'], 'read'),
+  /** `name` and `type`; asks every candidate. */
+  dnsLookup: row<void, DnsLookupPage>('bowline/dns-lookup', ['GET'], 'write'),
   exitNodes: row<void, ExitNodesPage>('bowline/exit-nodes', ['GET'], 'read'),
   exitNodeAction: row<ExitNodeAction, ExitNodesPage>('bowline/exit-nodes', ['POST'], 'write'),
   forwards: row<void, ForwardsPage>('bowline/forwards', ['GET'], 'read'),

@@ -24,6 +24,7 @@ import { ConfigFlow } from './config-flow.ts'
 import { checkPrefs } from './check-prefs.ts'
 import type { PrefsContext } from './check-prefs.ts'
 import { DirectWaits } from './direct-waits.ts'
+import { DnsPages } from './dns-pages.ts'
 import { exitNodeMask, settleExitNode } from './exit-node.ts'
 import { ExitNodePages } from './exit-node-pages.ts'
 import { exitNodeWarnings } from './exit-node-warnings.ts'
@@ -65,6 +66,7 @@ export class Backend {
   readonly session: SessionPages
   /** Networks behind devices. */
   readonly routes: RoutesPages
+  readonly dnsPages: DnsPages
   /** What this device offers others. */
   readonly offers: Offers
   /** What did not get through lately. */
@@ -96,6 +98,7 @@ export class Backend {
     this.#model = newModel(freshState(deps.env.random, deps.os, deps.env.clock.wallMs()))
     this.views = new Views(deps, this.#model)
     this.session = new SessionPages(deps.env, this.#model)
+    this.dnsPages = new DnsPages(deps, this.#model, this.views.pathViews)
     this.offers = new Offers(deps.env, this.#model, deps.dataplane)
     this.routes = new RoutesPages(deps.env, this.#model, () => this.offers.rows())
     this.blocked = new BlockedPages({ ...deps, model: this.#model })

@@ -291,7 +291,7 @@ export interface DnsResolverPort {
   /** Rejects with EngineError('io') for what is no name; a failure to answer is an outcome. */
   ask(name: string, type: number, options?: AskOptions): Promise<DnsOutcome>
   /** How resolvers are asked, without asking them. */
-  views(resolvers: readonly DnsResolver[]): readonly Asked[]
+  views(resolvers: readonly DnsResolver[], whose?: 'network' | 'system'): readonly Asked[]
   /** Domains that the system adds to names of one label. */
   systemSearch(): readonly string[]
   /** The system's own resolvers, as "ip" or "ip:port". */

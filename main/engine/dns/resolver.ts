@@ -258,8 +258,9 @@ export class Resolver {
     return asking.resolvers.map((resolver) => targetOf(resolver, context))
   }
 
-  /** Who is asked for what a suffix holds, without asking. */
-  views(resolvers: readonly DnsResolver[]): readonly Asked[] {
+  /** How resolvers are asked, without asking them. */
+  views(resolvers: readonly DnsResolver[], whose: 'network' | 'system' = 'network'): readonly Asked[] {
+    if (whose === 'system') return this.#systemTargets().map(whoOf)
     const context = { selfAddresses: this.#plan.selfAddresses, wayTo: (at: Parameters<ResolverFacts['wayTo']>[0]) => this.#wayTo(at) }
     return resolvers.map((resolver) => whoOf(targetOf(resolver, context, this.#plan.rest.kind === 'exit-node' && this.#plan.rest.url === resolver.Addr)))
   }

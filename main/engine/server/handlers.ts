@@ -13,7 +13,7 @@ import type { PingType, StartOptions } from '../../localapi/types.ts'
 import { bugReport } from './bug-report.ts'
 import { debug } from './debug.ts'
 import { exitNodes } from './exit-nodes-page.ts'
-import { dnsQuery } from './dns-query.ts'
+import { dnsLookup, dnsQuery } from './dns-query.ts'
 import { journalPage } from './journal-page.ts'
 import type { JournalReader } from './journal-page.ts'
 import { pathPage } from './path-page.ts'
@@ -141,6 +141,8 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   editExtras: ({ backend, body }) => json(backend.editExtras(body)),
   blocked: ({ backend }) => json(backend.blocked.page()),
   routes: ({ backend }) => json(backend.routes.page()),
+  dnsPage: ({ backend }) => json(backend.dnsPages.page()),
+  dnsLookup,
   exitNodes,
   exitNodeAction: ({ backend, body }) => json(backend.exitNodes.act(body)),
   forwards: ({ backend }) => json(backend.forwards.page()),

@@ -21,6 +21,7 @@ import type { Host } from './hosts.ts'
 import { isInside, plainName, RCODE, TYPE } from './message.ts'
 import type { DnsRecord, Question, Reply } from './message.ts'
 
+const AXFR = 252
 const TTL_SECONDS = 5
 const ZONE_SECONDS = 10
 const SERVICE_NAME = 'magicdns.localhost-tailscale-daemon'
@@ -103,7 +104,7 @@ function nameAt(plan: DnsPlan, name: string): string | undefined {
 /** One address of the type that was asked for: of several a program may take any, and a device has one. */
 function told(plan: DnsPlan, question: Question, addresses: readonly string[], nowSeconds: number, why: string): Decision {
   const { type } = question
-  if (type === TYPE.NS || type === TYPE.SOA || type === TYPE.AXFR || type === TYPE.HINFO) return answer(RCODE.notImplemented, [], [], why)
+  if (type === TYPE.NS || type === TYPE.SOA || type === AXFR || type === TYPE.HINFO) return answer(RCODE.notImplemented, [], [], why)
   const ip = type === TYPE.A ? addresses.find(isIp4) : type === TYPE.AAAA ? addresses.find((one) => !isIp4(one)) : type === TYPE.ALL ? (addresses.find(isIp4) ?? addresses[0]) : undefined
   if (ip !== undefined) return answer(RCODE.ok, [{ kind: 'address', ip, ...ours(question) }], [], why)
   const zone = routeFor(plan.routeOf, plainName(question.name))?.suffix ?? plainName(question.name)

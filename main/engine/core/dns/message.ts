@@ -4,7 +4,9 @@
  *
  * Source: RFC 1035 §3, §4.
  */
-export const TYPE = { A: 1, NS: 2, CNAME: 5, SOA: 6, WKS: 11, PTR: 12, HINFO: 13, MINFO: 14, MX: 15, TXT: 16, AAAA: 28, SRV: 33, OPT: 41, AXFR: 252, ALL: 255 } as const
+export const TYPE = { A: 1, NS: 2, CNAME: 5, SOA: 6, WKS: 11, PTR: 12, HINFO: 13, MINFO: 14, MX: 15, TXT: 16, AAAA: 28, SRV: 33, OPT: 41, ALL: 255 } as const
+/** Types that a person may ask for by name. */
+export const QUERY_TYPES: Readonly<Record<string, number>> = { ...TYPE, DS: 43, SSHFP: 44, DNSKEY: 48, TLSA: 52, SVCB: 64, HTTPS: 65, CAA: 257, NAPTR: 35 }
 export const RCODE = { ok: 0, formatError: 1, serverFailure: 2, noSuchName: 3, notImplemented: 4, refused: 5 } as const
 
 const RCODE_NAMES: readonly string[] = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED']
