@@ -8,7 +8,7 @@
  */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { LabNode, NodeKind } from '../interop/lab/node.ts'
+import { LabNode, type NodeKind } from '../interop/lab/node.ts'
 import { requirePeers } from '../interop/lab/peers.ts'
 import { Child, run } from '../support/child.ts'
 import { waitFor } from '../support/wait.ts'
@@ -29,7 +29,6 @@ export const MIRROR = { name: 'mirror.example', v4: PUBLIC_SERVER.address, v6: s
 
 /** Servers and relays: the client's own connections go there. */
 const OWN_SERVERS = ['203.0.113.1', '203.0.113.2', '203.0.113.3'].flatMap((address) => [address, serverAddress6(address)])
-const OWN_PORTS = [8080, 3340]
 
 /** How long a program waits for an answer; a refusal comes at once. */
 const PATIENCE_MS = 15_000
@@ -55,7 +54,8 @@ export class EgressLab {
   #mirror: Child | undefined
 
   async start(): Promise<void> {
-    await this.nat.start()
+    // One relay is everybody's home: nobody moves in between.
+    await this.nat.start({ farRelayMs: 10 })
     this.#mirror = this.startMirror('mirror', this.nat.networks.server(PUBLIC_SERVER.index))
   }
 
@@ -96,8 +96,8 @@ export class EgressLab {
   }
 
   /** A node that offers to be an exit node, approved; it answers as such when this resolves. */
-  async exitNode(kind: NodeKind, name: string, place: Place): Promise<LabNode> {
-    const node = await this.nat.join(kind, name, place.site)
+  async exitNode(kind: NodeKind, name: string, { site }: Pick<Place, 'site'>): Promise<LabNode> {
+    const node = await this.nat.join(kind, name, site)
     await this.offer(node, ['0.0.0.0/0', '::/0'])
     return node
   }
@@ -114,15 +114,25 @@ export class EgressLab {
   }
 
   /** Makes attempts through a node's proxies, each once. */
-  async visit(node: LabNode, attempts: readonly Attempt[], patienceMs = PATIENCE_MS): Promise<Outcome[]> {
-    const child = this.#visitor(node, { attempts, patienceMs })
+  visit(node: LabNode, attempts: readonly Attempt[], patienceMs = PATIENCE_MS): Promise<Outcome[]> {
+    return this.#visit(node.prefix, { ...proxiesOf(node), attempts, patienceMs })
+  }
+
+  /** Makes attempts from a host as any program does, each once. */
+  visitPlainly({ site }: Place, attempts: readonly Attempt[], patienceMs = PATIENCE_MS): Promise<Outcome[]> {
+    return this.#visit(site.prefix, { attempts, patienceMs })
+  }
+
+  async #visit(prefix: readonly string[], plan: Plan): Promise<Outcome[]> {
+    const child = this.#visitor(prefix, plan)
     await child.exited
     return outcomes(child)
   }
 
-  /** Makes attempts again and again until stopped; `stop` answers all that ended. */
-  keepVisiting(node: LabNode, attempts: readonly Attempt[], everyMs = 100): { stop(): Promise<Outcome[]>; readonly outcomes: Outcome[] } {
-    const child = this.#visitor(node, { attempts, patienceMs: PATIENCE_MS, everyMs })
+  /** Makes attempts again and again, through a node's proxies or from a host, until stopped; `stop` answers all that ended. */
+  keepVisiting(from: LabNode | Place, attempts: readonly Attempt[], everyMs = 100): { stop(): Promise<Outcome[]>; readonly outcomes: Outcome[] } {
+    const proxies = from instanceof LabNode ? proxiesOf(from) : {}
+    const child = this.#visitor(from instanceof LabNode ? from.prefix : from.site.prefix, { ...proxies, attempts, patienceMs: PATIENCE_MS, everyMs })
     return {
       get outcomes() {
         return outcomes(child)
@@ -134,11 +144,21 @@ export class EgressLab {
     }
   }
 
-  #visitor(node: LabNode, rest: Omit<Plan, 'socksPort' | 'httpPort'>): Child {
-    const plan: Plan = { socksPort: node.socksPort, httpPort: node.httpPort, ...rest }
-    const child = new Child({ name: 'visitor', command: process.execPath, args: [program('visitor.ts'), JSON.stringify(plan)], prefix: node.prefix })
+  #visitor(prefix: readonly string[], plan: Plan): Child {
+    const child = new Child({ name: 'visitor', command: process.execPath, args: [program('visitor.ts'), JSON.stringify(plan)], prefix })
     this.#children.push(child)
     return child
+  }
+
+  /** Packets that are neither the tunnel's own nor the link's, in words. */
+  strays(packets: readonly Packet[]): string[] {
+    return [...new Set(packets.filter((packet) => !this.#isOwn(packet)).map(words))]
+  }
+
+  #isOwn(packet: Packet): boolean {
+    if (packet.proto === 'link' || packet.proto === 'refusal' || isTunnelled(packet)) return true
+    const ports = [this.nat.headscale.port, ...this.nat.derpers.map(({ port }) => port)]
+    return OWN_SERVERS.includes(packet.to) && (packet.proto === 'icmp' || (packet.proto === 'tcp' && ports.includes(packet.toPort)))
   }
 
   logs(): string {
@@ -152,14 +172,8 @@ export class EgressLab {
   }
 }
 
-/** Packets that are neither the tunnel's own nor the link's, in words. */
-export function strays(packets: readonly Packet[]): string[] {
-  return [...new Set(packets.filter((packet) => !isOwn(packet)).map(words))]
-}
-
-function isOwn(packet: Packet): boolean {
-  if (packet.proto === 'link' || isTunnelled(packet)) return true
-  return OWN_SERVERS.includes(packet.to) && (packet.proto === 'icmp' || (packet.proto === 'tcp' && OWN_PORTS.includes(packet.toPort)))
+function proxiesOf({ socksPort, httpPort }: LabNode): { socksPort: number; httpPort: number } {
+  return { socksPort, httpPort }
 }
 
 function ownAddresses(site: Site): { v4: string; v6: string } {

@@ -23,6 +23,8 @@ export interface JoinOptions {
   /** The line of a site that is made for the node. */
   readonly line?: LineOptions
   readonly env?: Readonly<Record<string, string>>
+  /** More flags of the daemon. */
+  readonly args?: readonly string[]
   /** It leaves the tailnet when it logs out. */
   readonly ephemeral?: boolean
 }
@@ -64,6 +66,7 @@ export class NatLab {
       folder: this.folder,
       loginUrl: site.address === '' ? this.headscale.url.replace(SERVERS[0], `[${serverAddress6(SERVERS[0])}]`) : this.headscale.url,
       ...(options.env === undefined ? {} : { env: options.env }),
+      ...(options.args === undefined ? {} : { args: options.args }),
       tailscaled: this.#peers.tailscaled,
       tailscale: this.#peers.tailscale,
       prefix: site.prefix,

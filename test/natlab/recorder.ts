@@ -11,7 +11,7 @@ import { Child, run } from '../support/child.ts'
 import { waitFor } from '../support/wait.ts'
 
 export interface Packet {
-  readonly proto: 'tcp' | 'udp' | 'icmp' | 'link' | 'other'
+  readonly proto: 'tcp' | 'udp' | 'icmp' | 'refusal' | 'link' | 'other'
   readonly from: string
   readonly to: string
   readonly fromPort: number
@@ -114,6 +114,8 @@ function transport(number: number, from: string, to: string, body: Buffer): Pack
   const base = { from, to, fromPort: 0, toPort: 0, payload: Buffer.alloc(0) }
   if (number === 2) return { ...base, proto: 'link' }
   if (number === 58 && [133, 134, 135, 136, 143].includes(body[0] ?? 0)) return { ...base, proto: 'link' }
+  // The kernel's "nobody is here" for what came in: a host without a daemon says it to the tunnel's packets.
+  if ((number === 1 && body[0] === 3) || (number === 58 && body[0] === 1)) return { ...base, proto: 'refusal' }
   if (number === 1 || number === 58) return { ...base, proto: 'icmp' }
   if ((number !== 6 && number !== 17) || body.length < 8) return { ...base, proto: 'other' }
   return { ...base, proto: number === 6 ? 'tcp' : 'udp', fromPort: body.readUInt16BE(0), toPort: body.readUInt16BE(2), payload: number === 17 ? body.subarray(8) : base.payload }

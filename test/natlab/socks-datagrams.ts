@@ -1,11 +1,27 @@
 /**
- * UDP through a SOCKS5 proxy: one question, one answer. Source: RFC 1928 §4, §7.
+ * UDP through a SOCKS5 proxy or without one: one question, one answer. Source: RFC 1928 §4, §7.
  */
 import { createSocket } from 'node:dgram'
 import { connect, isIP } from 'node:net'
 
-/** Sends one datagram to host:port through the proxy at 127.0.0.1 and answers the text of the first that comes back. */
-export async function askByUdp(proxyPort: number, host: string, port: number, patienceMs: number): Promise<string> {
+const QUESTION = Buffer.from('who am I?')
+
+/** Sends one datagram to host:port, through the proxy at 127.0.0.1 where there is one, and answers the text of the first that comes back. */
+export function askByUdp(proxyPort: number | undefined, host: string, port: number, patienceMs: number): Promise<string> {
+  return proxyPort === undefined ? askPlainly(host, port, patienceMs) : askByProxy(proxyPort, host, port, patienceMs)
+}
+
+function askPlainly(host: string, port: number, patienceMs: number): Promise<string> {
+  const socket = createSocket({ type: isIP(host) === 6 ? 'udp6' : 'udp4', signal: AbortSignal.timeout(patienceMs) })
+  return new Promise((resolve, reject) => {
+    socket.on('close', () => reject(new Error(`no datagram from ${host}:${port} in ${patienceMs} ms`)))
+    socket.on('error', reject)
+    socket.on('message', (bytes) => resolve(bytes.toString()))
+    socket.send(QUESTION, port, host)
+  })
+}
+
+async function askByProxy(proxyPort: number, host: string, port: number, patienceMs: number): Promise<string> {
   const control = connect({ host: '127.0.0.1', port: proxyPort })
   const socket = createSocket('udp4')
   const timer = setTimeout(() => control.destroy(new Error(`no datagram from ${host}:${port} in ${patienceMs} ms`)), patienceMs)
@@ -15,7 +31,7 @@ export async function askByUdp(proxyPort: number, host: string, port: number, pa
       control.on('close', () => reject(new Error('the proxy closed the association')))
       socket.on('error', reject)
       socket.on('message', (bytes) => resolve(bytes.subarray(headLength(bytes)).toString()))
-      associate(control, (relayPort) => socket.send(Buffer.concat([Buffer.of(0, 0, 0), addressOf(host), Buffer.of(port >> 8, port & 255), Buffer.from('who am I?')]), relayPort, '127.0.0.1'), reject)
+      associate(control, (relayPort) => socket.send(Buffer.concat([Buffer.of(0, 0, 0), addressOf(host), Buffer.of(port >> 8, port & 255), QUESTION]), relayPort, '127.0.0.1'), reject)
     })
   } finally {
     clearTimeout(timer)

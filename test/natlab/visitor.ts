@@ -18,8 +18,9 @@ export interface Attempt {
 }
 
 export interface Plan {
-  readonly socksPort: number
-  readonly httpPort: number
+  /** Absent: no proxy, as any program goes out. */
+  readonly socksPort?: number
+  readonly httpPort?: number
   readonly attempts: readonly Attempt[]
   /** Absent: each attempt once. */
   readonly everyMs?: number
@@ -41,7 +42,8 @@ const MAX_WAITING = 20
 async function visit({ how, host, port }: Attempt, { socksPort, httpPort, patienceMs }: Plan): Promise<string> {
   if (how === 'udp') return askByUdp(socksPort, host, port, patienceMs)
   if (how === 'http') return getPage(httpPort, host, port)
-  const socket = await dialVia(how === 'tcp' ? { kind: 'socks5', port: socksPort } : { kind: 'http', port: httpPort }, host, port, patienceMs)
+  const proxy = how === 'tcp' ? socksPort : httpPort
+  const socket = await dialVia(proxy === undefined ? { kind: 'none' } : { kind: how === 'tcp' ? 'socks5' : 'http', port: proxy }, host, port, patienceMs)
   try {
     let text = ''
     for await (const chunk of socket) text += String(chunk)
@@ -51,10 +53,11 @@ async function visit({ how, host, port }: Attempt, { socksPort, httpPort, patien
   }
 }
 
-function getPage(proxyPort: number, host: string, port: number): Promise<string> {
+function getPage(proxyPort: number | undefined, host: string, port: number): Promise<string> {
   const name = host.includes(':') ? `[${host}]` : host
   return new Promise((resolve, reject) => {
-    const call = request({ host: '127.0.0.1', port: proxyPort, path: `http://${name}:${port}/`, headers: { Host: `${name}:${port}` }, agent: false }, (response) => {
+    const to = proxyPort === undefined ? { host, port, path: '/' } : { host: '127.0.0.1', port: proxyPort, path: `http://${name}:${port}/` }
+    const call = request({ ...to, headers: { Host: `${name}:${port}` }, agent: false }, (response) => {
       let text = ''
       response.setEncoding('utf8')
       response.on('data', (part: string) => (text += part))
