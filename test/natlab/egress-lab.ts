@@ -73,7 +73,7 @@ export class EgressLab {
 
   /** A LAN with both families behind a NAT, its resolver on the router, knowing the mirror and more. */
   async place(names: Readonly<Record<string, readonly string[]>> = {}): Promise<Place> {
-    const site = await this.nat.networks.add('dual')
+    const site = await this.nat.networks.add('home')
     const number = /^10\.(\d+)\./.exec(site.addresses.find((one) => one.startsWith('10.')) ?? '')?.[1] ?? ''
     const resolver = new NameServer(`10.${number}.0.1`, ['ip', 'netns', 'exec', site.router!], { [MIRROR.name]: [MIRROR.v4, MIRROR.v6], ...names })
     this.#resolvers.push(resolver)

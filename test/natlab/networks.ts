@@ -106,7 +106,8 @@ export class Networks {
     else await this.#cable(INTERNET, `p${number}`, outer, device)
     const net6 = line.hasV6 === true ? `2001:db8:${number.toString(16)}:` : undefined
     if (line.isNat === true) await this.#attachNat(outer, `p${number}`, address, net6)
-    else await this.#attach(outer, device, `p${number}`, [address], isForwarded)
+    else await this.#attach(outer, device, `p${number}`, [address, ...(net6 === undefined ? [] : [`${net6}:ffff`])], isForwarded)
+    if (line.isNat !== true && net6 !== undefined) await this.#ip(INTERNET)('-6', 'route', 'add', `${net6}:/64`, 'via', `${net6}:ffff`, 'dev', `p${number}`)
     const site = { kind, address, line: isForwarded ? this.#lineOf(`${number}`) : undefined }
     if (line.router === undefined) return this.#siteOf(site, outer, undefined, [])
     await this.#router(outer, line.router)

@@ -5,6 +5,7 @@
  *   nftables          easy        one port for all destinations (kept), answers let in from where was sent to
  *                     hard        another random port for each destination
  *                     double      easy behind easy
+ *                     home        easy, and IPv6 that is routed and not filtered; ICMP passes
  *                     no-udp      easy, but UDP is dropped both ways
  *   the forwarder     full-cone   one port for all destinations, everybody is let in
  *                     restricted  one port for all destinations, let in from addresses that were sent to, any port
@@ -18,7 +19,7 @@
 import type { LinkSettings } from './forwarder.ts'
 
 export type SiteKind =
-  | 'public' | 'easy' | 'hard' | 'double' | 'no-udp'
+  | 'public' | 'easy' | 'hard' | 'double' | 'home' | 'no-udp'
   | 'full-cone' | 'restricted' | 'hairpin' | 'no-hairpin' | 'in-only' | 'out-only' | 'ipv6' | 'dual'
 
 /** What stands between a site's host and the internet. */
@@ -41,6 +42,7 @@ export const LINE_OF: Readonly<Record<SiteKind, LineKind>> = {
   easy: { router: 'nft-easy' },
   hard: { router: 'nft-hard' },
   double: { router: 'nft-easy' },
+  home: { router: 'nft-easy', hasV6: true },
   'no-udp': { router: 'nft-no-udp' },
   'full-cone': { router: 'plain', isNat: true, settings: { mapping: 'endpoint', filtering: 'endpoint' } },
   restricted: { router: 'plain', isNat: true, settings: { mapping: 'endpoint', filtering: 'address' } },
