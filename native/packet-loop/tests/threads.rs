@@ -7,7 +7,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use dataplane::filter::{Rules, Table};
+use dataplane::prefix::{IpSet, Prefix};
 use packet_loop::records;
+use packet_loop::world::Tables;
 use support::node;
 
 #[test]
