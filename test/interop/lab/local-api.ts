@@ -29,6 +29,8 @@ export interface PeerStatus {
   Tags?: string[]
   Expired?: boolean
   KeyExpiry?: string
+  ExitNode: boolean
+  ExitNodeOption: boolean
 }
 
 export interface Status {
