@@ -50,7 +50,6 @@ export class ExitNodeFlow {
   readonly #listeners: (() => void)[] = []
   #verdict: ExitVerdict | undefined
   #egress: Egress = DIRECT
-  #allows: Allows = 'all'
   #sinceWallMs = 0
   #pauseEndsWallMs: number | undefined
   #lookedAtMs = Number.NEGATIVE_INFINITY
@@ -79,7 +78,6 @@ export class ExitNodeFlow {
     if (model.life.name === 'NoState') return
     const before = this.#egress
     const after = egressNow(model)
-    this.#endWhatIsClosed(after)
     if (JSON.stringify(before) === JSON.stringify(after)) return
     this.#egress = after
     if (before.kind !== after.kind || idOf(before) !== idOf(after)) this.#sinceWallMs = env.clock.wallMs()
@@ -166,21 +164,6 @@ export class ExitNodeFlow {
     this.#cancelTimer?.()
     this.#cancelCount?.()
     this.#listeners.length = 0
-  }
-
-  /**
-   * What is open was decided when other ways were: past a chosen exit node nothing may go on, on the local network only what is
-   * allowed there, and datagrams that went through it may go out directly once it is let go.
-   */
-  #endWhatIsClosed(egress: Egress): void {
-    const { model, dataplane, env } = this.#deps
-    const isFree = egress.kind === 'direct' || egress.kind === 'paused'
-    const allows: Allows = isFree ? 'all' : model.saved.prefs.ExitNodeAllowLANAccess ? 'lan' : 'nothing'
-    const before = this.#allows
-    this.#allows = allows
-    if (allows === before || (before === 'nothing' && allows === 'lan')) return
-    env.journal.add({ part: 'proxy', kind: 'decided-anew', why: isFree ? 'traffic may go out directly again' : 'nothing that went out before may go on past the exit node' })
-    dataplane.forgetDecisions()
   }
 
   /** A pause was for the sign-in page of the network here: it ends with it. */
@@ -304,9 +287,6 @@ export class ExitNodeFlow {
     })
   }
 }
-
-/** What may go out past the exit node. */
-type Allows = 'all' | 'lan' | 'nothing'
 
 const NO_CANDIDATES: ReadonlyMap<string, ExitCandidate> = new Map()
 

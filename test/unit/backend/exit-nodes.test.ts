@@ -84,21 +84,6 @@ describe('a chosen exit node', () => {
     expect(kinds(rig)).toEqual(['exit', 'blocked', 'exit'])
   })
 
-  test('ends what was open past it, and decides anew when it is let go, but not for every change of it', async () => {
-    const rig = await running()
-    rig.backend.editPrefs(CHOSEN)
-    expect(rig.dataplane.forgotten).toBe(1)
-    rig.backend.editPrefs({ ExitNodeID: '3', ExitNodeIDSet: true })
-    rig.backend.editPrefs({ ExitNodeAllowLANAccess: true, ExitNodeAllowLANAccessSet: true })
-    expect(rig.dataplane.forgotten).toBe(1)
-    rig.backend.editPrefs({ ExitNodeAllowLANAccess: false, ExitNodeAllowLANAccessSet: true })
-    expect(rig.dataplane.forgotten).toBe(2)
-    rig.backend.exitNodes.act({ Do: 'pause' })
-    rig.backend.exitNodes.act({ Do: 'resume' })
-    rig.backend.exitNodes.act({ Do: 'clear' })
-    expect(rig.dataplane.forgotten).toBe(5)
-  })
-
   test('with packets that go out and none that come back is asked, and blocked', async () => {
     const rig = await running()
     rig.backend.editPrefs(CHOSEN)
