@@ -382,7 +382,8 @@ export class Backend {
       this.#bus.emit({ State: STATE_NUMBER[after.name] })
       if (after.name === 'Running') this.#login.handleTold()
     }
-    if (after.name !== 'NoState' && carries(after) !== after.applied) this.#apply()
+    const isLeft = this.#model.netMap === undefined && this.#model.plan !== EMPTY_PLAN
+    if (after.name !== 'NoState' && (carries(after) !== after.applied || isLeft)) this.#apply()
     this.#syncDoors()
     this.#refreshWarnings()
   }
@@ -390,7 +391,7 @@ export class Backend {
   #apply(): void {
     const { life, netMap, saved } = this.#model
     const on = carries(life) && netMap !== undefined && saved.nodeKey !== undefined
-    const plan = on ? this.#planner.plan(netMap, this.#planPrefs(), serverNowMs(this.#deps.env.clock, this.#model), this.#model.system) : EMPTY_PLAN
+    const plan = on ? this.#planner.plan(netMap, this.#planPrefs(), serverNowMs(this.#deps.env.clock, this.#model), this.#model.system) : this.#planner.resting(netMap, this.#planPrefs())
     if (plan.problems.length > 0 && plan.problems !== this.#model.plan.problems) {
       this.#deps.env.journal.add({ part: 'filter', kind: 'problem', why: plan.problems[0]!, count: plan.problems.length })
     }

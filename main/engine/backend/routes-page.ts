@@ -42,7 +42,7 @@ export class RoutesPages {
 
   /** Takes note of a plan that was put in force. */
   note(plan: Plan): void {
-    if (plan === EMPTY_PLAN || plan.routes === this.#told) return
+    if (plan.routes === EMPTY_PLAN.routes || plan.routes === this.#told) return
     const before = new Map(this.#told.map((route) => [route.prefix, route]))
     this.#told = plan.routes
     const changed = plan.routes.filter((route) => before.get(route.prefix) !== route)

@@ -60,6 +60,17 @@ describe('the page', () => {
   })
 })
 
+test('while disconnected names of the network are known and told to nobody, and after signing out there are none', async () => {
+  const rig = running({ Resolvers: [{ Addr: '100.64.0.2' }], Routes: { 'corp.example': [{ Addr: '100.64.0.2' }] } })
+  rig.backend.editPrefs({ WantRunning: false, WantRunningSet: true })
+  expect(await lookup(rig, 'n2')).toMatchObject({ Answers: [{ Data: '100.64.0.2' }] })
+  expect(await lookup(rig, 'nobody.lab.internal')).toMatchObject({ Rcode: 'NXDOMAIN' })
+  expect(rig.world.log).toEqual([])
+  expect(rig.backend.dnsPages.page().Routes.at(-1)).toMatchObject({ Resolvers: [{ Addr: '192.0.2.53' }] })
+  await rig.backend.logout().catch(() => {})
+  expect(rig.backend.dnsPages.page()).toMatchObject({ Suffix: '', Routes: [{ Suffix: '' }] })
+})
+
 describe('a lookup', () => {
   test('of a device is answered here', async () => {
     expect(await lookup(running(), 'N2')).toMatchObject({ Full: 'n2', Rcode: 'NOERROR', Answers: [{ Data: '100.64.0.2' }], Attempts: [{ Who: { By: 'here' }, Used: true }], Why: 'n2.lab.internal is a device of this network' })

@@ -102,6 +102,12 @@ export function planDns(netMap: NetMap, { accept, egress }: DnsWish, hosts: Host
   }
 }
 
+/** A plan under which nobody is asked but the system, which is told no name of ours. */
+export function withoutResolvers(plan: DnsPlan): DnsPlan {
+  const routes = plan.routes.filter(({ resolvers }) => resolvers.length === 0)
+  return { ...plan, routes, routeOf: new Map(routes.map((route) => [route.suffix, route])), rest: EMPTY_DNS.rest }
+}
+
 function restOf(netMap: NetMap | undefined, egress: Egress, exit: ReturnType<typeof exitDns> | undefined): DnsRest {
   const resolvers = used(netMap?.dns.Resolvers)
   if (egress.kind === 'blocked') return { kind: 'blocked', why: egress.why }

@@ -14,7 +14,7 @@ import type { NetMap } from '../netmap/types.ts'
 import { compileFilter } from '../filter/compile.ts'
 import type { CompiledFilter } from '../filter/compile.ts'
 import { Hosts } from '../dns/hosts.ts'
-import { EMPTY_DNS, exitDns, planDns } from './dns.ts'
+import { EMPTY_DNS, exitDns, planDns, withoutResolvers } from './dns.ts'
 import type { DnsPlan } from './dns.ts'
 import { DIRECT, egressOf } from './egress.ts'
 import type { Egress, ExitVerdict } from './egress.ts'
@@ -88,6 +88,8 @@ export class Planner {
   #rules: RouteRules | undefined
   #rulesKey = ''
   #dnsKey: readonly unknown[] = []
+  #dns = EMPTY_DNS
+  #resting: Plan = EMPTY_PLAN
   #filterKey: readonly (readonly FilterRule[])[] = []
   #filterPeers: ReadonlyMap<number, Node> | undefined
   #filter: CompiledFilter = { matches: [], problems: [] }
@@ -131,13 +133,22 @@ export class Planner {
     return this.#rules
   }
 
+  /** The plan while nothing may flow: names of the network stay what they are, and nobody upstream is asked for them. */
+  resting(netMap: NetMap | undefined, prefs: PlanPrefs): Plan {
+    if (!netMap) return EMPTY_PLAN
+    const before = this.#dns
+    const whole = this.#names(netMap, prefs.acceptDns === true, DIRECT)
+    if (whole !== before || this.#resting === EMPTY_PLAN) this.#resting = { ...EMPTY_PLAN, dns: withoutResolvers(whole) }
+    return this.#resting
+  }
+
   /** The names of the network; another plan only when something beside the devices changed. */
   #names(netMap: NetMap, accept: boolean, egress: Egress): DnsPlan {
     this.#hosts.update(netMap)
     const key = [netMap.dns, netMap.self, accept, egress, egress.kind === 'exit' ? JSON.stringify(exitDns(netMap, egress)) : '']
-    if (this.#last.dns !== EMPTY_DNS && key.every((part, i) => part === this.#dnsKey[i])) return this.#last.dns
+    if (this.#dns !== EMPTY_DNS && key.every((part, i) => part === this.#dnsKey[i])) return this.#dns
     this.#dnsKey = key
-    return planDns(netMap, { accept, egress }, this.#hosts)
+    return (this.#dns = planDns(netMap, { accept, egress }, this.#hosts))
   }
 
   #compile(netMap: NetMap): CompiledFilter {
