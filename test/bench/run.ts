@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { runOk } from '../support/child.ts'
 import { benchConnect } from './connect.ts'
+import { benchExit } from './exit.ts'
 import { benchIdle } from './idle.ts'
 import { benchIdle100 } from './idle-100.ts'
 import { benchLogin } from './login.ts'
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   socks: benchSocks,
   'socks-loss': benchSocksLoss,
   connect: benchConnect,
+  exit: benchExit,
   idle: benchIdle,
   'idle-100': benchIdle100,
   login: benchLogin,
