@@ -3,9 +3,14 @@
  */
 import type { RoutesPage } from '../localapi/routes.ts'
 import { printable } from '../engine/base/printable.ts'
+import type { Context } from './verb.ts'
 
-/** Flags after which it is said. */
-export const OFFER_FLAGS: readonly string[] = ['advertise-routes', 'advertise-exit-node']
+const FLAGS: readonly string[] = ['advertise-routes', 'advertise-exit-node']
+
+/** What is to be said after a command with these flags. An engine that cannot tell now is no fault of the command. */
+export async function hintAfter({ given }: { readonly given: readonly string[] }, api: Context['api']): Promise<string | undefined> {
+  return given.some((name) => FLAGS.includes(name)) ? await api.call('routes').then(offerHint).catch(() => undefined) : undefined
+}
 
 /** Lines for a person; undefined when all that is offered is approved, or nothing is offered. */
 export function offerHint({ Offered }: RoutesPage): string | undefined {

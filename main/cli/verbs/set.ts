@@ -3,7 +3,7 @@
  */
 import type { MaskedPrefs, Prefs, Status } from '../../localapi/types.ts'
 import { EXIT, usageError } from '../exit.ts'
-import { OFFER_FLAGS, offerHint } from '../offer-hint.ts'
+import { hintAfter } from '../offer-hint.ts'
 import { inertNotes, PREF_FLAGS, prefFlagSpec, readPrefFlags } from '../pref-flags.ts'
 import { styled } from '../text.ts'
 import type { Context, Verb } from '../verb.ts'
@@ -40,10 +40,8 @@ export const set: Verb = {
         terminal.out(was === is ? `${name} stays ${styled('strong', word(is))}\n` : `${name}: ${word(was)} → ${styled('strong', word(is))}\n`)
       }
       for (const note of inertNotes(args)) terminal.err(`${note}\n`)
-      if (args.given.some((name) => OFFER_FLAGS.includes(name))) {
-        const hint = await api.call('routes').then(offerHint).catch(() => undefined)
-        if (hint !== undefined) terminal.err(`${hint}\n`)
-      }
+      const offered = await hintAfter(args, api)
+      if (offered !== undefined) terminal.err(`${offered}\n`)
       if (args.given.includes('accept-routes') && after.RouteAll) {
         const hint = await api.call('routes').then(routesHint).catch(() => undefined)
         if (hint !== undefined) terminal.err(`${hint}\n`)

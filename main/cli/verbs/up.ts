@@ -10,6 +10,7 @@ import { CliError, EXIT, usageError } from '../exit.ts'
 import type { ExitCode } from '../exit.ts'
 import type { FlagSpec, Parsed } from '../flags.ts'
 import { problemText } from '../next-action.ts'
+import { hintAfter } from '../offer-hint.ts'
 import { inertNotes, PREF_FLAGS, prefFlagSpec, readPrefFlags, unusualFlags } from '../pref-flags.ts'
 import type { Present } from '../pref-flags.ts'
 import type { QrFormat } from '../qr.ts'
@@ -149,10 +150,14 @@ async function lateFailure({ api, terminal, args }: Context, how: Exclude<Outcom
   return new CliError(EXIT.timeout, 'timeout', `Not connected within ${args.text('timeout')}. ${why === '' ? '' : `${why} `}${goesOn}`)
 }
 
-async function report({ api, json, terminal }: Context, following: SignIn): Promise<ExitCode> {
+async function report({ api, args, json, terminal }: Context, following: SignIn): Promise<ExitCode> {
   const now = await api.call('status', { query: { peers: 'false' } })
   if (json) printJson(terminal, { BackendState: now.BackendState, Self: now.Self, TailscaleIPs: now.TailscaleIPs, MagicDNSSuffix: now.MagicDNSSuffix, Steps: following.page?.Steps ?? [] })
-  else terminal.out(`${connectedLine(now)}\n`)
+  else {
+    terminal.out(`${connectedLine(now)}\n`)
+    const hint = await hintAfter(args, api)
+    if (hint !== undefined) terminal.err(`${hint}\n`)
+  }
   return EXIT.ok
 }
 
