@@ -21,6 +21,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Requests that the owner may have in hand.
+const MOST_WANTED: usize = 20;
 /// Answers read in one go before packets get their turn.
 const TURN: usize = 64;
 const HEADER: usize = 8;
@@ -73,7 +75,10 @@ impl Netstack {
         rest: &[u8],
     ) {
         let own = self.guests.of(guest).echoes;
-        let most = self.config.max_echoes;
+        let most = match self.echo_socket(to.is_ipv6()) {
+            Opened::Socket { .. } => self.config.max_echoes,
+            Opened::Unable => self.config.max_echoes.min(MOST_WANTED),
+        };
         if self.echoes.waiting.len() >= most || own >= share(most) {
             self.counters.drop_echo_limit += 1;
             return;
@@ -99,11 +104,7 @@ impl Netstack {
     /// Sends it by a socket of ours or asks the owner to; false when that cannot be.
     fn send_echo(&mut self, number: u16, to: IpAddr, rest: &[u8]) -> bool {
         let v6 = to.is_ipv6();
-        if self.echoes.sockets[usize::from(v6)].is_none() {
-            let opened = self.open_echo(v6).unwrap_or(Opened::Unable);
-            self.echoes.sockets[usize::from(v6)] = Some(opened);
-        }
-        let Some(Opened::Socket { socket, .. }) = &self.echoes.sockets[usize::from(v6)] else {
+        let Opened::Socket { socket, .. } = self.echo_socket(v6) else {
             self.events.push_back(Event::EchoWanted { id: number, to });
             return true;
         };
@@ -119,6 +120,17 @@ impl Netstack {
             self.counters.drop_echo_unable += 1;
         }
         sent
+    }
+
+    /// The socket of a family, opened if it is not.
+    fn echo_socket(&mut self, v6: bool) -> &Opened {
+        if self.echoes.sockets[usize::from(v6)].is_none() {
+            let opened = self.open_echo(v6).unwrap_or(Opened::Unable);
+            self.echoes.sockets[usize::from(v6)] = Some(opened);
+        }
+        self.echoes.sockets[usize::from(v6)]
+            .as_ref()
+            .unwrap_or(&Opened::Unable)
     }
 
     fn open_echo(&mut self, v6: bool) -> io::Result<Opened> {

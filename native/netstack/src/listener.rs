@@ -122,6 +122,6 @@ impl Netstack {
 }
 
 fn arrives(target: SocketAddr, listener: SocketAddr) -> bool {
-    let any = listener.ip().is_unspecified();
+    let any = listener.ip().is_unspecified() && target.ip().is_loopback();
     listener.port() == target.port() && (any || listener.ip() == target.ip())
 }

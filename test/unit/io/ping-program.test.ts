@@ -7,29 +7,48 @@ import { makeTempDir, removeTempDir } from '../../support/temp.ts'
 const folder = makeTempDir('ping')
 afterAll(() => removeTempDir(folder))
 
-/** A program that ends with `code` at once, or never. */
-function program(code: number | 'never'): string {
-  const path = join(folder, `ping-${code}`)
-  writeFileSync(path, code === 'never' ? '#!/bin/sh\nexec sleep 600\n' : `#!/bin/sh\nexit ${code}\n`)
+let nowMs = 0
+let programs = 0
+
+/** A program that runs these lines of shell. */
+function program(lines: string): string {
+  const path = join(folder, `ping-${++programs}`)
+  writeFileSync(path, `#!/bin/sh\n${lines}\n`)
   chmodSync(path, 0o700)
   return path
 }
+const running = (lines: string): PingProgram => new PingProgram({ nowMs: () => nowMs, program: program(lines) })
 
-test.each([[0, 'answered'], [1, 'silent'], [2, 'unable']] as const)('a program that ends with %i says %s', async (code, end) => {
-  expect(await new PingProgram({ program: program(code) }).ask('192.0.2.1')).toBe(end)
+test.each([
+  ['exit 0', 'answered'], ['exit 1', 'silent'], ['echo "connect: Network is unreachable" >&2; exit 2', 'silent'], ['echo "ping: socket: Operation not permitted" >&2; exit 2', 'unable'],
+] as const)('a program that does %j says %s', async (lines, end) => {
+  expect(await running(lines).ask('192.0.2.1')).toBe(end)
 })
 
 test('without a program nobody can be asked', async () => {
-  expect(await new PingProgram({ program: join(folder, 'none') }).ask('192.0.2.1')).toBe('unable')
+  expect(await new PingProgram({ nowMs: () => nowMs, program: join(folder, 'none') }).ask('192.0.2.1')).toBe('unable')
+})
+
+test('ten a second are asked for however fast they end', async () => {
+  const pings = running('exit 0')
+  const burst = async (): Promise<number> => {
+    const ends = []
+    for (let i = 0; i < 40; i++) ends.push(await pings.ask('192.0.2.1'))
+    return ends.filter((end) => end === 'answered').length
+  }
+  expect(await burst()).toBe(20)
+  nowMs += 1000
+  expect(await burst()).toBe(10)
 })
 
 test('no more than twenty run at once, and a program that hangs is ended', async () => {
-  const pings = new PingProgram({ program: program('never') })
+  const pings = running('exec sleep 600')
   const asked = Array.from({ length: 23 }, () => pings.ask('192.0.2.1'))
   const ends = await Promise.all(asked)
   expect(ends.filter((end) => end === 'too-many')).toHaveLength(3)
   expect(ends.filter((end) => end === 'silent')).toHaveLength(20)
-  expect(await new PingProgram({ program: program(0) }).ask('192.0.2.1')).toBe('answered')
+  nowMs += 1000
+  expect(await pings.ask('192.0.2.1')).toBe('silent')
 }, 60_000)
 
 describe('the command', () => {
