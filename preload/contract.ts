@@ -5,12 +5,14 @@
  * tell them apart. Every answer is a value: `{ok}` or `{code, message}`, since a thrown error loses its code on the way.
  * Secrets never cross here: prefs come with keys zeroed by the engine.
  */
+import type { BlockedPage } from '../main/localapi/blocked.ts'
 import type { ExitNodesPage } from '../main/localapi/exit-nodes.ts'
 import type { Extras } from '../main/localapi/extras.ts'
 import type { ForwardAddition, ForwardsPage, ProxiesPage } from '../main/localapi/forwards.ts'
 import type { RoutesPage } from '../main/localapi/routes.ts'
 import type { LoginProfile, MaskedPrefs, Notify, PathPage, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status } from '../main/localapi/types.ts'
 
+export type { BlockedPage, BlockedRow } from '../main/localapi/blocked.ts'
 export type { Egress, ExitNodeRow, ExitNodesPage, ExitProof } from '../main/localapi/exit-nodes.ts'
 export type { ExitNodeFailure, Extras } from '../main/localapi/extras.ts'
 export type { ForwardAddition, ForwardRow, ForwardsPage, ProxiesPage } from '../main/localapi/forwards.ts'
@@ -61,6 +63,8 @@ export interface Requests {
   useAllRoutes: { send: Record<string, never>; receive: null }
   /** Offers networks of this computer to the others, or no longer; `exit` is all of the internet. */
   offer: { send: { prefixes: readonly string[] | 'exit'; on: boolean }; receive: null }
+  /** What was not let through lately, by this device or by others. */
+  blocked: { send: Record<string, never>; receive: BlockedPage }
   forwards: { send: Record<string, never>; receive: ForwardsPage }
   addForward: { send: ForwardAddition; receive: ForwardsPage }
   removeForward: { send: { id: string }; receive: ForwardsPage }
@@ -78,7 +82,7 @@ export type RequestName = keyof Requests
 /** Every request by name, for hosts that check what they are asked. */
 export const REQUEST_NAMES: readonly RequestName[] = [
   'status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'path', 'session', 'profiles', 'addProfile', 'switchProfile',
-  'removeProfile', 'openExternal', 'openPeerPage', 'exitNodes', 'useExitNode', 'clearExitNode', 'pauseExitNode', 'checkExitNode', 'setExitNodeFailure', 'routes', 'useRoute', 'useAllRoutes', 'offer',
+  'removeProfile', 'openExternal', 'openPeerPage', 'exitNodes', 'useExitNode', 'clearExitNode', 'pauseExitNode', 'checkExitNode', 'setExitNodeFailure', 'routes', 'useRoute', 'useAllRoutes', 'offer', 'blocked',
   'forwards', 'addForward', 'removeForward', 'proxies',
 ]
 

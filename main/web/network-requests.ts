@@ -18,7 +18,7 @@ const ADDRESS_LIMIT = 300
 
 type NetworkName = Extract<
   RequestName,
-  | 'exitNodes' | 'useExitNode' | 'clearExitNode' | 'pauseExitNode' | 'checkExitNode' | 'setExitNodeFailure' | 'routes' | 'useRoute' | 'useAllRoutes' | 'offer'
+  | 'exitNodes' | 'useExitNode' | 'clearExitNode' | 'pauseExitNode' | 'checkExitNode' | 'setExitNodeFailure' | 'routes' | 'useRoute' | 'useAllRoutes' | 'offer' | 'blocked'
   | 'forwards' | 'addForward' | 'removeForward' | 'proxies'
 >
 
@@ -57,6 +57,7 @@ export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
     await client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: { AdvertiseRoutes: changed(AdvertiseRoutes ?? [], wanted, on), AdvertiseRoutesSet: true } })
     return null
   },
+  blocked: (client) => client.json({ method: 'GET', path: METHODS.blocked.path }),
   forwards: (client) => client.json({ method: 'GET', path: 'bowline/forwards' }),
   addForward: (client, _host, send) => {
     const Proto = oneOf(send['Proto'] ?? 'tcp', 'Proto', ['tcp', 'udp'])

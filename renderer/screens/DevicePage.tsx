@@ -14,6 +14,7 @@ import { CopyButton } from '../ui/CopyButton.tsx'
 import { KindIcon } from '../ui/KindIcon.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
 import { useExit, waits } from '../ui/use-exit.ts'
+import { DeviceBlocked } from './DeviceBlocked.tsx'
 import { DeviceNetworks } from './DeviceNetworks.tsx'
 import { DeviceServices } from './DeviceServices.tsx'
 import { ForwardList } from './ForwardList.tsx'
@@ -43,6 +44,7 @@ export function DevicePage({ device }: { device: Device }): ReactNode {
           <>
             <Actions device={device} />
             <PathSection device={device} nowMs={nowMs} />
+            <DeviceBlocked nodeKey={device.peer.PublicKey} />
             <DeviceNetworks device={device.id} />
           </>
         )}

@@ -3,12 +3,13 @@
  * answer that came after a newer one was asked for is dropped.
  */
 import { useEffect } from 'react'
-import type { Answer, BowlineApi, ExitNodesPage, ForwardsPage, ProxiesPage, RoutesPage } from '../../preload/contract.ts'
+import type { Answer, BlockedPage, BowlineApi, ExitNodesPage, ForwardsPage, ProxiesPage, RoutesPage } from '../../preload/contract.ts'
 import { shown } from './shown.ts'
 import { useSnapshot, type Snapshot } from './store.ts'
 
 interface Looks {
   routes: RoutesPage
+  blocked: BlockedPage
   forwards: ForwardsPage
   proxies: ProxiesPage
 }

@@ -1,9 +1,9 @@
 /**
  * Networks behind devices, and services of devices brought to this computer, as the device page shows them. Pure.
  */
-import type { ForwardRow, ForwardsPage, OfferedRoute, RouteRow, RoutesPage } from '../../preload/contract.ts'
+import type { BlockedPage, ForwardRow, ForwardsPage, OfferedRoute, RouteRow, RoutesPage } from '../../preload/contract.ts'
 import type { Device } from './devices.ts'
-import { safeText, sentence } from './format.ts'
+import { age, safeText, sentence } from './format.ts'
 
 export interface RouteLine {
   readonly prefix: string
@@ -46,6 +46,24 @@ export function offeredWords(route: OfferedRoute): string {
 
 /** Routes of a device that are networks: what an exit node offers is told elsewhere. */
 export const isNetwork = (prefix: string): boolean => prefix !== '0.0.0.0/0' && prefix !== '::/0'
+
+export interface BlockedLine {
+  readonly why: string
+  /** "3 times, last 12 s ago" */
+  readonly when: string
+}
+
+/** What did not get through between this device and another, the latest first. */
+export function blockedWith(page: BlockedPage | undefined, nodeKey: string, nowMs: number, limit: number): readonly BlockedLine[] {
+  const rows = page?.Rows.filter((row) => row.PeerKey === nodeKey).slice(0, limit) ?? []
+  return rows.map((row) => {
+    const agoMs = Math.max(0, nowMs - Date.parse(row.Last))
+    const last = agoMs < 1000 ? 'now' : `${age(agoMs)} ago`
+    // It begins with a name, which stays as it is; its code is for the command line.
+    const why = safeText(row.Why.replace(/ \([a-z-]+\)$/, ''), 300)
+    return { why: `${why}.`, when: row.Count === 1 ? last : `${row.Count} times, last ${last}` }
+  })
+}
 
 /** Saved forwards that lead to a device, by name or address; all of them without one. */
 export function forwardsTo(page: ForwardsPage | undefined, device: Device | undefined): readonly ForwardRow[] {

@@ -5,7 +5,7 @@
  * visible; the page changes when they do, never before: there are no optimistic copies.
  */
 import { create } from 'zustand'
-import type { AppState, BowlineApi, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status } from '../../preload/contract.ts'
+import type { AppState, BlockedPage, BowlineApi, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status } from '../../preload/contract.ts'
 import type { HealthState } from '../../main/localapi/types.ts'
 import { stillIn } from './sign-in.ts'
 
@@ -27,6 +27,7 @@ export interface Snapshot {
   /** Pages that are asked for while somebody sees them (looks.ts). */
   readonly exitNodes: ExitNodesPage | undefined
   readonly routes: RoutesPage | undefined
+  readonly blocked: BlockedPage | undefined
   readonly forwards: ForwardsPage | undefined
   readonly proxies: ProxiesPage | undefined
   /** The person asked here for a page to sign in, which has not opened yet: it will by itself. */
@@ -50,6 +51,7 @@ export const useSnapshot = create<Snapshot>(() => ({
   profiles: undefined,
   exitNodes: undefined,
   routes: undefined,
+  blocked: undefined,
   forwards: undefined,
   proxies: undefined,
   wantsPage: false,

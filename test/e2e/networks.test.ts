@@ -103,11 +103,14 @@ describe.skipIf(missing !== undefined)(`networks and services in the window${mis
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe(at)
   })
 
-  it('says why a port cannot be reached', async () => {
+  it('says why a port cannot be reached, and keeps it in mind', async () => {
     told()
     await page.getByLabel('port').fill('9')
     await page.getByRole('button', { name: 'Get an address' }).click()
     await page.getByRole('region', { name: 'Open a service' }).getByRole('alert').waitFor()
+    const blocked = page.getByRole('region', { name: 'Blocked' })
+    await blocked.getByText(/its rules do not let you in\.$/).waitFor()
+    await blocked.scrollIntoViewIfNeeded()
     await clean('refused')
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { ForwardRow, PeerStatus, RouteRow, RouteVia } from '../../preload/contract.ts'
+import type { BlockedRow, ForwardRow, PeerStatus, RouteRow, RouteVia } from '../../preload/contract.ts'
 import type { Device } from '../../renderer/state/devices.ts'
-import { commandFor, forwardsTo, forwardTarget, offeredWords, routesBehind } from '../../renderer/state/networks.ts'
+import { blockedWith, commandFor, forwardsTo, forwardTarget, offeredWords, routesBehind } from '../../renderer/state/networks.ts'
 
 const via = (id: string): RouteVia => ({ ID: id, Name: `gw-${id}`, Online: true })
 const row = (over: Partial<RouteRow>): RouteRow => ({ Prefix: '10.0.3.0/24', State: 'used', Why: 'through gw-1', Via: via('1'), Standby: [], ...over })
@@ -29,6 +29,16 @@ describe('networks behind a device', () => {
       'Not approved yet by an admin', 'Approved; another device carries it, this one would take over', 'Approved, nobody uses it now', 'Approved, 1 connection now',
     ])
   })
+})
+
+it('what was blocked with a device is told once each, with how often and when', () => {
+  const nowMs = Date.parse('2026-05-01T12:00:00Z')
+  const blocked = (PeerKey: string, Why: string, Count: number): BlockedRow => ({
+    Direction: 'out', Proto: 'tcp', Peer: 'web', PeerKey, From: '100.64.0.5', To: '100.64.0.1:22', Reason: 'acl', Why, Count, First: '', Last: '2026-05-01T11:59:48Z',
+  })
+  const page = { Since: '', Rows: [blocked('a', 'web:22 refused this: its rules do not let you in (acl)', 3), blocked('b', 'other', 1), blocked('a', 'web:22 did not answer: web is offline (offline)', 1), blocked('a', 'third', 1)], Dropped: {} }
+  expect(blockedWith(page, 'a', nowMs, 2)).toEqual([{ why: 'web:22 refused this: its rules do not let you in.', when: '3 times, last 12 s ago' }, { why: 'web:22 did not answer: web is offline.', when: '12 s ago' }])
+  expect(blockedWith(undefined, 'a', nowMs, 2)).toEqual([])
 })
 
 describe('forwards', () => {
