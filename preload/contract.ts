@@ -8,14 +8,14 @@
 import type { BlockedPage } from '../main/localapi/blocked.ts'
 import type { ExitNodesPage } from '../main/localapi/exit-nodes.ts'
 import type { Extras } from '../main/localapi/extras.ts'
-import type { ForwardAddition, ForwardsPage, ProxiesPage } from '../main/localapi/forwards.ts'
+import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequest, ProxiesPage } from '../main/localapi/forwards.ts'
 import type { RoutesPage } from '../main/localapi/routes.ts'
 import type { LoginProfile, MaskedPrefs, Notify, PathPage, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status } from '../main/localapi/types.ts'
 
 export type { BlockedPage, BlockedRow } from '../main/localapi/blocked.ts'
 export type { Egress, ExitNodeRow, ExitNodesPage, ExitProof } from '../main/localapi/exit-nodes.ts'
 export type { ExitNodeFailure, Extras } from '../main/localapi/extras.ts'
-export type { ForwardAddition, ForwardRow, ForwardsPage, ProxiesPage } from '../main/localapi/forwards.ts'
+export type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, ProxiesPage } from '../main/localapi/forwards.ts'
 export type { OfferedRoute, RouteRow, RoutesPage, RouteVia } from '../main/localapi/routes.ts'
 export type {
   LoginProfile, MaskedPrefs, Notify, PathPage, PathRow, PathsPage, PeerStatus, PingResult, PingType, Prefs, SessionPage, SessionProblem, StartOptions, Status, Warning,
@@ -44,8 +44,6 @@ export interface Requests {
   removeProfile: { send: { id: string }; receive: null }
   /** Opens a web page of the sign-in or of a device in the person's browser; other schemes are refused. */
   openExternal: { send: { url: string }; receive: null }
-  /** Opens a loopback door that the host keeps for ten minutes after its last use: at a device's port, for a browser or any other program. */
-  openPeerPage: { send: { ip: string; port: number }; receive: { url: string } }
   /** Where internet traffic goes, why, and where else it could go. With the version that the window has: answered when there is another, after 30 s in any case. */
   exitNodes: { send: { after?: number }; receive: ExitNodesPage }
   /** Without an ID the engine chooses, and chooses again when it has to. */
@@ -66,8 +64,11 @@ export interface Requests {
   /** What was not let through lately, by this device or by others. */
   blocked: { send: Record<string, never>; receive: BlockedPage }
   forwards: { send: Record<string, never>; receive: ForwardsPage }
-  addForward: { send: ForwardAddition; receive: ForwardsPage }
+  addForward: { send: ForwardAddition; receive: ForwardRow }
+  /** Answers what went. */
   removeForward: { send: { id: string }; receive: ForwardsPage }
+  /** A port of this computer that leads to a place of the network until nobody has used it for a while. */
+  openForward: { send: OpenRequest; receive: OpenedForward }
   /** How programs of this computer get into the network. */
   proxies: { send: Record<string, never>; receive: ProxiesPage }
 }
@@ -82,8 +83,8 @@ export type RequestName = keyof Requests
 /** Every request by name, for hosts that check what they are asked. */
 export const REQUEST_NAMES: readonly RequestName[] = [
   'status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'path', 'session', 'profiles', 'addProfile', 'switchProfile',
-  'removeProfile', 'openExternal', 'openPeerPage', 'exitNodes', 'useExitNode', 'clearExitNode', 'pauseExitNode', 'checkExitNode', 'setExitNodeFailure', 'routes', 'useRoute', 'useAllRoutes', 'offer', 'blocked',
-  'forwards', 'addForward', 'removeForward', 'proxies',
+  'removeProfile', 'openExternal', 'exitNodes', 'useExitNode', 'clearExitNode', 'pauseExitNode', 'checkExitNode', 'setExitNodeFailure', 'routes', 'useRoute', 'useAllRoutes', 'offer', 'blocked',
+  'forwards', 'addForward', 'removeForward', 'openForward', 'proxies',
 ]
 
 export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly code: string; readonly message: string }

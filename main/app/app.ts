@@ -8,7 +8,6 @@ import { app, BrowserWindow, powerMonitor, safeStorage, shell } from 'electron'
 import { LocalApiClient } from '../client/local-api-client.ts'
 import { EngineFeed } from '../web/engine-feed.ts'
 import { mayOpen } from '../web/may-open.ts'
-import { PeerDoors } from '../web/peer-door.ts'
 import type { HostActions } from '../web/requests.ts'
 import { EngineHost } from './engine-host.ts'
 import { serveRequests } from './ipc.ts'
@@ -33,11 +32,7 @@ export async function startApp(options: AppOptions): Promise<void> {
   const socketPath = options.socketPath ?? ownSocketPath()
   const host = options.socketPath === undefined ? ownEngine(socketPath) : undefined
   const client = new LocalApiClient(socketPath)
-  const doors = new PeerDoors(client)
-  const actions: HostActions = {
-    openExternal: (url) => openPage(client, url),
-    openPeerPage: (ip, port) => doors.open(ip, port),
-  }
+  const actions: HostActions = { openExternal: (url) => openPage(client, url) }
   const requests = serveRequests(client, actions)
   const feed = new EngineFeed(client, 'electron', { onNotify: (notify) => requests.tell('notify', notify), onAppState: (state) => requests.tell('app', state) })
   requests.serve(feed)
@@ -50,7 +45,6 @@ export async function startApp(options: AppOptions): Promise<void> {
   app.on('window-all-closed', () => app.quit())
   app.on('before-quit', () => {
     feed.stop()
-    doors.close()
     host?.stop()
   })
   openWindow()

@@ -27,11 +27,6 @@ export function address(value: unknown, name: string): string {
   return value as string
 }
 
-export function port(value: unknown, name: string): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 65535) throw new Refused(`${name} must be 1–65535`)
-  return value
-}
-
 /** A short name that the engine or a server made: letters, digits, dashes and underscores. */
 export function shortName(value: unknown, name: string): string {
   if (!/^[0-9a-z_-]{1,64}$/i.test(text(value, name))) throw new Refused(`${name} is no name of the engine's`)

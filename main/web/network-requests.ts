@@ -19,7 +19,7 @@ const ADDRESS_LIMIT = 300
 type NetworkName = Extract<
   RequestName,
   | 'exitNodes' | 'useExitNode' | 'clearExitNode' | 'pauseExitNode' | 'checkExitNode' | 'setExitNodeFailure' | 'routes' | 'useRoute' | 'useAllRoutes' | 'offer' | 'blocked'
-  | 'forwards' | 'addForward' | 'removeForward' | 'proxies'
+  | 'forwards' | 'addForward' | 'removeForward' | 'openForward' | 'proxies'
 >
 
 export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
@@ -58,13 +58,18 @@ export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
     return null
   },
   blocked: (client) => client.json({ method: 'GET', path: METHODS.blocked.path }),
-  forwards: (client) => client.json({ method: 'GET', path: 'bowline/forwards' }),
+  forwards: (client) => client.json({ method: 'GET', path: METHODS.forwards.path }),
   addForward: (client, _host, send) => {
     const Proto = oneOf(send['Proto'] ?? 'tcp', 'Proto', ['tcp', 'udp'])
-    return client.json({ method: 'POST', path: 'bowline/forwards', body: { Proto, Listen: text(send['Listen'], 'Listen', ADDRESS_LIMIT), To: text(send['To'], 'To', ADDRESS_LIMIT) } })
+    return client.json({ method: 'POST', path: METHODS.addForward.path, body: { Proto, Listen: text(send['Listen'], 'Listen', ADDRESS_LIMIT), To: text(send['To'], 'To', ADDRESS_LIMIT) } })
   },
-  removeForward: (client, _host, send) => client.json({ method: 'DELETE', path: `bowline/forwards?id=${shortName(send['id'], 'id')}` }),
-  proxies: (client) => client.json({ method: 'GET', path: 'bowline/proxies' }),
+  removeForward: (client, _host, send) => client.json({ method: 'DELETE', path: `${METHODS.removeForward.path}?id=${shortName(send['id'], 'id')}` }),
+  openForward: (client, _host, send) => {
+    const To = text(send['To'], 'To', ADDRESS_LIMIT)
+    const scheme = send['Scheme'] === undefined ? {} : { Scheme: oneOf(send['Scheme'], 'Scheme', ['http', 'https']) }
+    return client.json({ method: 'POST', path: METHODS.openForward.path, body: { To, ...scheme } })
+  },
+  proxies: (client) => client.json({ method: 'GET', path: METHODS.proxies.path }),
 }
 
 function act(client: LocalApiClient, body: ExitNodeAction): Promise<unknown> {

@@ -6,13 +6,12 @@
 import { LocalApiError, type LocalApiClient } from '../client/local-api-client.ts'
 import { METHODS } from '../localapi/methods.ts'
 import type { Answer, RequestName } from '../../preload/contract.ts'
-import { address, isRecord, port, Refused, text, version } from './checks.ts'
+import { address, isRecord, Refused, text, version } from './checks.ts'
 import { NETWORK_HANDLERS } from './network-requests.ts'
 
 /** What the host itself must do, beside calling the engine. */
 export interface HostActions {
   openExternal(url: string): Promise<void>
-  openPeerPage(ip: string, port: number): Promise<{ url: string }>
 }
 
 const PREF_TYPES: Readonly<Record<string, 'string' | 'boolean'>> = {
@@ -91,7 +90,6 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
     await host.openExternal(text(send['url'], 'url'))
     return null
   },
-  openPeerPage: (_client, host, send) => host.openPeerPage(address(send['ip'], 'ip'), port(send['port'], 'port')),
 }
 
 /** Requests that a read-only window may make; everything else, what is added later too, would change something. */

@@ -12,7 +12,6 @@ import type { AddressInfo } from 'node:net'
 import { extname, join, normalize, sep } from 'node:path'
 import { LocalApiClient } from '../client/local-api-client.ts'
 import { EngineFeed } from './engine-feed.ts'
-import { PeerDoors } from './peer-door.ts'
 import { answerRequest, READ_ONLY, READS, type HostActions } from './requests.ts'
 
 const COOKIE = 'bowline-window'
@@ -40,7 +39,6 @@ export class WebHost {
   readonly #options: WebHostOptions
   readonly #client: LocalApiClient
   readonly #feed: EngineFeed
-  readonly #doors: PeerDoors
   readonly #streams = new Set<ServerResponse>()
   readonly #session = randomBytes(32)
   readonly #tokens = new Map<string, number>()
@@ -50,7 +48,6 @@ export class WebHost {
   constructor(options: WebHostOptions) {
     this.#options = options
     this.#client = new LocalApiClient(options.socketPath)
-    this.#doors = new PeerDoors(this.#client)
     this.#feed = new EngineFeed(this.#client, 'web', {
       onNotify: (notify) => this.#tell('notify', notify),
       onAppState: (state) => this.#tell('app', state),
@@ -77,7 +74,6 @@ export class WebHost {
 
   stop(): void {
     this.#feed.stop()
-    this.#doors.close()
     for (const stream of this.#streams) stream.end()
     this.#server?.close()
     this.#server?.closeAllConnections()
@@ -166,7 +162,6 @@ export class WebHost {
   readonly #actions: HostActions = {
     // The page opens web addresses itself, in the browser it already runs in.
     openExternal: () => Promise.reject(Object.assign(new Error('This window opens pages itself.'), { code: 'not-supported' })),
-    openPeerPage: (ip, port) => this.#doors.open(ip, port),
   }
 
   async #file(res: ServerResponse, pathname: string): Promise<void> {

@@ -9,7 +9,7 @@ import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
 import { Switch } from '../ui/Switch.tsx'
-import { useAsk } from '../ui/use-ask.ts'
+import { useAsk, waits } from '../ui/use-ask.ts'
 
 const EVERY_MS = 2000
 
@@ -38,7 +38,7 @@ function NotAccepted({ running }: { running: boolean }): ReactNode {
   return (
     <div className="line-note">
       <p className="t2 grow">Networks behind devices are not used on this computer. Use one of them here, or all that are offered.</p>
-      <button type="button" className="button" disabled={!running} aria-busy={ask.wait === 'shown' || ask.wait === 'long'} onClick={accept}>Use all</button>
+      <button type="button" className="button" disabled={!running} aria-busy={waits(ask)} onClick={accept}>Use all</button>
       <AskWords ask={ask} />
     </div>
   )

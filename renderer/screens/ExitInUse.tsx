@@ -10,7 +10,8 @@ import { clockTime, safeText, sentence } from '../state/format.ts'
 import { useSnapshot } from '../state/store.ts'
 import { AskWords } from '../ui/AskWords.tsx'
 import { Knot } from '../ui/PathGlyph.tsx'
-import { useExit, waits } from '../ui/use-exit.ts'
+import { waits } from '../ui/use-ask.ts'
+import { useExit } from '../ui/use-exit.ts'
 
 export function ExitInUse({ page, running }: { page: ExitNodesPage; running: boolean }): ReactNode {
   return page.Chosen.Kind === 'none' ? <NoneInUse page={page} running={running} /> : <InUse page={page} running={running} />

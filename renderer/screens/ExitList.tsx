@@ -8,7 +8,8 @@ import { chosenName, heldStill, spokenExit, SUGGESTED, type ExitGroup, type Exit
 import { roundTrip } from '../state/format.ts'
 import { AskWords } from '../ui/AskWords.tsx'
 import { PathGlyph } from '../ui/PathGlyph.tsx'
-import { useExit, waits } from '../ui/use-exit.ts'
+import { waits } from '../ui/use-ask.ts'
+import { useExit } from '../ui/use-exit.ts'
 
 /** Drawn at once; the rest on demand. */
 const SHOWN = 300

@@ -9,7 +9,8 @@ import { blockedWhy, chosenName, nextExit, pauseLeft } from '../state/exit-nodes
 import { HOLDS_PORTAL } from '../state/health.ts'
 import { useSnapshot } from '../state/store.ts'
 import { AskWords } from '../ui/AskWords.tsx'
-import { useExit, waits } from '../ui/use-exit.ts'
+import { waits } from '../ui/use-ask.ts'
+import { useExit } from '../ui/use-exit.ts'
 
 export function ExitNotice(): ReactNode {
   const [page, running, portal] = useSnapshot(useShallow((s) => [s.exitNodes, s.status?.BackendState === 'Running', s.warnings?.[HOLDS_PORTAL] !== undefined] as const))

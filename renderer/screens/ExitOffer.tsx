@@ -9,7 +9,7 @@ import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
-import { useAsk } from '../ui/use-ask.ts'
+import { useAsk, waits } from '../ui/use-ask.ts'
 import { useDialog } from '../ui/use-dialog.ts'
 
 export function ExitOffer({ page }: { page: ExitNodesPage }): ReactNode {
@@ -33,7 +33,7 @@ function OfferDialog({ page, onClose }: { page: ExitNodesPage; onClose: () => vo
   const self = useSnapshot((s) => s.status?.Self)
   const { Offer: offer } = page
   const device = safeText(self?.DNSName.split('.')[0] || self?.HostName || 'this device')
-  const busy = ask.wait === 'shown' || ask.wait === 'long'
+  const busy = waits(ask)
   const set = async (on: boolean): Promise<void> => {
     const done = await ask.run(async () => {
       const answer = await api.call('offer', { prefixes: 'exit', on })

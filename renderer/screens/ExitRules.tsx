@@ -6,7 +6,8 @@ import type { ExitNodeFailure, ExitNodesPage } from '../../preload/contract.ts'
 import { FAILURE_WORDS, lanWords } from '../state/exit-nodes.ts'
 import { AskWords } from '../ui/AskWords.tsx'
 import { Switch } from '../ui/Switch.tsx'
-import { useExit, waits } from '../ui/use-exit.ts'
+import { waits } from '../ui/use-ask.ts'
+import { useExit } from '../ui/use-exit.ts'
 
 export function ExitRules({ page }: { page: ExitNodesPage }): ReactNode {
   return <div className="exit-rules"><LocalNetwork page={page} /><Failure page={page} /></div>

@@ -1,11 +1,11 @@
 /**
- * Saved forwards: an address of this computer that leads to a port of a device, kept over restarts, with what passes now.
+ * Forwards: an address of this computer that leads to a port of a device, with what passes now. Saved ones are kept over restarts.
  */
 import { Copy, Trash2 } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { ForwardRow } from '../../preload/contract.ts'
 import type { Device } from '../state/devices.ts'
-import { safeText } from '../state/format.ts'
+import { clockTime, safeText, sentence } from '../state/format.ts'
 import { look, useLook } from '../state/looks.ts'
 import { forwardsTo } from '../state/networks.ts'
 import { useSnapshot } from '../state/store.ts'
@@ -24,8 +24,8 @@ export function ForwardList({ device }: { device: Device | undefined }): ReactNo
   const forwards = forwardsTo(page, device)
   if (forwards.length === 0) return null
   return (
-    <section className="block" aria-label="Saved forwards">
-      <h2>Saved forwards</h2>
+    <section className="block" aria-label="Forwards">
+      <h2>Forwards</h2>
       <ul className="plain lines">{forwards.map((forward) => <Line key={forward.ID} forward={forward} />)}</ul>
     </section>
   )
@@ -39,11 +39,13 @@ function Line({ forward }: { forward: ForwardRow }): ReactNode {
     return answer.ok ? look(api, 'forwards') : answer
   })
   const state = forward.State === 'listening' ? `${forward.Open} open now, ${forward.Total} so far` : forward.State === 'off' ? 'Waits until this device is connected' : 'Does not work'
+  const last = forward.LastError
   return (
     <li>
       <div className="grow">
         <p><span className="num strong-2 selectable">{forward.Listen}</span> <span className="t3" aria-label="leads to">→</span> <bdi className="selectable">{safeText(forward.To, 120)}</bdi> <span className="t3 small">{forward.Proto.toUpperCase()}</span></p>
-        <p className={`small ${forward.State === 'failed' ? 'warn-text' : 't2'}`}>{state}{forward.Why === undefined ? '' : `: ${safeText(forward.Why, 200)}`}</p>
+        <p className={`small ${forward.State === 'failed' ? 'warn-text' : 't2'}`}>{state}{forward.Temporary ? ', closed ten minutes after its last use' : ''}.{forward.Why === undefined ? '' : ` ${sentence(forward.Why)}`}</p>
+        {last && <p className="small t2 selectable">{clockTime(Date.parse(last.At))}: {safeText(last.Text, 300)}</p>}
         <AskWords ask={ask} />
       </div>
       <CopyButton text={forward.Listen} className="icon-button"><Copy size={16} strokeWidth={1.9} aria-hidden="true" /></CopyButton>

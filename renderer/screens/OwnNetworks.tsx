@@ -12,7 +12,7 @@ import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
 import { Switch } from '../ui/Switch.tsx'
-import { useAsk, type Ask } from '../ui/use-ask.ts'
+import { useAsk, waits, type Ask } from '../ui/use-ask.ts'
 
 const EVERY_MS = 2000
 
@@ -87,7 +87,7 @@ function OfferNetwork({ running }: { running: boolean }): ReactNode {
   return (
     <form className="offer-form" onSubmit={(event) => void offer(event)} noValidate aria-labelledby="offer-networks">
       <input className="field" value={text} onChange={(event) => setText(event.target.value)} aria-label="Network to offer" placeholder="10.0.3.0/24" spellCheck={false} autoComplete="off" maxLength={60} />
-      <button type="submit" className="button" disabled={!running || text.trim() === ''} aria-busy={ask.wait === 'shown' || ask.wait === 'long'}>Offer it</button>
+      <button type="submit" className="button" disabled={!running || text.trim() === ''} aria-busy={waits(ask)}>Offer it</button>
       <AskWords ask={ask} />
     </form>
   )

@@ -65,7 +65,7 @@ export function blockedWith(page: BlockedPage | undefined, nodeKey: string, nowM
   })
 }
 
-/** Saved forwards that lead to a device, by name or address; all of them without one. */
+/** Forwards that lead to a device, by name or address; all of them without one. */
 export function forwardsTo(page: ForwardsPage | undefined, device: Device | undefined): readonly ForwardRow[] {
   if (!page || !device) return page?.Forwards ?? []
   const full = device.peer.DNSName.replace(/\.$/, '').toLowerCase()
@@ -88,19 +88,19 @@ export function forwardTarget(device: Device, port: number): string {
 export interface Service {
   readonly port: number
   readonly name: string
-  /** Scheme with which a browser shows it; undefined: another program's. */
-  readonly web: 'http' | 'https' | undefined
+  /** A browser shows it. */
+  readonly isWeb: boolean
 }
 
 /** What devices most often offer. */
 export const SERVICES: readonly Service[] = [
-  { port: 80, name: 'Web', web: 'http' },
-  { port: 443, name: 'Secure web', web: 'https' },
-  { port: 22, name: 'SSH', web: undefined },
-  { port: 3389, name: 'Remote desktop', web: undefined },
-  { port: 5900, name: 'Screen (VNC)', web: undefined },
-  { port: 5432, name: 'PostgreSQL', web: undefined },
-  { port: 3306, name: 'MySQL', web: undefined },
+  { port: 80, name: 'Web', isWeb: true },
+  { port: 443, name: 'Secure web', isWeb: true },
+  { port: 22, name: 'SSH', isWeb: false },
+  { port: 3389, name: 'Remote desktop', isWeb: false },
+  { port: 5900, name: 'Screen (VNC)', isWeb: false },
+  { port: 5432, name: 'PostgreSQL', isWeb: false },
+  { port: 3306, name: 'MySQL', isWeb: false },
 ]
 
 /** The command that uses a door, where there is a usual one. */

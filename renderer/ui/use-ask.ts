@@ -41,3 +41,6 @@ export function useAsk(): Ask {
   }
   return { wait, problem, run }
 }
+
+/** Whether a control shows that it waits. */
+export const waits = (ask: Ask): boolean => ask.wait === 'shown' || ask.wait === 'long'

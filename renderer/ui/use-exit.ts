@@ -41,6 +41,3 @@ export function useExit(): Exit {
     setFailure: (failure) => then(() => api.call('setExitNodeFailure', { failure })),
   }
 }
-
-/** Whether a control shows that it waits. */
-export const waits = (ask: Ask): boolean => ask.wait === 'shown' || ask.wait === 'long'

@@ -56,7 +56,7 @@ describe.skipIf(executablePath === undefined)(`the app${executablePath === undef
   it('refuses every request of a wrong name or shape with a code, and goes on', async () => {
     userDir = mkdtempSync(join(tmpdir(), 'bowline-app-'))
     const page = await launch([`--socket=${lab.socketPath}`])
-    const names = ['status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'openExternal', 'openPeerPage', 'nonesuch', '__proto__', '', 7, null, {}]
+    const names = ['status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'openExternal', 'openForward', 'useExitNode', 'offer', 'nonesuch', '__proto__', '', 7, null, {}]
     const bodies = [null, 7, 'text', [], [[]], true]
     const answers = await page.evaluate(async ({ names, bodies }) => {
       const bridge = (globalThis as unknown as { bowline: Bridge }).bowline

@@ -101,6 +101,35 @@ describe.skipIf(missing !== undefined)(`networks and services in the window${mis
     await page.getByRole('button', { name: 'Copy address' }).click()
     await page.getByRole('button', { name: 'Copied' }).waitFor()
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe(at)
+    expect((await api.call('forwards')).Forwards).toMatchObject([{ Listen: at, Temporary: true }])
+  })
+
+  it('keeps a forward, shows what passes by it, and removes it', async () => {
+    told()
+    await page.getByRole('button', { name: 'Keep this forward' }).click()
+    await page.getByText(/on this computer from now on, also after a restart\.$/).waitFor()
+    const [kept] = (await api.call('forwards')).Forwards.filter((one) => one.Temporary !== true)
+    expect(kept).toMatchObject({ State: 'listening', To: `files.demo.internal:${lab.network.filesPort}` })
+    expect(await (await fetch(`http://${kept!.Listen}/readme.txt`)).text()).toContain('demo file server')
+    const forwards = page.getByRole('region', { name: 'Forwards' })
+    await forwards.getByText(/\d open now, 1 so far/).waitFor()
+    await forwards.scrollIntoViewIfNeeded()
+    await clean('forwards')
+    await forwards.getByRole('button', { name: `Remove the forward ${kept!.Listen}` }).click()
+    await expect.poll(async () => (await api.call('forwards')).Forwards.filter((one) => one.Temporary !== true), PATIENCE).toEqual([])
+    await page.getByRole('button', { name: `Remove the forward ${kept!.Listen}` }).waitFor({ state: 'detached' })
+  })
+
+  it('says which mode this is, what it means and where apps find the network', async () => {
+    told()
+    await page.getByRole('button', { name: 'Apps only' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('No admin rights are needed.').waitFor()
+    const { Socks5, PacUrl } = await api.call('proxies')
+    for (const address of [Socks5!, PacUrl!]) await dialog.getByText(address, { exact: true }).waitFor()
+    await clean('mode')
+    await page.keyboard.press('Escape')
+    await expect.poll(() => dialog.count(), PATIENCE).toBe(0)
   })
 
   it('says why a port cannot be reached, and keeps it in mind', async () => {

@@ -121,7 +121,7 @@ describe('web host', () => {
     ['useRoute', { prefix: '10.0.0.1/8', use: true }], ['useRoute', { prefix: '10.0.0.0/8', use: 'no' }], ['offer', { prefixes: ['10.0.0.0/8', 'x'], on: true }], ['offer', { prefixes: 'all', on: true }],
     ['offer', { prefixes: Array.from({ length: 1001 }, () => '10.0.0.0/8'), on: true }], ['addForward', { Proto: 'icmp', Listen: '5432', To: 'db:5432' }], ['addForward', { Listen: 5432, To: 'db:5432' }],
     ['addForward', { Listen: '5432', To: 'x'.repeat(301) }], ['removeForward', { id: 'f1&x=y' }], ['removeForward', {}],
-    ['openPeerPage', { ip: '100.64.0.1', port: 70_000 }], ['start', { AuthKey: 7 }], ['status', []], ['status', null], ['status', 'x'],
+    ['openForward', { To: 'db:5432', Scheme: 'file' }], ['openForward', { To: 7 }], ['openForward', {}], ['start', { AuthKey: 7 }], ['status', []], ['status', null], ['status', 'x'],
   ])('refuses %s with %j', async (name, send) => {
     const before = engine.asked.length
     const reply = JSON.parse((await call(name, send)).text) as { ok: boolean; code: string }

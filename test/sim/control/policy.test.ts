@@ -34,6 +34,15 @@ test('a router gets rules for the routes it was approved for', () => {
   expect(rulesFor(policy, nodes, ada)).toEqual([])
 })
 
+test('an exit node gets the rule for the internet, which opens nothing of its own network', () => {
+  const policy = { rules: [{ from: ['mia'], to: ['autogroup:internet:*'] }] }
+  const [rule] = rulesFor(policy, nodes, { ...web, routes: ['0.0.0.0/0', '::/0'] })
+  const ips = rule?.DstPorts?.map((dst) => dst.IP) ?? []
+  expect(ips).toContain('11.0.0.0-100.63.255.255')
+  expect(ips.some((ip) => ip === '*' || ip.startsWith('0.0.0.0') || ip.startsWith('100.64.'))).toBe(false)
+  expect(rulesFor(policy, nodes, web)).toEqual([])
+})
+
 test('two nodes see each other when a rule joins them in either direction', () => {
   const policy = { rules: [{ from: ['ada'], to: ['web:80'] }] }
   expect(seesEachOther(policy, ada, web)).toBe(true)

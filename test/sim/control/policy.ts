@@ -2,7 +2,8 @@
  * The demo's small policy and what it means to each node: packet filter rules and who sees whom.
  *
  *   from  "*", a login name, "group:…", "tag:…", a host name, a node address
- *   to    one of the same, or a prefix that a node routes, then ":" and ports ("*", "80", "80,443", "8000-8100")
+ *   to    one of the same, a prefix that a node routes, or "autogroup:internet" (public addresses, at exit nodes), then ":"
+ *         and ports ("*", "80", "80,443", "8000-8100")
  *
  * No rule, no packet. A node is told only the rules for its own addresses and routes. Two nodes see each other when
  * some rule joins them in either direction, as on Headscale.
@@ -40,6 +41,12 @@ export const ALLOW_ALL: SimPolicy = { rules: [{ from: ['*'], to: ['*:*'] }] }
 
 const TAILNET_RANGES = ['100.64.0.0-100.115.91.255', '100.115.94.0-100.127.255.255', 'fd7a:115c:a1e0::/48']
 
+const INTERNET = 'autogroup:internet'
+const PUBLIC_RANGES = [
+  '1.0.0.0-9.255.255.255', '11.0.0.0-100.63.255.255', '100.128.0.0-126.255.255.255', '128.0.0.0-169.253.255.255', '169.255.0.0-172.15.255.255',
+  '172.32.0.0-192.167.255.255', '192.169.0.0-223.255.255.255', '2000::/3',
+]
+
 /** The filter rules that `receiver` gets. */
 export function rulesFor(policy: SimPolicy, nodes: readonly PolicyNode[], receiver: PolicyNode): FilterRule[] {
   const out: FilterRule[] = []
@@ -69,8 +76,12 @@ function destinations(policy: SimPolicy, receiver: PolicyNode, to: string): { IP
   const colon = to.lastIndexOf(':')
   const word = to.slice(0, colon)
   const ports = to.slice(colon + 1).split(',').map(portRange)
-  const ips = word === '*' ? ['*'] : matches(policy, receiver, word) ? receiver.ips : receiver.routes.filter((route) => route === word)
+  const ips = word === '*' ? ['*'] : word === INTERNET ? publicOf(receiver) : matches(policy, receiver, word) ? receiver.ips : receiver.routes.filter((route) => route === word)
   return ips.flatMap((IP) => ports.map((Ports) => ({ IP, Ports })))
+}
+
+function publicOf(receiver: PolicyNode): readonly string[] {
+  return receiver.routes.includes('0.0.0.0/0') ? PUBLIC_RANGES : []
 }
 
 function matches(policy: SimPolicy, node: PolicyNode, word: string): boolean {

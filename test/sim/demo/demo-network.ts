@@ -100,7 +100,7 @@ export class DemoNetwork {
     this.control.tailnet.setPolicy({
       rules: [
         { from: ['*'], to: [`web:${this.webPort}`, `files:${this.filesPort}`] },
-        { from: ['*'], to: [...INTERNET, OFFICE_NETWORK].map((route) => `${route}:*`) },
+        { from: ['*'], to: ['autogroup:internet:*', `${OFFICE_NETWORK}:*`] },
         { from: ['*'], to: ['*:*'], protocols: ICMP },
       ],
     })
