@@ -272,6 +272,9 @@ enum Timer {
 
 const ACK_DELAY_DEFAULT: Duration = Duration::from_millis(10);
 const CLOSE_DELAY: Duration = Duration::from_millis(10_000);
+/// Probes of a hurried connection, and the pause after the first; each pause is twice the one before.
+const HURRIED_PROBES: u32 = 6;
+const HURRIED_PROBE: Duration = Duration::from_millis(200);
 
 impl Timer {
     fn new() -> Timer {
@@ -450,6 +453,8 @@ pub struct Socket<'a> {
     timeout: Option<Duration>,
     /// Interval at which keep-alive packets will be sent.
     keep_alive: Option<Duration>,
+    /// Probes still to come soon, while nothing is heard.
+    probes_left: u32,
     /// The time-to-live (IPv4) or hop limit (IPv6) value used in outgoing packets.
     hop_limit: Option<u8>,
     /// Address passed to listen(). Listen address is set when listen() is called and
@@ -595,6 +600,7 @@ impl<'a> Socket<'a> {
             rx_fin_received: false,
             timeout: None,
             keep_alive: None,
+            probes_left: 0,
             hop_limit: None,
             listen_endpoint: IpListenEndpoint::default(),
             tuple: None,
@@ -858,9 +864,12 @@ impl<'a> Socket<'a> {
     }
 
     /// Makes what the timer waits for due at once: what is not acknowledged is sent again, and a quiet connection asks
-    /// whether the other side still knows it. For a path that has changed under the connection.
+    /// whether the other side still knows it, a few times until something comes. For a path that has changed under the
+    /// connection: what made the retransmission timer patient was the old one.
     pub fn hurry(&mut self) {
         let now = Instant::from_millis(0);
+        self.rtte.on_progress();
+        self.probes_left = HURRIED_PROBES;
         match &mut self.timer {
             Timer::Idle { keep_alive_at } => *keep_alive_at = Some(now),
             Timer::Retransmit { expires_at } | Timer::ZeroWindowProbe { expires_at, .. } => {
@@ -2124,6 +2133,7 @@ impl<'a> Socket<'a> {
 
         // Update remote state.
         self.remote_last_ts = Some(cx.now());
+        self.probes_left = 0;
 
         // RFC 1323: The window field (SEG.WND) in the header of every incoming segment, with the
         // exception of SYN segments, is left-shifted by Snd.Wind.Scale bits before updating SND.WND.
@@ -2894,7 +2904,14 @@ impl<'a> Socket<'a> {
 
         // We've sent something, whether useful data or a keep-alive packet, so rewind
         // the keep-alive timer.
-        self.timer.rewind_keep_alive(cx.now(), self.keep_alive);
+        let quiet = match is_keep_alive && self.probes_left > 0 {
+            true => {
+                self.probes_left -= 1;
+                Some(HURRIED_PROBE * (1 << (HURRIED_PROBES - 1 - self.probes_left)))
+            }
+            false => self.keep_alive,
+        };
+        self.timer.rewind_keep_alive(cx.now(), quiet);
 
         // Reset delayed-ack timer
         match self.ack_delay_timer {
@@ -8897,6 +8914,48 @@ mod test {
                 ..RECV_TEMPL
             })
         );
+    }
+
+    #[test]
+    fn test_hurried_when_quiet_probes_until_something_comes() {
+        let mut s = socket_established();
+        s.set_keep_alive(Some(Duration::from_secs(600)));
+        s.hurry();
+        for at in [0, 200, 600] {
+            recv!(s, time at, Ok(TcpRepr {
+                seq_number: LOCAL_SEQ,
+                ack_number: Some(REMOTE_SEQ + 1),
+                payload:    &[0],
+                ..RECV_TEMPL
+            }));
+            recv_nothing!(s, time at + 100);
+        }
+        send!(s, time 700, TcpRepr {
+            seq_number: REMOTE_SEQ + 1,
+            ack_number: Some(LOCAL_SEQ + 1),
+            ..SEND_TEMPL
+        });
+        recv_nothing!(s, time 20_000);
+    }
+
+    #[test]
+    fn test_hurried_with_data_in_flight_sends_it_at_once() {
+        let mut s = socket_established();
+        s.send_slice(b"abcdef").unwrap();
+        recv!(s, time 0, Ok(TcpRepr {
+            seq_number: LOCAL_SEQ + 1,
+            ack_number: Some(REMOTE_SEQ + 1),
+            payload:    &b"abcdef"[..],
+            ..RECV_TEMPL
+        }));
+        recv_nothing!(s, time 1);
+        s.hurry();
+        recv!(s, time 2, Ok(TcpRepr {
+            seq_number: LOCAL_SEQ + 1,
+            ack_number: Some(REMOTE_SEQ + 1),
+            payload:    &b"abcdef"[..],
+            ..RECV_TEMPL
+        }));
     }
 
     #[test]
