@@ -64,7 +64,7 @@ export function planPeer(node: Node, context: PeerContext, before: PeerPlan | un
   return {
     usable: trouble === undefined,
     expiresAtMs: expiryOf(node),
-    offer: networks.length === 0 ? undefined : offerOf(node, networks, magicsock.name, trouble, before?.offer),
+    offer: offerOf(node, networks, magicsock.name, trouble, before?.offer),
     dataplane: before && sameDataplane(before.dataplane, dataplane) ? before.dataplane : dataplane,
     magicsock: before && sameMagicsock(before.magicsock, magicsock) ? before.magicsock : magicsock,
   }
@@ -108,12 +108,21 @@ function prefixesOf(node: Node, { exitNodeId, selfAddresses }: PeerContext): { r
 
 const NONE: readonly string[] = []
 
-/** What a node offers; the object of `before` where that says the same. */
-function offerOf(node: Node, prefixes: readonly string[], name: string, trouble: string | undefined, before: RouteOffer | undefined): RouteOffer {
-  const primary = (node.PrimaryRoutes ?? []).map(canonical).filter((prefix) => prefix !== undefined).sort()
+/** What a node offers, undefined: nothing; the object of `before` where that says the same. */
+function offerOf(node: Node, prefixes: readonly string[], name: string, trouble: string | undefined, before: RouteOffer | undefined): RouteOffer | undefined {
+  const advertised = networksIn(node.Hostinfo?.RoutableIPs)
+  if (prefixes.length === 0 && advertised.length === 0) return undefined
+  const primary = networksIn(node.PrimaryRoutes)
   const online = node.Online !== false
-  const isSame = before && before.stableId === node.StableID && before.name === name && before.online === online && before.trouble === trouble && sameItems(before.prefixes, prefixes) && sameItems(before.primary, primary)
-  return isSame ? before : { id: node.ID, stableId: node.StableID, name, online, prefixes, primary, ...(trouble === undefined ? {} : { trouble }) }
+  const isSame = before && before.stableId === node.StableID && before.name === name && before.online === online && before.trouble === trouble && sameItems(before.prefixes, prefixes) && sameItems(before.primary, primary) && sameItems(before.advertised, advertised)
+  return isSame ? before : { id: node.ID, stableId: node.StableID, name, online, prefixes, primary, advertised, ...(trouble === undefined ? {} : { trouble }) }
+}
+
+/** Networks of a list, sorted: what is no prefix, and default routes, left out. */
+function networksIn(list: readonly string[] | null | undefined): readonly string[] {
+  if (!list || list.length === 0) return NONE
+  const found = list.map(canonical).filter((prefix) => prefix !== undefined && prefix !== '0.0.0.0/0' && prefix !== '::/0')
+  return found.length === 0 ? NONE : ([...new Set(found)].sort() as string[])
 }
 
 /** "ip/bits" in canonical text; undefined when it is none or has host bits. The same text where it is canonical. */

@@ -8,6 +8,7 @@
  *   overlaps       this machine is on it (or on a larger one around it) itself, or offers it: using it would cut that off
  *
  * A network that contains one of this machine's own is used: the own one is more specific, and stays local (`stayLocal`).
+ * A further single address of a device in the network's range is the device's own and needs nobody's choice.
  * 4via6 prefixes (fd7a:115c:a1e0:b1a::/64 with a site and some bits of IPv4) lie in the network's range and are routes all the same.
  *
  * Source: control facts §9.2, dataplane facts §9 and §9.1.
@@ -78,6 +79,7 @@ export class RouteRules {
   #judge(text: string, prefix: Prefix): Judgement {
     const refused = refusalOf(prefix, this.#wishes.selfAddresses)
     if (refused !== undefined) return { state: 'refused', why: refused }
+    if (isDeviceAddress(text)) return { state: 'used', note: '' }
     if (!this.#wishes.accept) return { state: 'not-accepted', why: 'networks behind devices are not used on this computer' }
     if (this.#skipped.has(text)) return { state: 'skipped', why: 'skipped by you' }
     if (this.#advertised.has(text)) return { state: 'overlaps', why: 'this computer offers it itself' }

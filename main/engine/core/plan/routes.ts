@@ -3,10 +3,12 @@
  * networks that it touches.
  *
  *   claim    one device's offers          entry   one prefix: its claimants, ascending, and its row
+ *   lost     it claimed the prefix before, went offline, and the server took it away: Headscale does so with every router that leaves
  *
  * Inbound every claimant of a network in use may send from it; outbound one of them carries it: one that the server calls online before
  * one that it does not, one that the server made the primary router before others, then the lowest node ID. A network whose only
- * carriers are offline keeps its carrier, though nobody may be there: its packets must not leave another way.
+ * carriers are offline keeps its carrier, though nobody may be there: its packets must not leave another way. So does the row of one that
+ * was lost, until its router is back without it, or gone from the map.
  */
 import { toHex } from '../../base/bytes.ts'
 import { parseIp, parsePrefix } from '../../base/ip.ts'
@@ -36,8 +38,10 @@ export interface PlannedRoute {
 
 /** What a device offers. */
 export interface RouteOffer extends RouteCarrier {
-  /** Canonical, sorted, each once; no default routes. */
+  /** What the server lets it carry: canonical, sorted, each once; no default routes. */
   readonly prefixes: readonly string[]
+  /** What it says itself that it could carry, in the same form. */
+  readonly advertised: readonly string[]
   /** Those that the server made it the primary router of. */
   readonly primary: readonly string[]
   /** Why it cannot carry anything, as a clause; absent while it can. */
@@ -49,6 +53,7 @@ interface Entry {
   /** Orders rows: IPv4 first, then by address, then by size. */
   readonly key: string
   ids: readonly NodeId[]
+  readonly lost: Set<NodeId>
   row: PlannedRoute
   isUsed: boolean
   carrier: NodeId | undefined
@@ -88,7 +93,17 @@ export class RouteBook {
     const come = [...now].filter((prefix) => !old.has(prefix)).map((prefix) => this.#entry(prefix))
     for (const entry of gone) entry.ids = entry.ids.filter((one) => one !== id)
     for (const entry of come) entry.ids = [...entry.ids, id].sort((a, b) => a - b)
+    for (const entry of gone) if (offer?.online === false && offer.advertised.includes(entry.prefix)) entry.lost.add(id)
+    for (const prefix of [...(before?.advertised ?? []), ...(offer?.advertised ?? [])]) this.#noteLost(prefix, id, offer)
     if (gone.length + come.length > 0) touched.add(id)
+  }
+
+  /** A device that is back, or says no more that it has a network, has not lost it but given it up. */
+  #noteLost(prefix: string, id: NodeId, offer: RouteOffer | undefined): void {
+    const entry = this.#entries.get(prefix)
+    if (!entry) return
+    this.#dirty.add(prefix)
+    if (offer?.online !== false || !offer.advertised.includes(prefix) || entry.ids.includes(id)) entry.lost.delete(id)
   }
 
   /** Says that somebody got or lost these addresses. */
@@ -119,7 +134,7 @@ export class RouteBook {
     if (!entry) {
       const { ip, bits } = parsePrefix(prefix)!
       const key = `${ip.includes(':') ? 6 : 4}${toHex(parseIp(ip)!)}${String(bits).padStart(3, '0')}`
-      entry = { prefix, key, ids: [], row: { prefix, state: 'refused', why: '', standby: [] }, isUsed: false, carrier: undefined }
+      entry = { prefix, key, ids: [], lost: new Set(), row: { prefix, state: 'refused', why: '', standby: [] }, isUsed: false, carrier: undefined }
       this.#entries.set(prefix, entry)
       this.#sorted.splice(placeOf(this.#sorted, key), 0, entry)
     }
@@ -129,7 +144,7 @@ export class RouteBook {
   /** True when the list of rows is another. */
   #settle(entry: Entry, touched: Set<NodeId>): boolean {
     const { isUsed, carrier } = entry
-    if (entry.ids.length === 0) {
+    if (entry.ids.length === 0 && entry.lost.size === 0) {
       this.#entries.delete(entry.prefix)
       this.#sorted.splice(placeOf(this.#sorted, entry.key), 1)
       return true
@@ -144,12 +159,12 @@ export class RouteBook {
 
   #decide(entry: Entry): PlannedRoute {
     const { prefix } = entry
-    const offers = entry.ids.map((id) => this.#claims.get(id)!).sort((a, b) => rank(b, prefix) - rank(a, prefix))
+    const offers = (entry.ids.length > 0 ? entry.ids : [...entry.lost]).map((id) => this.#claims.get(id)!).sort((a, b) => rank(b, prefix) - rank(a, prefix))
     const owner = isDeviceAddress(prefix) ? this.#ownerOf(prefix) : undefined
     const judged: Judgement = owner === undefined ? this.#rules!.judge(prefix) : { state: 'refused', why: `it is the address of ${owner}` }
     entry.isUsed = judged.state === 'used'
     const first = offers[0]!
-    entry.carrier = entry.isUsed && first.trouble === undefined ? first.id : undefined
+    entry.carrier = entry.isUsed && first.trouble === undefined && entry.ids.length > 0 ? first.id : undefined
     if (judged.state !== 'used') return { prefix, state: judged.state, why: judged.why, ...(judged.near === undefined ? {} : { near: judged.near }), standby: offers.map(carrierOf) }
     if (first.trouble !== undefined || !first.online) {
       return { prefix, state: 'no-router', why: `nobody carries it now: ${offers.slice(0, 3).map((one) => `${one.name} ${one.trouble ?? 'is offline'}`).join(', ')}`, standby: offers.map(carrierOf) }

@@ -144,6 +144,28 @@ describe('two routers for one network', () => {
     expect(after.routes[0]!.standby.map(({ id }) => id)).toEqual([2])
   })
 
+  test('one that its only router took along is missed, not forgotten, until the router is back without it', () => {
+    const says = { Hostinfo: { RoutableIPs: ['10.0.3.0/24', '0.0.0.0/0', '10.7.0.0/16'] } }
+    const planner = new Planner()
+    const now = (...peers: Partial<Node>[]): string[] => words(planner.plan(mapOf(...peers), PREFS, NOW))
+    expect(now({ ...offer, ...says })).toEqual(['10.0.3.0/24 used: through gw-2'])
+    expect(now({ ...offer, ...says, Online: false })).toEqual(['10.0.3.0/24 no-router: nobody carries it now: gw-2 is offline'])
+    expect(now({ ...says, Online: false })).toEqual(['10.0.3.0/24 no-router: nobody carries it now: gw-2 is offline'])
+    expect(now({ ...says, Online: false }, offer)).toEqual(['10.0.3.0/24 used: through gw-3'])
+    expect(now({ ...says, Online: false }, {})).toEqual(['10.0.3.0/24 no-router: nobody carries it now: gw-2 is offline'])
+    expect(now(says, {})).toEqual([])
+    expect(now({ ...says, Online: false }, {})).toEqual([])
+  })
+
+  test('one that the server takes from a router that is online is gone', () => {
+    const says = { Hostinfo: { RoutableIPs: ['10.0.3.0/24'] } }
+    const planner = new Planner()
+    expect(words(planner.plan(mapOf({ ...offer, ...says }), PREFS, NOW))).toHaveLength(1)
+    expect(words(planner.plan(mapOf(says), PREFS, NOW))).toEqual([])
+    planner.plan(mapOf({ ...offer, ...says, Online: false }), PREFS, NOW)
+    expect(words(planner.plan(mapOf(), PREFS, NOW))).toEqual([])
+  })
+
   test('a change of the server moves it in one plan, and no other device is touched', () => {
     const planner = new Planner()
     const before = planner.plan(mapOf(offer, {}, offers('10.9.0.0/16')), PREFS, NOW)
