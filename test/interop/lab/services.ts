@@ -1,5 +1,5 @@
 /**
- * Small services on 127.0.0.1 that are reached through the tunnels, and probes that reach them: an echo, a web page, a
+ * Small services on this machine that are reached through the tunnels, and probes that reach them: an echo, a web page, a
  * stream of answers with times.
  */
 import { createServer as createHttpServer } from 'node:http'
@@ -12,8 +12,8 @@ export interface Service {
   close(): Promise<void>
 }
 
-/** Listens on 127.0.0.1 (any port) and tracks connections so that close() ends them too. */
-async function listen(server: Server): Promise<Service> {
+/** Listens on any port and tracks connections so that close() ends them too. */
+async function listen(server: Server, host = '127.0.0.1'): Promise<Service> {
   const sockets = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
@@ -22,7 +22,7 @@ async function listen(server: Server): Promise<Service> {
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
+    server.listen(0, host, resolve)
   })
   const { port } = server.address() as AddressInfo
   return {
@@ -35,19 +35,20 @@ async function listen(server: Server): Promise<Service> {
   }
 }
 
-/** Sends back what it gets. */
-export function echoService(): Promise<Service> {
+/** Sends back what it gets; `host`: an address of this machine. */
+export function echoService(host?: string): Promise<Service> {
   return listen(
     createServer((socket) => {
       socket.setNoDelay(true)
       socket.pipe(socket)
     }),
+    host,
   )
 }
 
 /** Serves one text at every path. */
-export function webService(text: string): Promise<Service> {
-  return listen(createHttpServer((_, response) => response.end(text)))
+export function webService(text: string, host?: string): Promise<Service> {
+  return listen(createHttpServer((_, response) => response.end(text)), host)
 }
 
 /** Connects through `via`, sends a word, and resolves when it has come back. Rejects at the timeout or a refusal. */
