@@ -121,8 +121,9 @@ function offerOf(node: Node, prefixes: readonly string[], name: string, trouble:
 /** Networks of a list, sorted: what is no prefix, and default routes, left out. */
 function networksIn(list: readonly string[] | null | undefined): readonly string[] {
   if (!list || list.length === 0) return NONE
-  const found = list.map(canonical).filter((prefix) => prefix !== undefined && prefix !== '0.0.0.0/0' && prefix !== '::/0')
-  return found.length === 0 ? NONE : ([...new Set(found)].sort() as string[])
+  const found = new Set(list.map(canonical).filter((prefix) => prefix !== undefined))
+  for (const prefix of ['0.0.0.0/0', '::/0']) found.delete(prefix)
+  return found.size === 0 ? NONE : [...found].sort()
 }
 
 /** "ip/bits" in canonical text; undefined when it is none or has host bits. The same text where it is canonical. */
