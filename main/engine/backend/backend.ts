@@ -29,6 +29,7 @@ import { exitNodeMask, settleExitNode } from './exit-node.ts'
 import { ExitNodePages } from './exit-node-pages.ts'
 import { exitNodeWarnings } from './exit-node-warnings.ts'
 import { ExitNodeFlow } from './exit-nodes.ts'
+import { ExitProofs } from './exit-proofs.ts'
 import { changeExtras } from './extras.ts'
 import { makeFacts } from './facts.ts'
 import { Forwards } from './forwards.ts'
@@ -92,6 +93,7 @@ export class Backend {
   readonly #directWaits: DirectWaits
   readonly #gate: StateGate | undefined
   readonly #exit: ExitNodeFlow
+  readonly #proofs: ExitProofs
 
   constructor(deps: BackendDeps) {
     this.#deps = deps
@@ -108,12 +110,13 @@ export class Backend {
     this.#sessions = new PeerSessions(deps.env, (part) => this.#bus.emit(part))
     this.#watching = new Watching({ clock: deps.env.clock, bus: this.#bus, model: this.#model, views: this.views, sessions: this.#sessions })
     this.#directWaits = new DirectWaits({ clock: deps.env.clock, magicsock: deps.magicsock })
-    this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns })
+    this.#proofs = new ExitProofs({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns })
+    this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns, onAnswer: (answer, context) => this.#proofs.noteAnswer(answer, context) })
     this.forwards = new Forwards({ env: deps.env, model: this.#model, dataplane: deps.dataplane, door: this.#proxy, takeExtras: (extras) => this.#takeExtras(extras), whoListens: deps.whoListens })
     this.proxies = new Proxies({ env: deps.env, model: this.#model, dataplane: deps.dataplane, store: deps.store })
     const knot = this.#knot()
     this.#exit = new ExitNodeFlow({ ...deps, model: this.#model, knot })
-    this.exitNodes = new ExitNodePages({ ...deps, model: this.#model, flow: this.#exit, pathViews: this.views.pathViews, offer: () => this.offers.exit(), editPrefs: (mask) => this.editPrefs(mask), editExtras: (change) => this.editExtras(change) })
+    this.exitNodes = new ExitNodePages({ ...deps, model: this.#model, flow: this.#exit, proofs: this.#proofs, pathViews: this.views.pathViews, offer: () => this.offers.exit(), editPrefs: (mask) => this.editPrefs(mask), editExtras: (change) => this.editExtras(change) })
     this.profiles = new Profiles({ ...deps, model: this.#model, onSaveAgain: () => this.#refreshWarnings() })
     const shared = { ...deps, model: this.#model, bus: this.#bus, knot, profiles: this.profiles, session: this.session }
     this.#map = new MapFlow(shared)
@@ -173,6 +176,7 @@ export class Backend {
     this.session.stop()
     this.#watching.stop()
     this.#exit.stop()
+    this.#proofs.stop()
     this.exitNodes.stop()
   }
 

@@ -15,6 +15,7 @@ import type { Extras } from '../../localapi/extras.ts'
 import type { MaskedPrefs } from '../../localapi/types.ts'
 import { egressNow, wantsExitNode } from './egress-now.ts'
 import type { ExitNodeFlow } from './exit-nodes.ts'
+import type { ExitProofs } from './exit-proofs.ts'
 import { exitNodesPage } from './exit-nodes-page.ts'
 import { serverNowMs } from './map-flow.ts'
 import type { Model } from './model.ts'
@@ -31,6 +32,7 @@ export interface ExitNodePagesDeps {
   readonly env: Env
   readonly model: Model
   readonly flow: ExitNodeFlow
+  readonly proofs: ExitProofs
   readonly pathViews: PathViews
   /** This device as an exit node for others. */
   readonly offer: () => ExitNodesPage['Offer']
@@ -48,7 +50,11 @@ export class ExitNodePages {
   constructor(deps: ExitNodePagesDeps) {
     this.#deps = deps
     this.#version = Math.floor(deps.env.clock.wallMs())
-    deps.flow.onChange(() => this.refresh())
+    deps.flow.onChange(() => {
+      deps.proofs.handleEgress(egressNow(deps.model))
+      this.refresh()
+    })
+    deps.proofs.onChange(() => this.refresh())
   }
 
   /** Something that the page shows may have changed; what comes of it within a moment is told at once. */
@@ -83,7 +89,7 @@ export class ExitNodePages {
   /** Does what a person asks and answers the page after it. Throws EngineError('bad-argument' | 'not-found' | 'bad-prefs'). */
   act(body: unknown): ExitNodesPage {
     const action = readAction(body)
-    const { flow, editPrefs, model } = this.#deps
+    const { flow, proofs, editPrefs, model } = this.#deps
     switch (action.Do) {
       case 'use':
         this.#use(action)
@@ -100,6 +106,7 @@ export class ExitNodePages {
         break
       case 'check':
         flow.measureAll()
+        proofs.check()
     }
     this.#isNews()
     return this.#page()
@@ -134,7 +141,7 @@ export class ExitNodePages {
   }
 
   #body(): Omit<ExitNodesPage, 'Version'> {
-    const { env, model, flow, pathViews, offer } = this.#deps
+    const { env, model, flow, pathViews, proofs, offer } = this.#deps
     return exitNodesPage({
       model,
       egress: egressNow(model),
@@ -143,7 +150,7 @@ export class ExitNodePages {
       ranked: flow.machine.ranked(),
       isDead: (id) => flow.machine.lifeOf(id).isDead,
       paths: new Map(pathViews.all().paths.map((row) => [row.peer, row])),
-      proofs: [],
+      proofs: proofs.all(),
       offer: offer(),
     })
   }

@@ -191,6 +191,8 @@ export interface DataplanePort {
   ping(kind: 'tsmp' | 'icmp', ip: string, sizeBytes: number, timeoutMs: number): Promise<{ latencyMs: number; peerApiPort?: number }>
   stats(): ReadonlyMap<NodePublicKey, PeerStats>
   counters(): Readonly<Record<string, number>>
+  /** One datagram through the tunnel, and the first answer from that very place; rejects with EngineError('timeout'). */
+  udpExchange(ip: string, port: number, bytes: Uint8Array, timeoutMs: number): Promise<Uint8Array>
   /** TCP through the tunnel; rejects with EngineError. */
   dial(ip: string, port: number, timeoutMs: number): Promise<Duplex>
   flowOwner(proto: 'tcp' | 'udp', local: AddrPort): AddrPort | undefined

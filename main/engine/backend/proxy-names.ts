@@ -96,6 +96,11 @@ function isThisMachine(ip: string, { interfaces }: SystemFacts): boolean {
   return isLoopbackIp(ip) || isUnspecifiedIp(ip) || interfaces.some((one) => canonicalIp(one.ip) === ip)
 }
 
+/** Whether an address is no device's, no network's behind one, not this machine's and not of a network here: the internet. */
+export function isBeyond(ip: string, context: NameContext): boolean {
+  return !isTailscaleIp(ip) && !routed(context)(ip) && !isThisMachine(ip, context.system) && localNetworkOf(ip, context.system) === undefined
+}
+
 /** What network here has the address, for a person. */
 function localNetworkOf(ip: string, system: SystemFacts): string | undefined {
   if (isLinkLocalIp(ip) || isMulticastIp(ip)) return 'this link'

@@ -17,6 +17,8 @@ interface ProxyDoorDeps {
   readonly model: Model
   readonly dataplane: DataplanePort
   readonly dns: Pick<DnsResolverPort, 'lookup'>
+  /** An answer on its way, and what it was decided by. */
+  readonly onAnswer: (answer: ProxyAnswer, context: NameContext) => void
 }
 
 export class ProxyDoor {
@@ -68,6 +70,7 @@ export class ProxyDoor {
     if (answer.kind === 'refuse') {
       this.#deps.env.journal.add({ part: 'proxy', kind: 'refused', why: answer.message, via: request.via, host: request.host, port: request.port })
     }
+    this.#deps.onAnswer(answer, this.#context())
     this.#deps.dataplane.answerProxy(request.id, answer)
   }
 }

@@ -143,6 +143,12 @@ class FakeDataplane implements DataplanePort {
   counters(): Record<string, number> {
     return { 'filter.drop': 3 }
   }
+  /** Plays the place that a datagram is for. */
+  outside: (ip: string, port: number, bytes: Uint8Array) => Promise<Uint8Array> = () => Promise.reject(new EngineError('timeout', 'no answer'))
+
+  udpExchange(ip: string, port: number, bytes: Uint8Array): Promise<Uint8Array> {
+    return this.outside(ip, port, bytes)
+  }
   /** Answers every dial as a PeerAPI does. */
   async dial(): Promise<Duplex> {
     const [near, far] = duplexPair()
