@@ -3,7 +3,8 @@
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { connect, isIPv4, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
+import { parseIp } from '../../main/engine/base/ip.ts'
 
 export class SocksUdp {
   readonly #control: Socket
@@ -36,7 +37,8 @@ export class SocksUdp {
 
   /** The next answer to a datagram; undefined after `timeoutMs`. */
   async ask(host: string, port: number, payload: Uint8Array, timeoutMs: number): Promise<Uint8Array | undefined> {
-    const address = isIPv4(host) ? Uint8Array.of(1, ...host.split('.').map(Number)) : Uint8Array.of(3, host.length, ...Buffer.from(host))
+    const ip = parseIp(host)
+    const address = ip ? Uint8Array.of(ip.length === 4 ? 1 : 4, ...ip) : Uint8Array.of(3, host.length, ...Buffer.from(host))
     const answer = new Promise<Uint8Array | undefined>((resolve) => {
       const timer = setTimeout(() => resolve(undefined), timeoutMs)
       this.#waiting.push((bytes) => {

@@ -146,10 +146,10 @@ export class Lab {
     return node
   }
 
-  /** Moves `count` bytes to or from this lab's byte server at `host` through `via`, in a process of its own. */
-  async transfer(verb: 'get' | 'put', via: Via, host: string, count: number, check: Check = 'hash'): Promise<Result> {
+  /** Moves `count` bytes to or from this lab's byte server at `host`, or at `port` of it, through `via`, in a process of its own. */
+  async transfer(verb: 'get' | 'put', via: Via, host: string, count: number, check: Check = 'hash', port = this.bytePort): Promise<Result> {
     const proxyPort = via.kind === 'none' ? 0 : via.port
-    const words = [verb, via.kind, proxyPort, host, this.bytePort, count, check].map(String)
+    const words = [verb, via.kind, proxyPort, host, port, count, check].map(String)
     return JSON.parse(await runOk(process.execPath, [bytePeer, ...words], { timeoutMs: 110_000 })) as Result
   }
 
