@@ -4,7 +4,6 @@
  * One request, one connection: the socket is local and the engine is the only speaker. Bodies are JSON, capped at 256 MiB.
  */
 import { request, type ClientRequest, type IncomingMessage } from 'node:http'
-import type { Duplex } from 'node:stream'
 import { API_HOST, API_PREFIX } from '../localapi/methods.ts'
 
 const BODY_LIMIT_BYTES = 256 * 1024 * 1024
@@ -66,23 +65,6 @@ export class LocalApiClient {
       for (const part of parts) if (part !== '' && onLine(JSON.parse(part) as unknown) === true) return 'done'
     }
     return 'closed'
-  }
-
-  /** A raw connection through the tunnel to a tailnet address; the caller owns it. */
-  dial(ip: string, port: number): Promise<Duplex> {
-    return new Promise((resolve, reject) => {
-      const req = this.#request({
-        method: 'POST', path: 'dial',
-        headers: { connection: 'upgrade', upgrade: 'ts-dial', 'dial-host': ip, 'dial-port': String(port), 'dial-network': 'tcp' },
-      })
-      req.on('upgrade', (_response, socket: Duplex, head: Buffer) => {
-        if (head.length > 0) socket.unshift(head)
-        resolve(socket)
-      })
-      req.on('response', (response) => void readAll(response).then((text) => reject(refused(response.statusCode ?? 0, text)), reject))
-      req.on('error', (error) => reject(unreachable(error, this.#socketPath)))
-      req.end()
-    })
   }
 
   #request({ method, path, body, signal, headers }: RequestOptions): ClientRequest {
