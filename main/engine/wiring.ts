@@ -248,12 +248,12 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     },
   })
   stops.push(() => control.stop())
-  const tellSystem = (): void => up.onSystem({ interfaces: interfaces() })
+  const tellSystem = (): void => up.onSystem({ interfaces: interfaces(), defaultRoutes: [netmon.state.defaultRoute4, netmon.state.defaultRoute6].filter((route) => route !== undefined) })
   tellSystem()
   let cancelReconnect = (): void => {}
   netmon.start({
+    onState: tellSystem,
     onChange: ({ state, why, major, kinds }) => {
-      tellSystem()
       const isSamePlace = kinds.every((kind) => kind === 'wake')
       portmap.setLink(routerLinkOf(state))
       if (major) udpPort.handleNetworkChange(why)

@@ -16,6 +16,7 @@ import type { PeerSessions } from './peer-sessions.ts'
 import { ping } from './ping.ts'
 import type { BackendDeps, BackendFacts, ControlState } from './ports.ts'
 import type { ProxyDoor } from './proxy.ts'
+import { Surroundings } from './surroundings.ts'
 import type { Views } from './views.ts'
 
 export interface FactsDeps {
@@ -37,10 +38,12 @@ export interface FactsDeps {
 
 export function makeFacts({ deps, model, bus, map, login, proxy, forwards, knot, sessions, directWaits, views, blocked, exit, onControlState }: FactsDeps): BackendFacts {
   const { env } = deps
+  const surroundings = new Surroundings(env, model)
   return {
     onRelayChange: () => knot.refreshWarnings(),
     onSystem: (system) => {
       model.system = system
+      surroundings.note()
       knot.planAgain()
       knot.refreshWarnings()
     },

@@ -6,6 +6,7 @@ import { regionCode } from './status.ts'
 import type { Model } from './model.ts'
 import type { DerpPort } from './ports.ts'
 import { carries } from './state.ts'
+import { surroundingsWarnings } from './surroundings.ts'
 import type { Warnings } from './warnings.ts'
 
 /** `hasNetwork` is asked only while the server is out of reach: an open stream is proof enough. */
@@ -14,6 +15,7 @@ export function networkWarnings(model: Model, derp: DerpPort, hasNetwork: () => 
   const { control, homeRegion, life, netMap } = model
   if (life.wantRunning && control.kind === 'lost' && !hasNetwork()) out['network-status'] = {}
   if (!netMap || !carries(life)) return out
+  Object.assign(out, surroundingsWarnings(model))
   const named = (region: number): Record<string, string> => ({ 'derp-region-id': String(region), 'derp-region-name': regionCode(netMap.derpMap, region) })
   if (homeRegion === 0 && Object.keys(netMap.derpMap.Regions).length > 0) out['no-derp-home'] = {}
   if (homeRegion !== 0 && !derp.isConnected(homeRegion)) out['no-derp-connection'] = named(homeRegion)

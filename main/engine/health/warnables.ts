@@ -90,6 +90,16 @@ export const WARNABLES = {
     severity: 'low', title: 'Relay reports a problem', dependsOn: ['network-status', 'wantrunning-false'],
     text: (args) => `The relay ${args['derp-region-name'] || args['derp-region-id'] || ''} reports${because(args['error'])}. If it lasts, tell whoever runs it.`,
   },
+  'other-vpn': {
+    severity: 'low', title: 'Another VPN is on', dependsOn: ['wantrunning-false'],
+    text: (args) => `${args['vpns'] ?? 'Another VPN'} is on beside Bowline. They get along: Bowline changes nothing of this computer's network, and programs reach this network through its proxies.${
+      args['carries'] ? ` ${args['carries']} carries everything else, Bowline's own connections too, so direct paths may be slower or not possible.` : ''}${
+      args['range'] ? ` ${args['range']} uses addresses of the same range: in Bowline's proxies they mean devices of this network, everywhere else the other one's.` : ''}`,
+  },
+  'range-overlap': {
+    severity: 'low', title: 'This network uses the same addresses', dependsOn: ['wantrunning-false', 'network-status'],
+    text: (args) => `The network here (${args['interface'] ?? 'an interface'}: ${args['network'] ?? '100.64.0.0/10'}) gives out addresses of 100.64.0.0/10, the range that devices have. Bowline goes on: in its proxies such an address means a device, everywhere else something on the network here. Where that hides what you need, use the device's name or IPv6 address, or ask whoever runs the server for another range.`,
+  },
   'routes-overlap': {
     severity: 'low', title: 'A network is not used here', dependsOn: ['wantrunning-false'],
     text: (args) => `${args['networks'] ?? 'A network'} behind another device is not used while this computer is on the same addresses itself (${args['interface'] ?? 'here'}): what is near goes first. It is used again by itself on another network. A 4via6 address reaches it from here too.`,

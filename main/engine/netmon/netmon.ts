@@ -105,8 +105,10 @@ export class Netmon {
   /** A system that does not answer for once leaves what was known. */
   #refresh(): void {
     this.#lookedMs = this.#env.clock.nowMs()
+    const before = JSON.stringify(this.#state)
     try {
       this.#state = this.#read()
+      if (JSON.stringify(this.#state) !== before) this.#facts?.onState?.(this.#state)
     } catch (error) {
       this.#env.log.warn('the networks of this machine could not be read', { error: errorText(error) })
     }

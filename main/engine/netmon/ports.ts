@@ -48,6 +48,8 @@ export interface NetworkChange {
 export interface NetmonFacts {
   /** The machine's network changed, or the machine woke up. */
   onChange(change: NetworkChange): void
+  /** What is known of it differs from before in whatever way, such as the size of a network; before `onChange`, which may not follow. */
+  onState?(state: NetworkState): void
 }
 
 /** 'change': something changed, look again. 'wake': the machine slept. */

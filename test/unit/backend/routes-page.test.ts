@@ -97,3 +97,35 @@ test('places that our own sockets speak with are those with an address of their 
   expect(outsidePlaces('https://10.0.0.1:443', derpMap)).toEqual([{ ip: '10.0.0.1', name: 'the server' }, { ip: '10.0.0.2', name: 'the relay fra' }, { ip: 'fd00::2', name: 'the relay fra' }])
   expect(outsidePlaces('https://headscale.example.com', derpMap)).toHaveLength(2)
 })
+
+describe('what else is on this machine', () => {
+  const wg = { name: 'wg0', ip: '10.8.0.2', prefix: 24, internal: false }
+  const eth = { name: 'eth0', ip: '100.72.3.4', prefix: 22, internal: false }
+
+  test('is said by name while it lasts, and written down once', () => {
+    const rig = running()
+    const texts = (): string => rig.health.texts().join(' ')
+    rig.backend.facts.onSystem({ interfaces: [wg], defaultRoutes: [{ interface: 'wg0' }] })
+    expect(texts()).toContain('WireGuard (wg0) is on beside Bowline')
+    expect(texts()).toContain('WireGuard (wg0) carries everything else')
+    rig.backend.facts.onSystem({ interfaces: [wg], defaultRoutes: [{ interface: 'wg0' }] })
+    rig.backend.facts.onSystem({ interfaces: [eth] })
+    expect(texts()).toContain('The network here (eth0: 100.72.0.0/22) gives out addresses of 100.64.0.0/10')
+    expect(texts()).not.toContain('WireGuard')
+    rig.backend.facts.onSystem({ interfaces: [] })
+    expect(texts()).not.toMatch(/WireGuard|100\.72/)
+    expect(rig.journal.filter(({ kind }) => kind === 'surroundings').map(({ why }) => why)).toEqual([
+      'other VPNs on this computer: WireGuard (wg0)',
+      'no other VPN is on this computer; the network of eth0 (100.72.0.0/22) gives out the range that devices have',
+      'no other VPN is on this computer',
+    ])
+  })
+
+  test('devices keep their addresses in the proxies where the network here uses the same range', async () => {
+    const rig = running()
+    rig.backend.facts.onSystem({ interfaces: [{ ...eth, ip: '100.64.0.200', prefix: 24 }] })
+    rig.backend.facts.dataplane.onProxyRequest({ id: 7, via: 'socks5', host: '100.64.0.2', port: 80 })
+    await settle()
+    expect(rig.dataplane.answers.at(-1)?.answer).toMatchObject({ kind: 'tunnel', addresses: ['100.64.0.2'] })
+  })
+})

@@ -36,9 +36,16 @@ function world(withEvents: boolean) {
     return networkState(interfaces)
   }
   const netmon = new Netmon({ env, read, links: withEvents ? links : undefined })
-  netmon.start({ onChange: (change) => void changes.push(change) })
+  const told: string[] = []
+  netmon.start({
+    onChange: (change) => {
+      changes.push(change)
+      told.push('change')
+    },
+    onState: () => void told.push('state'),
+  })
   return {
-    netmon, changes, journal,
+    netmon, changes, journal, told,
     event: (kind: LinkEvent = 'change') => event(kind),
     breakSystem: (broken: boolean) => (isBroken = broken),
     setInterfaces: (list: InterfaceAddress[]) => (interfaces = list),
@@ -80,6 +87,19 @@ describe('netmon', () => {
     w.event()
     w.advance(1000)
     expect(w.changes).toEqual([])
+  })
+
+  it('tells the state whenever it is another, before the change if that is one', () => {
+    const w = world(true)
+    w.setInterfaces([{ name: 'eth0', ip: '192.0.2.1', internal: false, prefix: 24 }, { name: 'lo', ip: '127.0.0.1', internal: true }])
+    w.event()
+    expect(w.told).toEqual(['state'])
+    w.advance(100)
+    w.setInterfaces([{ name: 'eth0', ip: '192.0.2.2', internal: false, prefix: 24 }, { name: 'lo', ip: '127.0.0.1', internal: true }])
+    w.event()
+    w.event()
+    w.advance(200)
+    expect(w.told).toEqual(['state', 'state', 'change'])
   })
 
   it('finds a change by looking where the system sends no events', () => {

@@ -1,5 +1,5 @@
 /**
- * What a plan depends on of the machine itself: the networks that it is on. Told anew whenever they change.
+ * What a plan depends on of the machine itself: the networks that it is on and the way out of them. Told anew whenever they change.
  */
 import { canonicalIp, isIp4, isLinkLocalIp, isLoopbackIp, networkOf } from '../../base/ip.ts'
 
@@ -15,6 +15,14 @@ export interface SystemInterface {
 export interface SystemFacts {
   /** Those that are up. */
   readonly interfaces: readonly SystemInterface[]
+  /** Where packets to the world go, at most one a family; absent where the system does not tell. */
+  readonly defaultRoutes?: readonly SystemRoute[]
+}
+
+export interface SystemRoute {
+  readonly interface: string
+  /** Absent: the world is on the link itself. */
+  readonly gateway?: string
 }
 
 export const NO_SYSTEM: SystemFacts = { interfaces: [] }
