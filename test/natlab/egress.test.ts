@@ -4,6 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { LabNode } from '../interop/lab/node.ts'
+import type { ExitProof } from '../../main/localapi/exit-nodes.ts'
 import { waitFor } from '../support/wait.ts'
 import { EgressLab, MIRROR, PORT, WEB_PORT, type Guarded, type Place } from './egress-lab.ts'
 import type { Attempt, Outcome } from './visitor.ts'
@@ -264,4 +265,20 @@ test('names are asked of the exit node, and the resolver at home hears nothing',
   }, names)
   expect(outcomes.length).toBeGreaterThan(0)
   expect(new Set(place.resolver.questions.slice(asked).map(({ name }) => name))).toEqual(new Set([MIRROR.name, 'exit-only.example', 'home-only.example']))
+})
+
+test('the proofs of an exit node say where the world sees us, and count what went there', async () => {
+  const { node, place } = exits[1]!
+  await choose(node)
+  await waitSeenAt(place)
+  const proofs = await waitFor('proofs in both families', async () => {
+    await client.node.api.call('POST', 'bowline/exit-nodes', { Do: 'check' })
+    const { Proofs } = JSON.parse((await client.node.api.call('GET', 'bowline/exit-nodes')).text) as { readonly Proofs: readonly ExitProof[] }
+    if (Proofs.filter(({ Ok }) => Ok === true).length < 3) throw new Error(JSON.stringify(Proofs))
+    return Proofs
+  }, PATIENT)
+  const value = (what: string): string => proofs.find(({ What }) => What === what)?.Value ?? ''
+  expect(value('ipv4')).toContain(place.site.address)
+  expect(value('ipv6')).toContain(place.v6)
+  expect(value('leak')).toMatch(/^[1-9]\d* connections of the proxies through it, none past it/)
 })
