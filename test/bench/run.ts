@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { runOk } from '../support/child.ts'
 import { benchConnect } from './connect.ts'
 import { benchExit } from './exit.ts'
+import { benchForward } from './forward.ts'
 import { benchIdle } from './idle.ts'
 import { benchIdle100 } from './idle-100.ts'
 import { benchLogin } from './login.ts'
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   'socks-loss': benchSocksLoss,
   connect: benchConnect,
   exit: benchExit,
+  forward: benchForward,
   idle: benchIdle,
   'idle-100': benchIdle100,
   login: benchLogin,

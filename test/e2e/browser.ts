@@ -29,10 +29,11 @@ export function electronBinary(): string | undefined {
   return found
 }
 
-export function launchChromium(): Promise<Browser> {
+/** A browser; `flags` are more words of its command line. */
+export function launchChromium(...flags: string[]): Promise<Browser> {
   return chromium.launch({
     executablePath: CHROMIUM!,
-    args: ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run', '--disable-component-update', '--disable-sync'],
+    args: ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run', '--disable-component-update', '--disable-sync', ...flags],
   })
 }
 
