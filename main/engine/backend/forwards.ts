@@ -58,7 +58,7 @@ export interface ForwardsDeps {
   readonly env: Env
   readonly model: Model
   readonly dataplane: DataplanePort
-  readonly door: { plan(host: string, port: number): Promise<ProxyAnswer>; look(host: string, port: number): ProxyAnswer | { readonly kind: 'ask' } }
+  readonly door: { plan(host: string, port: number): Promise<ProxyAnswer>; give(id: number, answer: ProxyAnswer): void; look(host: string, port: number): ProxyAnswer | { readonly kind: 'ask' } }
   /** Saves and tells. */
   readonly takeExtras: (extras: Extras) => void
   /** Which program listens there, as a clause. */
@@ -176,7 +176,7 @@ export class Forwards {
     door.plan(open.to.host, open.to.port).then(
       (answer) => {
         if (answer.kind === 'refuse') this.#noteFailure(open, answer.message, 'refused')
-        dataplane.answerProxy(id, answer)
+        door.give(id, answer)
       },
       (error: unknown) => env.log.warn('a forward could not be answered', { error: errorText(error) }),
     )

@@ -70,8 +70,13 @@ export class ProxyDoor {
     if (answer.kind === 'refuse') {
       this.#deps.env.journal.add({ part: 'proxy', kind: 'refused', why: answer.message, via: request.via, host: request.host, port: request.port })
     }
+    this.give(request.id, answer)
+  }
+
+  /** Answers a question of the data plane, whoever decided it. */
+  give(id: number, answer: ProxyAnswer): void {
     this.#deps.onAnswer(answer, this.#context())
-    this.#deps.dataplane.answerProxy(request.id, answer)
+    this.#deps.dataplane.answerProxy(id, answer)
   }
 }
 

@@ -4,7 +4,7 @@ mod support;
 
 use netstack::ProxyKind;
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream, UdpSocket};
 use support::*;
 
 struct Dice(u64);
@@ -114,11 +114,18 @@ fn busy_lab(seed: u64, mutations_in: usize) {
             !packet.is_empty()
         });
     });
+    let forward = lab.forward(1, false, ("b.test", port));
+    let datagrams = lab.forward(2, true, ("b.test", 4243));
+    let noise = UdpSocket::bind("127.0.0.1:0").unwrap();
     let clients: Vec<_> = (0..12u8)
         .map(|i| {
             std::thread::spawn(move || {
                 let host = if i % 2 == 0 { "b.test" } else { "b6.test" };
-                let Ok(mut stream) = socks_connect(proxy, host, port) else {
+                let opened = match i % 3 {
+                    0 => Ok(TcpStream::connect(forward).unwrap()),
+                    _ => socks_connect(proxy, host, port),
+                };
+                let Ok(mut stream) = opened else {
                     return;
                 };
                 let timeout = Some(std::time::Duration::from_millis(500));
@@ -139,6 +146,9 @@ fn busy_lab(seed: u64, mutations_in: usize) {
             })
         })
         .collect();
+    for size in (0..60_000).step_by(997) {
+        let _ = noise.send_to(&vec![7; size], datagrams);
+    }
     for client in clients {
         client.join().unwrap();
     }
