@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { RoutesPage } from '../../main/localapi/routes.ts'
 import type { LabNode } from '../interop/lab/node.ts'
 import { waitFor } from '../support/wait.ts'
-import { EgressLab, PORT, type Place } from './egress-lab.ts'
+import { EgressLab, MIRROR, PORT, type Place } from './egress-lab.ts'
 
 /** After the server's word. */
 const FAIL_OVER_MS = 2_000
@@ -102,3 +102,24 @@ test('another VPN that comes and goes is told by name', async () => {
   await home.site.ip('link', 'del', 'wg0')
   await waitFor('it to be gone', async () => !(await told()), PATIENT)
 }, 120_000)
+
+test('a network that holds our own server and relays is used, and the engine itself still goes past it', async () => {
+  const internet = '203.0.113.0/24'
+  const left = await stateOf('used').then(({ Via }) => routers.find(({ node }) => node.name === Via!.Name)!)
+  await lab.offer(left.node, [route, internet])
+  const row = await waitFor('the internet to be offered', async () => {
+    const found = await rowOf(internet)
+    return found?.State === 'used' ? found : undefined
+  }, PATIENT)
+  expect(row.Why).toMatch(/Bowline itself still reaches the server at 203\.0\.113\.1 and the relay r900 at 203\.0\.113\.2 and the relay r901 at 203\.0\.113\.3 past it/)
+  const mirror = { how: 'tcp', host: MIRROR.v4, port: PORT } as const
+  const seenAs = async (): Promise<string | undefined> => (await lab.visit(client, [mirror]))[0]!.saw
+  expect(await seenAs()).toBe(left.place.site.address)
+  // Everything that the engine opens, it opens anew while the network is in use.
+  await client.stop()
+  await client.start()
+  await client.waitState('Running', PATIENT.withinMs)
+  await client.waitUsable(left.node, PATIENT.withinMs)
+  await stateOf('used')
+  expect(await seenAs()).toBe(left.place.site.address)
+}, 180_000)
