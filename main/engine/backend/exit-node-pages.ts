@@ -42,7 +42,7 @@ export interface ExitNodePagesDeps {
 
 export class ExitNodePages {
   readonly #deps: ExitNodePagesDeps
-  readonly #readers = new Set<() => void>()
+  readonly #readers = new Set<{ readonly after: number; readonly wake: () => void }>()
   #version: number
   #shown = ''
   #cancelTell: (() => void) | undefined
@@ -62,7 +62,9 @@ export class ExitNodePages {
     if (this.#readers.size === 0) return
     this.#cancelTell ??= this.#deps.env.clock.after(SETTLE_MS, () => {
       this.#cancelTell = undefined
-      if (this.#isNews()) for (const wake of this.#readers) wake()
+      // Another answer may have shown the change already.
+      this.#isNews()
+      for (const reader of this.#readers) if (reader.after !== this.#version) reader.wake()
     })
   }
 
@@ -70,20 +72,20 @@ export class ExitNodePages {
   next(after: number | undefined): { readonly page: Promise<ExitNodesPage>; readonly cancel: () => void } {
     this.#deps.flow.look()
     this.#isNews()
-    if (after !== this.#version) return { page: Promise.resolve(this.#page()), cancel: () => {} }
-    let wake = (): void => {}
+    if (after === undefined || after !== this.#version) return { page: Promise.resolve(this.#page()), cancel: () => {} }
+    const reader = { after, wake: (): void => {} }
     const page = new Promise<ExitNodesPage>((resolve) => {
-      const forget = this.#deps.env.clock.after(MAX_WAIT_MS, () => wake())
-      wake = () => {
+      const forget = this.#deps.env.clock.after(MAX_WAIT_MS, () => reader.wake())
+      reader.wake = () => {
         forget()
-        this.#readers.delete(wake)
+        this.#readers.delete(reader)
         resolve(this.#page())
       }
     })
-    this.#readers.add(wake)
+    this.#readers.add(reader)
     const [oldest] = this.#readers
-    if (this.#readers.size > MAX_READERS) oldest?.()
-    return { page, cancel: () => wake() }
+    if (this.#readers.size > MAX_READERS) oldest?.wake()
+    return { page, cancel: () => reader.wake() }
   }
 
   /** Does what a person asks and answers the page after it. Throws EngineError('bad-argument' | 'not-found' | 'bad-prefs'). */
@@ -115,7 +117,7 @@ export class ExitNodePages {
   /** Lets every reader go. */
   stop(): void {
     this.#cancelTell?.()
-    for (const wake of this.#readers) wake()
+    for (const { wake } of this.#readers) wake()
   }
 
   #use({ Node: text, AllowLAN, Failure }: Extract<ExitNodeAction, { Do: 'use' }>): void {

@@ -240,6 +240,19 @@ describe('the page', () => {
     expect(answer).toMatchObject({ Egress: { Kind: 'exit' } })
     expect(answer!.Version).toBeGreaterThan(Version)
   })
+
+  test('comes to who waits for it, also when somebody else has seen the change before', async () => {
+    const rig = await running()
+    rig.backend.editPrefs(CHOSEN)
+    await pass(rig, 1_000)
+    const { Version } = await page(rig)
+    let answer: ExitNodesPage | undefined
+    void rig.backend.exitNodes.next(Version).page.then((one) => (answer = one))
+    expect(rig.backend.exitNodes.act({ Do: 'pause' }).Egress.Kind).toBe('paused')
+    expect((await page(rig)).Egress.Kind).toBe('paused')
+    await pass(rig, 1_000)
+    expect(answer).toMatchObject({ Egress: { Kind: 'paused' } })
+  })
 })
 
 describe('choosing', () => {
