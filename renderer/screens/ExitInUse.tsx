@@ -70,8 +70,11 @@ function Proof({ line }: { line: ProofLine }): ReactNode {
   return (
     <li>
       <Icon className={`mark proof-${line.state}`} size={16} strokeWidth={1.9} aria-hidden="true" />
-      <span className="grow"><span className="sr-only">{SPOKEN[line.state]} </span><bdi>{line.words}</bdi></span>
-      <span className="t3 num cut selectable" title={line.value}>{line.value}</span>
+      <span className="grow">
+        <span className="sr-only">{SPOKEN[line.state]} </span><bdi>{line.words}</bdi>
+        {line.detail !== '' && <span className="t3 detail selectable">{line.detail}</span>}
+      </span>
+      <span className="t3 num selectable">{line.value}</span>
       <span className="t3 num proof-age">{line.age}</span>
     </li>
   )

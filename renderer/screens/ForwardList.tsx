@@ -38,7 +38,8 @@ function Line({ forward }: { forward: ForwardRow }): ReactNode {
     const answer = await api.call('removeForward', { id: forward.ID })
     return answer.ok ? look(api, 'forwards') : answer
   })
-  const state = forward.State === 'listening' ? `${forward.Open} open now, ${forward.Total} so far` : forward.State === 'off' ? 'Waits until this device is connected' : 'Does not work'
+  const used = forward.Total === 0 ? 'Not used yet' : `${forward.Open} open now, ${forward.Total} so far`
+  const state = forward.State === 'listening' ? used : forward.State === 'off' ? 'Waits until this device is connected' : 'Does not work'
   const last = forward.LastError
   return (
     <li>

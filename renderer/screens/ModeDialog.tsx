@@ -3,7 +3,7 @@
  */
 import { Copy } from 'lucide-react'
 import type { ReactNode } from 'react'
-import { safeText } from '../state/format.ts'
+import { capital, safeText } from '../state/format.ts'
 import { useSnapshot } from '../state/store.ts'
 import { CopyButton } from '../ui/CopyButton.tsx'
 import { useDialog } from '../ui/use-dialog.ts'
@@ -18,7 +18,8 @@ export function ModeDialog({ onClose }: { onClose: () => void }): ReactNode {
   return (
     <dialog ref={dialog} className="dialog" aria-labelledby="mode-title" onClose={onClose}>
       <h2 id="mode-title">{proxies ? MODE_NAMES[proxies.Mode] : 'How this computer joins'}</h2>
-      <p>{safeText(proxies?.Words.Mode ?? 'The engine has not said yet.', 600)}</p>
+      <p>{proxies ? capital(safeText(proxies.Words.Mode, 600).replace(`${MODE_NAMES[proxies.Mode]}: `, '')) : 'The engine has not said yet.'}</p>
+      {proxies?.Why !== undefined && <p className="t2">{safeText(proxies.Why, 300)}</p>}
       {there.length > 0 && (
         <section aria-label="How an app joins">
           <h3>Where to point an app</h3>

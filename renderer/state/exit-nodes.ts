@@ -154,27 +154,39 @@ export interface ProofLine {
   readonly what: ExitProof['What']
   readonly state: 'yes' | 'no' | 'unknown'
   readonly words: string
+  /** What was seen, when it is short: an address, a count. */
   readonly value: string
+  /** How it was seen, or why it was not looked at. */
+  readonly detail: string
   /** "40 s ago"; '' = never looked at. */
   readonly age: string
 }
 
-const PROOFS: Readonly<Record<ExitProof['What'], Readonly<Record<ProofLine['state'], (name: string) => string>>>> = {
-  ipv4: { yes: (name) => `IPv4 leaves through ${name}`, no: (name) => `IPv4 does not leave through ${name}`, unknown: () => 'IPv4: not checked' },
-  ipv6: { yes: (name) => `IPv6 leaves through ${name}`, no: (name) => `IPv6 does not leave through ${name}`, unknown: () => 'IPv6: not checked' },
-  names: { yes: (name) => `Names answered by ${name}`, no: (name) => `Names not answered by ${name}`, unknown: () => 'Names: not checked' },
-  leak: { yes: (name) => `No internet traffic past ${name}`, no: (name) => `Internet traffic went past ${name}`, unknown: (name) => `Traffic past ${name}: not checked` },
+const PROOFS: Readonly<Record<ExitProof['What'], Readonly<Record<'yes' | 'no', (name: string) => string>> & { readonly subject: (name: string) => string }>> = {
+  ipv4: { yes: (name) => `IPv4 leaves through ${name}`, no: (name) => `IPv4 does not leave through ${name}`, subject: () => 'IPv4' },
+  ipv6: { yes: (name) => `IPv6 leaves through ${name}`, no: (name) => `IPv6 does not leave through ${name}`, subject: () => 'IPv6' },
+  names: { yes: (name) => `Names answered by ${name}`, no: (name) => `Names not answered by ${name}`, subject: () => 'Names' },
+  leak: { yes: (name) => `No internet traffic past ${name}`, no: (name) => `Internet traffic went past ${name}`, subject: (name) => `Traffic past ${name}` },
 }
 const WHAT = ['ipv4', 'ipv6', 'names', 'leak'] as const
+/** Longer ones stand below their line. */
+const SHORT = 22
 
 /** All four, in their order; what the engine did not look at is said to be so. */
 export function proofLines(page: ExitNodesPage, nowMs: number): readonly ProofLine[] {
   const name = chosenName(page)
-  return WHAT.map((what) => {
+  return WHAT.map((what): ProofLine => {
     const proof = page.Proofs.find((one) => one.What === what)
-    const state = proof?.Ok === undefined ? 'unknown' : proof.Ok ? 'yes' : 'no'
+    const seen = safeText(proof?.Value ?? '', 300)
     const ageMs = ageOf(proof?.At, nowMs)
-    return { what, state, words: PROOFS[what][state](name), value: safeText(proof?.Value ?? '', 120), age: ageMs === undefined ? '' : ageMs < 1000 ? 'now' : `${age(ageMs)} ago` }
+    const since = ageMs === undefined ? '' : ageMs < 1000 ? 'now' : `${age(ageMs)} ago`
+    if (proof?.Ok === undefined) {
+      const [, how = 'not checked', why = seen] = /^(not [a-z ]{1,20}): (.+)$/.exec(seen) ?? []
+      return { what, state: 'unknown', words: `${PROOFS[what].subject(name)}: ${how}`, value: '', detail: sentence(why), age: how === 'not checked' ? '' : since }
+    }
+    const state = proof.Ok ? 'yes' : 'no'
+    const [head, rest] = seen.length <= SHORT ? [seen, ''] : (/^([0-9a-f.:]{3,45}), (.+)$/i.exec(seen)?.slice(1) ?? ['', seen])
+    return { what, state, words: PROOFS[what][state](name), value: head!, detail: sentence(rest!), age: since }
   })
 }
 

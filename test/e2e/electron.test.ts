@@ -84,6 +84,25 @@ describe.skipIf(executablePath === undefined)(`the app${executablePath === undef
     expect(fetched).toContain('TypeError')
   })
 
+  it('uses an exit node and opens a port of a device, as the web window does', async () => {
+    userDir = mkdtempSync(join(tmpdir(), 'bowline-app-'))
+    await lab.signIn('anna')
+    const page = await launch([`--socket=${lab.socketPath}`])
+    page.setDefaultTimeout(30_000)
+    await page.getByRole('row', { name: /^files\./ }).click()
+    await page.getByRole('button', { name: 'Open a service' }).click()
+    await page.getByLabel('port').fill(String(lab.network.filesPort))
+    await page.getByRole('button', { name: 'Get an address' }).click()
+    const at = await page.locator('.door .num').textContent()
+    expect(await (await fetch(`http://${at}/readme.txt`)).text()).toContain('demo file server')
+    await page.keyboard.press('Control+e')
+    await page.getByRole('radio', { name: /^exit-node\./ }).click()
+    await page.getByRole('region', { name: 'In use' }).getByRole('heading', { name: 'exit-node' }).waitFor()
+    expect(await axe(page)).toEqual([])
+    await page.getByRole('button', { name: 'Stop using it' }).click()
+    await page.getByRole('heading', { name: 'None in use' }).waitFor()
+  })
+
   it('says within two seconds that its engine was killed, and has it back by itself', async () => {
     userDir = mkdtempSync(join(tmpdir(), 'bowline-app-'))
     const page = await launch([])

@@ -6,6 +6,7 @@ import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BrowserContext, Page } from 'playwright-core'
 import { WebHost } from '../../main/web/web-host.ts'
+import { LocalApi } from '../sim/demo/local-api.ts'
 import { launchChromium, missingBrowser, picture, picturesDir, rendererDir, root, withNamedServer } from './browser.ts'
 import { startDemoLab, type DemoLab } from './demo-lab.ts'
 
@@ -129,6 +130,80 @@ async function devices(page: Page, take: Photographer, lab: DemoLab): Promise<vo
   await page.keyboard.press('Escape')
 }
 
+/** Networks behind a device, its services, forwards, and what was blocked. */
+async function networks(page: Page, take: Photographer, lab: DemoLab): Promise<void> {
+  await page.getByRole('row', { name: /^files\./ }).click()
+  await page.getByRole('button', { name: 'Open a service' }).click()
+  await page.getByRole('button', { name: 'SSH' }).click()
+  await page.getByRole('region', { name: 'Open a service' }).getByRole('alert').waitFor()
+  await take.all('service-refused')
+  await page.getByLabel('port').fill(String(lab.network.filesPort))
+  await page.getByRole('button', { name: 'Get an address' }).click()
+  await page.locator('.door').waitFor()
+  await take.all('service')
+  await take.small('service')
+  await page.getByRole('button', { name: 'Keep this forward' }).click()
+  await page.getByText('also after a restart').waitFor()
+  const behind = page.getByRole('region', { name: 'Networks behind this device' })
+  await behind.getByRole('switch').click()
+  await behind.getByText('Used', { exact: true }).waitFor()
+  await page.getByRole('region', { name: 'Details' }).scrollIntoViewIfNeeded()
+  await take.all('networks')
+  await take.small('networks')
+  await page.getByRole('row', { name: /^my-computer\./ }).click()
+  await page.getByLabel('Network to offer').fill('10.30.0.0/24')
+  await page.getByRole('button', { name: 'Offer it' }).click()
+  await page.getByText(/^Approved/).waitFor()
+  await take.all('own-networks')
+  await page.getByRole('button', { name: 'Apps only' }).click()
+  await page.getByRole('dialog').waitFor()
+  await take.all('mode')
+  await take.small('mode')
+  await page.keyboard.press('Escape')
+}
+
+/** Exit nodes: none, in use, automatic, paused, offered, blocked. The one that stops stays away. */
+async function exitNodes(page: Page, take: Photographer, lab: DemoLab): Promise<void> {
+  await page.keyboard.press('Control+e')
+  await page.getByRole('group', { name: 'Suggested' }).waitFor()
+  await take.all('exit-none')
+  await take.small('exit-none')
+  await page.getByRole('radio', { name: /^exit-node\./ }).click()
+  await page.getByRole('region', { name: 'In use' }).getByRole('heading', { name: 'exit-node' }).waitFor()
+  await page.getByRole('button', { name: 'Check again' }).click()
+  await page.waitForTimeout(4000)
+  await take.all('exit-in-use')
+  await take.small('exit-in-use')
+  await page.setViewportSize({ width: 860, height: 620 })
+  await take.one('exit-in-use-860')
+  await page.setViewportSize(SIZE)
+  const api = new LocalApi(lab.socketPath)
+  await api.call('exitNodeAction', { body: { Do: 'pause' } })
+  await page.getByText('In use again in').first().waitFor()
+  await take.all('exit-paused')
+  await take.small('exit-paused')
+  await page.getByRole('button', { name: 'Use it again now' }).first().click()
+  await page.getByRole('button', { name: 'Turn on…' }).click()
+  await page.getByRole('dialog').waitFor()
+  await take.all('exit-offer')
+  await take.small('exit-offer')
+  await page.keyboard.press('Escape')
+  await lab.peer('exit-node').stop()
+  await page.getByText(/exit-node cannot be used/).waitFor({ timeout: 30_000 })
+  await take.all('exit-blocked')
+  await take.small('exit-blocked')
+  await page.keyboard.press('Control+1')
+  await page.keyboard.press('Escape')
+  await take.all('exit-blocked-devices')
+  await page.keyboard.press('Control+e')
+  await page.getByRole('radio', { name: /^Choose automatically/ }).click()
+  await page.getByText('now files').waitFor({ timeout: 30_000 })
+  await take.all('exit-automatic')
+  await page.getByRole('button', { name: 'Stop using it' }).click()
+  await page.getByRole('heading', { name: 'None in use' }).waitFor()
+  await page.keyboard.press('Control+1')
+}
+
 /** A second account, and the way back. */
 async function accounts(page: Page, take: Photographer, lab: DemoLab): Promise<void> {
   await page.getByRole('button', { name: /^Account/ }).click()
@@ -220,7 +295,9 @@ async function main(): Promise<number> {
     await page.goto(host.address())
     await signedOut(page, take, lab, context)
     await devices(page, take, lab)
+    await networks(page, take, lab)
     await accounts(page, take, lab)
+    await exitNodes(page, take, lab)
     await words(page, take, lab)
     await troubles(page, take, lab)
     if (process.argv.includes('--readme')) {

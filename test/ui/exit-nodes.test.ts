@@ -68,13 +68,22 @@ describe('the list of exit nodes', () => {
 
 describe('proofs', () => {
   it('are four, and one that nobody looked at is not checked, whatever it says', () => {
-    const lines = proofLines(page({ Proofs: [{ What: 'ipv4', Ok: true, Value: '198.51.100.24', At: at(40) }, { What: 'names', Ok: false, Value: '0 of 3', At: at(5) }, { What: 'leak', Value: '0 of 6 probes' }] }), NOW_MS)
-    expect(lines.map((line) => [line.state, line.words, line.value, line.age])).toEqual([
-      ['yes', 'IPv4 leaves through exit-ams', '198.51.100.24', '40 s ago'],
-      ['unknown', 'IPv6: not checked', '', ''],
-      ['no', 'Names not answered by exit-ams', '0 of 3', '5 s ago'],
-      ['unknown', 'Traffic past exit-ams: not checked', '0 of 6 probes', ''],
+    const lines = proofLines(page({ Proofs: [
+      { What: 'ipv4', Ok: true, Value: '198.51.100.24, seen by the relay fra', At: at(40) },
+      { What: 'ipv6', Value: 'not checked: no relay of the network has an IPv6 address to ask', At: at(40) },
+      { What: 'names', Ok: false, Value: '0 of 3', At: at(5) },
+    ] }), NOW_MS)
+    expect(lines.map((line) => [line.state, line.words, line.value, line.detail, line.age])).toEqual([
+      ['yes', 'IPv4 leaves through exit-ams', '198.51.100.24', 'Seen by the relay fra.', '40 s ago'],
+      ['unknown', 'IPv6: not checked', '', 'No relay of the network has an IPv6 address to ask.', ''],
+      ['no', 'Names not answered by exit-ams', '0 of 3', '', '5 s ago'],
+      ['unknown', 'Traffic past exit-ams: not checked', '', '', ''],
     ])
+  })
+
+  it('that gave no answer say so with their age, and are none', () => {
+    const [line] = proofLines(page({ Proofs: [{ What: 'ipv4', Value: 'not known: no relay answered by IPv4 through it', At: at(7) }] }), NOW_MS)
+    expect(line).toEqual({ what: 'ipv4', state: 'unknown', words: 'IPv4: not known', value: '', detail: 'No relay answered by IPv4 through it.', age: '7 s ago' })
   })
 
   it('are as old as the oldest of them', () => {
