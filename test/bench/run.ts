@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { runOk } from '../support/child.ts'
 import { benchConnect } from './connect.ts'
 import { benchExit } from './exit.ts'
+import { benchFilter } from './filter.ts'
 import { benchForward } from './forward.ts'
 import { benchIdle } from './idle.ts'
 import { benchIdle100 } from './idle-100.ts'
@@ -29,6 +30,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   'idle-100': benchIdle100,
   login: benchLogin,
   pipe: benchPipe,
+  filter: benchFilter,
   netmap: benchNetmap,
   paths: benchPaths,
 }

@@ -17,7 +17,7 @@ import { parseIp } from '../base/ip.ts'
 import { keyBytes } from '../base/keys.ts'
 import type { NodePublicKey } from '../base/keys.ts'
 import { listChanges } from '../core/plan/list-changes.ts'
-import type { DataplaneConfig, DataplanePeer, FilterTable } from '../core/plan/types.ts'
+import type { DataplaneConfig, DataplanePeer, FilterMatch, FilterTable } from '../core/plan/types.ts'
 
 /** Grows as it is written; integers big-endian. */
 class Writer {
@@ -120,7 +120,18 @@ function samePeer(a: DataplanePeer, b: DataplanePeer): boolean {
 }
 
 function sameFilter(a: FilterTable, b: FilterTable): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b)
+  if (a === b) return true
+  if (a.shieldsUp !== b.shieldsUp || !sameTexts(a.localNets, b.localNets)) return false
+  return a.matches === b.matches || (a.matches.length === b.matches.length && a.matches.every((match, i) => sameMatch(match, b.matches[i]!)))
+}
+
+function sameMatch(a: FilterMatch, b: FilterMatch): boolean {
+  if (a === b) return true
+  const sameProtos = a.protos === b.protos || (a.protos.length === b.protos.length && a.protos.every((proto, i) => proto === b.protos[i]))
+  return sameProtos && sameTexts(a.srcs, b.srcs) && a.dsts.length === b.dsts.length && a.dsts.every((dst, i) => {
+    const other = b.dsts[i]!
+    return dst.prefix === other.prefix && dst.first === other.first && dst.last === other.last
+  })
 }
 
 /** The packed message of a difference, the caller's. */
@@ -179,9 +190,16 @@ function writePrefix(out: Writer, text: string): boolean {
   const slash = text.indexOf('/')
   const ip = slash < 0 ? undefined : parseIp(text.slice(0, slash))
   const bits = Number(text.slice(slash + 1))
-  if (!ip || !/^\d{1,3}$/.test(text.slice(slash + 1)) || bits > ip.length * 8) return false
+  if (!ip || !isBits(text, slash + 1) || bits > ip.length * 8) return false
   writeIp(out, ip)
   out.u8(bits)
+  return true
+}
+
+/** One to three digits from `from` to the end. */
+function isBits(text: string, from: number): boolean {
+  if (text.length <= from || text.length > from + 3) return false
+  for (let i = from; i < text.length; i++) if (text.charCodeAt(i) < 48 || text.charCodeAt(i) > 57) return false
   return true
 }
 

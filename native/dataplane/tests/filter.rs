@@ -179,3 +179,209 @@ fn the_default_table_lets_nothing_in() {
         );
     }
 }
+
+/// An ICMP error of `who` to `to` about `packet`.
+fn error(who: IpAddr, to: IpAddr, packet: &[u8]) -> Vec<u8> {
+    let (proto, kind) = match who {
+        IpAddr::V4(_) => (ip::ICMP, [3, 4]),
+        IpAddr::V6(_) => (ip::ICMPV6, [2, 0]),
+    };
+    let mut out = Vec::new();
+    assert!(ip::push_header(&mut out, proto, who, to, 8 + packet.len()));
+    out.extend([kind[0], kind[1], 0, 0, 0, 0, 5, 0]);
+    out.extend(packet);
+    out
+}
+
+fn passes(filter: &mut Filter, packet: &[u8], jailed: bool, now_sec: u64) -> bool {
+    let parsed = ip::parse(packet).unwrap();
+    filter.check_in(&parsed, packet, from(jailed), now_sec) == Verdict::Accept
+}
+
+#[test]
+fn a_packet_too_big_for_a_flow_of_ours_comes_in_whoever_began_it() {
+    for (me, peer) in [(ME, PEER), ("fd7a::1", "fd7a::2")] {
+        let (me, peer): (IpAddr, IpAddr) = (me.parse().unwrap(), peer.parse().unwrap());
+        let mut filter = Filter::default();
+        filter.set_table(support::open_ports(&[me], &[80, 53]), never);
+        let ours = support::tcp(me, peer, (40_000, 443), ip::SYN, 0);
+        let data = support::tcp(me, peer, (40_000, 443), ip::ACK, 1000);
+        assert!(
+            !passes(&mut filter, &error(peer, me, &data), false, 0),
+            "nobody asked"
+        );
+        filter.check_out(&ip::parse(&ours).unwrap(), &ours, 0);
+        assert!(passes(&mut filter, &error(peer, me, &data), false, 0));
+        // Quoted in part only, as most routers do.
+        let head = &data[..data.len() - 1000 - 12];
+        assert!(
+            passes(&mut filter, &error(peer, me, head), true, 0),
+            "jailed peers may answer too"
+        );
+        let answer = support::tcp(me, peer, (80, 5000), ip::ACK, 9);
+        assert!(!passes(&mut filter, &error(peer, me, &answer), false, 0));
+        let theirs = support::tcp(peer, me, (5000, 80), ip::SYN, 0);
+        assert!(passes(&mut filter, &theirs, false, 0));
+        assert!(passes(&mut filter, &error(peer, me, &answer), false, 0));
+        let question = support::udp(me, peer, (6000, 53), 9);
+        assert!(!passes(&mut filter, &error(peer, me, &question), false, 0));
+        filter.check_out(&ip::parse(&question).unwrap(), &question, 0);
+        assert!(passes(&mut filter, &error(peer, me, &question), false, 0));
+        let forged = support::udp(peer, me, (6000, 53), 9);
+        assert!(
+            !passes(&mut filter, &error(peer, me, &forged), false, 0),
+            "not from us"
+        );
+        filter.set_table(support::open_ports(&[me], &[]), never);
+        assert!(
+            !passes(&mut filter, &error(peer, me, &answer), false, 0),
+            "cut"
+        );
+        assert!(
+            passes(&mut filter, &error(peer, me, &data), false, 0),
+            "ours goes on"
+        );
+    }
+}
+
+#[test]
+fn an_error_is_believed_of_the_peer_alone_that_carries_what_it_is_about() {
+    let mut filter = Filter::default();
+    filter.set_table(open(&[]), never);
+    let (me, peer): (IpAddr, IpAddr) = (ME.parse().unwrap(), PEER.parse().unwrap());
+    let syn = support::tcp(me, peer, (40_000, 443), ip::SYN, 0);
+    filter.check_out(&ip::parse(&syn).unwrap(), &syn, 0);
+    let packet = error("100.64.0.9".parse().unwrap(), me, &syn);
+    let parsed = ip::parse(&packet).unwrap();
+    for (carries, want) in [
+        (false, Verdict::Drop(Reason::Icmp)),
+        (true, Verdict::Accept),
+    ] {
+        let from = Sender {
+            jailed: false,
+            carries: &|dst| carries && dst == peer,
+        };
+        assert_eq!(filter.check_in(&parsed, &packet, from, 0), want);
+    }
+}
+
+fn echo(proto: u8, kind: u8, src: &str, dst: &str, ident: u16) -> Vec<u8> {
+    let mut out = Vec::new();
+    let (src, dst) = (src.parse().unwrap(), dst.parse().unwrap());
+    assert!(ip::push_header(&mut out, proto, src, dst, 8));
+    out.extend([kind, 0, 0, 0]);
+    out.extend(ident.to_be_bytes());
+    out.extend([0, 1]);
+    out
+}
+
+#[test]
+fn an_echo_reply_comes_in_for_an_echo_of_ours_and_not_for_ever() {
+    let mut filter = Filter::default();
+    filter.set_table(open(&[]), never);
+    let asked = echo(ip::ICMP, 8, ME, PEER, 7);
+    let reply = echo(ip::ICMP, 0, PEER, ME, 7);
+    assert!(!passes(&mut filter, &reply, false, 0));
+    filter.check_out(&ip::parse(&asked).unwrap(), &asked, 0);
+    assert!(passes(&mut filter, &reply, false, 5));
+    assert!(!passes(
+        &mut filter,
+        &echo(ip::ICMP, 0, PEER, ME, 8),
+        false,
+        5
+    ));
+    assert!(!passes(
+        &mut filter,
+        &echo(ip::ICMP, 0, "100.64.0.9", ME, 7),
+        false,
+        5
+    ));
+    assert!(!passes(&mut filter, &reply, false, 200));
+}
+
+/// A datagram in fragments of 1200 bytes: UDP from port 4000 to `port`.
+fn pieces(port: u16, id: u16) -> Vec<Vec<u8>> {
+    let whole = support::udp(
+        PEER.parse().unwrap(),
+        ME.parse().unwrap(),
+        (4000, port),
+        3000,
+    );
+    let body = &whole[20..];
+    let count = body.chunks(1200).count();
+    let cut = |(at, part): (usize, &[u8])| {
+        let mut out = whole[..20].to_vec();
+        out[2..4].copy_from_slice(&((20 + part.len()) as u16).to_be_bytes());
+        out[4..6].copy_from_slice(&id.to_be_bytes());
+        let more = u16::from(at + 1 < count) << 13;
+        out[6..8].copy_from_slice(&((at * 150) as u16 + more).to_be_bytes());
+        out.extend(part);
+        out
+    };
+    body.chunks(1200).enumerate().map(cut).collect()
+}
+
+fn let_through(filter: &mut Filter, pieces: &[Vec<u8>], now_sec: u64) -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
+    for piece in pieces {
+        if passes(filter, piece, false, now_sec) {
+            out.push(piece.clone());
+        }
+        out.extend(std::iter::from_fn(|| filter.take_released()));
+    }
+    out
+}
+
+#[test]
+fn a_fragmented_datagram_passes_whole_in_any_order_if_its_first_piece_may() {
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1]] {
+        let mut filter = Filter::default();
+        filter.set_table(open(&[5000]), never);
+        let all = pieces(5000, 1);
+        let sent: Vec<_> = order.iter().map(|at| all[*at].clone()).collect();
+        let mut got = let_through(&mut filter, &sent, 0);
+        got.sort();
+        let mut want = all;
+        want.sort();
+        assert_eq!(got, want, "{order:?}");
+        let shut: Vec<_> = order
+            .iter()
+            .map(|at| pieces(5001, 2)[*at].clone())
+            .collect();
+        assert!(let_through(&mut filter, &shut, 0).is_empty(), "{order:?}");
+    }
+}
+
+#[test]
+fn what_is_remembered_of_fragments_ends_with_time_and_with_the_table() {
+    let mut filter = Filter::default();
+    filter.set_table(open(&[5000]), never);
+    let all = pieces(5000, 1);
+    assert_eq!(let_through(&mut filter, &all[..1], 0).len(), 1);
+    assert_eq!(let_through(&mut filter, &all[1..2], 29).len(), 1);
+    assert!(let_through(&mut filter, &all[2..], 31).is_empty());
+    assert!(
+        let_through(&mut filter, &all[..1], 40).len() == 1,
+        "what waited too long is gone"
+    );
+    filter.set_table(open(&[5000]), never);
+    assert!(let_through(&mut filter, &all[1..2], 41).is_empty());
+}
+
+#[test]
+fn a_flood_of_pieces_without_a_first_is_bounded_and_takes_the_place_of_one_source_alone() {
+    let mut filter = Filter::default();
+    filter.set_table(open(&[5000]), never);
+    let honest = pieces(5000, 1);
+    assert!(let_through(&mut filter, &honest[1..], 0).is_empty());
+    let mut refused = 0;
+    for id in 0..2000u16 {
+        let mut piece = pieces(5000, id)[1].clone();
+        piece[15] = 9;
+        let parsed = ip::parse(&piece).unwrap();
+        let verdict = filter.check_in(&parsed, &piece, from(false), 0);
+        refused += u32::from(verdict == Verdict::Drop(Reason::Fragment));
+    }
+    assert!(refused > 1900, "{refused}");
+    assert_eq!(let_through(&mut filter, &honest[..1], 0).len(), 3);
+}

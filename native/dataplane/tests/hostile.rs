@@ -304,3 +304,175 @@ fn a_removed_peer_is_gone_with_its_sessions() {
     b.send(now, &udp(b.ip, a.ip, (1, 80), 9));
     assert_eq!(b.pipeline.counters.out_no_route, 1);
 }
+
+/// One inner packet, sealed by a peer that writes what it likes.
+fn inject(
+    now: Instant,
+    packet: &[u8],
+    b: &mut Node,
+    (tunnel, from): &mut (Tunnel, std::net::SocketAddr),
+) {
+    let sealed = tunnel.seal(BytesMut::from(packet)).unwrap();
+    b.receive(now, Via::Direct(*from), &sealed);
+}
+
+#[test]
+fn packets_in_the_name_of_others_are_dropped_and_told_with_the_peer_folded_and_within_a_rate() {
+    let now = Instant::now();
+    let (a, mut b) = pair(now);
+    let peer = "100.64.0.77".parse().unwrap();
+    let mut raw = raw_peer(now, &mut b, &[peer]);
+    b.out.events.clear();
+    for port in 0..1000 {
+        inject(now, &udp(a.ip, b.ip, (port, 80), 4), &mut b, &mut raw);
+    }
+    // An exit node may use any source, but none of ours and none that is nobody's.
+    let key = *Identity::new([77; 32]).public();
+    let mut wide = PeerSpec {
+        key,
+        jailed: false,
+        bare: false,
+        sources: vec![host(peer), support::any4(), support::any6()],
+        routes: vec![host(peer)],
+    };
+    b.pipeline
+        .set_peers(now, vec![wide.clone()], &[], &mut b.out);
+    for text in ["127.0.0.1", "0.0.0.0", "255.255.255.255", "224.0.0.1"] {
+        inject(
+            now,
+            &udp(text.parse().unwrap(), b.ip, (1, 80), 4),
+            &mut b,
+            &mut raw,
+        );
+    }
+    for text in ["::1", "::", "ff02::1", "::ffff:127.0.0.1"] {
+        inject(
+            now,
+            &udp(text.parse().unwrap(), b.ip6, (1, 80), 4),
+            &mut b,
+            &mut raw,
+        );
+    }
+    inject(now, &udp(b.ip, b.ip, (1, 80), 4), &mut b, &mut raw);
+    assert!(b.out.delivered.is_empty());
+    assert_eq!(b.pipeline.counters.in_bad_source, 1009);
+    let told: Vec<_> = b
+        .out
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Rejected(one) => Some(one),
+            _ => None,
+        })
+        .collect();
+    assert!(told.len() <= 60 && told.iter().all(|one| one.peer == key && one.reason == b'B'));
+    let of_a = told.iter().filter(|one| one.from.ip() == a.ip).count();
+    assert_eq!(of_a, 1, "a thousand alike are one");
+    let later = now + Duration::from_secs(2);
+    b.out.events.clear();
+    wide.sources.truncate(1);
+    b.pipeline.set_peers(later, vec![wide], &[], &mut b.out);
+    inject(later, &udp(a.ip, b.ip, (1, 80), 4), &mut b, &mut raw);
+    let count = b.out.events.iter().find_map(|event| match event {
+        Event::Rejected(one) => Some(one.count),
+        _ => None,
+    });
+    assert_eq!(
+        count,
+        Some(1000),
+        "with the number of those that were not told"
+    );
+    inject(later, &udp(peer, b.ip, (1, 80), 4), &mut b, &mut raw);
+    assert_eq!(b.out.delivered.len(), 1, "the tunnel is alive");
+}
+
+#[test]
+fn a_peer_cannot_make_up_refusals_of_what_we_never_sent() {
+    let now = Instant::now();
+    let (_, mut b) = pair(now);
+    let peer = "100.64.0.77".parse().unwrap();
+    let mut raw = raw_peer(now, &mut b, &[peer]);
+    b.out.events.clear();
+    let reject = |src_port: u16, maybe_broken: bool| {
+        let (proto, reason, dst_port) = (6, b'A', 443);
+        let message = Message::Reject {
+            proto,
+            reason,
+            src_port,
+            dst_port,
+            maybe_broken,
+        };
+        tsmp::encode(&message, peer, "100.64.0.2".parse().unwrap()).unwrap()
+    };
+    for port in 0..100 {
+        inject(now, &reject(port, false), &mut b, &mut raw);
+    }
+    let told = |event: &Event| matches!(event, Event::Rejected(_));
+    assert!(b.out.refused.is_empty() && !b.out.events.iter().any(told));
+    b.send(
+        now,
+        &support::tcp(b.ip, peer, (4000, 443), dataplane::ip::SYN, 0),
+    );
+    inject(now, &reject(4000, true), &mut b, &mut raw);
+    assert!(b.out.refused.is_empty(), "the peer is not sure itself");
+    inject(now, &reject(4000, false), &mut b, &mut raw);
+    assert_eq!(b.out.refused.len(), 1);
+}
+
+#[test]
+fn any_bytes_inside_the_tunnel_leave_it_alive_and_what_it_remembers_bounded() {
+    let now = Instant::now();
+    let (_, mut b) = pair(now);
+    let peer = "100.64.0.77".parse().unwrap();
+    let mut raw = raw_peer(now, &mut b, &[peer]);
+    let templates = [
+        udp(peer, b.ip, (4000, 80), 64),
+        support::tcp(peer, b.ip, (4000, 80), dataplane::ip::SYN, 32),
+        tsmp::encode(&Message::Ping([1; 8]), peer, b.ip).unwrap(),
+        {
+            let mut error = Vec::new();
+            assert!(dataplane::ip::push_header(
+                &mut error,
+                dataplane::ip::ICMP,
+                peer,
+                b.ip,
+                40
+            ));
+            error.extend([3, 4, 0, 0, 0, 0, 5, 0]);
+            error.extend(udp(b.ip, peer, (80, 4000), 4));
+            error
+        },
+    ];
+    let mut rng = Rng(20_261_123);
+    for _ in 0..60_000 {
+        let mut packet = rng.pick(&templates).clone();
+        for _ in 0..1 + rng.below(4) {
+            // Not the source: those end earlier.
+            let at = rng.below(packet.len() as u64) as usize;
+            if !(12..16).contains(&at) {
+                packet[at] = rng.next() as u8;
+            }
+        }
+        if rng.below(8) == 0 {
+            packet.truncate(rng.below(packet.len() as u64 + 1) as usize);
+        }
+        inject(now, &packet, &mut b, &mut raw);
+        b.out.delivered.clear();
+        b.out.udp.clear();
+        b.out.events.clear();
+    }
+    let counters = &b.pipeline.counters;
+    for (name, count) in [
+        ("malformed", counters.in_malformed),
+        ("rules", counters.in_filtered_rules),
+        ("icmp", counters.in_filtered_icmp),
+        ("unknown", counters.in_filtered_unknown_proto),
+        ("not local", counters.in_filtered_not_local),
+        ("held", counters.in_held_fragments),
+        ("delivered", counters.in_delivered),
+    ] {
+        assert!(count > 0, "{name} never happened");
+    }
+    inject(now, &udp(peer, b.ip, (9, 80), 4), &mut b, &mut raw);
+    assert_eq!(b.out.delivered.len(), 1);
+}

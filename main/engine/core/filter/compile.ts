@@ -37,10 +37,11 @@ export function compileFilter(rules: readonly FilterRule[], peers: Iterable<Node
     return { matches: [], problems: ['a rule uses SrcBits or Bits, which are obsolete: the whole list is refused and nothing may come in'] }
   }
   const peersOf = capabilityIndex(rules, peers)
+  const read = remembering(parseAddressSet)
   const matches: FilterMatch[] = []
   let room = MAX_TABLE_PREFIXES
   for (const [index, rule] of rules.entries()) {
-    const match = compileRule(rule, peersOf, problem)
+    const match = compileRule(rule, peersOf, problem, read)
     room -= match ? match.srcs.length + match.dsts.length : 0
     if (room < 0) {
       const tooLarge = `the list of rules is too large: of its ${rules.length} rules those from the ${index + 1}th on are left out and allow nothing`
@@ -69,7 +70,7 @@ function capabilityIndex(rules: readonly FilterRule[], peers: Iterable<Node>): R
   return index
 }
 
-function compileRule(rule: FilterRule, peersOf: ReadonlyMap<string, readonly string[]>, problem: (text: string) => void): FilterMatch | undefined {
+function compileRule(rule: FilterRule, peersOf: ReadonlyMap<string, readonly string[]>, problem: (text: string) => void, read: typeof parseAddressSet): FilterMatch | undefined {
   if (!rule.DstPorts || rule.DstPorts.length === 0) return undefined
   const protos = protosOf(rule)
   if (protos.length === 0) {
@@ -79,7 +80,7 @@ function compileRule(rule: FilterRule, peersOf: ReadonlyMap<string, readonly str
   const srcs = new Set<string>()
   for (const src of rule.SrcIPs ?? []) {
     if (src.startsWith(CAP)) for (const address of peersOf.get(src.slice(CAP.length)) ?? []) srcs.add(address)
-    else addAll(srcs, src, 'a source', problem)
+    else addAll(srcs, src, 'a source', problem, read)
     if (srcs.size > MAX_TABLE_PREFIXES) break
   }
   const dsts: { prefix: string; first: number; last: number }[] = []
@@ -89,15 +90,27 @@ function compileRule(rule: FilterRule, peersOf: ReadonlyMap<string, readonly str
       continue
     }
     const prefixes = new Set<string>()
-    addAll(prefixes, IP, 'a destination', problem)
+    addAll(prefixes, IP, 'a destination', problem, read)
     for (const prefix of prefixes) dsts.push({ prefix, first: Ports.First, last: Ports.Last })
     if (dsts.length > MAX_TABLE_PREFIXES) break
   }
   return srcs.size === 0 || dsts.length === 0 ? undefined : { protos, srcs: [...srcs], dsts }
 }
 
-function addAll(into: Set<string>, text: string, what: string, problem: (text: string) => void): void {
-  const set = parseAddressSet(text)
+/** Rules name the same few addresses again and again: each is read once. */
+function remembering<T>(read: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>()
+  return (text) => {
+    const before = known.get(text)
+    if (before !== undefined) return before
+    const found = read(text)
+    known.set(text, found)
+    return found
+  }
+}
+
+function addAll(into: Set<string>, text: string, what: string, problem: (text: string) => void, read: typeof parseAddressSet): void {
+  const set = read(text)
   if ('reason' in set) problem(`${what} is skipped: ${set.reason}`)
   else for (const prefix of set) into.add(prefix)
 }
