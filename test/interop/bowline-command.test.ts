@@ -193,7 +193,7 @@ describe('every verb', () => {
         [['dns', 'status'], 0, { TailscaleDNS: true, CurrentTailnet: { MagicDNSEnabled: true, MagicDNSSuffix: 'lab.internal', SelfDNSName: 'ours.lab.internal.' }, SearchDomains: ['lab.internal'] }],
         [['dns', 'query', 'real.lab.internal'], 0, { QueryType: 'A', ResponseCode: 'RCodeSuccess', Answers: [{ Name: 'real.lab.internal.', Type: 'TypeA', Body: expect.stringMatching(/^100\.64/) }] }],
         [['dns', 'query', 'nobody.lab.internal', 'aaaa'], 1, { ResponseCode: 'RCodeNameError' }],
-        [['exit-node', 'list'], 0, []],
+        [['exit-node', 'list'], 0, { Nodes: [], Egress: { Kind: 'direct' } }],
         [['get'], 0, { hostname: 'ours', 'shields-up': false, 'netfilter-mode': 'on' }],
         [['set', '--shields-up'], 0, { Changed: { ShieldsUp: true }, Prefs: { ShieldsUp: true } }],
         [['set', '--shields-up=false'], 0, { Changed: { ShieldsUp: false } }],

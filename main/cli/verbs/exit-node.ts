@@ -88,8 +88,8 @@ const suggest: Verb = {
     noWords('exit-node suggest', args)
     const page = await measured(context)
     const best = page.Nodes.find(({ Suggested }) => Suggested)
-    if (!best) throw new CliError(EXIT.failed, 'no-exit-node', page.Nodes.length === 0 ? 'There is no exit node to suggest: no device offers itself as one.' : 'There is no exit node to suggest: none answers. Why: bowline exit-node list')
-    if (json) printJson(terminal, { ID: best.ID, Name: best.Name, Why: best.Why ?? '' })
+    if (json) printJson(terminal, { ID: best?.ID ?? '', Name: best?.Name ?? '', Why: best?.Why ?? '' })
+    else if (!best) throw new CliError(EXIT.failed, 'no-exit-node', page.Nodes.length === 0 ? 'There is no exit node to suggest: no device offers itself as one.' : 'There is no exit node to suggest: none answers. Why: bowline exit-node list')
     else terminal.out(`${printable(best.Name)}: ${printable(best.Why ?? '')}\nUse it with: bowline exit-node use ${printable(best.Name)}\n`)
     return EXIT.ok
   },
@@ -197,8 +197,8 @@ function headText(egress: Exclude<ExitNodesPage['Egress'], { Kind: 'direct' }>, 
   const name = styled('strong', printable(egress.Name || 'an exit node'))
   if (egress.Kind === 'exit') return `Internet traffic goes through ${name}: ${printable(egress.Why)}.`
   if (egress.Kind === 'blocked') return `Internet traffic is ${printable(egress.Why)}.`
-  const left = egress.Until === undefined ? '' : `, for ${age(Date.parse(egress.Until) - nowMs)} more`
-  return `Internet traffic goes past ${name}${left}: ${printable(egress.Why)}. End that with: bowline exit-node resume`
+  if (egress.Until === undefined) return `Internet traffic goes out directly, ${printable(egress.Why)}.`
+  return `Internet traffic goes past ${name}, for ${age(Date.parse(egress.Until) - nowMs)} more: ${printable(egress.Why)}. End that with: bowline exit-node resume`
 }
 
 /** With what was perhaps meant. */

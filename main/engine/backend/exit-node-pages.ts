@@ -151,7 +151,7 @@ export class ExitNodePages {
       nowMs: serverNowMs(env.clock, model),
       ranked: flow.machine.ranked(),
       isDead: (id) => flow.machine.lifeOf(id).isDead,
-      paths: new Map(pathViews.all().paths.map((row) => [row.peer, row])),
+      paths: (nodes) => pathViews.rowsOf(nodes),
       proofs: proofs.all(),
       offer: offer(),
     })

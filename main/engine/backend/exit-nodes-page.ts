@@ -23,8 +23,8 @@ export interface ExitNodesSeen {
   readonly nowMs: number
   readonly ranked: readonly Measured[]
   readonly isDead: (id: string) => boolean
-  /** By node key. */
-  readonly paths: ReadonlyMap<string, PathRow>
+  /** How packets go to them, by node key. */
+  readonly paths: (nodes: readonly Node[]) => ReadonlyMap<string, PathRow>
   readonly proofs: readonly ExitProof[]
   readonly offer: ExitNodesPage['Offer']
 }
@@ -76,9 +76,11 @@ function rowsOf(seen: ExitNodesSeen, netMap: NetMap): readonly ExitNodeRow[] {
   const suggestion = suggestionOf(ranked, isDead)
   const measures = new Map(ranked.map(({ candidate, measure }) => [candidate.id, measure]))
   const chosen = model.saved.prefs.ExitNodeID
-  const rows = [...netMap.peers.values()].filter((node) => wouldBe(node) || node.StableID === chosen).map((node): ExitNodeRow => {
+  const nodes = [...netMap.peers.values()].filter((node) => wouldBe(node) || node.StableID === chosen)
+  const paths = seen.paths(nodes)
+  const rows = nodes.map((node): ExitNodeRow => {
     const measure = measures.get(node.StableID)
-    const path = pathOf(seen.paths.get(node.Key)) ?? (measure && { Path: PATH_KIND[measure.way], LatencyMs: measure.latencyMs })
+    const path = pathOf(paths.get(node.Key)) ?? (measure && { Path: PATH_KIND[measure.way], LatencyMs: measure.latencyMs })
     const unavailable = unavailableWhy(node, seen.nowMs, isDead(node.StableID))
     const isSuggested = node.StableID === suggestion?.id
     return {

@@ -49,6 +49,17 @@ export class PathViews {
     }) }
   }
 
+  /** The same for some of them: one that path finding does not have is left out. */
+  rowsOf(nodes: readonly Node[]): ReadonlyMap<string, PathRow> {
+    const { netMap } = this.#model
+    if (!netMap || nodes.length === 0) return new Map()
+    const look = this.#look(netMap)
+    return new Map(nodes.flatMap((node) => {
+      const view = this.#deps.magicsock.pathTo(node.Key as NodePublicKey)
+      return view ? [[node.Key, look.row(node, view).row] as const] : []
+    }))
+  }
+
   /** One peer, by node key, address, full or short name; undefined when there is none in the map, or it is this device. */
   find(text: string): Node | undefined {
     const { netMap } = this.#model

@@ -110,7 +110,7 @@ export const WARNABLES = {
   },
   'exit-node-paused': {
     severity: 'medium', title: 'Internet traffic goes past the exit node', dependsOn: ['wantrunning-false'],
-    text: (args) => `Traffic to the internet goes out directly${because(args['error'])}${args['until'] === undefined ? '' : `, until ${args['until']}`}. End that with: bowline exit-node resume`,
+    text: (args) => `Traffic to the internet goes out directly${because(args['error'])}${args['until'] === undefined ? '.' : `, until ${args['until']}. End that with: bowline exit-node resume`}`,
   },
   'exit-node-replaced': {
     severity: 'low', title: 'Another exit node is used', dependsOn: ['wantrunning-false'],

@@ -86,6 +86,20 @@ describe('bowline exit-node', () => {
     expect(await run('exit-node', ...words)).toMatchObject({ code, err: expect.stringContaining(text) })
   })
 
+  test('without any, list and suggest say so, and as JSON that there is none', async () => {
+    api.rig.map({ PeersRemoved: [2, 3] })
+    expect(await run('exit-node', 'list')).toMatchObject({ code: 0, out: 'No device of this network offers itself as exit node.\n' })
+    expect(await run('exit-node', 'suggest')).toMatchObject({ code: 1, err: expect.stringContaining('no device offers itself as one') })
+    expect(JSON.parse((await run('exit-node', 'suggest', '--json')).out)).toEqual({ ID: '', Name: '', Why: '' })
+  })
+
+  test('past it by the rule "direct" is said without a way to end it', async () => {
+    api.rig.backend.editPrefs({ ExitNodeID: '99', ExitNodeIDSet: true })
+    expect((await run('exit-node', 'use', 'exit-ams', '--if-it-fails=direct')).code).toBe(0)
+    api.rig.map({ PeersRemoved: [2] })
+    expect((await run('exit-node')).out).toMatch(/^Internet traffic goes out directly, past the exit node, as you chose for this case: the chosen exit node is not in this network any more\.\n/)
+  })
+
   test('one that cannot be used after all is shown as blocked, with the reason', async () => {
     api.rig.backend.editPrefs({ ExitNodeID: '99', ExitNodeIDSet: true })
     expect(await run('exit-node')).toMatchObject({ code: 0, out: expect.stringContaining('is blocked because the chosen exit node is not in this network any more') })
