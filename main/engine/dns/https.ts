@@ -20,6 +20,8 @@ import type { Carrier, ResolverDeps } from './ports.ts'
 import { MAX_MESSAGE_BYTES } from './walk.ts'
 
 const DIAL_MS = 5_000
+/** A device opens its PeerAPI anew when its network changes, and is away for that moment. */
+const AGAIN_MS = [200, 500, 1_500, undefined] as const
 const IDLE_MS = 60_000
 const MAX_SOCKETS = 4
 const MAX_SESSIONS = 16
@@ -40,7 +42,17 @@ export class HttpsAsker {
 
   /** Asks a device's PeerAPI at `url`, whose address is `at`. */
   askPeer(carrier: Carrier, at: AddrPort, url: string, query: Message, limitMs: number): Exchange {
-    return this.#exchange(query, limitMs, (bytes, signal) => this.#byHttp1(this.#agentOf(`${url} tunnel`, () => carrier.dial(at, DIAL_MS)), new URL(url), bytes, signal))
+    return this.#exchange(query, limitMs, async (bytes, signal) => {
+      for (const pauseMs of AGAIN_MS) {
+        try {
+          return await this.#byHttp1(this.#agentOf(`${url} tunnel`, () => carrier.dial(at, DIAL_MS)), new URL(url), bytes, signal)
+        } catch (error) {
+          if (signal.aborted || pauseMs === undefined || isRefusal(error)) throw error
+          await this.#pause(pauseMs)
+        }
+      }
+      throw new EngineError('io', 'it cannot be reached')
+    })
   }
 
   /** Asks an HTTPS server through a stream that `dial` opens. */
@@ -48,7 +60,15 @@ export class HttpsAsker {
     const at = new URL(url)
     return this.#exchange(query, limitMs, async (bytes, signal) => {
       const session = this.#sessions.get(key)
-      if (session && !session.closed && !session.destroyed) return byHttp2(session, at, bytes, signal)
+      if (session && !session.closed && !session.destroyed) {
+        try {
+          return await byHttp2(session, at, bytes, signal)
+        } catch (error) {
+          // One that was kept may have died unseen.
+          if (signal.aborted || isRefusal(error)) throw error
+          session.destroy()
+        }
+      }
       const plain = await dial()
       signal.addEventListener('abort', () => plain.destroy(), { once: true })
       const { stream, protocol } = await this.#secure(plain, at.hostname.replace(/^\[|\]$/g, ''), ['h2', 'http/1.1'])
@@ -84,6 +104,10 @@ export class HttpsAsker {
       return message
     }).finally(() => cancelTimer())
     return { answer, cancel: () => stop(new EngineError('aborted', 'another one answered first')) }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#env.clock.after(ms, resolve))
   }
 
   #agentOf(key: string, dial: Dial): Agent {
@@ -131,6 +155,14 @@ export class HttpsAsker {
   }
 }
 
+/** The other side has said something; asking again changes nothing. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof HttpRefusal
+}
+
+/** What an HTTP server said in place of an answer. */
+class HttpRefusal extends EngineError {}
+
 /** HTTP/1.1 over streams that somebody else opens. */
 class StreamAgent extends Agent {
   readonly #dial: Dial
@@ -164,7 +196,12 @@ function byHttp2(session: ClientHttp2Session, url: URL, bytes: Uint8Array, signa
   return new Promise((resolve, reject) => {
     const stream = session.request({ ':method': 'POST', ':path': url.pathname + url.search, accept: TYPE, 'content-type': TYPE, 'content-length': String(bytes.length) }, { signal })
     stream.on('error', reject)
-    stream.on('response', (headers) => void readBody(stream, Number(headers[':status']), String(headers['content-type'] ?? '')).then(resolve, reject))
+    const onClose = (): void => reject(new Error('the connection ended without an answer'))
+    stream.on('close', onClose)
+    stream.on('response', (headers) => {
+      stream.off('close', onClose)
+      readBody(stream, Number(headers[':status']), String(headers['content-type'] ?? '')).then(resolve, reject)
+    })
     stream.end(bytes)
   })
 }
@@ -172,7 +209,7 @@ function byHttp2(session: ClientHttp2Session, url: URL, bytes: Uint8Array, signa
 async function readBody(body: Readable, status: number, type: string): Promise<Uint8Array> {
   if (status !== 200 || !type.startsWith(TYPE)) {
     body.resume()
-    throw new EngineError('io', status === 403 ? 'it does not let this device ask (HTTP status 403)' : status !== 200 ? `it refused with HTTP status ${status}` : 'what came is no DNS message')
+    throw new HttpRefusal('io', status === 403 ? 'it does not let this device ask (HTTP status 403)' : status !== 200 ? `it refused with HTTP status ${status}` : 'what came is no DNS message')
   }
   const chunks: Uint8Array[] = []
   let length = 0
@@ -180,7 +217,7 @@ async function readBody(body: Readable, status: number, type: string): Promise<U
     length += chunk.length
     if (length > MAX_MESSAGE_BYTES) {
       body.destroy()
-      throw new EngineError('io', 'the answer is longer than a DNS message can be')
+      throw new HttpRefusal('io', 'the answer is longer than a DNS message can be')
     }
     chunks.push(chunk)
   }

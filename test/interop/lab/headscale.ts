@@ -28,6 +28,7 @@ export interface HeadscaleOptions {
   /** DERP map files (derp.paths). Without any, the embedded relay is used. */
   derpFiles: readonly string[]
   policy: Policy
+  names?: Names
   /** Starts or names the identity provider that people sign in with, knowing where they are to come back to. */
   oidc?: (redirectUri: string) => Promise<OidcConfig>
   /** How long a link to sign in is good, in s; the server's own default is 15 minutes. */
@@ -39,6 +40,13 @@ export interface HeadscaleOptions {
   /** Another place on this machine, with free ports too. */
   at?: ServerPlace
   prefix?: readonly string[]
+}
+
+/** What the server says of names beside those of devices. */
+export interface Names {
+  readonly split?: Readonly<Record<string, readonly string[]>>
+  readonly search?: readonly string[]
+  readonly records?: readonly { readonly name: string; readonly type: 'A' | 'AAAA'; readonly value: string }[]
 }
 
 export interface ServerPlace {
@@ -154,9 +162,9 @@ dns:
   magic_dns: true
   base_domain: lab.internal
   override_local_dns: false
-  nameservers: {global: [], split: {}}
-  search_domains: []
-  extra_records: []
+  nameservers: {global: [], split: ${JSON.stringify(this.#options.names?.split ?? {})}}
+  search_domains: ${JSON.stringify(this.#options.names?.search ?? [])}
+  extra_records: ${JSON.stringify(this.#options.names?.records ?? [])}
 unix_socket: ${folder}/hs.sock
 unix_socket_permission: "0770"
 taildrop: {enabled: true}

@@ -13,7 +13,7 @@ import type { Via } from '../../support/proxy-client.ts'
 import { makeTempDir, removeTempDir } from '../../support/temp.ts'
 import { waitFor } from '../../support/wait.ts'
 import { Derper } from './derper.ts'
-import { ALLOW_ALL, Headscale, type Policy, type ServerPlace } from './headscale.ts'
+import { ALLOW_ALL, Headscale, type Names, type Policy, type ServerPlace } from './headscale.ts'
 import { IdentityProvider, type OidcConfig } from './identity-provider.ts'
 import { MockOidc } from './mock-oidc.ts'
 import { LabNode, type NodeKind } from './node.ts'
@@ -31,6 +31,7 @@ export interface LabOptions {
    */
   relays?: 'derpers' | 'derper' | 'embedded'
   policy?: Policy
+  names?: Names
   /** `before`: the Headscale of the version before the current one. */
   headscale?: 'current' | 'before'
   /** Whom people sign in with: a whole identity provider with its pages, or Headscale's own mock with these users in turn. */
@@ -76,6 +77,7 @@ export class Lab {
       folder,
       derpFiles: regions.map((region) => join(this.folder, `r${region}.yaml`)),
       policy: options.policy ?? ALLOW_ALL,
+      ...(options.names === undefined ? {} : { names: options.names }),
       ...(options.identity === undefined ? {} : { oidc: (redirectUri) => this.#startIdentity(options, redirectUri) }),
       ...(options.at === undefined ? {} : { at: options.at }),
       ...(options.linkSec === undefined ? {} : { linkSec: options.linkSec }),
