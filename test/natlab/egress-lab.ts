@@ -25,6 +25,8 @@ const program = (name: string): string => fileURLToPath(new URL(name, import.met
 /** Where every mirror answers. */
 export const PORT = 7000
 export const WEB_PORT = 80
+/** A server that does not answer is looked for there as well. */
+const TLS_PORT = 443
 export const MIRROR = { name: 'mirror.example', v4: PUBLIC_SERVER.address, v6: serverAddress6(PUBLIC_SERVER.address) } as const
 
 /** Servers and relays: the client's own connections go there. */
@@ -47,7 +49,7 @@ export interface Guarded extends Place {
 }
 
 export class EgressLab {
-  readonly nat = new NatLab(requirePeers())
+  readonly nat = new NatLab(requirePeers(), { webRelays: true })
   readonly #children: Child[] = []
   readonly #resolvers: NameServer[] = []
   readonly #recorders: Recorder[] = []
@@ -56,7 +58,14 @@ export class EgressLab {
   async start(): Promise<void> {
     // One relay is everybody's home: nobody moves in between.
     await this.nat.start({ farRelayMs: 10 })
+    for (const index of [1, 2] as const) this.#serveWeb(index)
     this.#mirror = this.startMirror('mirror', this.nat.networks.server(PUBLIC_SERVER.index))
+  }
+
+  /** What a relay serves beside its own port: the answer that tells whether a sign-in page stands between. */
+  #serveWeb(index: 1 | 2): void {
+    const args = ['-a', `203.0.113.${index + 1}:80`, '-http-port', '-1', '-stun=false', '-c', join(this.nat.folder, `web${index}.key`)]
+    this.#children.push(new Child({ name: `web ${index}`, command: requirePeers().derper, args, prefix: this.nat.networks.server(index) }))
   }
 
   /** A program that tells visitors their address, on a host. */
@@ -157,7 +166,7 @@ export class EgressLab {
 
   #isOwn(packet: Packet): boolean {
     if (packet.proto === 'link' || packet.proto === 'refusal' || isTunnelled(packet)) return true
-    const ports = [this.nat.headscale.port, ...this.nat.derpers.map(({ port }) => port)]
+    const ports = [WEB_PORT, TLS_PORT, this.nat.headscale.port, ...this.nat.derpers.map(({ port }) => port)]
     return OWN_SERVERS.includes(packet.to) && (packet.proto === 'icmp' || (packet.proto === 'tcp' && ports.includes(packet.toPort)))
   }
 

@@ -5,7 +5,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { LabNode } from '../interop/lab/node.ts'
 import type { ExitProof } from '../../main/localapi/exit-nodes.ts'
-import { waitFor } from '../support/wait.ts'
+import { Child, run, runOk } from '../support/child.ts'
+import { pause, waitFor } from '../support/wait.ts'
 import { EgressLab, MIRROR, PORT, WEB_PORT, type Guarded, type Place } from './egress-lab.ts'
 import type { Attempt, Outcome } from './visitor.ts'
 
@@ -50,7 +51,7 @@ const ALL: readonly Attempt[] = [...BY_ADDRESS, { how: 'tcp', host: MIRROR.name,
 
 async function choose(node: LabNode | undefined, prefs: Record<string, unknown> = {}): Promise<void> {
   const id = node === undefined ? '' : (await client.node.peer(node.name))?.ID
-  await client.node.api.patchPrefs({ ExitNodeIDSet: true, ExitNodeID: id, ExitNodeAllowLANAccessSet: true, ExitNodeAllowLANAccess: false, ...prefs })
+  await client.node.api.patchPrefs({ ExitNodeIDSet: true, ExitNodeID: id, ExitNodeIPSet: true, ExitNodeIP: '', AutoExitNodeSet: true, AutoExitNode: '', ExitNodeAllowLANAccessSet: true, ExitNodeAllowLANAccess: false, ...prefs })
 }
 
 const worldSees = ({ v6, site }: Place, { host }: Attempt): string => (host.includes(':') ? v6 : site.address)
@@ -75,6 +76,15 @@ function waitBlocked(why: RegExp): Promise<boolean> {
   return waitFor(`to be blocked: ${why.source}`, async () => {
     const egress = await egressOf(client.node)
     if (egress.Kind !== 'blocked' || !why.test(egress.Why ?? '')) throw new Error(JSON.stringify(egress))
+    return true
+  }, PATIENT)
+}
+
+/** Waits until the client says that it goes out by a device, or past it. */
+function waitEgress(kind: string, name: string): Promise<boolean> {
+  return waitFor(`the way out to be ${kind} ${name}`, async () => {
+    const egress = await egressOf(client.node)
+    if (egress.Kind !== kind || egress.Name !== name) throw new Error(JSON.stringify(egress))
     return true
   }, PATIENT)
 }
@@ -281,4 +291,178 @@ test('the proofs of an exit node say where the world sees us, and count what wen
   expect(value('ipv4')).toContain(place.site.address)
   expect(value('ipv6')).toContain(place.v6)
   expect(value('leak')).toMatch(/^[1-9]\d* connections of the proxies through it, none past it/)
+})
+
+test('connections that are open when an exit node is chosen do not go on past it', async () => {
+  const staying: readonly Attempt[] = [{ how: 'stay', host: MIRROR.v4, port: PORT + 1 }, { how: 'stay', host: MIRROR.v6, port: PORT + 1 }, { how: 'stay-udp', host: MIRROR.v4, port: PORT }, { how: 'stay-udp', host: MIRROR.v6, port: PORT }]
+  const seen = lab.visits.length
+  const ended = lab.visit(client.node, staying, 20_000)
+  await waitFor('all of them to be there', () => (['tcp', 'udp'] as const).every((how) => [home.site.address, home.v6].every((from) => lab.visits.slice(seen).some((visit) => visit.how === how && visit.from === from))), PATIENT)
+  await choose(exits[0]!.node)
+  const mark = await client.recorder.mark()
+  await waitSeenAt(exits[0]!.place)
+  await ended
+  const left = (await client.recorder.since(mark)).filter(({ isEmpty }) => !isEmpty)
+  expect(lab.strays(left)).toEqual([])
+})
+
+test('no spelling of an address goes past the exit node', async () => {
+  await choose(exits[0]!.node)
+  await waitSeenAt(exits[0]!.place)
+  const decimal = (address: string): string => String(address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0))
+  const spellings = [MIRROR.v4, printer.v4, home.resolver.address].flatMap((address) => [decimal(address), `::ffff:${address}`, `64:ff9b::${address}`, address.replace('.', '.0'), `${address}.`, `0x${Number(decimal(address)).toString(16)}`])
+  const others = ['169.254.169.254', '224.0.0.251', '255.255.255.255', printer.v4.replace(/\d+$/, '255'), 'fe80::1', 'fe80::1%eth0', 'ff02::fb', 'printer.local', 'wpad', 'home-only.example', 'nobody.lab.internal', '_ldap._tcp.lab.internal', '5.1.0.10.in-addr.arpa', 'x'.repeat(80)]
+  const attempts = [...spellings, ...others].flatMap((host): Attempt[] => [{ how: 'connect', host, port: PORT }, { how: 'http', host, port: WEB_PORT }, ...(host.includes('%') || host.length > 60 || (host.includes(':') && host.includes('.')) ? [] : [{ how: 'tcp', host, port: PORT } as const, { how: 'udp', host, port: PORT } as const])])
+  const mark = await client.recorder.mark()
+  const asked = home.resolver.questions.length
+  const outcomes = await lab.visit(client.node, attempts, 6_000)
+  expect(outcomes.length).toBe(attempts.length)
+  expect(lab.strays(await client.recorder.since(mark))).toEqual([])
+  expect(home.resolver.questions.slice(asked)).toEqual([])
+  const places = [exits[0]!.place.site.address, exits[0]!.place.v6]
+  expect(outcomes.filter(({ saw }) => saw !== undefined && !places.includes(saw))).toEqual([])
+})
+
+test('the network\'s own resolver asks by the exit node too, and no name of the network is asked of anybody', async () => {
+  const { node, place } = exits[0]!
+  const lost: Attempt = { how: 'dns', host: 'lost.lab.internal', port: 53 }
+  const asked = home.resolver.questions.length
+  expect((await lab.visit(client.node, [lost]))[0]?.failed).toBe('NXDOMAIN')
+  await choose(node)
+  await waitSeenAt(place)
+  const outcomes = await withoutALeak(async () => {
+    expect((await lab.visit(client.node, [{ how: 'dns', host: 'exit-only.example', port: 53 }]))[0]?.saw).toBe(MIRROR.v4)
+    expect((await lab.visit(client.node, [lost]))[0]?.failed).toBe('NXDOMAIN')
+    expect((await client.node.bowline('dns', 'query', 'exit-only.example')).stdout).toContain(MIRROR.v4)
+    expect((await client.node.tailscale('dns', 'query', 'exit-only.example')).stdout).toContain(MIRROR.v4)
+  }, [{ how: 'dns', host: MIRROR.name, port: 53 }])
+  expect(outcomes.filter(({ saw }) => saw !== MIRROR.v4)).toEqual([])
+  for (const { resolver } of [home, place]) expect(resolver.asked(lost.host)).toEqual([])
+  expect(home.resolver.questions.slice(asked)).toEqual([])
+})
+
+test('a forward to the world goes by the exit node, and nowhere while there is none', async () => {
+  const { node, place } = exits[0]!
+  const added = await client.node.bowline('forward', 'add', '0', `${MIRROR.name}:${PORT}`, '--json')
+  const { Listen, ID } = JSON.parse(added.stdout) as { Listen: string; ID: string }
+  const local: Attempt = { how: 'tcp', host: '127.0.0.1', port: Number(Listen.split(':').at(-1)) }
+  await choose(node)
+  await waitSeenAt(place)
+  await withoutALeak(async () => {
+    expect((await lab.visitPlainly(home, [local]))[0]?.saw).toBe(place.site.address)
+    await node.stop('kill')
+    await waitBlocked(/exit-a/)
+    expect((await lab.visitPlainly(home, [local]))[0]?.saw).toBeUndefined()
+    await node.start()
+    await waitSeenAt(place)
+  })
+  await client.node.bowline('forward', 'remove', ID)
+})
+
+test.each([
+  ['dies', 'SIGKILL'],
+  ['freezes', 'SIGSTOP'],
+] as const)('with an automatic choice the other one takes over when the exit node %s, and says why', async (_, signal) => {
+  expect((await client.node.bowline('exit-node', 'use', 'auto')).code).toBe(0)
+  const name = await waitFor('a choice', async () => {
+    const egress = await egressOf(client.node)
+    return egress.Kind === 'exit' ? egress.Name : undefined
+  }, PATIENT)
+  const [used, other] = name === exits[0]!.node.name ? [exits[0]!, exits[1]!] : [exits[1]!, exits[0]!]
+  await waitSeenAt(used.place)
+  let atMs = 0
+  const outcomes = await withoutALeak(async () => {
+    atMs = Date.now()
+    used.node.child.signal(signal)
+    await waitSeenAt(other.place)
+    expect(await egressOf(client.node)).toMatchObject({ Kind: 'exit', Name: other.node.name, Why: expect.stringContaining(name) as unknown })
+  })
+  const known = [used, other].flatMap(({ place }) => [place.site.address, place.v6])
+  expect(outcomes.filter(({ saw }) => saw !== undefined && !known.includes(saw))).toEqual([])
+  const first = outcomes.find(({ saw, endedMs }) => saw === other.place.site.address && endedMs > atMs)
+  console.log(`the exit node ${signal === 'SIGKILL' ? 'died' : 'froze'}: by the other one after ${(first?.endedMs ?? NaN) - atMs} ms`)
+  if (signal === 'SIGSTOP') used.node.child.signal('SIGCONT')
+  else await used.node.stop().then(() => used.node.start())
+  await used.node.waitState('Running', 30_000)
+  await client.node.waitUsable(used.node)
+})
+
+test('disconnected by hand it is as without Bowline, and from the moment of connecting on nothing leaves', async () => {
+  const { node, place } = exits[0]!
+  await choose(node)
+  await waitSeenAt(place)
+  await client.node.bowline('down')
+  expect((await lab.visit(client.node, BY_ADDRESS.slice(0, 1)))[0]).toMatchObject({ saw: home.site.address })
+  await client.node.api.patchPrefs({ WantRunningSet: true, WantRunning: true })
+  await withoutALeak(() => waitSeenAt(place))
+})
+
+test('without the server, without relays and without UDP nothing leaves either', async () => {
+  const { node, place } = exits[0]!
+  await choose(node)
+  await waitSeenAt(place)
+  const router = ['ip', 'netns', 'exec', home.site.router!]
+  await withoutALeak(async () => {
+    await runOk('nft', ['table inet deaf { chain held { type filter hook forward priority -10; meta l4proto udp drop; }; }'], { prefix: router })
+    try {
+      await waitSeenAt(place)
+      await lab.nat.headscale.stop('kill')
+      await Promise.all(lab.nat.derpers.map((derper) => derper.stop('kill')))
+      await waitBlocked(/exit-a/)
+    } finally {
+      await lab.nat.headscale.resume()
+      await Promise.all(lab.nat.derpers.map((derper) => derper.start(`${lab.nat.headscale.url}/verify`)))
+    }
+    await waitSeenAt(place)
+    await runOk('nft', ['delete table inet deaf'], { prefix: router })
+    await waitSeenAt(place)
+  })
+})
+
+test('a network that comes and goes lets nothing out', async () => {
+  const { node, place } = exits[0]!
+  await choose(node)
+  await waitSeenAt(place)
+  await withoutALeak(async () => {
+    for (let round = 0; round < 3; round++) {
+      await home.site.ip('link', 'set', 'eth0', 'down')
+      await pause(1_000)
+      await home.site.ip('link', 'set', 'eth0', 'up')
+      await home.site.ip('addr', 'replace', `${home.v6}/64`, 'dev', 'eth0', 'nodad')
+      await home.site.ip('route', 'replace', 'default', 'via', home.resolver.address)
+      await home.site.ip('-6', 'route', 'replace', 'default', 'via', home.v6.replace(/[0-9a-f]+$/, '1'))
+      await waitSeenAt(place)
+    }
+  })
+})
+
+test('behind a sign-in page nothing leaves until a person pauses the exit node, and nothing again once the page is gone', async () => {
+  const { node, place } = exits[0]!
+  await choose(node)
+  await waitSeenAt(place)
+  const router = ['ip', 'netns', 'exec', home.site.router!]
+  const page = 'require("http").createServer((q, s) => s.end("Welcome, guest. Sign in.")).listen(8080)'
+  const portal = new Child({ name: 'portal', command: process.execPath, args: ['-e', page], prefix: router })
+  const web: Attempt = { how: 'http', host: MIRROR.v4, port: WEB_PORT }
+  const warnings = async (): Promise<string> => ((await client.node.api.status()).Health ?? []).join('\n')
+  try {
+    await withoutALeak(async () => {
+      await runOk('nft', [`table inet portal {
+        chain caught { type nat hook prerouting priority -100; iifname "lan" meta nfproto ipv4 tcp dport 80 redirect to :8080; }
+        chain held { type filter hook forward priority -10; iifname "lan" drop; }
+      }`], { prefix: router })
+      await client.node.stop()
+      await client.node.start()
+      await waitFor('the page to be told', async () => (await warnings()).includes('bowline exit-node pause'), PATIENT)
+      expect((await lab.visit(client.node, [web]))[0]?.saw).toBeUndefined()
+    })
+    expect((await client.node.bowline('exit-node', 'pause', '--for=10m')).stdout).toMatch(/past .*exit-a.*for (9|10) ?min/)
+    expect((await lab.visit(client.node, [web]))[0]?.saw).toBe('Welcome, guest. Sign in.')
+    await runOk('nft', ['delete table inet portal'], { prefix: router })
+    await waitEgress('exit', node.name)
+    await withoutALeak(() => waitSeenAt(place))
+  } finally {
+    await run('nft', ['delete table inet portal'], { prefix: router })
+    await portal.stop()
+  }
 })

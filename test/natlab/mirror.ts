@@ -1,6 +1,6 @@
 /**
  * A server that tells everybody under which address it sees him, as a program: TCP and UDP at PORT, HTTP at WEBPORT, both
- * families. Every visitor is a line of JSON on standard output.
+ * families. At PORT + 1 it tells him again and again, for as long as he stays. Every visitor is a line of JSON on standard output.
  *
  *   mirror.ts PORT WEBPORT
  */
@@ -24,6 +24,11 @@ createServer((socket) => {
   socket.on('error', () => socket.destroy())
   socket.end(note('tcp', socket.remoteAddress ?? ''))
 }).listen(port, '::')
+createServer((socket) => {
+  const from = note('tcp', socket.remoteAddress ?? '')
+  socket.on('error', () => socket.destroy())
+  socket.on('data', () => socket.write(`${from}\n`))
+}).listen(port + 1, '::')
 createWebServer((request, response) => {
   response.setHeader('Connection', 'close')
   response.end(note('http', request.socket.remoteAddress ?? ''))

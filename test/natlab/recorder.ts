@@ -18,6 +18,8 @@ export interface Packet {
   readonly toPort: number
   /** Of UDP: the first bytes. */
   readonly payload: Buffer
+  /** Of TCP: a connection that is only closed or acknowledged carries nothing. */
+  readonly isEmpty: boolean
 }
 
 /** A destination that nobody has, and the port of marks. */
@@ -26,6 +28,7 @@ const MARK_PORT = 9
 
 const WIREGUARD_TYPES = [1, 2, 3, 4]
 const DISCO = Buffer.from('TS💬')
+const SYN = 2
 const STUN_COOKIE = 0x2112a442
 
 export class Recorder {
@@ -103,22 +106,25 @@ function isMark({ to, toPort }: Packet): boolean {
 function packetOf(frame: Buffer): Packet {
   const kind = frame.readUInt16BE(12)
   const ip = frame.subarray(14)
-  if (kind === 0x0800) return transport(ip[9] ?? 0, text4(ip, 12), text4(ip, 16), ip.subarray(((ip[0] ?? 0) & 15) * 4))
-  if (kind !== 0x86dd) return { proto: 'link', from: '', to: '', fromPort: 0, toPort: 0, payload: Buffer.alloc(0) }
+  const headBytes = ((ip[0] ?? 0) & 15) * 4
+  if (kind === 0x0800) return transport(ip[9] ?? 0, text4(ip, 12), text4(ip, 16), ip.subarray(headBytes), ip.readUInt16BE(2) - headBytes)
+  if (kind !== 0x86dd) return { proto: 'link', from: '', to: '', fromPort: 0, toPort: 0, payload: Buffer.alloc(0), isEmpty: false }
   // Hop-by-hop options come before the multicast reports of hosts alone.
   const hasOptions = ip[6] === 0
-  return transport(hasOptions ? ip[40] ?? 0 : ip[6] ?? 0, text6(ip, 8), text6(ip, 24), ip.subarray(hasOptions ? 40 + ((ip[41] ?? 0) + 1) * 8 : 40))
+  return transport(hasOptions ? ip[40] ?? 0 : ip[6] ?? 0, text6(ip, 8), text6(ip, 24), ip.subarray(hasOptions ? 40 + ((ip[41] ?? 0) + 1) * 8 : 40), ip.readUInt16BE(4))
 }
 
-function transport(number: number, from: string, to: string, body: Buffer): Packet {
-  const base = { from, to, fromPort: 0, toPort: 0, payload: Buffer.alloc(0) }
+/** `length`: of the transport's header and what it carries, as sent. */
+function transport(number: number, from: string, to: string, body: Buffer, length: number): Packet {
+  const base = { from, to, fromPort: 0, toPort: 0, payload: Buffer.alloc(0), isEmpty: false }
   if (number === 2) return { ...base, proto: 'link' }
   if (number === 58 && [133, 134, 135, 136, 143].includes(body[0] ?? 0)) return { ...base, proto: 'link' }
   // The kernel's "nobody is here" for what came in: a host without a daemon says it to the tunnel's packets.
   if ((number === 1 && body[0] === 3) || (number === 58 && body[0] === 1)) return { ...base, proto: 'refusal' }
   if (number === 1 || number === 58) return { ...base, proto: 'icmp' }
   if ((number !== 6 && number !== 17) || body.length < 8) return { ...base, proto: 'other' }
-  return { ...base, proto: number === 6 ? 'tcp' : 'udp', fromPort: body.readUInt16BE(0), toPort: body.readUInt16BE(2), payload: number === 17 ? body.subarray(8) : base.payload }
+  const isEmpty = number === 6 && length === ((body[12] ?? 0) >> 4) * 4 && ((body[13] ?? 0) & SYN) === 0
+  return { ...base, isEmpty, proto: number === 6 ? 'tcp' : 'udp', fromPort: body.readUInt16BE(0), toPort: body.readUInt16BE(2), payload: number === 17 ? body.subarray(8) : base.payload }
 }
 
 function text4(bytes: Buffer, at: number): string {
