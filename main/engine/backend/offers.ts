@@ -134,14 +134,18 @@ function noteOf({ prefix, state, carrier }: Offer, model: Model): string | undef
   if (state === 'waiting') return `Whoever runs the server approves it, on Headscale with: ${approvalCommand(model)}`
   if (state === 'standby') return `${carrier} carries it now. This device takes its place when that one is gone, if it is approved too.`
   if (model.saved.prefs.ShieldsUp) return 'Nothing is let in while shields are up.'
-  if (!hasFamily(model.system, prefix)) return `This computer has no ${isIp4(prefix) ? 'IPv4' : 'IPv6'} address of its own, so nothing can be reached for it.`
+  if (!hasFamily(model.system, prefix)) return `This computer has no ${isIp4(prefix) ? 'IPv4' : prefix === '::/0' ? 'public IPv6' : 'IPv6'} address of its own, so nothing of it can be reached through it.`
   return undefined
 }
 
-/** Whether this machine has an address of the prefix's family with which it can reach others. Not known counts as yes. */
+/**
+ * Whether this machine has an address of the prefix's family with which it can reach others; for the whole of IPv6 a public one.
+ * Not known counts as yes.
+ */
 function hasFamily({ interfaces }: SystemFacts, prefix: string): boolean {
+  if (interfaces.length === 0 || isVia(prefix)) return true
   const outside = interfaces.filter(({ internal, ip }) => !internal && !/^(169\.254\.|fe[89ab])/i.test(ip))
-  return interfaces.length === 0 || isVia(prefix) || outside.some(({ ip }) => isIp4(ip) === isIp4(prefix))
+  return outside.some(({ ip }) => isIp4(ip) === isIp4(prefix) && (prefix !== '::/0' || /^[23]/.test(ip)))
 }
 
 /** A 4via6 prefix leads to IPv4 addresses. */
