@@ -122,7 +122,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const netmon = new Netmon({ env, read: readNetwork, links: native.watchLinks ? { start: native.watchLinks } : undefined })
   const interfaces = (): readonly InterfaceAddress[] => netmon.state.interfaces.filter((one) => one.up !== false)
   const dataplane = new Dataplane({ env, native })
-  const pings = new PingProgram({ nowMs: () => clock.nowMs() })
+  const pings = new PingProgram({ nowMs: () => clock.nowMs(), path: options.env?.['PATH'] })
   // Which server is in use is the backend's to say, and nothing is dialled before it stands.
   const outside = new Outside({ env, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL })
   const derp = new DerpRegions({ env, dial: relayFaults.watch(outside.dialRelay), carriesFrom: (localIp) => carriesFrom(netmon.state, localIp) })

@@ -9,7 +9,9 @@ import { toHex } from '../../main/engine/base/bytes.ts'
 import { isDecodeError } from '../../main/engine/base/errors.ts'
 import { makeLog } from '../../main/engine/base/log.ts'
 import { decideProxy } from '../../main/engine/backend/proxy-names.ts'
+import { canonicalIp } from '../../main/engine/base/ip.ts'
 import { distribution } from '../../main/engine/io/hostinfo.ts'
+import { pingCommand, PingProgram } from '../../main/engine/io/ping-program.ts'
 import { Store } from '../../main/engine/io/store.ts'
 import { JournalRing, decodeEvent, encodeEvent } from '../../main/engine/core/journal/journal.ts'
 import { applyMapResponse } from '../../main/engine/core/netmap/apply.ts'
@@ -52,11 +54,17 @@ fuzz('only a clean web address ever reaches the program that opens one', (chance
   }
 })
 
-test('no program but that one is ever started, and none through a shell', () => {
+fuzz('the program that asks for an echo gets an address as its last word and nothing else of a stranger', async (chance) => {
+  const text = chance.is(0.5) ? chance.text().slice(0, 60) : chance.pick(['192.0.2.1', '2001:db8::1', '-c', '192.0.2.1;id', '::1%eth0'])
+  if (canonicalIp(text) !== text) expect(await new PingProgram({ nowMs: () => 0, path: '', program: join(dir, 'none') }).ask(text)).toBe('silent')
+  for (const platform of ['linux', 'darwin', 'win32'] as const) expect(pingCommand(platform, '192.0.2.1').filter((word) => word.includes('192.0.2.1'))).toEqual(['192.0.2.1'])
+})
+
+test('no program but those two is ever started, and none through a shell', () => {
   const sources = readdirSync(new URL('../../main', import.meta.url), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
   const starting = sources.filter((name) => readFileSync(new URL(`../../main/${name}`, import.meta.url), 'utf8').includes('child_process'))
-  expect(starting).toEqual([join('web', 'open-browser.ts')])
-  expect(readFileSync(new URL('../../main/web/open-browser.ts', import.meta.url), 'utf8')).not.toMatch(/shell:/)
+  expect(starting.toSorted()).toEqual([join('engine', 'io', 'ping-program.ts'), join('web', 'open-browser.ts')])
+  for (const name of starting) expect(readFileSync(new URL(`../../main/${name}`, import.meta.url), 'utf8')).not.toMatch(/shell:|exec\(/)
 })
 
 fuzz('names of files are the engine\'s own, whatever the server calls things', (chance, index) => {

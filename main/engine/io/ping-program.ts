@@ -5,7 +5,7 @@
  *   0 answered · anything else: no answer, or no way to it · no such program, or one that may not: this user may send none
  */
 import { spawn } from 'node:child_process'
-import { isIp4 } from '../base/ip.ts'
+import { canonicalIp, isIp4 } from '../base/ip.ts'
 
 const MOST_AT_ONCE = 20
 /** A run costs this thread some milliseconds. */
@@ -21,27 +21,30 @@ export class PingProgram {
   readonly #nowMs: () => number
   readonly #platform: NodeJS.Platform
   readonly #program: string | undefined
+  readonly #path: string | undefined
   #running = 0
   /** Runs that may start now. */
   #tokens = MOST_AT_ONCE
   #filledMs: number
 
-  /** `nowMs`: monotonic. `program`: in place of the system's. */
-  constructor(options: { nowMs: () => number; platform?: NodeJS.Platform; program?: string }) {
+  /** `nowMs`: monotonic. `path`: where programs are. `program`: in place of the system's. */
+  constructor(options: { nowMs: () => number; path: string | undefined; platform?: NodeJS.Platform; program?: string }) {
     this.#nowMs = options.nowMs
     this.#platform = options.platform ?? process.platform
     this.#program = options.program
+    this.#path = options.path
     this.#filledMs = options.nowMs()
   }
 
   /** How one request to an address, in canonical text, ends; never rejects. */
   ask(ip: string): Promise<PingEnd> {
+    if (canonicalIp(ip) !== ip) return Promise.resolve('silent')
     if (!this.#take()) return Promise.resolve('too-many')
     this.#running++
     return new Promise<PingEnd>((resolve) => {
       const [program, ...words] = pingCommand(this.#platform, ip)
       const child = spawn(this.#program ?? program!, words, {
-        stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, LC_ALL: 'C' }, timeout: PATIENCE_MS, killSignal: 'SIGKILL', windowsHide: true,
+        stdio: ['ignore', 'ignore', 'pipe'], env: { LC_ALL: 'C', ...(this.#path === undefined ? {} : { PATH: this.#path }) }, timeout: PATIENCE_MS, killSignal: 'SIGKILL', windowsHide: true,
       })
       let said = ''
       child.stderr?.on('data', (bytes: Buffer) => {

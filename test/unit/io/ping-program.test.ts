@@ -17,7 +17,7 @@ function program(lines: string): string {
   chmodSync(path, 0o700)
   return path
 }
-const running = (lines: string): PingProgram => new PingProgram({ nowMs: () => nowMs, program: program(lines) })
+const running = (lines: string): PingProgram => new PingProgram({ nowMs: () => nowMs, path: process.env['PATH'], program: program(lines) })
 
 test.each([
   ['exit 0', 'answered'], ['exit 1', 'silent'], ['echo "connect: Network is unreachable" >&2; exit 2', 'silent'], ['echo "ping: socket: Operation not permitted" >&2; exit 2', 'unable'],
@@ -26,7 +26,15 @@ test.each([
 })
 
 test('without a program nobody can be asked', async () => {
-  expect(await new PingProgram({ nowMs: () => nowMs, program: join(folder, 'none') }).ask('192.0.2.1')).toBe('unable')
+  expect(await new PingProgram({ nowMs: () => nowMs, path: '', program: join(folder, 'none') }).ask('192.0.2.1')).toBe('unable')
+})
+
+test('what is no address in canonical text is given to no program', async () => {
+  for (const text of ['-f', '', 'localhost', '127.1', '192.0.2.1 -f', '::FFFF:1.2.3.4', '$(id)']) expect(await running('exit 0').ask(text)).toBe('silent')
+})
+
+test('the program gets nothing of the environment but where programs are', async () => {
+  expect(await running('[ -z "$HOME" ] && [ -n "$PATH" ]').ask('192.0.2.1')).toBe('answered')
 })
 
 test('ten a second are asked for however fast they end', async () => {
