@@ -6,6 +6,7 @@
  * Secrets never cross here: prefs come with keys zeroed by the engine.
  */
 import type { BlockedPage } from '../main/localapi/blocked.ts'
+import type { DnsPage } from '../main/localapi/dns-page.ts'
 import type { ExitNodesPage } from '../main/localapi/exit-nodes.ts'
 import type { Extras } from '../main/localapi/extras.ts'
 import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequest, ProxiesPage } from '../main/localapi/forwards.ts'
@@ -13,6 +14,7 @@ import type { RoutesPage } from '../main/localapi/routes.ts'
 import type { LoginProfile, MaskedPrefs, Notify, PathPage, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status } from '../main/localapi/types.ts'
 
 export type { BlockedPage, BlockedRow } from '../main/localapi/blocked.ts'
+export type { DnsPage } from '../main/localapi/dns-page.ts'
 export type { Egress, ExitNodeRow, ExitNodesPage, ExitProof } from '../main/localapi/exit-nodes.ts'
 export type { ExitNodeFailure, Extras } from '../main/localapi/extras.ts'
 export type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, ProxiesPage } from '../main/localapi/forwards.ts'
@@ -63,6 +65,8 @@ export interface Requests {
   offer: { send: { prefixes: readonly string[] | 'exit'; on: boolean }; receive: null }
   /** What was not let through lately, by this device or by others. */
   blocked: { send: Record<string, never>; receive: BlockedPage }
+  /** How names are resolved, and what is odd about it. */
+  dns: { send: Record<string, never>; receive: DnsPage }
   forwards: { send: Record<string, never>; receive: ForwardsPage }
   addForward: { send: ForwardAddition; receive: ForwardRow }
   /** Answers what went. */
@@ -83,7 +87,7 @@ export type RequestName = keyof Requests
 /** Every request by name, for hosts that check what they are asked. */
 export const REQUEST_NAMES: readonly RequestName[] = [
   'status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'path', 'session', 'profiles', 'addProfile', 'switchProfile',
-  'removeProfile', 'openExternal', 'exitNodes', 'useExitNode', 'clearExitNode', 'pauseExitNode', 'checkExitNode', 'setExitNodeFailure', 'routes', 'useRoute', 'useAllRoutes', 'offer', 'blocked',
+  'removeProfile', 'openExternal', 'exitNodes', 'useExitNode', 'clearExitNode', 'pauseExitNode', 'checkExitNode', 'setExitNodeFailure', 'routes', 'useRoute', 'useAllRoutes', 'offer', 'blocked', 'dns',
   'forwards', 'addForward', 'removeForward', 'openForward', 'proxies',
 ]
 

@@ -18,7 +18,7 @@ const ADDRESS_LIMIT = 300
 
 type NetworkName = Extract<
   RequestName,
-  | 'exitNodes' | 'useExitNode' | 'clearExitNode' | 'pauseExitNode' | 'checkExitNode' | 'setExitNodeFailure' | 'routes' | 'useRoute' | 'useAllRoutes' | 'offer' | 'blocked'
+  | 'exitNodes' | 'useExitNode' | 'clearExitNode' | 'pauseExitNode' | 'checkExitNode' | 'setExitNodeFailure' | 'routes' | 'useRoute' | 'useAllRoutes' | 'offer' | 'blocked' | 'dns'
   | 'forwards' | 'addForward' | 'removeForward' | 'openForward' | 'proxies'
 >
 
@@ -58,6 +58,7 @@ export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
     return null
   },
   blocked: (client) => client.json({ method: 'GET', path: METHODS.blocked.path }),
+  dns: (client) => client.json({ method: 'GET', path: METHODS.dnsPage.path }),
   forwards: (client) => client.json({ method: 'GET', path: METHODS.forwards.path }),
   addForward: (client, _host, send) => {
     const Proto = oneOf(send['Proto'] ?? 'tcp', 'Proto', ['tcp', 'udp'])

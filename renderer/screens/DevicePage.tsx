@@ -19,6 +19,7 @@ import { DeviceBlocked } from './DeviceBlocked.tsx'
 import { DeviceNetworks } from './DeviceNetworks.tsx'
 import { DeviceServices } from './DeviceServices.tsx'
 import { ForwardList } from './ForwardList.tsx'
+import { OwnNames } from './OwnNames.tsx'
 import { OwnNetworks } from './OwnNetworks.tsx'
 import { PathSection } from './PathSection.tsx'
 
@@ -50,7 +51,7 @@ export function DevicePage({ device }: { device: Device }): ReactNode {
           </>
         )}
         <ForwardList device={device.isSelf ? undefined : device} />
-        {device.isSelf && <OwnNetworks />}
+        {device.isSelf && <><OwnNetworks /><OwnNames /></>}
         <Facts device={device} nowMs={nowMs} />
       </div>
     </section>

@@ -138,7 +138,7 @@ function NodeRow({ row, where, state, onChoose }: { row: ExitRow; where: string;
     <Radio id={row.id} label={spokenExit(row)} state={state} unavailable={cannot} onChoose={onChoose}>
       <span className="exit-what cut" title={row.name}><span className="strong-2"><bdi>{row.name}</bdi></span> {row.inUse && !row.chosen ? <span className="small in-use-now">In use now</span> : row.note !== '' && <span className="small t3">{row.note}</span>}</span>
       <span className="t2 cut exit-where"><bdi>{where}</bdi></span>
-      {cannot ? <span className="t3 cut exit-cannot" title={row.unavailable}>{row.unavailable}</span> : (
+      {cannot ? <span className="t3 exit-cannot">{row.unavailable}</span> : (
         <>
           <span className={`path path-${row.path.kind}`}><PathGlyph kind={row.path.kind} /><span className="cut">{row.path.words}</span></span>
           <span className="right num t2">{roundTrip(row.latencyMs)}</span>

@@ -18,11 +18,13 @@ export function ExitOffer({ page }: { page: ExitNodesPage }): ReactNode {
   const flows = offer.Flows === 0 ? 'nobody uses it now' : `${offer.Flows} ${offer.Flows === 1 ? 'connection' : 'connections'} now`
   const state = !offer.Advertised ? 'off' : offer.Approved ? `on, ${flows}` : 'offered, not approved yet'
   return (
-    <footer className="foot">
-      <span className="grow cut">Let other devices leave through this one: <span className={offer.Advertised && !offer.Approved ? 'warn-text' : ''}>{state}</span></span>
-      <button type="button" className="link" aria-haspopup="dialog" onClick={() => setOpen(true)}>{offer.Advertised ? 'Change…' : 'Turn on…'}</button>
+    <>
+      <footer className="foot">
+        <span className="grow cut">Let other devices leave through this one: <span className={offer.Advertised && !offer.Approved ? 'warn-text' : ''}>{state}</span></span>
+        <button type="button" className="link" aria-haspopup="dialog" onClick={() => setOpen(true)}>{offer.Advertised ? 'Change…' : 'Turn on…'}</button>
+      </footer>
       {open && <OfferDialog page={page} onClose={() => setOpen(false)} />}
-    </footer>
+    </>
   )
 }
 

@@ -45,7 +45,7 @@ function Line({ forward }: { forward: ForwardRow }): ReactNode {
     <li>
       <div className="grow">
         <p><span className="num strong-2 selectable">{forward.Listen}</span> <span className="t3" aria-label="leads to">→</span> <bdi className="selectable">{safeText(forward.To, 120)}</bdi> <span className="t3 small">{forward.Proto.toUpperCase()}</span></p>
-        <p className={`small ${forward.State === 'failed' ? 'warn-text' : 't2'}`}>{state}{forward.Temporary ? ', closed ten minutes after its last use' : ''}.{forward.Why === undefined ? '' : ` ${sentence(forward.Why)}`}</p>
+        <p className={`small ${forward.State === 'failed' ? 'warn-text' : 't2'}`}>{state}.{forward.Temporary ? ' Closes ten minutes after its last use.' : ''}{forward.Why === undefined ? '' : ` ${sentence(forward.Why)}`}</p>
         {last && <p className="small t2 selectable">{clockTime(Date.parse(last.At))}: {safeText(last.Text, 300)}</p>}
         <AskWords ask={ask} />
       </div>

@@ -40,7 +40,7 @@ function Accept({ on, count, running }: { on: boolean; count: number; running: b
     const answer = await api.call('editPrefs', { RouteAll: !on, RouteAllSet: true })
     return answer.ok ? look(api, 'routes') : answer
   })
-  const words = count === 0 ? 'No device offers one now.' : `${count} ${count === 1 ? 'network is' : 'networks are'} offered. Each can be left out on its device's page.`
+  const words = count === 0 ? 'No device offers one now.' : count === 1 ? 'One network is offered. It can be left out on its device\'s page.' : `${count} networks are offered. Each can be left out on its device's page.`
   return (
     <div className="line">
       <div className="grow">

@@ -3,13 +3,14 @@
  * answer that came after a newer one was asked for is dropped.
  */
 import { useEffect } from 'react'
-import type { Answer, BlockedPage, BowlineApi, ExitNodesPage, ForwardsPage, ProxiesPage, RoutesPage } from '../../preload/contract.ts'
+import type { Answer, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, ProxiesPage, RoutesPage } from '../../preload/contract.ts'
 import { shown } from './shown.ts'
 import { useSnapshot, type Snapshot } from './store.ts'
 
 interface Looks {
   routes: RoutesPage
   blocked: BlockedPage
+  dns: DnsPage
   forwards: ForwardsPage
   proxies: ProxiesPage
 }

@@ -5,7 +5,7 @@
  * visible; the page changes when they do, never before: there are no optimistic copies.
  */
 import { create } from 'zustand'
-import type { AppState, BlockedPage, BowlineApi, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status } from '../../preload/contract.ts'
+import type { AppState, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status } from '../../preload/contract.ts'
 import type { HealthState } from '../../main/localapi/types.ts'
 import { stillIn } from './sign-in.ts'
 
@@ -28,6 +28,7 @@ export interface Snapshot {
   readonly exitNodes: ExitNodesPage | undefined
   readonly routes: RoutesPage | undefined
   readonly blocked: BlockedPage | undefined
+  readonly dns: DnsPage | undefined
   readonly forwards: ForwardsPage | undefined
   readonly proxies: ProxiesPage | undefined
   /** The person asked here for a page to sign in, which has not opened yet: it will by itself. */
@@ -52,6 +53,7 @@ export const useSnapshot = create<Snapshot>(() => ({
   exitNodes: undefined,
   routes: undefined,
   blocked: undefined,
+  dns: undefined,
   forwards: undefined,
   proxies: undefined,
   wantsPage: false,

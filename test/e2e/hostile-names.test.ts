@@ -28,7 +28,7 @@ describe.skipIf(missing !== undefined)(`hostile names${missing === undefined ? '
     const { tailnet } = lab.network.control
     for (const [i, name] of [MARKUP, TURNED, ARABIC, LONG].entries()) {
       const owner = tailnet.user(`owner-${i}`, `${name.slice(0, 60)} owner`)
-      const node = tailnet.admit({ machineKey: machineKeyText(i), nodeKey: nodeKeyText(i), user: owner, hostinfo: { Hostname: name, OS: name.slice(0, 40) } })
+      const node = tailnet.admit({ machineKey: machineKeyText(i), nodeKey: nodeKeyText(i), user: owner, hostinfo: { Hostname: name, OS: name.slice(0, 40), RoutableIPs: ['0.0.0.0/0', '::/0'] } })
       // Past the server's own tidying of names: this server means harm.
       node.name = name
     }
@@ -119,6 +119,26 @@ describe.skipIf(missing !== undefined)(`hostile names${missing === undefined ? '
       await page.setViewportSize({ width: 1100, height: 720 })
       await page.keyboard.press('Escape')
     }
+    expect(dialogs).toEqual([])
+  })
+
+  it('stay in their rows on the page of exit nodes', async () => {
+    told()
+    await page.keyboard.press('Control+e')
+    await page.getByRole('radio', { name: /^<img src=x/ }).waitFor()
+    const all = (await page.getByRole('radio').allTextContents()).join('|')
+    expect(all).toContain(ARABIC)
+    // oxlint-disable-next-line no-control-regex
+    expect(all).not.toMatch(/[\u0000-\u001f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/)
+    expect(await page.locator('.place img, .place script').count()).toBe(0)
+    for (const width of [1100, 720, 360]) {
+      await page.setViewportSize({ width, height: 520 })
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+      expect(await page.locator('.page-body').evaluate((body) => (body as unknown as { scrollWidth: number; clientWidth: number }).scrollWidth <= (body as unknown as { clientWidth: number }).clientWidth), String(width)).toBe(true)
+    }
+    await page.setViewportSize({ width: 1100, height: 720 })
+    await picture(page, 'hostile-exit-nodes')
+    expect(await axe(page)).toEqual([])
     expect(dialogs).toEqual([])
   })
 })

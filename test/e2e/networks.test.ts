@@ -75,7 +75,7 @@ describe.skipIf(missing !== undefined)(`networks and services in the window${mis
     told()
     await page.getByRole('row', { name: /^my-computer\./ }).click()
     const own = page.getByRole('region', { name: 'Networks' })
-    await own.getByText('1 network is offered.').waitFor()
+    await own.getByText('One network is offered.').waitFor()
     await own.getByLabel('Network to offer').fill('10.30.0.7/24')
     await own.getByRole('button', { name: 'Offer it' }).click()
     await own.getByText('must be a network like 10.0.3.0/24').waitFor()
