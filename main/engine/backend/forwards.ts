@@ -9,7 +9,7 @@
  */
 import type { Env } from '../base/env.ts'
 import { EngineError, errorText } from '../base/errors.ts'
-import { formatAddrPort, parseAddrPort } from '../base/ip.ts'
+import { formatAddrPort, isLoopbackIp, parseAddrPort } from '../base/ip.ts'
 import type { AddrPort } from '../base/ip.ts'
 import type { Extras, Forward } from '../../localapi/extras.ts'
 import type { ForwardRow, ForwardsPage, OpenedForward } from '../../localapi/forwards.ts'
@@ -124,7 +124,12 @@ export class Forwards {
       throw refused(made.why!)
     }
     const forward = { ...made.forward, Listen: formatAddrPort(bound) }
-    this.#open.set(forward.ID, { ...made, forward, address: bound })
+    const open = { ...made, forward, address: bound }
+    this.#open.set(forward.ID, open)
+    if (this.#leadsBack(proto, this.#deps.door.look(to.host, to.port))) {
+      this.#close(forward.ID, open)
+      throw refused(`${forward.To} leads back to a forward of this computer: connections would go in a circle.`)
+    }
     env.journal.add({ part: 'forward', kind: 'added', why: 'a person asked for it', id: forward.ID, proto, listen: forward.Listen, to: forward.To })
     takeExtras({ ...extras, Forwards: [...extras.Forwards, forward] })
     this.sync()
@@ -174,7 +179,8 @@ export class Forwards {
     const open = this.#byNumber(number)
     if (!open) return dataplane.answerProxy(id, { kind: 'refuse', code: 'unreachable', message: 'the forward is gone' })
     door.plan(open.to.host, open.to.port).then(
-      (answer) => {
+      (planned) => {
+        const answer: ProxyAnswer = this.#leadsBack(open.forward.Proto, planned) ? { kind: 'refuse', code: 'not-allowed', message: `${open.forward.To} leads back to a forward of this computer` } : planned
         if (answer.kind === 'refuse') this.#noteFailure(open, answer.message, 'refused')
         door.give(id, answer)
       },
@@ -186,6 +192,12 @@ export class Forwards {
   handleFailed(number: number, code: string): void {
     const open = this.#byNumber(number)
     if (open) this.#noteFailure(open, `${open.forward.To} ${FAILURES[code] ?? 'cannot be reached'}`, 'failed')
+  }
+
+  /** Whether connections would come back to a forward of ours, and so on without end. */
+  #leadsBack(proto: 'tcp' | 'udp', answer: ProxyAnswer | { readonly kind: 'ask' }): boolean {
+    if (answer.kind !== 'system' || !answer.addresses.some(isLoopbackIp)) return false
+    return [...this.#open.values()].some(({ forward, address, isListening }) => isListening && forward.Proto === proto && address.port === answer.port)
   }
 
   #byNumber(number: number): Open | undefined {
@@ -285,7 +297,8 @@ export class Forwards {
     const found = this.#deps.door.look(host, port)
     if (found.kind === 'refuse') return carries(this.#deps.model.life) ? found.message : undefined
     if (found.kind === 'ask') return `no device of this network is called ${host}: each connection asks a resolver for it`
-    return found.kind === 'system' ? 'leads past the tunnel, by the network of this computer' : undefined
+    if (found.kind !== 'system') return undefined
+    return found.addresses.every(isLoopbackIp) ? 'leads to this computer itself' : 'leads past the tunnel, by the network of this computer'
   }
 }
 

@@ -62,6 +62,20 @@ describe('adding a forward', () => {
     expect(rig.backend.forwards.add({ Listen: '5432', To: 'n2:53', Proto: 'udp' }).ID).toBe('f2')
   })
 
+  test('in a circle is refused, at once or when a name turns out so', async () => {
+    const rig = running()
+    for (const host of ['n1', 'localhost', '127.0.0.1', '100.64.0.1']) expect(() => rig.backend.forwards.add({ Listen: '5432', To: `${host}:5432` })).toThrow(refusal('in a circle'))
+    expect(rig.dataplane.forwards.size).toBe(0)
+    rig.backend.forwards.add({ Listen: '5432', To: 'n1:5433' })
+    expect(rows(rig)[0]!.Why).toBe('leads to this computer itself')
+    expect(() => rig.backend.forwards.add({ Listen: '5433', To: 'localhost:5432' })).toThrow(refusal('in a circle'))
+    rig.backend.forwards.add({ Listen: '5433', To: 'n2:80' })
+    const [first] = rig.dataplane.forwards.keys()
+    rig.backend.facts.dataplane.onForwardRequest({ id: 9, forward: first! })
+    await settle()
+    expect(rig.dataplane.answers.at(-1)).toMatchObject({ id: 9, answer: { kind: 'refuse', code: 'not-allowed' } })
+  })
+
   test('has an end at two hundred', () => {
     const rig = running()
     for (let port = 2001; port <= 2200; port++) rig.backend.forwards.add({ Listen: String(port), To: 'n2:80' })
