@@ -2,7 +2,7 @@
  * The networks behind devices: who offers each, what becomes of it, who carries it. Kept from map to map, so that a change costs the
  * networks that it touches.
  *
- *   claim    one device's offers          entry   one prefix: its claimants, ascending, and its row
+ *   claim    one device's offers          entry   one prefix: whoever names it, ascending, and its row
  *   lost     it claimed the prefix before, went offline, and the server took it away: Headscale does so with every router that leaves
  *
  * Inbound every claimant of a network in use may send from it; outbound one of them carries it: one that the server calls online before
@@ -48,13 +48,23 @@ export interface RouteOffer extends RouteCarrier {
   readonly trouble?: string
 }
 
+/** A device's offer with what is looked up in it. */
+interface Claim {
+  readonly offer: RouteOffer
+  readonly prefixes: ReadonlySet<string>
+  readonly primary: ReadonlySet<string>
+  readonly advertised: ReadonlySet<string>
+}
+
 interface Entry {
   readonly prefix: string
   /** Orders rows: IPv4 first, then by address, then by size. */
   readonly key: string
+  /** Whoever claims it or says that it could, ascending. */
   ids: readonly NodeId[]
   readonly lost: Set<NodeId>
-  row: PlannedRoute
+  /** Absent: it is nobody's to use, somebody only says that it could carry it. */
+  row: PlannedRoute | undefined
   isUsed: boolean
   carrier: NodeId | undefined
 }
@@ -63,7 +73,7 @@ export class RouteBook {
   /** By prefix, IPv4 first; the same list while nothing changed. */
   rows: readonly PlannedRoute[] = []
   readonly #ownerOf: (prefix: string) => string | undefined
-  readonly #claims = new Map<NodeId, RouteOffer>()
+  readonly #claims = new Map<NodeId, Claim>()
   readonly #entries = new Map<string, Entry>()
   readonly #sorted: Entry[] = []
   readonly #dirty = new Set<string>()
@@ -80,30 +90,27 @@ export class RouteBook {
     for (const prefix of this.#entries.keys()) this.#dirty.add(prefix)
   }
 
-  /** What a device offers from here on; undefined: nothing. It comes into `touched` when that are other networks. */
+  /** What a device offers from here on; undefined: nothing. It comes into `touched` when it claims other networks. */
   setOffer(id: NodeId, offer: RouteOffer | undefined, touched: Set<NodeId>): void {
     const before = this.#claims.get(id)
-    if (before === offer) return
-    if (offer) this.#claims.set(id, offer)
+    if (before?.offer === offer) return
+    const now = offer && { offer, prefixes: new Set(offer.prefixes), primary: new Set(offer.primary), advertised: new Set(offer.advertised) }
+    if (now) this.#claims.set(id, now)
     else this.#claims.delete(id)
-    for (const prefix of before?.prefixes ?? []) this.#dirty.add(prefix)
-    for (const prefix of offer?.prefixes ?? []) this.#dirty.add(prefix)
-    const [old, now] = [new Set(before?.prefixes), new Set(offer?.prefixes)]
-    const gone = [...old].filter((prefix) => !now.has(prefix)).map((prefix) => this.#entry(prefix))
-    const come = [...now].filter((prefix) => !old.has(prefix)).map((prefix) => this.#entry(prefix))
-    for (const entry of gone) entry.ids = entry.ids.filter((one) => one !== id)
-    for (const entry of come) entry.ids = [...entry.ids, id].sort((a, b) => a - b)
-    for (const entry of gone) if (offer?.online === false && offer.advertised.includes(entry.prefix)) entry.lost.add(id)
-    for (const prefix of [...(before?.advertised ?? []), ...(offer?.advertised ?? [])]) this.#noteLost(prefix, id, offer)
-    if (gone.length + come.length > 0) touched.add(id)
+    const named = new Set([...(before?.prefixes ?? []), ...(before?.advertised ?? []), ...(now?.prefixes ?? []), ...(now?.advertised ?? [])])
+    for (const prefix of named) this.#note(prefix, id, before, now)
+    if (before?.offer.prefixes !== offer?.prefixes) touched.add(id)
   }
 
-  /** A device that is back, or says no more that it has a network, has not lost it but given it up. */
-  #noteLost(prefix: string, id: NodeId, offer: RouteOffer | undefined): void {
-    const entry = this.#entries.get(prefix)
-    if (!entry) return
+  #note(prefix: string, id: NodeId, before: Claim | undefined, now: Claim | undefined): void {
+    const entry = this.#entry(prefix)
     this.#dirty.add(prefix)
-    if (offer?.online !== false || !offer.advertised.includes(prefix) || entry.ids.includes(id)) entry.lost.delete(id)
+    const names = now !== undefined && (now.prefixes.has(prefix) || now.advertised.has(prefix))
+    if (names !== entry.ids.includes(id)) entry.ids = names ? [...entry.ids, id].sort((a, b) => a - b) : entry.ids.filter((one) => one !== id)
+    // Back without it, or saying no more that it could carry it: given up rather than lost.
+    const wants = now?.offer.online === false && now.advertised.has(prefix) && !now.prefixes.has(prefix)
+    if (wants && before?.prefixes.has(prefix) === true) entry.lost.add(id)
+    else if (!wants) entry.lost.delete(id)
   }
 
   /** Says that somebody got or lost these addresses. */
@@ -116,17 +123,17 @@ export class RouteBook {
     let changed = false
     for (const prefix of this.#dirty) changed = this.#settle(this.#entries.get(prefix)!, touched) || changed
     this.#dirty.clear()
-    if (changed) this.rows = this.#sorted.map(({ row }) => row)
+    if (changed) this.rows = this.#sorted.flatMap(({ row }) => row ?? [])
   }
 
   /** Networks that a device may send from. */
   sourcesOf(id: NodeId): readonly string[] {
-    return this.#claims.get(id)?.prefixes.filter((prefix) => this.#entries.get(prefix)!.isUsed) ?? []
+    return this.#claims.get(id)?.offer.prefixes.filter((prefix) => this.#entries.get(prefix)!.isUsed) ?? []
   }
 
   /** Networks that are sent to a device. */
   carriedBy(id: NodeId): readonly string[] {
-    return this.#claims.get(id)?.prefixes.filter((prefix) => this.#entries.get(prefix)!.carrier === id) ?? []
+    return this.#claims.get(id)?.offer.prefixes.filter((prefix) => this.#entries.get(prefix)!.carrier === id) ?? []
   }
 
   #entry(prefix: string): Entry {
@@ -134,7 +141,7 @@ export class RouteBook {
     if (!entry) {
       const { ip, bits } = parsePrefix(prefix)!
       const key = `${ip.includes(':') ? 6 : 4}${toHex(parseIp(ip)!)}${String(bits).padStart(3, '0')}`
-      entry = { prefix, key, ids: [], lost: new Set(), row: { prefix, state: 'refused', why: '', standby: [] }, isUsed: false, carrier: undefined }
+      entry = { prefix, key, ids: [], lost: new Set(), row: undefined, isUsed: false, carrier: undefined }
       this.#entries.set(prefix, entry)
       this.#sorted.splice(placeOf(this.#sorted, key), 0, entry)
     }
@@ -143,42 +150,50 @@ export class RouteBook {
 
   /** True when the list of rows is another. */
   #settle(entry: Entry, touched: Set<NodeId>): boolean {
-    const { isUsed, carrier } = entry
-    if (entry.ids.length === 0 && entry.lost.size === 0) {
+    const { isUsed, carrier, row: before } = entry
+    if (entry.ids.length === 0) {
       this.#entries.delete(entry.prefix)
       this.#sorted.splice(placeOf(this.#sorted, entry.key), 1)
-      return true
+      return before !== undefined
     }
     const row = this.#decide(entry)
     if (entry.isUsed !== isUsed) for (const id of entry.ids) touched.add(id)
     if (entry.carrier !== carrier) for (const id of [carrier, entry.carrier]) if (id !== undefined) touched.add(id)
-    const same = sameRow(entry.row, row)
-    if (!same) entry.row = row
-    return !same
+    if (before && row && sameRow(before, row)) return false
+    entry.row = row
+    return before !== row
   }
 
-  #decide(entry: Entry): PlannedRoute {
-    const { prefix } = entry
-    const offers = (entry.ids.length > 0 ? entry.ids : [...entry.lost]).map((id) => this.#claims.get(id)!).sort((a, b) => rank(b, prefix) - rank(a, prefix))
+  /** The row of a prefix, with who may send from it and who carries it. */
+  #decide(entry: Entry): PlannedRoute | undefined {
+    const { prefix, lost } = entry
+    const all = entry.ids.map((id) => this.#claims.get(id)!)
+    const claims = all.filter(({ prefixes }) => prefixes.has(prefix)).sort((a, b) => rank(b, prefix) - rank(a, prefix))
+    const offers = (claims.length > 0 ? claims : all.filter(({ offer }) => lost.has(offer.id))).map(({ offer }) => offer)
+    const [first, ...rest] = offers
+    entry.isUsed = false
+    entry.carrier = undefined
+    if (!first) return undefined
     const owner = isDeviceAddress(prefix) ? this.#ownerOf(prefix) : undefined
     const judged: Judgement = owner === undefined ? this.#rules!.judge(prefix) : { state: 'refused', why: `it is the address of ${owner}` }
-    entry.isUsed = judged.state === 'used'
-    const first = offers[0]!
-    entry.carrier = entry.isUsed && first.trouble === undefined && entry.ids.length > 0 ? first.id : undefined
     if (judged.state !== 'used') return { prefix, state: judged.state, why: judged.why, ...(judged.near === undefined ? {} : { near: judged.near }), standby: offers.map(carrierOf) }
+    entry.isUsed = true
+    if (claims.length > 0 && first.trouble === undefined) entry.carrier = first.id
     if (first.trouble !== undefined || !first.online) {
       return { prefix, state: 'no-router', why: `nobody carries it now: ${offers.slice(0, 3).map((one) => `${one.name} ${one.trouble ?? 'is offline'}`).join(', ')}`, standby: offers.map(carrierOf) }
     }
-    const rest = offers.slice(1)
+    // Of several routers Headscale names one: the others show by their own word alone.
+    const others = all.map(({ offer }) => offer).filter((offer) => !offers.includes(offer) && offer.online && offer.trouble === undefined)
     const ready = rest.find((one) => one.online && one.trouble === undefined)
-    const why = [`through ${first.name}`, ...(ready ? [`${ready.name} stands by`] : []), ...(judged.note === '' ? [] : [judged.note])].join('; ')
-    return { prefix, state: 'used', why, via: carrierOf(first), standby: rest.map(carrierOf) }
+    const more = ready ? [`${ready.name} stands by`] : others.slice(0, 1).map(({ name }) => `${name} offers it too`)
+    const why = [`through ${first.name}`, ...more, ...(judged.note === '' ? [] : [judged.note])].join('; ')
+    return { prefix, state: 'used', why, via: carrierOf(first), standby: [...rest, ...others].map(carrierOf) }
   }
 }
 
 /** Higher carries first; among equals the order of IDs stays. */
-function rank(offer: RouteOffer, prefix: string): number {
-  return (offer.trouble === undefined ? 4 : 0) + (offer.online ? 2 : 0) + (offer.primary.includes(prefix) ? 1 : 0)
+function rank({ offer, primary }: Claim, prefix: string): number {
+  return (offer.trouble === undefined ? 4 : 0) + (offer.online ? 2 : 0) + (primary.has(prefix) ? 1 : 0)
 }
 
 function carrierOf({ id, stableId, name, online }: RouteOffer): RouteCarrier {

@@ -144,7 +144,7 @@ describe('a planner', () => {
     const base = map.peers.get(2)!
     const node = fc.record({
       key: fc.integer({ min: 1, max: 12 }), ip: fc.integer({ min: 2, max: 12 }), route: fc.constantFrom(null, '10.1.0.0/16', '10.2.0.0/16', '::/0', '100.64.0.5/32', '100.64.0.0/16'),
-      name: fc.constantFrom('a', 'b'), online: fc.boolean(), primary: fc.boolean(),
+      name: fc.constantFrom('a', 'b'), online: fc.boolean(), primary: fc.boolean(), says: fc.constantFrom(null, '10.1.0.0/16', '10.3.0.0/16'),
       derp: fc.constantFrom(0, 1), expiry: fc.constantFrom(undefined, 1, 5, 9), expired: fc.boolean(), jailed: fc.boolean(),
     })
     const step = fc.record({
@@ -161,7 +161,7 @@ describe('a planner', () => {
         nowMs += passMs
         peers = peers.with(new Map(set.map(([id, one]) => [id, {
           ...base, ID: id, StableID: String(id), Key: `nodekey:${String(one.key).padStart(64, '0')}`, DiscoKey: `discokey:${'0'.repeat(64)}`, HomeDERP: one.derp,
-          Name: `${one.name}.lab.internal.`, Online: one.online, PrimaryRoutes: one.primary && one.route !== null ? [one.route] : null, Addresses: [`100.64.0.${one.ip}/32`], AllowedIPs: [`100.64.0.${one.ip}/32`, ...(one.route === null ? [] : [one.route])], Expired: one.expired, IsJailed: one.jailed,
+          Name: `${one.name}.lab.internal.`, Online: one.online || one.says !== null, Hostinfo: { RoutableIPs: one.says === null ? null : [one.says] }, PrimaryRoutes: one.primary && one.route !== null ? [one.route] : null, Addresses: [`100.64.0.${one.ip}/32`], AllowedIPs: [`100.64.0.${one.ip}/32`, ...(one.route === null ? [] : [one.route])], Expired: one.expired, IsJailed: one.jailed,
           ...(one.expiry === undefined ? {} : { KeyExpiry: new Date(NOW + one.expiry).toISOString() }),
         }])), removed)
         const { dataplane, magicsock, routes, nextExpiryMs } = planner.plan({ ...map, peers }, { ...PREFS, ...prefs }, nowMs, system)

@@ -144,6 +144,14 @@ describe('two routers for one network', () => {
     expect(after.routes[0]!.standby.map(({ id }) => id)).toEqual([2])
   })
 
+  test('a router that the server keeps in reserve shows by its own word', () => {
+    const says = { Hostinfo: { RoutableIPs: ['10.0.3.0/24'] } }
+    const made = plan(mapOf({ ...offer, ...says }, says, { ...says, Online: false }))
+    expect(made.routes).toMatchObject([{ why: 'through gw-2; gw-3 offers it too', standby: [{ name: 'gw-3' }] }])
+    expect([carried(made), sources(made, '10.0.3.0/24')]).toEqual([{ '10.0.3.0/24': 2 }, 1])
+    expect(words(plan(mapOf(says)))).toEqual([])
+  })
+
   test('one that its only router took along is missed, not forgotten, until the router is back without it', () => {
     const says = { Hostinfo: { RoutableIPs: ['10.0.3.0/24', '0.0.0.0/0', '10.7.0.0/16'] } }
     const planner = new Planner()
