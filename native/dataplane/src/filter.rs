@@ -277,15 +277,14 @@ impl Filter {
         }
     }
 
+    /// Forgets that we sent datagrams from here to there.
+    pub fn forget_asked(&mut self, from: SocketAddr, to: SocketAddr) {
+        self.outbound.remove(&answer_of(ip::UDP, from, to));
+    }
+
     /// Whether we began this flow: a connection by its SYN, anything else by its packets.
     pub fn began(&self, proto: u8, from: SocketAddr, to: SocketAddr) -> bool {
-        let answer = Flow {
-            proto,
-            src: to.ip(),
-            src_port: to.port(),
-            dst: from.ip(),
-            dst_port: from.port(),
-        };
+        let answer = answer_of(proto, from, to);
         match proto {
             ip::UDP | ip::SCTP => self.outbound.get(&answer).is_some(),
             _ => self.sent.get(&answer).is_some(),
@@ -422,6 +421,17 @@ impl Filter {
         self.table
             .rules
             .permit(flow.proto, flow.src, flow.dst, flow.dst_port)
+    }
+}
+
+/// The flow of what answers packets of ours.
+fn answer_of(proto: u8, from: SocketAddr, to: SocketAddr) -> Flow {
+    Flow {
+        proto,
+        src: to.ip(),
+        src_port: to.port(),
+        dst: from.ip(),
+        dst_port: from.port(),
     }
 }
 

@@ -224,6 +224,11 @@ impl Pipeline {
             || (self.peers.has_source(flow.src) && self.filter.permits_flow(&flow, jailed))
     }
 
+    /// A datagram flow of ours is over: nothing answers it any more, and what comes is judged by the rules.
+    pub fn forget_asked(&mut self, from: SocketAddr, to: SocketAddr) {
+        self.filter.forget_asked(from, to);
+    }
+
     /// TCP ports of the engine's own services; the first one is announced in pongs.
     pub fn set_engine_ports<S: Sink>(&mut self, ports: Vec<u16>, sink: &mut S) {
         self.peer_api_port = ports.first().copied();

@@ -113,6 +113,16 @@ fn closing_a_datagram_port_ends_its_flows_even_where_we_had_answered() {
         Verdict::Accept,
         "a policy reload keeps our flows"
     );
+    filter.forget_asked(
+        format!("{ME}:6000").parse().unwrap(),
+        format!("{PEER}:53").parse().unwrap(),
+    );
+    assert_eq!(
+        filter.check_in(&reply, &[0; 60], from(false), 1),
+        Verdict::Drop(Reason::Rules),
+        "nothing of ours waits for it"
+    );
+    filter.check_out(&question, &[0; 60], 1);
     let mut shields = open(&[]);
     shields.shields_up = true;
     filter.set_table(shields, never);

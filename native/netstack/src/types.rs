@@ -150,6 +150,8 @@ pub enum Event {
     },
     /// The end of an `exchange_udp`; without an answer when none came in time, or it could not be asked.
     Exchanged { id: u64, answer: Option<Vec<u8>> },
+    /// A UDP flow of ours is over: what still comes is no answer any more.
+    AskedNoMore { from: SocketAddr, to: SocketAddr },
     /// A connection through the tunnel was not answered in time, neither by a refusal.
     Unanswered { to: SocketAddr },
     /// The answer to `ping_icmp`.
@@ -195,7 +197,7 @@ impl DialError {
         match self {
             DialError::Refused => "connection refused",
             DialError::Unreachable => "destination unreachable",
-            DialError::TimedOut => "connection timed out",
+            DialError::TimedOut => "no answer in time; bowline blocked says what is known of it",
             DialError::NoAddress => "no usable address",
             DialError::Blocked => "blocked by the peer's policy",
             DialError::Limit => "too many connections",

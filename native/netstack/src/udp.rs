@@ -13,7 +13,7 @@ use crate::icmp::Unreachable;
 use crate::packet::{Header, Malformed, UDP, read_udp, send_ip, udp_datagram};
 use crate::timers::Due;
 use crate::tokens::Source;
-use crate::types::PacketOut;
+use crate::types::{Event, PacketOut};
 use mio::net::UdpSocket;
 use slab::Slab;
 use std::collections::{HashMap, HashSet};
@@ -258,6 +258,10 @@ impl Netstack {
         if let Some(local) = flow.owner_of {
             self.owners.remove(&(UDP, local));
         }
+        if !matches!(flow.end, UdpEnd::Local { .. }) {
+            let (from, to) = (flow.key.local, flow.key.remote);
+            self.events.push_back(Event::AskedNoMore { from, to });
+        }
         match flow.end {
             UdpEnd::Local { token, .. } => self.tokens.free(token),
             UdpEnd::Client(client) => self.udp_client_lost_flow(client),
@@ -265,6 +269,11 @@ impl Netstack {
             UdpEnd::Association(_) => {}
         }
         self.counters.udp_open = self.udp.slots.len() as u64;
+    }
+
+    /// Whether a UDP flow of ours, or of a peer, has these ends.
+    pub fn has_udp_flow(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        self.udp.by_key.contains_key(&FlowKey { local, remote })
     }
 
     pub(crate) fn udp_due(&mut self, now: Instant, slot: usize) {

@@ -205,6 +205,8 @@ pub fn push_stack_event(ring: &Ring, event: netstack::Event) {
                 &[&short(id), &[u8::from(answer.is_some())], bytes],
             );
         }
+        // The thread's own business.
+        Event::AskedNoMore { .. } => {}
         Event::Unanswered { to } => {
             ring.push(UNANSWERED, false, &[Packed::new(to).bytes()]);
         }

@@ -302,7 +302,14 @@ impl World {
             self.stack.handle_packet(self.now, &packet);
         }
         while let Some(event) = self.stack.take_event() {
-            records::push_stack_event(&self.ring, event);
+            match event {
+                netstack::Event::AskedNoMore { from, to } => {
+                    if !self.stack.has_udp_flow(from, to) {
+                        self.pipeline.forget_asked(from, to);
+                    }
+                }
+                other => records::push_stack_event(&self.ring, other),
+            }
         }
     }
 
