@@ -55,7 +55,7 @@ export function encodeFailure(id: number, question: Question, rcode: number = RC
 
 /** The same to a query as it came, whatever its name is made of. */
 export function refuseQuery(query: Uint8Array, bones: Bones, rcode: number): Uint8Array {
-  const bytes = query.slice(0, bones.asked.end)
+  const bytes = copyOf(query, bones.asked.end)
   bytes[2] = 0x80 | (query[2]! & 0x79)
   bytes[3] = 0x80 | rcode
   bytes.set([0, 1, 0, 0, 0, 0, 0, 0], 4)
@@ -64,7 +64,7 @@ export function refuseQuery(query: Uint8Array, bones: Bones, rcode: number): Uin
 
 /** An answer cut down to its question and marked so: the client asks again by TCP. */
 export function cutAnswer(answer: Uint8Array, bones: Bones): Uint8Array {
-  const bytes = answer.slice(0, bones.asked.end)
+  const bytes = copyOf(answer, bones.asked.end)
   bytes[2]! |= 0x02
   bytes.set([0, 1, 0, 0, 0, 0, 0, 0], 4)
   return bytes
@@ -78,7 +78,7 @@ export function answersQuery(answer: Bones, query: Bones): boolean {
 
 /** A copy of a query under another number, whose answers fit MAX_EDNS_BYTES. */
 export function withNumber(query: Uint8Array, bones: Bones, id: number): Uint8Array {
-  const bytes = query.slice(0, bones.length)
+  const bytes = copyOf(query, bones.length)
   setWord(bytes, 0, id)
   const opt = optOf(bones)
   if (opt && opt.class > MAX_EDNS_BYTES) setWord(bytes, opt.ttlAt - 2, MAX_EDNS_BYTES)
@@ -87,7 +87,7 @@ export function withNumber(query: Uint8Array, bones: Bones, id: number): Uint8Ar
 
 /** A copy of an answer for a client: its number, its spelling of the question, and `agedSeconds` off every time. */
 export function answerFor(query: Uint8Array, answer: Uint8Array, bones: Bones, agedSeconds: number): Uint8Array {
-  const bytes = answer.slice(0, bones.length)
+  const bytes = copyOf(answer, bones.length)
   bytes.set(query.subarray(0, 2))
   bytes.set(query.subarray(HEADER_BYTES, bones.asked.end), HEADER_BYTES)
   if (agedSeconds <= 0) return bytes
@@ -161,6 +161,11 @@ function libraryRecord(record: DnsRecord): LibraryRecord {
 /** The library takes any number as a word of this form. */
 function libraryType(type: number): never {
   return `UNKNOWN_${type}` as never
+}
+
+/** A copy of the first `length` bytes; a Buffer's own slice would be a view. */
+export function copyOf(bytes: Uint8Array, length: number): Uint8Array {
+  return new Uint8Array(bytes.subarray(0, length))
 }
 
 function setWord(bytes: Uint8Array, at: number, value: number): void {

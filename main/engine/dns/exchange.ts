@@ -11,7 +11,7 @@ import type { Env } from '../base/env.ts'
 import { EngineError, isDecodeError } from '../base/errors.ts'
 import { formatAddrPort } from '../base/ip.ts'
 import type { AddrPort } from '../base/ip.ts'
-import { answersQuery, withNumber } from './codec.ts'
+import { answersQuery, copyOf, withNumber } from './codec.ts'
 import type { Carrier } from './ports.ts'
 import { walk } from './walk.ts'
 import type { Bones } from './walk.ts'
@@ -99,7 +99,7 @@ function numbered(env: Env, { bytes, bones }: Message): Message {
 export function readAnswer(received: Uint8Array, query: Bones): Message | undefined {
   const bones = walk(received)
   if (isDecodeError(bones) || !answersQuery(bones, query)) return undefined
-  return { bytes: received.slice(0, bones.length), bones }
+  return { bytes: copyOf(received, bones.length), bones }
 }
 
 /** One question and its answer over a stream, which the caller ends: each with its length, 2 bytes, in front. */

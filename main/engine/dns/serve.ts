@@ -106,7 +106,7 @@ class Reader {
     const length = (this.#held[0]! << 8) | this.#held[1]!
     if (length === 0 || length > MAX_QUERY_BYTES) return 'bad'
     if (this.#held.length < length + 2) return undefined
-    const message = this.#held.slice(2, length + 2)
+    const message = new Uint8Array(this.#held.subarray(2, length + 2))
     this.#held = this.#held.subarray(length + 2)
     return message
   }
