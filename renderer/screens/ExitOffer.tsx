@@ -49,7 +49,7 @@ function OfferDialog({ page, onClose }: { page: ExitNodesPage; onClose: () => vo
   return (
     <dialog ref={dialog} className="dialog" aria-labelledby="offer-title" aria-describedby="offer-text" onClose={onClose}>
       <h2 id="offer-title">{offer.Advertised ? <><bdi>{device}</bdi> offers to be an exit node</> : <>Let other devices leave through <bdi>{device}</bdi>?</>}</h2>
-      <p id="offer-text">Devices of your network may then send their internet traffic through this computer. Sites see your address, and your connection carries their traffic. Your local network and this computer itself stay closed to them.</p>
+      <p id="offer-text">Devices of your network may then send their internet traffic through this computer. Sites see your address, and your connection carries their traffic. Your local network stays closed to them.</p>
       {offer.Advertised && <p className={offer.Approved ? 't2' : 'warn-text'}>{offer.Approved ? `Approved. ${offer.Flows} ${offer.Flows === 1 ? 'connection' : 'connections'} of other devices now.` : 'Not approved yet: an admin has to approve it on the server. Until then nobody can use it.'}</p>}
       {!offer.Advertised && <p className="t2">An admin has to approve it on the server. You can stop it at any time.</p>}
       <AskWords ask={ask} />

@@ -151,7 +151,8 @@ function sayWhatToDo({ screen, network }: Run, engine: DemoEngine): void {
     ['sign in', `press “Sign in”: the address is filled in (${network.control.url}); its page opens by itself, any name will do`],
     ['look', 'open a device, ping it, read why it is relayed'],
     ['watch', `${RELAYED_FIRST_MS / 1000} s after you signed in the network lets direct traffic through, and the path becomes direct`],
-    ['use', `web’s own page: port ${network.webPort}; files: port ${network.filesPort}`],
+    ['use', `web’s own page: “Open a service”, port ${network.webPort}; files: port ${network.filesPort}`],
+    ['go further', 'exit nodes (Ctrl E), the network behind files, “Apps only” for your programs'],
   ])
   const bowline = `npx bowline --socket=${engine.socketPath}`
   const proxy = engine.httpProxy ? `http://${engine.httpProxy.ip}:${engine.httpProxy.port}` : ''
