@@ -6,7 +6,7 @@
  *
  * Source of the names: tailscale 1.102.5, `set --help` and `up --help`.
  */
-import { formatIp, isIp4, parseAddrPort, parseIp, parsePrefix } from '../engine/base/ip.ts'
+import { isIp4, networkOf, parseAddrPort, parseIp, parsePrefix } from '../engine/base/ip.ts'
 import type { Prefs, Status } from '../localapi/types.ts'
 import { usageError } from './exit.ts'
 import type { Flag, FlagSpec, Parsed } from './flags.ts'
@@ -193,17 +193,10 @@ function routes(text: string): string[] {
     const example = parseIp(route) === undefined ? '192.168.1.0/24' : isIp4(route) ? `${route}/32` : `${route}/128`
     if (prefix === undefined) throw usageError(`--advertise-routes wants networks such as ${example}, not ${quoted(route)}.`)
     if (prefix.bits === 0) throw usageError(`--advertise-routes does not take ${route}; to offer the internet use --advertise-exit-node.`)
-    const whole = networkOf(prefix)
+    const whole = networkOf(prefix.ip, prefix.bits)!
     if (whole !== `${prefix.ip}/${prefix.bits}`) throw usageError(`--advertise-routes wants whole networks: ${quoted(route)} lies in ${whole}.`)
     return whole
   })
-}
-
-/** The prefix without the bits behind its length. */
-function networkOf({ ip, bits }: { ip: string; bits: number }): string {
-  const bytes = parseIp(ip)!
-  for (let i = 0; i < bytes.length; i++) bytes[i]! &= bits >= (i + 1) * 8 ? 0xff : bits <= i * 8 ? 0 : 0xff << ((i + 1) * 8 - bits)
-  return `${formatIp(bytes)}/${bits}`
 }
 
 function tags(text: string): string[] {

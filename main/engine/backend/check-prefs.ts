@@ -4,7 +4,7 @@
  *
  * Source: the checks of tailscale's ipnlocal and of its command line (1.102.5); test/vectors/localapi/check-prefs-*.json.
  */
-import { parseIp, parsePrefix, formatIp } from '../base/ip.ts'
+import { networkOf, parseIp, parsePrefix } from '../base/ip.ts'
 import { addressesOf } from '../core/plan/names.ts'
 import type { Node } from '../core/tailcfg/types.ts'
 import type { Prefs } from '../../localapi/types.ts'
@@ -82,20 +82,10 @@ function checkRoutes(routes: readonly string[]): string | undefined {
   for (const route of routes) {
     const prefix = parsePrefix(route)
     if (!prefix || !route.includes('/')) return `route ${quoted(route)} is not a prefix such as 10.0.0.0/24`
-    const masked = maskPrefix(prefix.ip, prefix.bits)
+    const masked = networkOf(prefix.ip, prefix.bits)
     if (masked !== `${prefix.ip}/${prefix.bits}`) return `route ${route} has non-address bits set; expected ${masked}`
   }
   return undefined
-}
-
-/** "ip/bits" with the host bits cleared. */
-export function maskPrefix(ip: string, bits: number): string {
-  const bytes = parseIp(ip)!.slice()
-  for (let i = 0; i < bytes.length; i++) {
-    const left = Math.max(0, Math.min(8, bits - 8 * i))
-    bytes[i]! &= (0xff << (8 - left)) & 0xff
-  }
-  return `${formatIp(bytes)}/${bits}`
 }
 
 function checkTags(tags: readonly string[]): string | undefined {
