@@ -2,7 +2,7 @@
  * What is said after this device was told to offer something: offering alone does nothing until the server approves it.
  */
 import type { RoutesPage } from '../localapi/routes.ts'
-import { printable } from '../engine/base/printable.ts'
+import { printable } from './text.ts'
 import type { Context } from './verb.ts'
 
 const FLAGS: readonly string[] = ['advertise-routes', 'advertise-exit-node']

@@ -109,6 +109,10 @@ describe('warnings', () => {
 test('whoever offers something is told at once what it waits for', () => {
   const rig = offering()
   expect(offerHint(rig.backend.routes.page())).toMatch(/^Nobody uses 10\.9\.0\.0\/24, 0\.0\.0\.0\/0, ::\/0 before it is approved\.\n.*approve-routes.*\n.*bowline routes$/)
+  // The command that approves is whole however long it is.
+  rig.backend.editPrefs({ AdvertiseRoutes: Array.from({ length: 60 }, (_, i) => `10.9.${i}.0/24`), AdvertiseRoutesSet: true })
+  expect(offerHint(rig.backend.routes.page())).toContain('10.9.58.0/24,10.9.59.0/24\n')
+  rig.backend.editPrefs({ AdvertiseRoutes: OFFERED, AdvertiseRoutesSet: true })
   own(rig, OFFERED)
   expect(offerHint(rig.backend.routes.page())).toBeUndefined()
 })
