@@ -6,7 +6,7 @@
  *
  * Source of the names: tailscale 1.102.5, `set --help` and `up --help`.
  */
-import { isIp4, networkOf, parseAddrPort, parseIp, parsePrefix } from '../engine/base/ip.ts'
+import { DEFAULT_ROUTES, hasDefaultRoutes, isIp4, networkOf, parseAddrPort, parseIp, parsePrefix } from '../engine/base/ip.ts'
 import type { Prefs, Status } from '../localapi/types.ts'
 import { usageError } from './exit.ts'
 import type { Flag, FlagSpec, Parsed } from './flags.ts'
@@ -47,7 +47,6 @@ function inverse(field: 'NoSNAT' | 'NoStatefulFiltering', help: string, more: Pa
 
 const NETFILTER: readonly string[] = ['off', 'nodivert', 'on']
 const NO_TUN = 'it matters only to a whole-computer (TUN) engine, which is not there yet'
-export const DEFAULT_ROUTES: readonly string[] = ['0.0.0.0/0', '::/0']
 
 const list = (text: string): string[] => text.split(',').map((part) => part.trim()).filter((part) => part !== '')
 const quoted = (text: string): string => JSON.stringify(text)
@@ -70,13 +69,13 @@ export const PREF_FLAGS: Readonly<Record<string, PrefFlag>> = {
   'exit-node-allow-lan-access': bool('ExitNodeAllowLANAccess', 'reach the local network while an exit node is used'),
   'advertise-routes': {
     flag: { kind: 'text', help: 'networks behind this device to offer, with commas; empty for none', value: 'PREFIXES' },
-    read: (text, { prefs }) => ({ AdvertiseRoutes: [...routes(text), ...(offersExit(prefs) ? DEFAULT_ROUTES : [])] }),
+    read: (text, { prefs }) => ({ AdvertiseRoutes: [...routes(text), ...(hasDefaultRoutes(prefs.AdvertiseRoutes) ? DEFAULT_ROUTES : [])] }),
     show: (prefs) => (prefs.AdvertiseRoutes ?? []).filter((route) => !DEFAULT_ROUTES.includes(route)).join(','),
   },
   'advertise-exit-node': {
     flag: { kind: 'bool', help: 'offer this device as exit node' },
     read: (text, { prefs }) => ({ AdvertiseRoutes: [...(prefs.AdvertiseRoutes ?? []).filter((route) => !DEFAULT_ROUTES.includes(route)), ...(isOn(text) ? DEFAULT_ROUTES : [])] }),
-    show: (prefs) => String(offersExit(prefs)),
+    show: (prefs) => String(hasDefaultRoutes(prefs.AdvertiseRoutes)),
   },
   'advertise-tags': {
     only: 'up',
@@ -179,8 +178,6 @@ export function inertNotes(args: Parsed): string[] {
     return row?.inert !== undefined && on ? [`Note: --${name} is kept, but has no effect: ${row.inert}.`] : []
   })
 }
-
-const offersExit = (prefs: Prefs): boolean => DEFAULT_ROUTES.every((route) => prefs.AdvertiseRoutes?.includes(route))
 
 function hostName(text: string): string {
   if (text === '' || (/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(text))) return text

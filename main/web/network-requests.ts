@@ -2,6 +2,7 @@
  * The window's requests about networks: where internet traffic goes, networks behind devices, forwards and proxies. Each is checked
  * and becomes one call of the engine, or two where a list is changed by one of its members.
  */
+import { DEFAULT_ROUTES } from '../engine/base/ip.ts'
 import type { LocalApiClient } from '../client/local-api-client.ts'
 import { METHODS } from '../localapi/methods.ts'
 import type { ExitNodeAction } from '../localapi/exit-nodes.ts'
@@ -13,7 +14,6 @@ import { flag, oneOf, prefix, prefixes, shortName, text, version } from './check
 import type { Handler } from './requests.ts'
 
 const FAILURES: readonly ExitNodeFailure[] = ['block', 'next', 'direct']
-const INTERNET: readonly string[] = ['0.0.0.0/0', '::/0']
 const ADDRESS_LIMIT = 300
 
 type NetworkName = Extract<
@@ -51,7 +51,7 @@ export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
     return null
   },
   offer: async (client, _host, send) => {
-    const wanted = send['prefixes'] === 'exit' ? INTERNET : prefixes(send['prefixes'], 'prefixes')
+    const wanted = send['prefixes'] === 'exit' ? DEFAULT_ROUTES : prefixes(send['prefixes'], 'prefixes')
     const on = flag(send['on'], 'on')
     const { AdvertiseRoutes } = await prefsOf(client)
     await client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: { AdvertiseRoutes: changed(AdvertiseRoutes ?? [], wanted, on), AdvertiseRoutesSet: true } })

@@ -4,7 +4,7 @@
  *
  * Source: the checks of tailscale's ipnlocal and of its command line (1.102.5); test/vectors/localapi/check-prefs-*.json.
  */
-import { networkOf, parseIp, parsePrefix } from '../base/ip.ts'
+import { hasDefaultRoutes, networkOf, parseIp, parsePrefix } from '../base/ip.ts'
 import { addressesOf } from '../core/plan/names.ts'
 import type { Node } from '../core/tailcfg/types.ts'
 import type { Prefs } from '../../localapi/types.ts'
@@ -67,15 +67,10 @@ function checkSizes(prefs: Prefs): string | undefined {
 
 function checkExitNode(prefs: Prefs, self: Node | undefined): string | undefined {
   const uses = prefs.ExitNodeID !== '' || prefs.ExitNodeIP !== ''
-  if (uses && advertisesExitNode(prefs)) return 'Cannot advertise an exit node and use an exit node at the same time.'
+  if (uses && hasDefaultRoutes(prefs.AdvertiseRoutes)) return 'Cannot advertise an exit node and use an exit node at the same time.'
   if (prefs.ExitNodeIP !== '' && parseIp(prefs.ExitNodeIP) === undefined) return `ExitNodeIP ${quoted(prefs.ExitNodeIP)} is not an IP address. Give the address of another device of the network.`
   const isSelf = self && (addressesOf(self).includes(prefs.ExitNodeIP) || (prefs.ExitNodeID !== '' && prefs.ExitNodeID === self.StableID))
   return isSelf ? 'This device cannot be its own exit node. Choose another device, or offer this one with --advertise-exit-node.' : undefined
-}
-
-function advertisesExitNode(prefs: Prefs): boolean {
-  const routes = prefs.AdvertiseRoutes ?? []
-  return routes.includes('0.0.0.0/0') && routes.includes('::/0')
 }
 
 function checkRoutes(routes: readonly string[]): string | undefined {

@@ -5,7 +5,7 @@
  * Source: tailscale ipn/conf.go, ipn/conffile (1.102.5).
  */
 import { EngineError } from '../base/errors.ts'
-import { parseAddrPort, parseIp } from '../base/ip.ts'
+import { DEFAULT_ROUTES, parseAddrPort, parseIp } from '../base/ip.ts'
 import type { MaskedPrefs } from '../../localapi/types.ts'
 
 export interface ConfigField {
@@ -99,7 +99,7 @@ export function configOf(path: string, fields: readonly ConfigField[]): Config {
   }
   if (!seen.has('version')) throw new EngineError('bad-config', `${path}: the field "version" is missing; it must be "alpha0"`)
   const { locked, authKey, staticEndpoints, advertiseExitNode, ...prefs } = mask
-  if (advertiseExitNode === true) set(prefs, 'AdvertiseRoutes', [...((prefs['AdvertiseRoutes'] as readonly string[] | undefined) ?? []), '0.0.0.0/0', '::/0'])
+  if (advertiseExitNode === true) set(prefs, 'AdvertiseRoutes', [...((prefs['AdvertiseRoutes'] as readonly string[] | undefined) ?? []), ...DEFAULT_ROUTES])
   if (prefs['WantRunningSet'] !== true) set(prefs, 'WantRunning', true)
   // The file says whole which services are advertised: those it leaves out are none.
   if (prefs['AdvertiseServicesSet'] !== true) set(prefs, 'AdvertiseServices', null)

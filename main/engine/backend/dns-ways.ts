@@ -1,7 +1,7 @@
 /**
  * Which way a resolver is reached (as any address is that a program asks a proxy for), and who may ask here.
  */
-import { isIp4, parsePrefix, prefixContains } from '../base/ip.ts'
+import { hasDefaultRoutes, isIp4, parsePrefix, prefixContains } from '../base/ip.ts'
 import type { AddrPort } from '../base/ip.ts'
 import { mayAskNames } from '../core/dns/peer-access.ts'
 import type { Way } from '../dns/ports.ts'
@@ -21,8 +21,7 @@ export function wayTo(model: Model, { ip, port }: AddrPort): Way {
 /** Whether the device at an address of the network may have names looked up here. */
 export function mayAskNamesHere({ netMap, plan, saved }: Model, ip: string): boolean {
   const node = netMap && peerByIp(netMap, ip)
-  const routes = saved.prefs.AdvertiseRoutes ?? []
-  const offersExit = routes.includes('0.0.0.0/0') && routes.includes('::/0')
+  const offersExit = hasDefaultRoutes(saved.prefs.AdvertiseRoutes)
   return node !== undefined && mayAskNames({ self: netMap!.self, node, ip, offersExit, filter: plan.dataplane.filter })
 }
 

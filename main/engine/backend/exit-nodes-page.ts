@@ -1,6 +1,7 @@
 /**
  * bowline/exit-nodes as a pure function: where internet traffic goes, why, and where else it could go.
  */
+import { hasDefaultRoutes } from '../base/ip.ts'
 import { exitFault, offersExit, UNRESOLVED_EXIT } from '../core/plan/egress.ts'
 import type { Egress } from '../core/plan/egress.ts'
 import { measureText } from '../core/exit-node/rank.ts'
@@ -104,7 +105,7 @@ const PATH_KIND: Readonly<Record<ExitWay, string>> = { direct: 'direct', 'peer-r
 
 /** Offers to be one, approved or not. */
 function wouldBe(node: Node): boolean {
-  return offersExit(node) || ['0.0.0.0/0', '::/0'].every((route) => node.Hostinfo?.RoutableIPs?.includes(route) === true)
+  return offersExit(node) || hasDefaultRoutes(node.Hostinfo?.RoutableIPs)
 }
 
 function unavailableWhy(node: Node, nowMs: number, isDead: boolean): string | undefined {

@@ -6,8 +6,8 @@
  * waits for approval, unless the rules name the network.
  */
 import type { Env } from '../base/env.ts'
-import { isIp4, parsePrefix, prefixContains } from '../base/ip.ts'
-import { approvedRoutes, DEFAULT_ROUTES } from '../core/plan/local-nets.ts'
+import { DEFAULT_ROUTES, isIp4, parsePrefix, prefixContains } from '../base/ip.ts'
+import { approvedRoutes } from '../core/plan/local-nets.ts'
 import { shortName, magicDnsSuffix } from '../core/plan/names.ts'
 import { canonical } from '../core/plan/plan-peer.ts'
 import type { SystemFacts } from '../core/plan/system-facts.ts'

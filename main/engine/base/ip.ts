@@ -180,6 +180,14 @@ export function networkOf(ip: string, bits: number): string | undefined {
   return `${formatIp(net)}/${bits}`
 }
 
+/** All of IPv4 and all of IPv6: the way to the internet. */
+export const DEFAULT_ROUTES: readonly string[] = ['0.0.0.0/0', '::/0']
+
+/** Whether a list of canonical prefixes has both default routes, as that of an exit node does. */
+export function hasDefaultRoutes(prefixes: readonly string[] | null | undefined): boolean {
+  return DEFAULT_ROUTES.every((route) => prefixes?.includes(route) === true)
+}
+
 /** Whether the address lies inside the prefix; families never mix. */
 export function prefixContains(prefix: Prefix, ip: string): boolean {
   const net = parseIp(prefix.ip)

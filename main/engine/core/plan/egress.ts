@@ -9,7 +9,7 @@
  * The map judges first: whatever was decided elsewhere, a device that offers no way out, whose key has ended or that is not there
  * carries nothing. Only a person's own words (no choice, a pause, the rule "go direct") let traffic past a chosen exit node.
  */
-import { canonicalIp } from '../../base/ip.ts'
+import { canonicalIp, hasDefaultRoutes } from '../../base/ip.ts'
 import { isZeroKey, parseNodeKey } from '../../base/keys.ts'
 import type { NodePublicKey } from '../../base/keys.ts'
 import type { NetMap } from '../netmap/types.ts'
@@ -70,8 +70,7 @@ export function exitFault(node: Node, nowMs: number): string | undefined {
 
 /** Offers to be an exit node, and that is approved: both default routes. */
 export function offersExit(node: Node): boolean {
-  const routes = node.AllowedIPs ?? []
-  return routes.includes('0.0.0.0/0') && routes.includes('::/0')
+  return hasDefaultRoutes(node.AllowedIPs)
 }
 
 function missing(netMap: NetMap, wish: ExitWish, id: string): string {

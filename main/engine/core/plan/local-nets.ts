@@ -9,14 +9,12 @@
  * Prefixes without overlaps inside a default route, in a stable order. Pure.
  * Source: control facts §7.2, §9; tailscale ipn/ipnlocal (shrinkDefaultRoute), by behaviour.
  */
-import { canonicalIp, isIp4, networkOf, parseIp, parsePrefix } from '../../base/ip.ts'
+import { canonicalIp, DEFAULT_ROUTES, isIp4, networkOf, parseIp, parsePrefix } from '../../base/ip.ts'
 import { rangeToPrefixes } from '../filter/address-sets.ts'
 import type { Node } from '../tailcfg/types.ts'
 import { canonical } from './plan-peer.ts'
 import { localNetworks } from './system-facts.ts'
 import type { SystemFacts } from './system-facts.ts'
-
-export const DEFAULT_ROUTES: readonly string[] = ['0.0.0.0/0', '::/0']
 
 /** What a default route of each family is cut out of, and what never belongs to it. */
 const FAMILIES = [

@@ -12,7 +12,7 @@
  *
  * Source: control facts §9.2 and §4.9, dataplane facts §9.1.
  */
-import { formatIp, isTailscaleBytes, parseAddrPort, parseIp } from '../../base/ip.ts'
+import { DEFAULT_ROUTES, formatIp, isTailscaleBytes, parseAddrPort, parseIp } from '../../base/ip.ts'
 import type { AddrPort } from '../../base/ip.ts'
 import { isZeroKey, parseDiscoKey, parseNodeKey } from '../../base/keys.ts'
 import { ZERO_TIME } from '../tailcfg/types.ts'
@@ -100,7 +100,7 @@ function prefixesOf(node: Node, { exitNodeId, selfAddresses }: PeerContext): { r
     if (own.includes(text)) continue
     const prefix = readPrefix(text)?.prefix
     if (prefix === undefined || own.includes(prefix)) continue
-    if (prefix !== '0.0.0.0/0' && prefix !== '::/0') networks.add(prefix)
+    if (!DEFAULT_ROUTES.includes(prefix)) networks.add(prefix)
     else if (isExitNode && !exits.includes(prefix)) exits.push(prefix)
   }
   return { sources: [...own.sort(), ...exits.sort()], networks: networks.size === 0 ? NONE : [...networks].sort() }
@@ -122,7 +122,7 @@ function offerOf(node: Node, prefixes: readonly string[], name: string, trouble:
 function networksIn(list: readonly string[] | null | undefined): readonly string[] {
   if (!list || list.length === 0) return NONE
   const found = new Set(list.map(canonical).filter((prefix) => prefix !== undefined))
-  for (const prefix of ['0.0.0.0/0', '::/0']) found.delete(prefix)
+  for (const prefix of DEFAULT_ROUTES) found.delete(prefix)
   return found.size === 0 ? NONE : [...found].sort()
 }
 
