@@ -19,11 +19,11 @@ import type { ExitProofs } from './exit-proofs.ts'
 import { exitNodesPage } from './exit-nodes-page.ts'
 import { serverNowMs } from './map-flow.ts'
 import type { Model } from './model.ts'
+import { PageReaders } from './page-readers.ts'
 import type { PathViews } from './path-views.ts'
 
 const PAUSE_SEC = 600
 const MAX_PAUSE_SEC = 8 * 3600
-const MAX_WAIT_MS = 30_000
 const MAX_READERS = 32
 const SETTLE_MS = 50
 const FAILURES: readonly unknown[] = ['block', 'next', 'direct']
@@ -42,7 +42,7 @@ export interface ExitNodePagesDeps {
 
 export class ExitNodePages {
   readonly #deps: ExitNodePagesDeps
-  readonly #readers = new Set<{ readonly after: number; readonly wake: () => void }>()
+  readonly #readers: PageReaders<ExitNodesPage>
   #version: number
   #shown = ''
   #cancelTell: (() => void) | undefined
@@ -50,6 +50,7 @@ export class ExitNodePages {
   constructor(deps: ExitNodePagesDeps) {
     this.#deps = deps
     this.#version = Math.floor(deps.env.clock.wallMs())
+    this.#readers = new PageReaders(deps.env.clock, MAX_READERS, () => this.#page())
     deps.flow.onChange(() => {
       deps.proofs.handleEgress(egressNow(deps.model))
       this.refresh()
@@ -59,12 +60,12 @@ export class ExitNodePages {
 
   /** Something that the page shows may have changed; what comes of it within a moment is told at once. */
   refresh(): void {
-    if (this.#readers.size === 0) return
+    if (this.#readers.isEmpty) return
     this.#cancelTell ??= this.#deps.env.clock.after(SETTLE_MS, () => {
       this.#cancelTell = undefined
       // Another answer may have shown the change already.
       this.#isNews()
-      for (const reader of this.#readers) if (reader.after !== this.#version) reader.wake()
+      this.#readers.tell(this.#version)
     })
   }
 
@@ -73,19 +74,7 @@ export class ExitNodePages {
     this.#deps.flow.look()
     this.#isNews()
     if (after === undefined || after !== this.#version) return { page: Promise.resolve(this.#page()), cancel: () => {} }
-    const reader = { after, wake: (): void => {} }
-    const page = new Promise<ExitNodesPage>((resolve) => {
-      const forget = this.#deps.env.clock.after(MAX_WAIT_MS, () => reader.wake())
-      reader.wake = () => {
-        forget()
-        this.#readers.delete(reader)
-        resolve(this.#page())
-      }
-    })
-    this.#readers.add(reader)
-    const [oldest] = this.#readers
-    if (this.#readers.size > MAX_READERS) oldest?.wake()
-    return { page, cancel: () => reader.wake() }
+    return this.#readers.wait(after)
   }
 
   /** Does what a person asks and answers the page after it. Throws EngineError('bad-argument' | 'not-found' | 'bad-prefs'). */
@@ -117,7 +106,7 @@ export class ExitNodePages {
   /** Lets every reader go. */
   stop(): void {
     this.#cancelTell?.()
-    for (const { wake } of this.#readers) wake()
+    this.#readers.stop()
   }
 
   #use({ Node: text, AllowLAN, Failure }: Extract<ExitNodeAction, { Do: 'use' }>): void {

@@ -10,18 +10,17 @@ import type { LoginKind, StepView } from '../core/session/login-steps.ts'
 import { ZERO_TIME } from '../core/tailcfg/types.ts'
 import type { SessionPage } from '../../localapi/types.ts'
 import type { Model } from './model.ts'
+import { PageReaders } from './page-readers.ts'
 import type { ControlState } from './ports.ts'
 import { problemOf } from './session-problem.ts'
 
-export const MAX_WAIT_MS = 30_000
-/** Readers that wait at the same time; one more takes the place of the oldest. */
 const MAX_READERS = 64
 
 export class SessionPages {
   readonly #env: Env
   readonly #model: Model
   readonly #steps = new LoginSteps()
-  readonly #readers = new Set<() => void>()
+  readonly #readers: PageReaders<SessionPage>
   #version: number
   #kind: SessionPage['Kind'] = 'idle'
   #sinceMs: number
@@ -34,6 +33,7 @@ export class SessionPages {
     this.#model = model
     this.#sinceMs = env.clock.wallMs()
     this.#version = Math.floor(this.#sinceMs)
+    this.#readers = new PageReaders(env.clock, MAX_READERS, () => this.page())
   }
 
   /** A login of this kind begins. */
@@ -65,7 +65,7 @@ export class SessionPages {
     if (shown === this.#shown) return
     this.#shown = shown
     this.#version++
-    for (const wake of this.#readers) wake()
+    this.#readers.tell(this.#version)
   }
 
   page(): SessionPage {
@@ -74,25 +74,13 @@ export class SessionPages {
 
   /** The page at once when its version is not `after`, else when it changes or after 30 s, whatever comes first. */
   next(after: number | undefined): { readonly page: Promise<SessionPage>; readonly cancel: () => void } {
-    if (after !== this.#version) return { page: Promise.resolve(this.page()), cancel: () => {} }
-    let wake = (): void => {}
-    const page = new Promise<SessionPage>((resolve) => {
-      const forget = this.#env.clock.after(MAX_WAIT_MS, () => wake())
-      wake = () => {
-        forget()
-        this.#readers.delete(wake)
-        resolve(this.page())
-      }
-    })
-    this.#readers.add(wake)
-    const [oldest] = this.#readers
-    if (this.#readers.size > MAX_READERS) oldest?.()
-    return { page, cancel: () => wake() }
+    if (after === undefined || after !== this.#version) return { page: Promise.resolve(this.page()), cancel: () => {} }
+    return this.#readers.wait(after)
   }
 
   /** Lets every reader go. */
   stop(): void {
-    for (const wake of this.#readers) wake()
+    this.#readers.stop()
   }
 
   #kindNow(): SessionPage['Kind'] {

@@ -12,7 +12,6 @@ import type { ServedName } from '../../localapi/methods.ts'
 import type { PingType, StartOptions } from '../../localapi/types.ts'
 import { bugReport } from './bug-report.ts'
 import { debug } from './debug.ts'
-import { exitNodes } from './exit-nodes-page.ts'
 import { dnsLookup, dnsQuery } from './dns-query.ts'
 import { journalPage } from './journal-page.ts'
 import type { JournalReader } from './journal-page.ts'
@@ -22,9 +21,9 @@ import type { TryPortMap } from './port-map-trial.ts'
 import { profiles } from './profiles.ts'
 import { empty, json, jsonIndented, text } from './reply.ts'
 import type { Reply } from './reply.ts'
-import { sessionPage } from './session-page.ts'
 import { addTrust, listTrust, removeTrust } from './trust.ts'
 import type { Trust } from './trust.ts'
+import { versionedPage } from './versioned-page.ts'
 import { watchBus } from './watch-bus.ts'
 
 export interface Call {
@@ -143,7 +142,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   routes: ({ backend }) => json(backend.routes.page()),
   dnsPage: ({ backend }) => json(backend.dnsPages.page()),
   dnsLookup,
-  exitNodes,
+  exitNodes: (call) => versionedPage(call.backend.exitNodes, call),
   exitNodeAction: ({ backend, body }) => json(backend.exitNodes.act(body)),
   forwards: ({ backend }) => json(backend.forwards.page()),
   addForward: ({ backend, body }) => json(backend.forwards.add(body)),
@@ -155,7 +154,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
     const map = backend.views.netMap()
     return map ? jsonIndented(map) : noMap()
   },
-  session: sessionPage,
+  session: (call) => versionedPage(call.backend.session, call),
   debugPortMap: portMapTrial,
   trust: listTrust,
   addTrust,

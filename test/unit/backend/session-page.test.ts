@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { MAX_WAIT_MS } from '../../../main/engine/backend/session-page.ts'
+import { MAX_WAIT_MS } from '../../../main/engine/backend/page-readers.ts'
 import { ZERO_TIME } from '../../../main/engine/core/tailcfg/types.ts'
 import type { ControlState } from '../../../main/engine/backend/ports.ts'
 import type { SessionPage } from '../../../main/localapi/types.ts'
