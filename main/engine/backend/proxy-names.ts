@@ -14,7 +14,7 @@
  *
  * While an exit node is chosen no name is asked of the system's resolver, and while it is blocked none of anybody.
  */
-import { canonicalIp, isIp4, isLinkLocalIp, isLoopbackIp, isMulticastIp, isTailscaleIp, isUnspecifiedIp, parsePrefix, prefixContains } from '../base/ip.ts'
+import { canonicalIp, hostPrefix, isIp4, isLinkLocalIp, isLoopbackIp, isMulticastIp, isTailscaleIp, isUnspecifiedIp, parsePrefix, prefixContains, SERVICE_IPS } from '../base/ip.ts'
 import type { NetMap } from '../core/netmap/types.ts'
 import type { Node } from '../core/tailcfg/types.ts'
 import type { Egress } from '../core/plan/egress.ts'
@@ -60,19 +60,18 @@ export function decideAddresses(addresses: readonly string[], port: number, cont
   const mine = addresses.find((ip) => own.includes(ip))
   if (mine !== undefined) return { kind: 'system', addresses: isIp4(mine) ? ['127.0.0.1'] : ['::1', '127.0.0.1'], port }
   const isRouted = routed(context)
-  const inside = addresses.filter((ip) => isRouted(ip) && !SERVICE_ADDRESSES.includes(ip))
+  const inside = addresses.filter((ip) => isRouted(ip) && !SERVICE_IPS.includes(ip))
   if (inside.length > 0) return { kind: 'tunnel', addresses: inside, port }
   const outside = addresses.filter((ip) => !isTailscaleIp(ip))
   if (outside.length > 0) return decideOutside(outside, port, own, context)
   const first = addresses[0] ?? ''
-  if (SERVICE_ADDRESSES.includes(first) && port === DNS_PORT) return { kind: 'engine', to: { ip: first, port } }
-  if (SERVICE_ADDRESSES.includes(first)) return refuse('unreachable', `${first} is the network's own service address and serves no such port`)
+  if (SERVICE_IPS.includes(first) && port === DNS_PORT) return { kind: 'engine', to: { ip: first, port } }
+  if (SERVICE_IPS.includes(first)) return refuse('unreachable', `${first} is the network's own service address and serves no such port`)
   return refuse('unreachable', context.peers.length === 0 ? 'the tunnel is down' : `no device has the address ${first}`)
 }
 
 const DNS_PORT = 53
 const LOOPBACK: readonly string[] = ['127.0.0.1', '::1']
-const SERVICE_ADDRESSES: readonly string[] = ['100.100.100.100', 'fd7a:115c:a1e0::53']
 
 /** Addresses that no device of the network has. */
 function decideOutside(addresses: readonly string[], port: number, own: readonly string[], context: NameContext): ProxyAnswer {
@@ -144,7 +143,7 @@ function lostRoute(ip: string, { routes, system }: NameContext): PlannedRoute | 
 function routed({ peers, system }: NameContext): (ip: string) => boolean {
   const isHost = (route: string): boolean => route.endsWith(route.includes(':') ? '/128' : '/32')
   return (ip) => {
-    const host = `${ip}/${isIp4(ip) ? 32 : 128}`
+    const host = hostPrefix(ip)
     const isNear = localNetworkOf(ip, system) !== undefined
     return peers.some((peer) => peer.routes.some((route) => route === host || (!isNear && !isHost(route) && !route.endsWith('/0') && prefixContains(parsePrefix(route)!, ip))))
   }

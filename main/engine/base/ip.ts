@@ -180,6 +180,14 @@ export function networkOf(ip: string, bits: number): string | undefined {
   return `${formatIp(net)}/${bits}`
 }
 
+/** The network's own addresses of every device, IPv4 and IPv6: its resolver answers there, and no peer has them. */
+export const SERVICE_IPS: readonly string[] = ['100.100.100.100', 'fd7a:115c:a1e0::53']
+
+/** The prefix of an address alone. */
+export function hostPrefix(ip: string): string {
+  return isIp4(ip) ? `${ip}/32` : `${ip}/128`
+}
+
 /** All of IPv4 and all of IPv6: the way to the internet. */
 export const DEFAULT_ROUTES: readonly string[] = ['0.0.0.0/0', '::/0']
 

@@ -9,12 +9,12 @@
 import type { Duplex } from 'node:stream'
 import type { Env } from '../base/env.ts'
 import { isDecodeError } from '../base/errors.ts'
+import { SERVICE_IPS } from '../base/ip.ts'
 import { cutAnswer, datagramLimit } from './codec.ts'
 import type { Resolver } from './resolver.ts'
 import { walk } from './walk.ts'
 
 const PORT = 53
-const SERVICE: readonly string[] = ['100.100.100.100', 'fd7a:115c:a1e0::53']
 const MAX_QUERY_BYTES = 4_096
 const IDLE_MS = 45_000
 const MAX_STREAMS = 256
@@ -22,7 +22,7 @@ const MAX_UNDER_WAY = 16
 
 /** Whether programs ask the resolver at this place. */
 export function isServicePlace({ ip, port }: { readonly ip: string; readonly port: number }): boolean {
-  return port === PORT && SERVICE.includes(ip)
+  return port === PORT && SERVICE_IPS.includes(ip)
 }
 
 export class DnsServer {

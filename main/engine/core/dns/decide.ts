@@ -13,7 +13,7 @@
  *
  * Source: tailscale net/dns/resolver/tsdns.go; control facts §8.3; asked of a real 1.102.5.
  */
-import { formatIp, isIp4, parseIp } from '../../base/ip.ts'
+import { formatIp, isIp4, parseIp, SERVICE_IPS } from '../../base/ip.ts'
 import type { DnsPlan, DnsRest } from '../plan/dns.ts'
 import { routeFor } from '../plan/dns.ts'
 import type { DnsResolver } from '../tailcfg/types.ts'
@@ -25,8 +25,6 @@ const AXFR = 252
 const TTL_SECONDS = 5
 const ZONE_SECONDS = 10
 const SERVICE_NAME = 'magicdns.localhost-tailscale-daemon'
-const SERVICE_V4 = '100.100.100.100'
-const SERVICE_V6 = 'fd7a:115c:a1e0::53'
 const VIA = /^(\d{1,3}-\d{1,3}-\d{1,3}-\d{1,3})-via-(\d{1,5})$/
 const VIA_ZONES: readonly string[] = ['ts.net', 'tailscale.net']
 const BONJOUR = /^(b|db|r|dr|lb)\._dns-sd\._udp\./
@@ -78,7 +76,7 @@ export function addressOfReverse(name: string): string | undefined {
 
 function specialName(plan: DnsPlan, name: string): { readonly addresses: readonly string[]; readonly why: string } | undefined {
   if (isInside(name, 'localhost')) return { addresses: ['127.0.0.1', '::1'], why: 'localhost is this machine' }
-  if (name === SERVICE_NAME) return { addresses: [SERVICE_V4, SERVICE_V6], why: 'the name of this resolver itself' }
+  if (name === SERVICE_NAME) return { addresses: SERVICE_IPS, why: 'the name of this resolver itself' }
   const via = viaAddress(plan, name)
   return via === undefined ? undefined : { addresses: [via], why: 'the name holds an IPv4 address and the site that it is behind' }
 }
@@ -97,8 +95,8 @@ function viaAddress(plan: DnsPlan, name: string): string | undefined {
 
 function nameAt(plan: DnsPlan, name: string): string | undefined {
   const ip = addressOfReverse(name)
-  if (ip === SERVICE_V4 || ip === SERVICE_V6) return SERVICE_NAME
-  return ip === undefined ? undefined : plan.hosts.nameOf(ip)
+  if (ip === undefined) return undefined
+  return SERVICE_IPS.includes(ip) ? SERVICE_NAME : plan.hosts.nameOf(ip)
 }
 
 /** One address of the type that was asked for: of several a program may take any, and a device has one. */

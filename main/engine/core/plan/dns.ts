@@ -15,7 +15,7 @@
  * Source: control facts §8.2, dataplane facts §9.3. That an exit node answers names is believed only if it says so, since
  * Headscale does not tell how new a node is.
  */
-import { isIp4 } from '../../base/ip.ts'
+import { SERVICE_IPS } from '../../base/ip.ts'
 import { Hosts } from '../dns/hosts.ts'
 import { isInside, nameProblem, plainName } from '../dns/message.ts'
 import type { NetMap } from '../netmap/types.ts'
@@ -191,5 +191,5 @@ export function isFiltered(filtered: readonly string[], name: string): boolean {
 
 /** Addresses that only we ourselves answer at: asking them would be asking ourselves. */
 export function isOurselves(ip: string, selfAddresses: readonly string[]): boolean {
-  return ip === (isIp4(ip) ? '100.100.100.100' : 'fd7a:115c:a1e0::53') || selfAddresses.includes(ip)
+  return SERVICE_IPS.includes(ip) || selfAddresses.includes(ip)
 }

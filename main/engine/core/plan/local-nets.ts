@@ -9,7 +9,7 @@
  * Prefixes without overlaps inside a default route, in a stable order. Pure.
  * Source: control facts §7.2, §9; tailscale ipn/ipnlocal (shrinkDefaultRoute), by behaviour.
  */
-import { canonicalIp, DEFAULT_ROUTES, isIp4, networkOf, parseIp, parsePrefix } from '../../base/ip.ts'
+import { canonicalIp, DEFAULT_ROUTES, hostPrefix, isIp4, networkOf, parseIp, parsePrefix } from '../../base/ip.ts'
 import { rangeToPrefixes } from '../filter/address-sets.ts'
 import type { Node } from '../tailcfg/types.ts'
 import { canonical } from './plan-peer.ts'
@@ -76,7 +76,7 @@ function unmeasured({ interfaces }: SystemFacts): string[] {
 function ownPublic({ interfaces }: SystemFacts): string[] {
   return interfaces.flatMap(({ ip: text }) => {
     const ip = canonicalIp(text)
-    return ip === undefined ? [] : [`${ip}/${isIp4(ip) ? 32 : 128}`]
+    return ip === undefined ? [] : [hostPrefix(ip)]
   })
 }
 

@@ -12,7 +12,7 @@
  *
  * Source: control facts §9.2 and §4.9, dataplane facts §9.1.
  */
-import { DEFAULT_ROUTES, formatIp, isTailscaleBytes, parseAddrPort, parseIp } from '../../base/ip.ts'
+import { DEFAULT_ROUTES, formatIp, hostPrefix, isTailscaleBytes, parseAddrPort, parseIp, SERVICE_IPS } from '../../base/ip.ts'
 import type { AddrPort } from '../../base/ip.ts'
 import { isZeroKey, parseDiscoKey, parseNodeKey } from '../../base/keys.ts'
 import { ZERO_TIME } from '../tailcfg/types.ts'
@@ -42,7 +42,7 @@ export interface PeerPlan {
   readonly expiresAtMs: number
 }
 
-const SERVICE_ADDRESSES: ReadonlySet<string> = new Set(['100.100.100.100/32', 'fd7a:115c:a1e0::53/128'])
+const SERVICE_PREFIXES: ReadonlySet<string> = new Set(SERVICE_IPS.map(hostPrefix))
 
 /** The plan of a node; its parts are those of `before` where they are equal. */
 export function planPeer(node: Node, context: PeerContext, before: PeerPlan | undefined): PeerPlan {
@@ -139,7 +139,7 @@ function readPrefix(text: string): { readonly prefix: string; readonly isOwn: bo
   if (bytes === undefined || bits === undefined || hasHostBits(bytes, bits)) return undefined
   const said = `${formatIp(bytes)}/${bits}`
   const prefix = said === text ? text : said
-  return { prefix, isOwn: bits === bytes.length * 8 && isTailscaleBytes(bytes) && !SERVICE_ADDRESSES.has(prefix) }
+  return { prefix, isOwn: bits === bytes.length * 8 && isTailscaleBytes(bytes) && !SERVICE_PREFIXES.has(prefix) }
 }
 
 /** Bits of a prefix text: decimal without leading zero, at most `max`; an address alone has all. */
@@ -162,7 +162,7 @@ function hasHostBits(bytes: Uint8Array, bits: number): boolean {
 }
 
 function coversOwn(prefix: string, selfAddresses: readonly string[]): boolean {
-  return selfAddresses.some((ip) => prefix === `${ip}/${ip.includes(':') ? 128 : 32}`)
+  return selfAddresses.some((ip) => prefix === hostPrefix(ip))
 }
 
 function sameDataplane(a: DataplanePeer, b: DataplanePeer): boolean {

@@ -13,7 +13,7 @@
  *
  * Source: control facts §9.2, dataplane facts §9 and §9.1.
  */
-import { isTailscaleBytes, parseIp, parsePrefix, prefixContains } from '../../base/ip.ts'
+import { isTailscaleBytes, parseIp, parsePrefix, prefixContains, SERVICE_IPS } from '../../base/ip.ts'
 import type { Prefix } from '../../base/ip.ts'
 import type { LocalNetwork } from './system-facts.ts'
 
@@ -45,7 +45,6 @@ const RANGES = ['100.64.0.0/10', 'fd7a:115c:a1e0::/48'].map((text) => parsePrefi
 const VIA = parsePrefix('fd7a:115c:a1e0:b1a::/64')!
 /** From here on a 4via6 prefix names one site. */
 const VIA_MIN_BITS = 96
-const SERVICES = ['100.100.100.100', 'fd7a:115c:a1e0::53']
 const NEVER = (
   [
     ['127.0.0.0/8', 'these addresses never leave a computer'], ['::1/128', 'these addresses never leave a computer'],
@@ -106,8 +105,8 @@ function few(all: readonly string[]): string {
 function refusalOf(prefix: Prefix, selfAddresses: readonly string[]): string | undefined {
   const range = RANGES.find((one) => isInside(one, prefix))
   if (range) return `it would take ${textOf(range)}, the range of the devices themselves`
-  const mine = [...SERVICES, ...selfAddresses].find((ip) => prefixContains(prefix, ip))
-  if (mine !== undefined) return SERVICES.includes(mine) ? `it would take ${mine}, where every device answers for itself` : `it would take ${mine}, an address of this device`
+  const mine = [...SERVICE_IPS, ...selfAddresses].find((ip) => prefixContains(prefix, ip))
+  if (mine !== undefined) return SERVICE_IPS.includes(mine) ? `it would take ${mine}, where every device answers for itself` : `it would take ${mine}, an address of this device`
   // A single address of the range is one that a device has beside its own; whose it is, is known to the book of routes.
   if (isInRange(prefix) && !isSingle(prefix) && !(isInside(prefix, VIA) && prefix.bits >= VIA_MIN_BITS)) return 'it claims a part of the range of the devices themselves'
   return NEVER.find((never) => isInside(prefix, never.prefix))?.why
