@@ -186,9 +186,16 @@ function pageText(page: ExitNodesPage, nowMs: number): string {
   const more = [
     ...(lan === '' ? [] : [page.AllowLAN ? `The local network is reached: ${lan}` : `The local network is closed: ${lan}. Open it with: bowline set --exit-node-allow-lan-access`]),
     `If it fails, ${FAILURE_WORDS[page.Failure]}.`,
-    ...page.Proofs.map(({ What, Ok, Value }) => `${PROOF_WORDS[What]}: ${Ok === undefined ? 'not checked' : Ok ? 'yes' : styled('warning', 'no')}, ${printable(Value)}`),
+    ...page.Proofs.map((proof) => `${PROOF_WORDS[proof.What]}: ${proofText(proof)}`),
   ]
   return [headText(egress, nowMs), ...more].join('\n')
+}
+
+/** What was not looked at says so itself, or why there was nothing to look at. */
+function proofText({ Ok, Value }: ExitNodesPage['Proofs'][number]): string {
+  const value = printable(Value)
+  if (Ok === undefined) return value.startsWith('not ') ? value : `not checked: ${value}`
+  return `${Ok ? 'yes' : styled('warning', 'no')}, ${value}`
 }
 
 const PROOF_WORDS: Readonly<Record<ExitNodesPage['Proofs'][number]['What'], string>> = { ipv4: 'IPv4 goes out there', ipv6: 'IPv6 goes out there', names: 'Names are resolved there', leak: 'Nothing goes past it' }

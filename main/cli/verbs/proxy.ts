@@ -22,10 +22,10 @@ export const proxy: Verb = {
   flags: { shell: { kind: 'bool', help: 'print only what a shell evaluates' } },
   async run({ api, args, json, terminal }: Context) {
     noWords('proxy', args)
-    const page = await api.call('proxies')
+    const [page, current] = await Promise.all([api.call('proxies'), api.call('status', { query: { peers: 'false' } })])
     const lines = shellLines(page)
     if (json) printJson(terminal, page)
-    else if (!args.bool('shell')) terminal.out(pageText(page, terminal.columns ?? 90))
+    else if (!args.bool('shell')) terminal.out(pageText(page, current.CurrentTailnet?.MagicDNSSuffix ?? '', terminal.columns ?? 90))
     else if (lines.length > 0) terminal.out(`${lines.join('\n')}\n`)
     else throw new CliError(EXIT.failed, 'no-proxy', 'The proxies are switched off.')
     return EXIT.ok
@@ -43,7 +43,7 @@ function shellLines({ Socks5, Http }: ProxiesPage): string[] {
   ]
 }
 
-function pageText(page: ProxiesPage, columns: number): string {
+function pageText(page: ProxiesPage, suffix: string, columns: number): string {
   const { Mode, Words, Socks5, Http, PacUrl, Why } = page
   const facts = [
     ['Mode', Mode === 'apps' ? 'apps only' : 'whole computer'],
@@ -54,12 +54,13 @@ function pageText(page: ProxiesPage, columns: number): string {
   const parts = [
     table(facts),
     ...[Words.Mode, Words.Upgrade, ...(Why === undefined ? [] : [Why])].map((text) => wrap(printable(text), Math.min(columns, 100))),
-    ...usesOf(page).map(([title, line]) => `${styled('strong', title)}\n${line.split('\n').map((each) => `  ${each}`).join('\n')}`),
+    ...usesOf(page, suffix).map(([title, line]) => `${styled('strong', title)}\n${line.split('\n').map((each) => `  ${each}`).join('\n')}`),
   ]
   return `${parts.join('\n\n')}\n`
 }
 
-function usesOf(page: ProxiesPage): [string, string][] {
+/** `suffix`: of the network's names; "" while it is not known. */
+function usesOf(page: ProxiesPage, suffix: string): [string, string][] {
   const { Socks5, Http, PacUrl } = page
   const shell = shellLines(page)
   const via = Socks5 !== undefined ? `-X 5 -x ${Socks5}` : `-X connect -x ${Http ?? ''}`
@@ -68,7 +69,7 @@ function usesOf(page: ProxiesPage): [string, string][] {
   return [
     ...(PacUrl === undefined ? [] : [['Browsers and system settings: automatic proxy configuration', PacUrl], ['Chromium, a profile of its own', `chromium --user-data-dir=$HOME/.bowline-browser --proxy-pac-url=${PacUrl}`]] as [string, string][]),
     ['A shell, for the programs it starts', shell.join('\n')],
-    ['ssh, in ~/.ssh/config', `Host *.example.ts.net\n  ProxyCommand nc ${via} %h %p`],
+    ['ssh, in ~/.ssh/config', `Host *.${printable(suffix) || 'NETWORK'}\n  ProxyCommand nc ${via} %h %p`],
     ['git', `git config --global http.proxy ${git}`],
     ['curl', `curl --proxy ${git} http://DEVICE/`],
     ['A program that knows nothing of proxies', 'bowline forward add 5432 db:5432'],
