@@ -11,8 +11,30 @@ import { contextOf } from './proxy.ts'
 import { decideAddresses } from './proxy-names.ts'
 import { peerByIp } from './whois.ts'
 
-/** By this computer's own network, through a device, or not at all. */
-export function wayTo(model: Model, { ip, port }: AddrPort): Way {
+/** The ways to resolvers, each found once under one and the same network: a walk over thousands of devices a question is too much. */
+export class DnsWays {
+  readonly #model: Model
+  readonly #known = new Map<string, Way>()
+  #foundBy: readonly unknown[] = []
+
+  constructor(model: Model) {
+    this.#model = model
+  }
+
+  /** By this computer's own network, through a device, or not at all; as it is at this moment. */
+  to(at: AddrPort): Way {
+    const { plan, netMap, saved, system, life } = this.#model
+    const foundBy = [plan, netMap, saved.prefs, system, life]
+    if (foundBy.some((one, i) => one !== this.#foundBy[i])) this.#known.clear()
+    this.#foundBy = foundBy
+    const key = `${at.ip} ${at.port}`
+    let way = this.#known.get(key)
+    if (!way) this.#known.set(key, (way = wayTo(this.#model, at)))
+    return way
+  }
+}
+
+function wayTo(model: Model, { ip, port }: AddrPort): Way {
   const answer = decideAddresses([ip], port, contextOf(model))
   if (answer.kind === 'tunnel') return { kind: 'tunnel', through: carrierOf(model, ip) }
   return answer.kind === 'system' ? { kind: 'system' } : { kind: 'refused', why: answer.kind === 'refuse' ? answer.message : 'this device answers there itself' }

@@ -6,7 +6,7 @@ import type { Bus } from './bus.ts'
 import { answerC2n } from './c2n.ts'
 import type { ExitNodeFlow } from './exit-nodes.ts'
 import type { DirectWaits } from './direct-waits.ts'
-import { blockedWhy, mayAskNamesHere, wayTo } from './dns-ways.ts'
+import { blockedWhy, DnsWays, mayAskNamesHere } from './dns-ways.ts'
 import type { Forwards } from './forwards.ts'
 import type { Knot } from './knot.ts'
 import type { LoginFlow } from './login.ts'
@@ -39,6 +39,7 @@ export interface FactsDeps {
 export function makeFacts({ deps, model, bus, map, login, proxy, forwards, knot, sessions, directWaits, views, blocked, exit, onControlState }: FactsDeps): BackendFacts {
   const { env } = deps
   const surroundings = new Surroundings(env, model)
+  const ways = new DnsWays(model)
   return {
     onRelayChange: () => knot.refreshWarnings(),
     onSystem: (system) => {
@@ -75,7 +76,7 @@ export function makeFacts({ deps, model, bus, map, login, proxy, forwards, knot,
         knot.refreshWarnings()
       },
     },
-    dns: { wayTo: (at) => wayTo(model, at), blocked: () => blockedWhy(model), mayAskHere: (ip) => mayAskNamesHere(model, ip) },
+    dns: { wayTo: (at) => ways.to(at), blocked: () => blockedWhy(model), mayAskHere: (ip) => mayAskNamesHere(model, ip) },
     dataplane: {
       onHandshake: (peer) => sessions.handleHandshake(peer, model.netMap),
       onPeerActivity: (peer, kind) => {

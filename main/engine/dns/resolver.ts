@@ -25,10 +25,10 @@ import { HttpsAsker } from './https.ts'
 import { lookup } from './lookup.ts'
 import type { Found } from './lookup.ts'
 import type { Asked, AttemptView, DnsOutcome } from './outcome.ts'
-import type { ResolverDeps, ResolverFacts, Way } from './ports.ts'
+import type { ResolverDeps, ResolverFacts } from './ports.ts'
 import { rebindingIn } from './rebinding.ts'
 import { systemTargetOf, targetOf } from './targets.ts'
-import type { Target } from './targets.ts'
+import type { Target, TargetContext } from './targets.ts'
 import { Told } from './told.ts'
 import { walk } from './walk.ts'
 
@@ -61,7 +61,6 @@ export class Resolver {
   readonly #https: HttpsAsker
   readonly #forwarder: Forwarder
   readonly #underWay = new Map<string, Promise<DnsOutcome>>()
-  readonly #ways = new Map<string, Way>()
   #facts: ResolverFacts = { wayTo: () => ({ kind: 'refused', why: 'this device is not connected' }), blocked: () => undefined, mayAskHere: () => false }
   #plan: DnsPlan = EMPTY_DNS
   #planKey = ''
@@ -91,7 +90,6 @@ export class Resolver {
   /** How names are resolved from here on. */
   setConfig(plan: DnsPlan): 'changed' | 'unchanged' {
     this.#plan = plan
-    this.#ways.clear()
     const key = JSON.stringify([plan.enabled, plan.magic, plan.suffix, plan.search, plan.selfAddresses, plan.routes, plan.rest])
     if (key === this.#planKey) return 'unchanged'
     this.#planKey = key
@@ -104,7 +102,6 @@ export class Resolver {
   flush(): void {
     this.#cache.clear()
     this.#underWay.clear()
-    this.#ways.clear()
     this.#https.close()
     this.told.forget()
   }
@@ -187,7 +184,7 @@ export class Resolver {
 
   async #elsewhere(query: Message, asking: Asking, options: AskOptions): Promise<DnsOutcome> {
     const { name, type } = query.bones.asked
-    const key = `${asking.kind} ${name} ${type} ${traitsOf(query.bytes, query.bones)}`
+    const key = `${this.#askedBy(asking)} ${name} ${type} ${traitsOf(query.bytes, query.bones)}`
     const nowMs = this.#deps.env.clock.nowMs()
     const kept = options.compare === true ? undefined : this.#cache.get(key, nowMs)
     if (kept) {
@@ -252,24 +249,27 @@ export class Resolver {
   }
 
   #targetsOf(asking: Asking): readonly Target[] {
-    const context = { selfAddresses: this.#plan.selfAddresses, wayTo: (at: Parameters<ResolverFacts['wayTo']>[0]) => this.#wayTo(at) }
+    const context = this.#context()
     if (asking.kind === 'system') return this.#systemTargets()
     if (asking.kind === 'exit-node') return [targetOf({ Addr: asking.url }, context, true)]
     return asking.resolvers.map((resolver) => targetOf(resolver, context))
   }
 
+  /** Whom a question goes to and which way: what somebody said at an address says nothing of whoever has it behind the tunnel. */
+  #askedBy(asking: Asking): string {
+    if (asking.kind === 'system') return asking.kind
+    return this.#targetsOf(asking).map((target) => Object.values(whoOf(target)).join(' ')).join(', ')
+  }
+
+  #context(): TargetContext {
+    return { selfAddresses: this.#plan.selfAddresses, wayTo: (at) => this.#facts.wayTo(at) }
+  }
+
   /** How resolvers are asked, without asking them. */
   views(resolvers: readonly DnsResolver[], whose: 'network' | 'system' = 'network'): readonly Asked[] {
     if (whose === 'system') return this.#systemTargets().map(whoOf)
-    const context = { selfAddresses: this.#plan.selfAddresses, wayTo: (at: Parameters<ResolverFacts['wayTo']>[0]) => this.#wayTo(at) }
+    const context = this.#context()
     return resolvers.map((resolver) => whoOf(targetOf(resolver, context, this.#plan.rest.kind === 'exit-node' && this.#plan.rest.url === resolver.Addr)))
-  }
-
-  #wayTo(at: { readonly ip: string; readonly port: number }): Way {
-    const key = `${at.ip} ${at.port}`
-    let way = this.#ways.get(key)
-    if (!way) this.#ways.set(key, (way = this.#facts.wayTo(at)))
-    return way
   }
 }
 

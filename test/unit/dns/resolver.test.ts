@@ -35,6 +35,8 @@ interface Rig {
   readonly clock: HandClock
   readonly journal: JournalEntry[]
   config(dns: Partial<DnsConfig>, egress?: Egress): void
+  /** Nothing is behind the tunnel any more, or again. */
+  setTunnel(isUp: boolean): void
 }
 
 /** 10.0.0.0/8 is behind the tunnel. */
@@ -48,8 +50,9 @@ function makeRig(dns: Partial<DnsConfig> = {}, egress: Egress = { kind: 'direct'
     env, system, tunnel, systemLookup, secure: () => Promise.reject(new Error('no TLS')), systemResolvers: () => world.systemServers, systemSearch: () => world.searchDomains,
   })
   let blocked: string | undefined
+  let isUp = true
   resolver.start({
-    wayTo: ({ ip }) => (ip.startsWith('10.') || ip.startsWith('100.64.') ? { kind: 'tunnel', through: 'router' } : { kind: 'system' }),
+    wayTo: ({ ip }) => (isUp && (ip.startsWith('10.') || ip.startsWith('100.64.')) ? { kind: 'tunnel', through: 'router' } : { kind: 'system' }),
     blocked: () => blocked,
     mayAskHere: () => true,
   })
@@ -61,7 +64,7 @@ function makeRig(dns: Partial<DnsConfig> = {}, egress: Egress = { kind: 'direct'
     resolver.setConfig(planDns(map, { accept: true, egress: way }, hosts))
   }
   config(dns, egress)
-  return { resolver, world, clock, journal, config }
+  return { resolver, world, clock, journal, config, setTunnel: (up) => (isUp = up) }
 }
 
 /** Lets things happen, and time go on by seconds, until the work is done. */
@@ -125,6 +128,16 @@ describe('a name', () => {
     expect(rig.world.log).toHaveLength(1)
     rig.resolver.flush()
     expect(await run(rig, rig.resolver.ask('no.example', TYPE.A))).toMatchObject({ from: 'resolver' })
+  })
+
+  test('that somebody here answered at an address is asked anew of whoever has the address behind the tunnel', async () => {
+    const rig = makeRig({ Routes: { 'corp.example': [{ Addr: '10.0.0.1' }] } })
+    rig.world.add('10.0.0.1', knows({ 'a.corp.example': [A('a.corp.example', '10.1.1.1')] }))
+    rig.setTunnel(false)
+    for (const from of ['resolver', 'cache']) expect(await run(rig, rig.resolver.ask('a.corp.example', TYPE.A))).toMatchObject({ from })
+    rig.setTunnel(true)
+    for (const from of ['resolver', 'cache']) expect(await run(rig, rig.resolver.ask('a.corp.example', TYPE.A))).toMatchObject({ from, attempts: [{ who: { by: 'tunnel' } }] })
+    expect(rig.world.log).toEqual(['system udp 10.0.0.1:53 a.corp.example A', 'tunnel udp 10.0.0.1:53 a.corp.example A'])
   })
 
   test('asked for twice at once is asked of others once', async () => {
