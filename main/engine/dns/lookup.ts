@@ -33,7 +33,6 @@ export interface Found {
 /** Rejects with EngineError('dns-no-such-name' | 'dns-failed' | 'io'), with a sentence. */
 export async function lookup(deps: LookupDeps, host: string): Promise<Found> {
   const { resolver } = deps
-  const { rest } = resolver.plan
   let first: EngineError | undefined
   const candidates = candidatesOf(resolver.plan, host)
   for (const name of candidates) {
@@ -44,6 +43,8 @@ export async function lookup(deps: LookupDeps, host: string): Promise<Found> {
       first ??= error
     }
   }
+  // Another plan may be in force by now.
+  const { rest } = resolver.plan
   // The system knows names that no resolver does: its hosts file, its neighbours.
   if (rest.kind === 'system' && !candidates.includes(plainName(host))) return bySystem(deps, host)
   if (rest.kind === 'blocked') throw new EngineError('dns-failed', `${host} is not looked up: ${rest.why}`)

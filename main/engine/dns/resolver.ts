@@ -64,6 +64,8 @@ export class Resolver {
   #facts: ResolverFacts = { wayTo: () => ({ kind: 'refused', why: 'this device is not connected' }), blocked: () => undefined, mayAskHere: () => false }
   #plan: DnsPlan = EMPTY_DNS
   #planKey = ''
+  /** Another one whenever what was learnt is forgotten. */
+  #times = 0
   #asking = 0
 
   constructor(deps: ResolverDeps) {
@@ -100,6 +102,7 @@ export class Resolver {
 
   /** Forgets all that was learnt: it was learnt in another network. */
   flush(): void {
+    this.#times++
     this.#cache.clear()
     this.#underWay.clear()
     this.#https.close()
@@ -213,7 +216,7 @@ export class Resolver {
   }
 
   async #forward(query: Message, asking: Asking, key: string, options: AskOptions): Promise<DnsOutcome> {
-    const plan = this.#planKey
+    const times = this.#times
     this.told.count(asking.kind === 'system' ? 'by_system' : asking.kind === 'exit-node' ? 'by_exit_node' : 'forwarded')
     const resolvers = this.#resolversOf(asking)
     const forwarded = await this.#forwarder.ask(query, this.#targetsOf(asking), options.compare === true ? COMPARE_MS : 0)
@@ -234,7 +237,7 @@ export class Resolver {
       return { ...failure(query, RCODE.ok, 'resolver', why), attempts, resolvers, notes: [rebinding] }
     }
     // What was asked before the network changed says nothing of this one.
-    if (plan === this.#planKey) this.#cache.add(key, { ...message, about: { asked: who, why }, atMs: this.#deps.env.clock.nowMs() })
+    if (times === this.#times) this.#cache.add(key, { ...message, about: { asked: who, why }, atMs: this.#deps.env.clock.nowMs() })
     return this.#outcome(answerFor(query.bytes, message.bytes, message.bones, 0), { from: 'resolver', why, attempts, resolvers, notes: [] })
   }
 

@@ -140,6 +140,15 @@ describe('a name', () => {
     expect(rig.world.log).toEqual(['system udp 10.0.0.1:53 a.corp.example A', 'tunnel udp 10.0.0.1:53 a.corp.example A'])
   })
 
+  test('whose answer was on its way when the network changed is not remembered', async () => {
+    const rig = makeRig()
+    rig.world.add('192.0.2.53', knows({ 'www.example': [A('www.example', '192.0.2.80')] }))
+    const asked = rig.resolver.ask('www.example', TYPE.A)
+    rig.resolver.flush()
+    expect(await run(rig, asked)).toMatchObject({ from: 'resolver' })
+    expect(await run(rig, rig.resolver.ask('www.example', TYPE.A))).toMatchObject({ from: 'resolver' })
+  })
+
   test('asked for twice at once is asked of others once', async () => {
     const rig = makeRig()
     rig.world.add('192.0.2.53', knows({ 'www.example': [A('www.example', '192.0.2.80')] }))
@@ -261,6 +270,15 @@ describe('a lookup', () => {
     expect((await run(rig, rig.resolver.lookup('wiki'))).addresses).toEqual(['10.1.1.2'])
     expect(await run(rig, rig.resolver.lookup('printer'))).toEqual({ addresses: ['192.168.1.7'], why: "this computer's own resolver says so" })
     expect((await run(rig, rig.resolver.lookup('db'))).addresses).toEqual(['100.64.0.2'])
+  })
+
+  test('does not go on at the system when an exit node is chosen meanwhile', async () => {
+    const rig = makeRig({ Domains: ['corp.example'], Routes: { 'corp.example': [{ Addr: '10.0.0.1' }] } })
+    rig.world.add('10.0.0.1', knows({}))
+    const asked = rig.resolver.lookup('printer')
+    rig.config({ Domains: ['corp.example'], Routes: { 'corp.example': [{ Addr: '10.0.0.1' }] } }, BLOCKED)
+    await expect(run(rig, asked)).rejects.toThrow('is offline')
+    expect(rig.world.asked('system')).toEqual([])
   })
 
   test('follows an alias into the network', async () => {
