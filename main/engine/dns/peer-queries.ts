@@ -77,7 +77,9 @@ export class PeerQueries {
   }
 
   async #answer(visit: PeerVisit): Promise<Answer> {
-    const asked = await queryOf(visit)
+    // A query that never ends would hold its place from all others.
+    const asked = await this.#inTime(queryOf(visit))
+    if (asked === undefined) return plain(408, 'the query did not come in time')
     if (typeof asked === 'string') return plain(400, asked)
     const bones = walk(asked.bytes)
     if (isDecodeError(bones) || bones.isAnswer) return plain(400, 'this is no DNS query')

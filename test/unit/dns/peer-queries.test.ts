@@ -83,6 +83,17 @@ describe('a device that asks', () => {
     expect(await makeRig().queries.serve(asked)).toMatchObject({ status: 400 })
   })
 
+  test('whose query never ends loses its place after five seconds', async () => {
+    const { queries, clock } = makeRig()
+    const slow = (): Promise<unknown> => queries.serve({ ...visit('POST', '', undefined, { 'content-type': MESSAGE }), body: new Readable({ read: () => {} }) })
+    const answers = Array.from({ length: 32 }, slow)
+    await settle()
+    expect(await queries.serve(visit('GET', 'q=www.example'))).toMatchObject({ status: 503 })
+    clock.advance(5_001)
+    expect(await Promise.all(answers)).toEqual(Array.from({ length: 32 }, () => expect.objectContaining({ status: 408 }) as unknown))
+    expect(await queries.serve(visit('GET', 'q=www.example'))).toMatchObject({ status: 200 })
+  })
+
   test('too much at once is turned away, and a slow name ends after five seconds', async () => {
     const { queries, world, clock } = makeRig()
     world.add('192.0.2.53', () => undefined)
