@@ -4,7 +4,8 @@
  *   datagram   one query, one answer; one that does not fit what the program takes is cut, and it asks again by TCP
  *   TCP        each message with its length, 2 bytes, in front; up to 4096 B a query; ended after 45 s without a query
  *
- * What is no query gets no answer, and ends a stream. Queries of one stream that are under way are bounded: beyond, reading waits.
+ * What is no query gets no answer, and ends a stream. Queries of one stream that are under way are bounded, and so
+ * are answers that it does not take: beyond, reading waits.
  */
 import type { Duplex } from 'node:stream'
 import type { Env } from '../base/env.ts'
@@ -60,7 +61,7 @@ export class DnsServer {
     let underWay = 0
     const pump = (): void => {
       for (;;) {
-        if (stream.destroyed || underWay >= MAX_UNDER_WAY) return void stream.pause()
+        if (stream.destroyed || underWay >= MAX_UNDER_WAY || stream.writableNeedDrain) return void stream.pause()
         const query = reader.next()
         if (query === undefined) return void stream.resume()
         if (query === 'bad') return void stream.destroy()
@@ -73,6 +74,7 @@ export class DnsServer {
         })
       }
     }
+    stream.on('drain', pump)
     stream.on('data', (chunk: Uint8Array) => {
       reader.add(chunk)
       pump()

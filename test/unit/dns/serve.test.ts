@@ -102,4 +102,17 @@ describe('a stream', () => {
     expect(stream.writableLength).toBeGreaterThan(0)
     stream.destroy()
   })
+
+  test('that takes no answers is read no further, and goes on where it stopped', async () => {
+    const { stream, got } = connect(serverOf(3_000))
+    stream.pause()
+    const many = framed(query('a.example'))
+    for (let i = 0; i < 10_000; i++) stream.write(many)
+    for (let i = 0; i < 10; i++) await settle()
+    const waiting = stream.writableLength
+    expect(waiting).toBeGreaterThan(0)
+    stream.resume()
+    while (stream.writableLength > 0) await settle()
+    expect(Buffer.concat(got).length).toBeGreaterThan((waiting / many.length) * 3_000)
+  })
 })
