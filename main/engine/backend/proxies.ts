@@ -40,6 +40,8 @@ export class Proxies {
   #why: string | undefined
   #pac: string | undefined
   #way: string | undefined
+  /** Networks that this machine is on. */
+  #near: readonly string[] = []
   #seen: readonly unknown[] = []
 
   constructor(deps: { env: Env; model: Model; dataplane: DataplanePort; store: StorePort }) {
@@ -75,8 +77,12 @@ export class Proxies {
     this.#seen = seen
     const egress = egressNow(model)
     const way = `${egress.kind} ${egress.kind === 'direct' ? '' : egress.id} ${saved.prefs.ExitNodeAllowLANAccess}`
-    if (this.#way !== undefined && way !== this.#way) dataplane.forgetDecisions()
+    const near = localNetworks(system).map(({ prefix }) => prefix)
+    // What went past an exit node to a network that this machine has left may belong to anybody by now.
+    const isLeft = egress.kind !== 'direct' && this.#near.some((prefix) => !near.includes(prefix))
+    if (isLeft || (this.#way !== undefined && way !== this.#way)) dataplane.forgetDecisions()
     this.#way = way
+    this.#near = near
     this.#tellPac()
   }
 

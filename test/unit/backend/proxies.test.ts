@@ -96,6 +96,21 @@ describe('the PAC file', () => {
     expect(rig.dataplane.forgotten).toBe(forgotten + 1)
   })
 
+  test('keeps what was decided of the local network while an exit node is chosen, until this computer leaves that network', () => {
+    const rig = running(makeRig())
+    rig.backend.editPrefs({ ExitNodeID: '99', ExitNodeIDSet: true, ExitNodeAllowLANAccess: true, ExitNodeAllowLANAccessSet: true })
+    const on = (...ips: string[]): number => {
+      rig.backend.facts.onSystem({ interfaces: ips.map((ip, i) => ({ name: `eth${i}`, ip, prefix: 24, internal: false })) })
+      return rig.dataplane.forgotten
+    }
+    const before = on('192.168.1.5')
+    expect(on('192.168.1.6', '172.17.0.1')).toBe(before)
+    expect(on('10.9.0.5', '172.17.0.1')).toBe(before + 1)
+    rig.backend.editPrefs({ ExitNodeID: '', ExitNodeIDSet: true })
+    const direct = rig.dataplane.forgotten
+    expect(on('192.168.7.5')).toBe(direct)
+  })
+
   test('keeps what was decided until the way out is another one', () => {
     const rig = makeRig()
     rig.backend.proxies.open(DEFAULT)
