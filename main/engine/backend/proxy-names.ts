@@ -14,7 +14,7 @@
  *
  * While an exit node is chosen no name is asked of the system's resolver, and while it is blocked none of anybody.
  */
-import { canonicalIp, hostPrefix, isIp4, isLinkLocalIp, isLoopbackIp, isMulticastIp, isTailscaleIp, isUnspecifiedIp, parsePrefix, prefixContains, SERVICE_IPS } from '../base/ip.ts'
+import { canonicalIp, formatIp, hostPrefix, isIp4, isLinkLocalIp, isLoopbackIp, isMulticastIp, isTailscaleIp, isUnspecifiedIp, parseIp, parsePrefix, prefixContains, SERVICE_IPS, unmap } from '../base/ip.ts'
 import type { NetMap } from '../core/netmap/types.ts'
 import type { Node } from '../core/tailcfg/types.ts'
 import type { Egress } from '../core/plan/egress.ts'
@@ -55,7 +55,9 @@ export function decideProxy(request: Pick<ProxyRequest, 'host' | 'port'>, contex
 }
 
 /** The answer for addresses, all of one name: the tunnel when a peer owns the first one that any does, else by what each one is. */
-export function decideAddresses(addresses: readonly string[], port: number, context: NameContext): ProxyAnswer {
+export function decideAddresses(given: readonly string[], port: number, context: NameContext): ProxyAnswer {
+  // The system sends to IPv4 where an IPv6 address holds one, so that is what is judged.
+  const addresses = given.map(withoutCoat)
   const own = context.netMap ? addressesOf(context.netMap.self) : []
   const mine = addresses.find((ip) => own.includes(ip))
   if (mine !== undefined) return { kind: 'system', addresses: isIp4(mine) ? ['127.0.0.1'] : ['::1', '127.0.0.1'], port }
@@ -68,6 +70,11 @@ export function decideAddresses(addresses: readonly string[], port: number, cont
   if (SERVICE_IPS.includes(first) && port === DNS_PORT) return { kind: 'engine', to: { ip: first, port } }
   if (SERVICE_IPS.includes(first)) return refuse('unreachable', `${first} is the network's own service address and serves no such port`)
   return refuse('unreachable', context.peers.length === 0 ? 'the tunnel is down' : `no device has the address ${first}`)
+}
+
+function withoutCoat(text: string): string {
+  const bytes = parseIp(text)
+  return bytes?.length === 16 && unmap(bytes).length === 4 ? formatIp(unmap(bytes)) : text
 }
 
 const DNS_PORT = 53

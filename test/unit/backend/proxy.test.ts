@@ -27,6 +27,16 @@ describe('a proxy request', () => {
     expect(await ask(running(), host)).toEqual({ kind: 'tunnel', addresses: ['fd7a:115c:a1e0::2'], port: 80 })
   })
 
+  test.each<[string, object]>([
+    ['100.64.0.2', { kind: 'tunnel', addresses: ['100.64.0.2'] }],
+    ['100.64.0.77', { kind: 'refuse', code: 'unreachable' }],
+    ['100.64.0.1', { kind: 'system', addresses: ['127.0.0.1'] }],
+    ['198.51.100.7', { kind: 'system', addresses: ['198.51.100.7'] }],
+  ])('for %s in an IPv6 coat is decided as without it', async (ip, answer) => {
+    expect(await ask(running(), `::ffff:${ip}`)).toMatchObject(answer)
+    expect(await ask(running(() => Promise.resolve([`::ffff:${ip}`])), 'coat.example')).toMatchObject(answer)
+  })
+
   test.each(['n1', '100.64.0.1', 'fd7a:115c:a1e0::1'])('for ourselves (%s) stays on this machine', async (host) => {
     const answer = (await ask(running(), host)) as { kind: string; addresses: string[] }
     expect(answer.kind).toBe('system')
