@@ -6,6 +6,7 @@ import { recorded } from '../backend/rig.ts'
 import { waitFor } from '../../support/wait.ts'
 import { serve } from '../server/rig.ts'
 import type { ServerRig } from '../server/rig.ts'
+import { runAt } from './run.ts'
 
 let api: ServerRig
 beforeEach(async () => {
@@ -13,17 +14,7 @@ beforeEach(async () => {
 })
 afterEach(() => api.stop())
 
-async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = ''
-  let err = ''
-  const code = await main(['--socket', api.socketPath, ...argv], {
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    system: { platform: 'linux', uid: 1000, home: '/home/x', user: 'x', env: {} },
-    interrupted: new AbortController().signal,
-  })
-  return { code, out, err }
-}
+const run = (...argv: string[]): ReturnType<typeof runAt> => runAt(api.socketPath, argv)
 
 /** Control answers each login at once, as `act` says. */
 function answerLogins(act: (login: { authKey?: string; interactive: boolean }) => void): void {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { main } from '../../../main/cli/bowline.ts'
 import type { Node } from '../../../main/engine/core/tailcfg/types.ts'
 import { recorded } from '../backend/rig.ts'
 import { serve } from '../server/rig.ts'
 import type { ServerRig } from '../server/rig.ts'
+import { runAt } from './run.ts'
 
 let api: ServerRig
 beforeEach(async () => {
@@ -23,17 +23,7 @@ beforeEach(async () => {
 })
 afterEach(() => api.stop())
 
-async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = ''
-  let err = ''
-  const code = await main(['--socket', api.socketPath, ...argv], {
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    system: { platform: 'linux', uid: 1000, home: '/home/x', user: 'x', env: {} },
-    interrupted: new AbortController().signal,
-  })
-  return { code, out, err }
-}
+const run = (...argv: string[]): ReturnType<typeof runAt> => runAt(api.socketPath, argv)
 
 describe('bowline exit-node', () => {
   test('list measures each and has the best one first, with the reason', async () => {

@@ -1,0 +1,15 @@
+/** The command line in this process, against the engine at a socket. */
+import { main } from '../../../main/cli/bowline.ts'
+
+/** Its exit code and all that it wrote. */
+export async function runAt(socketPath: string, argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  let out = ''
+  let err = ''
+  const code = await main(['--socket', socketPath, ...argv], {
+    out: (text) => void (out += text),
+    err: (text) => void (err += text),
+    system: { platform: 'linux', uid: 1000, home: '/home/x', user: 'x', env: {} },
+    interrupted: new AbortController().signal,
+  })
+  return { code, out, err }
+}
