@@ -7,11 +7,11 @@ import { parsePrefix, prefixContains } from '../base/ip.ts'
 import type { AddrPort } from '../base/ip.ts'
 import { blockedText, placeText, protoName } from '../core/filter/blocked-words.ts'
 import type { BlockedFlow, BlockedReason } from '../core/filter/blocked-words.ts'
+import { nodeByKey } from '../core/netmap/find-node.ts'
 import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
 import type { BlockedPage, BlockedRow } from '../../localapi/blocked.ts'
 import type { Model } from './model.ts'
 import type { DataplanePort, FlowReject, MagicsockPort } from './ports.ts'
-import { nodeByKey } from './whois.ts'
 
 const MAX_ROWS = 200
 const TELL_EVERY_MS = 60_000

@@ -5,11 +5,11 @@ import { hasDefaultRoutes, isIp4, parsePrefix, prefixContains } from '../base/ip
 import type { AddrPort } from '../base/ip.ts'
 import { mayAskNames } from '../core/dns/peer-access.ts'
 import type { Way } from '../dns/ports.ts'
+import { peerByIp } from '../core/netmap/find-node.ts'
 import { egressNow } from './egress-now.ts'
 import type { Model } from './model.ts'
 import { contextOf } from './proxy.ts'
 import { decideAddresses } from './proxy-names.ts'
-import { peerByIp } from './whois.ts'
 
 /** The ways to resolvers, each found once under one and the same network: a walk over thousands of devices a question is too much. */
 export class DnsWays {

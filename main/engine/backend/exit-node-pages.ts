@@ -7,7 +7,8 @@ import type { Env } from '../base/env.ts'
 import { EngineError } from '../base/errors.ts'
 import { canonicalIp } from '../base/ip.ts'
 import { exitFault } from '../core/plan/egress.ts'
-import { addressesOf, magicDnsSuffix, shortName, trimDot } from '../core/plan/names.ts'
+import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
+import { isCalled } from '../core/netmap/find-node.ts'
 import type { NetMap } from '../core/netmap/types.ts'
 import type { Node } from '../core/tailcfg/types.ts'
 import type { ExitNodeAction, ExitNodesPage } from '../../localapi/exit-nodes.ts'
@@ -152,9 +153,7 @@ function idOf(text: string, netMap: NetMap | undefined, faultOf: (node: Node) =>
   if (!netMap) throw new EngineError('not-found', 'The list of devices is not there yet. Connect first, or give the device with: bowline set --exit-node=ADDRESS')
   const suffix = magicDnsSuffix(netMap.self)
   const ip = canonicalIp(text)
-  const name = trimDot(text).toLowerCase()
-  const means = (node: Node): boolean => node.StableID === text || (ip !== undefined && addressesOf(node).includes(ip))
-    || [trimDot(node.Name), shortName(node, suffix)].some((one) => one.toLowerCase() === name)
+  const means = (node: Node): boolean => node.StableID === text || (ip !== undefined && addressesOf(node).includes(ip)) || isCalled(node, text, suffix)
   if (means(netMap.self)) throw new EngineError('bad-prefs', 'This device cannot be its own exit node. Choose another device.')
   const found = [...netMap.peers.values()].filter(means)
   const quoted = JSON.stringify(text.slice(0, 80))

@@ -6,11 +6,11 @@
  */
 import { EngineError } from '../base/errors.ts'
 import { canonicalIp } from '../base/ip.ts'
+import { nodeByIp } from '../core/netmap/find-node.ts'
 import type { Location, NetInfo, Node } from '../core/tailcfg/types.ts'
 import type { NetMap } from '../core/netmap/types.ts'
 import { offersExit, UNRESOLVED_EXIT } from '../core/plan/egress.ts'
 import type { ExitNodeSuggestion, MaskedPrefs, Prefs } from '../../localapi/types.ts'
-import { nodeByIp } from './whois.ts'
 
 /** Of devices that the server recommends as exit node. */
 export const SUGGEST_CAP = 'suggest-exit-node'

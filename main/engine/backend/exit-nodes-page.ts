@@ -9,6 +9,7 @@ import type { Measured } from '../core/exit-node/rank.ts'
 import type { ExitWay } from '../core/exit-node/types.ts'
 import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
 import { localNetworks } from '../core/plan/system-facts.ts'
+import { peerByStableId } from '../core/netmap/find-node.ts'
 import type { NetMap } from '../core/netmap/types.ts'
 import type { Node } from '../core/tailcfg/types.ts'
 import type { Egress as EgressJson, ExitNodeRow, ExitNodesPage, ExitProof } from '../../localapi/exit-nodes.ts'
@@ -68,7 +69,7 @@ function chosenOf({ saved: { prefs }, netMap }: Model, sinceWallMs: number): Exi
   const isAuto = (prefs.AutoExitNode ?? '') !== ''
   if (!isAuto && prefs.ExitNodeID === '' && prefs.ExitNodeIP === '') return { Kind: 'none' }
   const ID = prefs.ExitNodeID === UNRESOLVED_EXIT ? '' : prefs.ExitNodeID
-  const node = netMap && [...netMap.peers.values()].find((peer) => peer.StableID === ID)
+  const node = netMap && peerByStableId(netMap, ID)
   return { Kind: isAuto ? 'auto' : 'node', ID, Name: node ? shortName(node, magicDnsSuffix(netMap.self)) : prefs.ExitNodeIP, ...(sinceWallMs === 0 ? {} : { Since: new Date(sinceWallMs).toISOString() }) }
 }
 

@@ -11,6 +11,7 @@ import type { NodePublicKey } from '../base/keys.ts'
 import { ExitNodes } from '../core/exit-node/exit-nodes.ts'
 import type { ExitCandidate, ExitChoice, ExitMeasure, ExitStep, ExitWay } from '../core/exit-node/types.ts'
 import type { Path } from '../core/path/types.ts'
+import { peerByStableId } from '../core/netmap/find-node.ts'
 import { DIRECT, exitFault, offersExit, UNRESOLVED_EXIT } from '../core/plan/egress.ts'
 import type { Egress, ExitVerdict } from '../core/plan/egress.ts'
 import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
@@ -243,8 +244,8 @@ export class ExitNodeFlow {
   }
 
   #nodeOf(id: string): Node | undefined {
-    for (const node of this.#deps.model.netMap?.peers.values() ?? []) if (node.StableID === id) return node
-    return undefined
+    const { netMap } = this.#deps.model
+    return netMap && peerByStableId(netMap, id)
   }
 
   /** Whatever answers counts: path finding, or the tunnel itself, which is asked only where traffic goes or is to go. */

@@ -6,6 +6,7 @@ import type { AddrPort, Prefix } from '../base/ip.ts'
 import { canonicalIp, parseAddrPort, parsePrefix } from '../base/ip.ts'
 import type { NodePublicKey } from '../base/keys.ts'
 import { toNetInfo } from '../core/netcheck/report.ts'
+import { isCalled, nodeByIp, nodeByKey } from '../core/netmap/find-node.ts'
 import type { NetMap } from '../core/netmap/types.ts'
 import type { OwnSide, PathEvidence, PeerSide, Reason } from '../core/path/reason/evidence.ts'
 import { explainPath } from '../core/path/reason/explain.ts'
@@ -13,14 +14,13 @@ import { twoSides } from '../core/path/reason/sides.ts'
 import { placeOf } from '../core/path/reason/words.ts'
 import type { CandidateView, Path, PathView } from '../core/path/types.ts'
 import { formatUdpAddr } from '../core/path/types.ts'
-import { addressesOf, magicDnsSuffix, shortName, trimDot } from '../core/plan/names.ts'
+import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
 import type { EndpointType, Node } from '../core/tailcfg/types.ts'
 import type { PathPage, PathRow, PathsPage } from '../../localapi/types.ts'
 import type { Model } from './model.ts'
 import type { BackendDeps } from './ports.ts'
 import { carries } from './state.ts'
 import { regionCode } from './status.ts'
-import { nodeByIp, nodeByKey } from './whois.ts'
 
 /** All of the page that the journal has no part in. */
 export type PathFacts = Omit<PathPage, 'version' | 'events' | 'refused'>
@@ -67,9 +67,8 @@ export class PathViews {
     const ip = canonicalIp(text)
     const found = ip !== undefined ? nodeByIp(netMap, ip) : nodeByKey(netMap, text)
     if (found) return found === netMap.self ? undefined : found
-    const name = trimDot(text).toLowerCase()
     const suffix = magicDnsSuffix(netMap.self)
-    const named = [...netMap.peers.values()].filter((node) => [trimDot(node.Name), shortName(node, suffix)].some((one) => one.toLowerCase() === name))
+    const named = [...netMap.peers.values()].filter((node) => isCalled(node, text, suffix))
     return named.length === 1 ? named[0] : undefined
   }
 

@@ -12,6 +12,7 @@ import { EngineError, errorText } from '../base/errors.ts'
 import { formatAddrPort, parsePrefix, prefixContains } from '../base/ip.ts'
 import { formatUdpAddr } from '../core/path/types.ts'
 import type { NodePublicKey } from '../base/keys.ts'
+import { nodeByIp, nodeByKey } from '../core/netmap/find-node.ts'
 import type { Node } from '../core/tailcfg/types.ts'
 import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
 import { peerApiUrls } from '../core/plan/peer-api-port.ts'
@@ -20,7 +21,6 @@ import type { Model } from './model.ts'
 import type { DataplanePort, MagicsockPort } from './ports.ts'
 import { pingPeerApi } from './peer-api-ping.ts'
 import { regionCode } from './status.ts'
-import { nodeByIp, nodeByKey } from './whois.ts'
 
 /** The official command gives up after 5 s itself. */
 const PING_TIMEOUT_MS = 10_000

@@ -7,6 +7,7 @@
 import { formatUdpAddr } from '../core/path/types.ts'
 import { ZERO_TIME } from '../core/tailcfg/types.ts'
 import type { DerpMap, Node } from '../core/tailcfg/types.ts'
+import { peerByStableId } from '../core/netmap/find-node.ts'
 import type { NetMap } from '../core/netmap/types.ts'
 import type { PathView } from '../core/path/types.ts'
 import type { NodePublicKey } from '../base/keys.ts'
@@ -45,7 +46,7 @@ export function buildStatus(input: StatusInput, withPeers: boolean): Status {
   const { netMap, exitNodeId } = input
   const suffix = netMap ? magicDnsSuffix(netMap.self) : ''
   const selfIps = netMap ? addressesOf(netMap.self) : null
-  const exitNode = netMap && exitNodeId !== '' ? [...netMap.peers.values()].find((peer) => peer.StableID === exitNodeId) : undefined
+  const exitNode = netMap && peerByStableId(netMap, exitNodeId)
   const peers: Record<string, PeerStatus> = {}
   if (netMap && withPeers) for (const peer of netMap.peers.values()) peers[peer.Key] = peerStatus(peer, input)
   return {

@@ -2,6 +2,7 @@
  * What others may read of the backend, in the LocalAPI's JSON. Nothing here changes anything.
  */
 import { parseAddrPort } from '../base/ip.ts'
+import { nodeByIp, nodeByKey, peerByIp } from '../core/netmap/find-node.ts'
 import type { ClientVersion, DerpMap, DnsConfig, Hostinfo, Node, UserProfile } from '../core/tailcfg/types.ts'
 import { magicDnsSuffix } from '../core/plan/names.ts'
 import { ZERO_TIME } from '../core/tailcfg/types.ts'
@@ -15,7 +16,7 @@ import type { BackendDeps } from './ports.ts'
 import { PathViews } from './path-views.ts'
 import { buildStatus } from './status.ts'
 import { hostinfoOf } from './wants.ts'
-import { nodeByIp, nodeByKey, peerByIp, ownerOf, whoIs } from './whois.ts'
+import { ownerOf, whoIs } from './whois.ts'
 
 export class Views {
   readonly pathViews: PathViews

@@ -9,23 +9,6 @@ import { addressesOf, magicDnsSuffix } from '../core/plan/names.ts'
 import type { WhoIsResponse } from '../../localapi/types.ts'
 import { nodeJson } from './node-json.ts'
 
-/** The node that has the address as its own; ourselves too. */
-export function nodeByIp(netMap: NetMap, ip: string): Node | undefined {
-  return addressesOf(netMap.self).includes(ip) ? netMap.self : peerByIp(netMap, ip)
-}
-
-/** The peer that has the address as its own. */
-export function peerByIp(netMap: NetMap, ip: string): Node | undefined {
-  for (const peer of netMap.peers.values()) if (addressesOf(peer).includes(ip)) return peer
-  return undefined
-}
-
-export function nodeByKey(netMap: NetMap, key: string): Node | undefined {
-  if (netMap.self.Key === key) return netMap.self
-  for (const peer of netMap.peers.values()) if (peer.Key === key) return peer
-  return undefined
-}
-
 /** The profile of a node's owner; a made-up one for an ID that control did not explain. */
 export function ownerOf(netMap: NetMap, node: Node): UserProfile {
   return netMap.userProfiles.get(node.User) ?? { ID: node.User, LoginName: '', DisplayName: '' }

@@ -18,8 +18,9 @@
 import { SERVICE_IPS } from '../../base/ip.ts'
 import { Hosts } from '../dns/hosts.ts'
 import { isInside, nameProblem, plainName } from '../dns/message.ts'
+import { peerByStableId } from '../netmap/find-node.ts'
 import type { NetMap } from '../netmap/types.ts'
-import type { DnsResolver, Node } from '../tailcfg/types.ts'
+import type { DnsResolver } from '../tailcfg/types.ts'
 import type { Egress } from './egress.ts'
 import { addressesOf, magicDnsSuffix } from './names.ts'
 import { peerApiUrls } from './peer-api-port.ts'
@@ -126,16 +127,11 @@ function restOf(netMap: NetMap | undefined, egress: Egress, exit: ReturnType<typ
 
 /** What the exit node in use does for names; without `url` it answers none. */
 export function exitDns(netMap: NetMap, { id, name }: Extract<Egress, { kind: 'exit' }>): { readonly name: string; readonly url: string | undefined; readonly resolvers: readonly DnsResolver[] } {
-  const node = findPeer(netMap, id)
+  const node = peerByStableId(netMap, id)
   const answers = node?.Hostinfo?.Services?.some((service) => service.Proto === DNS_PROXY) === true
   const urls = (node && answers ? peerApiUrls(node, netMap.self) : null) ?? []
   const base = urls.find((url) => !url.includes('[')) ?? urls[0]
   return { name, url: base && `${base}/dns-query`, resolvers: node?.IsWireGuardOnly === true ? used(node.ExitNodeDNSResolvers) : [] }
-}
-
-function findPeer(netMap: NetMap, id: string): Node | undefined {
-  for (const peer of netMap.peers.values()) if (peer.StableID === id) return peer
-  return undefined
 }
 
 /** A route as it is while an exit node looks names up; undefined: it gives way. */

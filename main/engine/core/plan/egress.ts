@@ -12,9 +12,10 @@
 import { canonicalIp, hasDefaultRoutes } from '../../base/ip.ts'
 import { isZeroKey, parseNodeKey } from '../../base/keys.ts'
 import type { NodePublicKey } from '../../base/keys.ts'
+import { nodeByIp, peerByStableId } from '../netmap/find-node.ts'
 import type { NetMap } from '../netmap/types.ts'
 import type { Node } from '../tailcfg/types.ts'
-import { addressesOf, magicDnsSuffix, shortName } from './names.ts'
+import { magicDnsSuffix, shortName } from './names.ts'
 import { expiryOf } from './plan-peer.ts'
 
 export type Egress =
@@ -47,7 +48,7 @@ export const DIRECT: Egress = { kind: 'direct' }
 export function egressOf(netMap: NetMap, wish: ExitWish, nowMs: number, verdict?: ExitVerdict): Egress {
   if (wish.id === '' && wish.ip === '') return DIRECT
   const id = verdict?.id ?? (wish.id === '' ? (nodeWith(netMap, wish.ip)?.StableID ?? '') : wish.id)
-  const node = id === '' ? undefined : [...netMap.peers.values()].find((peer) => peer.StableID === id)
+  const node = peerByStableId(netMap, id)
   const name = node ? shortName(node, magicDnsSuffix(netMap.self)) : wish.ip
   if (verdict?.kind === 'pause') return { ...verdict, kind: 'paused', name }
   if (verdict?.kind === 'block') return { kind: 'blocked', id, name, why: verdict.why }
@@ -81,5 +82,5 @@ function missing(netMap: NetMap, wish: ExitWish, id: string): string {
 
 function nodeWith(netMap: NetMap, text: string): Node | undefined {
   const ip = canonicalIp(text)
-  return [netMap.self, ...netMap.peers.values()].find((node) => addressesOf(node).some((own) => own === ip))
+  return ip === undefined ? undefined : nodeByIp(netMap, ip)
 }
