@@ -6,7 +6,7 @@
  */
 import type { Env } from '../base/env.ts'
 import { EngineError } from '../base/errors.ts'
-import { formatAddrPort, isLoopbackIp } from '../base/ip.ts'
+import { formatAddrPort, isLoopbackIp, TAILSCALE_RANGES } from '../base/ip.ts'
 import type { AddrPort } from '../base/ip.ts'
 import { pacText } from '../core/pac/pac.ts'
 import { magicDnsSuffix, trimDot } from '../core/plan/names.ts'
@@ -19,7 +19,6 @@ import type { DataplanePort, StorePort } from './ports.ts'
 const LOOPBACK = '127.0.0.1'
 /** The port that people know from the stock daemon's manual, and its neighbours for further engines of this computer. */
 const FIRST_PORTS: readonly number[] = [1055, 1056, 1057, 1058, 1059]
-const TAILNET = ['100.64.0.0/10', 'fd7a:115c:a1e0::/48']
 
 const WORDS = {
   Mode: 'Apps only: programs that use the proxies or a forward reach the network; everything else goes as without Bowline. No admin rights are needed.',
@@ -138,7 +137,7 @@ export class Proxies {
     return pacText({
       http, socks5: this.#socks5,
       domains: netMap ? [magicDnsSuffix(netMap.self), ...Object.keys(netMap.dns.Routes ?? {}), ...records].map(trimDot) : [],
-      networks: [...TAILNET, ...routes],
+      networks: [...TAILSCALE_RANGES, ...routes],
       everything: egressNow(this.#deps.model).kind !== 'direct',
       direct: saved.prefs.ExitNodeAllowLANAccess ? localNetworks(system).map(({ prefix }) => prefix) : [],
     })

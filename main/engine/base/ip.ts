@@ -224,9 +224,12 @@ const within = (texts: readonly string[]): ((ip: string) => boolean) => {
   }
 }
 
-/** 100.64.0.0/10 without ChromeOS's VM range, and fd7a:115c:a1e0::/48. */
+/** What devices of a network have their addresses of, IPv4 and IPv6. */
+export const TAILSCALE_RANGES: readonly string[] = ['100.64.0.0/10', 'fd7a:115c:a1e0::/48']
+
+/** In TAILSCALE_RANGES, without ChromeOS's VM range. */
 export const isTailscaleBytes = (bytes: Uint8Array): boolean => inTailscale(bytes) && !inChromeOs(bytes)
-const inTailscale = withinBytes(['100.64.0.0/10', 'fd7a:115c:a1e0::/48'])
+const inTailscale = withinBytes(TAILSCALE_RANGES)
 const inChromeOs = withinBytes(['100.115.92.0/23'])
 export const isTailscaleIp = (ip: string): boolean => {
   const bytes = parseIp(ip)

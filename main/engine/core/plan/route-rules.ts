@@ -13,7 +13,7 @@
  *
  * Source: control facts §9.2, dataplane facts §9 and §9.1.
  */
-import { isTailscaleBytes, parseIp, parsePrefix, prefixContains, SERVICE_IPS } from '../../base/ip.ts'
+import { isTailscaleBytes, parseIp, parsePrefix, prefixContains, SERVICE_IPS, TAILSCALE_RANGES } from '../../base/ip.ts'
 import type { Prefix } from '../../base/ip.ts'
 import type { LocalNetwork } from './system-facts.ts'
 
@@ -41,7 +41,7 @@ export type Judgement =
   /** `near`: the interface of this machine's own network in the way. */
   | { readonly state: 'not-accepted' | 'skipped' | 'overlaps' | 'refused'; readonly why: string; readonly near?: string }
 
-const RANGES = ['100.64.0.0/10', 'fd7a:115c:a1e0::/48'].map((text) => parsePrefix(text)!)
+const RANGES = TAILSCALE_RANGES.map((text) => parsePrefix(text)!)
 const VIA = parsePrefix('fd7a:115c:a1e0:b1a::/64')!
 /** From here on a 4via6 prefix names one site. */
 const VIA_MIN_BITS = 96
