@@ -84,13 +84,6 @@ export interface ProfilesPage {
 
 export type RequestName = keyof Requests
 
-/** Every request by name, for hosts that check what they are asked. */
-export const REQUEST_NAMES: readonly RequestName[] = [
-  'status', 'prefs', 'editPrefs', 'start', 'loginInteractive', 'logout', 'ping', 'paths', 'path', 'session', 'profiles', 'addProfile', 'switchProfile',
-  'removeProfile', 'openExternal', 'exitNodes', 'useExitNode', 'clearExitNode', 'pauseExitNode', 'checkExitNode', 'setExitNodeFailure', 'routes', 'useRoute', 'useAllRoutes', 'offer', 'blocked', 'dns',
-  'forwards', 'addForward', 'removeForward', 'openForward', 'proxies',
-]
-
 export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly code: string; readonly message: string }
 
 /** What the host knows of the engine itself. */

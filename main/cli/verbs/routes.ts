@@ -10,7 +10,7 @@ import type { Context, Verb } from '../verb.ts'
 import { printJson } from '../verb.ts'
 import { noWords } from '../words-given.ts'
 
-export const ROUTE_WORDS: Readonly<Record<RouteRow['State'], string>> = {
+const ROUTE_WORDS: Readonly<Record<RouteRow['State'], string>> = {
   used: 'Used',
   'not-accepted': 'Not used',
   skipped: 'Skipped',

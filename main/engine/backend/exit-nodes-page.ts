@@ -6,7 +6,6 @@ import { exitFault, offersExit, UNRESOLVED_EXIT } from '../core/plan/egress.ts'
 import type { Egress } from '../core/plan/egress.ts'
 import { measureText } from '../core/exit-node/rank.ts'
 import type { Measured } from '../core/exit-node/rank.ts'
-import type { ExitWay } from '../core/exit-node/types.ts'
 import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
 import { localNetworks } from '../core/plan/system-facts.ts'
 import { peerByStableId } from '../core/netmap/find-node.ts'
@@ -56,7 +55,7 @@ export function egressJson(egress: Egress): EgressJson {
 }
 
 /** The best of those that may be used, with the reason: the best measured one, or the only one that is there. */
-export function suggestionOf(ranked: readonly Measured[], isDead: (id: string) => boolean): { readonly id: string; readonly why: string } | undefined {
+function suggestionOf(ranked: readonly Measured[], isDead: (id: string) => boolean): { readonly id: string; readonly why: string } | undefined {
   const usable = ranked.filter(({ candidate }) => candidate.fault === undefined && !isDead(candidate.id))
   const measured = usable.filter(({ measure }) => measure !== undefined)
   const best = measured[0]
@@ -82,7 +81,7 @@ function rowsOf(seen: ExitNodesSeen, netMap: NetMap): readonly ExitNodeRow[] {
   const paths = seen.paths(nodes)
   const rows = nodes.map((node): ExitNodeRow => {
     const measure = measures.get(node.StableID)
-    const path = pathOf(paths.get(node.Key)) ?? (measure && { Path: PATH_KIND[measure.way], LatencyMs: measure.latencyMs })
+    const path = pathOf(paths.get(node.Key)) ?? (measure && { Path: measure.way, LatencyMs: measure.latencyMs })
     const unavailable = unavailableWhy(node, seen.nowMs, isDead(node.StableID))
     const isSuggested = node.StableID === suggestion?.id
     return {
@@ -101,8 +100,6 @@ function rowsOf(seen: ExitNodesSeen, netMap: NetMap): readonly ExitNodeRow[] {
   return rows.sort((a, b) => Number(b.Suggested) - Number(a.Suggested) || Number(a.Unavailable !== undefined) - Number(b.Unavailable !== undefined)
     || (a.LatencyMs ?? Infinity) - (b.LatencyMs ?? Infinity) || (a.Name < b.Name ? -1 : 1))
 }
-
-const PATH_KIND: Readonly<Record<ExitWay, string>> = { direct: 'direct', 'peer-relay': 'peer-relay', relay: 'relay' }
 
 /** Offers to be one, approved or not. */
 function wouldBe(node: Node): boolean {

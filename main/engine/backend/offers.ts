@@ -106,7 +106,7 @@ export class Offers {
 }
 
 /** What an admin types to approve all that a device offers; "" without a map. */
-export function approvalCommand({ saved, netMap }: Model): string {
+function approvalCommand({ saved, netMap }: Model): string {
   const routes = (saved.prefs.AdvertiseRoutes ?? []).join(',')
   return netMap ? `headscale nodes approve-routes --identifier ${netMap.self.ID} --routes ${routes}` : ''
 }

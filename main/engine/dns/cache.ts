@@ -70,7 +70,7 @@ function sizeOf(key: string, { bytes, bones }: Kept<unknown>): number {
 }
 
 /** How long an answer may be kept, seconds. */
-export function keepSeconds(bytes: Uint8Array, bones: Bones): number {
+function keepSeconds(bytes: Uint8Array, bones: Bones): number {
   if (bones.isCut || (bones.rcode !== RCODE.ok && bones.rcode !== RCODE.noSuchName)) return 0
   const answers = bones.records.filter(({ section }) => section === 'answer')
   const isNegative = bones.rcode === RCODE.noSuchName || !answers.some(({ type }) => type === bones.asked.type || bones.asked.type === TYPE.ALL)

@@ -30,7 +30,7 @@ export interface RecordText {
 }
 
 /** "A", "TYPE65" and so on. */
-export function typeName(type: number): string {
+function typeName(type: number): string {
   return NAMES.get(type) ?? `TYPE${type}`
 }
 

@@ -9,7 +9,7 @@ export interface Measured {
 }
 
 const WAYS: readonly ExitWay[] = ['direct', 'peer-relay', 'relay']
-export const WAY_WORDS: Readonly<Record<ExitWay, string>> = { direct: 'direct', 'peer-relay': 'through another device', relay: 'through a relay' }
+const WAY_WORDS: Readonly<Record<ExitWay, string>> = { direct: 'direct', 'peer-relay': 'through another device', relay: 'through a relay' }
 
 /** A working one is left for the same kind of path only when that saves this part of the round trip, and this much. */
 const MUCH_SHORTER = 0.7

@@ -71,7 +71,7 @@ export function planPeer(node: Node, context: PeerContext, before: PeerPlan | un
 }
 
 /** Whether the node knows us by another address than our own. */
-export function isMasqueraded(node: Node): boolean {
+function isMasqueraded(node: Node): boolean {
   return Boolean(node.SelfNodeV4MasqAddrForThisPeer) || Boolean(node.SelfNodeV6MasqAddrForThisPeer)
 }
 
