@@ -4,7 +4,6 @@
  * Rows have a fixed height and only those in view are drawn. Arrow keys move, Enter opens, Escape goes back, "/" searches.
  */
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { Search } from 'lucide-react'
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { devicesOf, filterDevices, groupsOf, talkSummary, type Device } from '../state/devices.ts'
@@ -14,6 +13,7 @@ import { useSnapshot } from '../state/store.ts'
 import { heardMs, spokenRow } from '../state/words.ts'
 import { KindIcon } from '../ui/KindIcon.tsx'
 import { PathGlyph } from '../ui/PathGlyph.tsx'
+import { SearchField } from '../ui/SearchField.tsx'
 import { DevicePage } from './DevicePage.tsx'
 import { MoreHealth } from './HealthList.tsx'
 
@@ -42,7 +42,7 @@ export function Devices(): ReactNode {
           <h1>Devices</h1>
           {past && lastMs > 0 && <span className="small t3 num as-of">as of {clockTime(lastMs)}</span>}
           <div className="grow" />
-          <SearchField value={query} onChange={setQuery} short={chosen !== undefined} />
+          <SearchField value={query} onChange={setQuery} label="Search devices by name, owner, tag or address" placeholder={chosen === undefined ? 'Name, owner, tag or address' : 'Search'} />
         </header>
         {!status ? <Skeleton /> : all.length === 0 ? <Empty text="No list of devices yet." /> : shown.length === 0 ? (
           <Empty text={`No device matches “${safeText(query, 60)}”.`} action={<button type="button" className="button" onClick={() => setQuery('')}>Clear filter</button>} />
@@ -80,27 +80,6 @@ function focusRow(device: string, framesLeft = 20): void {
     if (row) row.focus()
     else if (framesLeft > 0) focusRow(device, framesLeft - 1)
   })
-}
-
-function SearchField({ value, onChange, short }: { value: string; onChange: (text: string) => void; short: boolean }): ReactNode {
-  const field = useRef<HTMLInputElement>(null)
-  useEffect(() => {
-    const focus = (event: globalThis.KeyboardEvent): void => {
-      if (event.key !== '/' || event.target instanceof HTMLInputElement) return
-      event.preventDefault()
-      field.current?.focus()
-    }
-    window.addEventListener('keydown', focus)
-    return () => window.removeEventListener('keydown', focus)
-  }, [])
-  return (
-    <label className="field search">
-      <Search size={16} strokeWidth={1.9} aria-hidden="true" />
-      <input ref={field} value={value} onChange={(event) => onChange(event.target.value)} aria-label="Search devices by name, owner, tag or address"
-        placeholder={short ? 'Search' : 'Name, owner, tag or address'} onKeyDown={(event) => event.key === 'Escape' && onChange('')} spellCheck={false} />
-      <kbd aria-hidden="true">/</kbd>
-    </label>
-  )
 }
 
 /** `past` = when the facts were last true, while the engine tells nothing new. */

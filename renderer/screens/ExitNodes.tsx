@@ -2,8 +2,7 @@
  * The exit-node place: the one in use with its proofs, the local network, what happens when it stops working, the list to choose
  * from, and this device's own offer. Controls move when the engine says so.
  */
-import { Search } from 'lucide-react'
-import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
+import { useEffect, useMemo, useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import type { ExitNodesPage } from '../../preload/contract.ts'
 import { devicesOf } from '../state/devices.ts'
@@ -13,6 +12,7 @@ import { takeExitNodes } from '../state/looks.ts'
 import { useSnapshot } from '../state/store.ts'
 import { networkName } from '../state/words.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { SearchField } from '../ui/SearchField.tsx'
 import { ExitEmpty } from './ExitEmpty.tsx'
 import { ExitInUse } from './ExitInUse.tsx'
 import { ExitList } from './ExitList.tsx'
@@ -30,7 +30,7 @@ export function ExitNodes(): ReactNode {
       <header className="bar">
         <h1 id="exit-title">Exit nodes</h1>
         <div className="grow" />
-        {page !== undefined && page.Nodes.length > 1 && <FindPlace value={query} onChange={setQuery} />}
+        {page !== undefined && page.Nodes.length > 1 && <SearchField value={query} onChange={setQuery} label="Find an exit node by name, owner or place" placeholder="Find a place" />}
       </header>
       <div className="page-body">
         <Means />
@@ -82,27 +82,6 @@ function Nodes({ page, running, query, onClear }: { page: ExitNodesPage; running
     return <div className="empty"><p>No exit node matches “{safeText(query, 60)}”.</p><button type="button" className="button" onClick={onClear}>Clear filter</button></div>
   }
   return <ExitList page={page} groups={shown} running={running} withAuto={query === ''} key={query} />
-}
-
-function FindPlace({ value, onChange }: { value: string; onChange: (text: string) => void }): ReactNode {
-  const field = useRef<HTMLInputElement>(null)
-  useEffect(() => {
-    const focus = (event: globalThis.KeyboardEvent): void => {
-      if (event.key !== '/' || event.target instanceof HTMLInputElement) return
-      event.preventDefault()
-      field.current?.focus()
-    }
-    window.addEventListener('keydown', focus)
-    return () => window.removeEventListener('keydown', focus)
-  }, [])
-  return (
-    <label className="field search">
-      <Search size={16} strokeWidth={1.9} aria-hidden="true" />
-      <input ref={field} value={value} onChange={(event) => onChange(event.target.value)} aria-label="Find an exit node by name, owner or place" placeholder="Find a place"
-        onKeyDown={(event) => event.key === 'Escape' && onChange('')} spellCheck={false} />
-      <kbd aria-hidden="true">/</kbd>
-    </label>
-  )
 }
 
 function Loading({ running }: { running: boolean }): ReactNode {
