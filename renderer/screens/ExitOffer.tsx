@@ -4,13 +4,12 @@
 import { useState, type ReactNode } from 'react'
 import type { ExitNodesPage } from '../../preload/contract.ts'
 import { safeText } from '../state/format.ts'
-import { takeExitNodes } from '../state/looks.ts'
 import { useSnapshot } from '../state/store.ts'
-import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
-import { useAsk, waits } from '../ui/use-ask.ts'
+import { waits } from '../ui/use-ask.ts'
 import { useDialog } from '../ui/use-dialog.ts'
+import { useExit } from '../ui/use-exit.ts'
 
 export function ExitOffer({ page }: { page: ExitNodesPage }): ReactNode {
   const [open, setOpen] = useState(false)
@@ -29,21 +28,13 @@ export function ExitOffer({ page }: { page: ExitNodesPage }): ReactNode {
 }
 
 function OfferDialog({ page, onClose }: { page: ExitNodesPage; onClose: () => void }): ReactNode {
-  const api = useApi()
   const dialog = useDialog()
-  const ask = useAsk()
+  const exit = useExit()
   const self = useSnapshot((s) => s.status?.Self)
   const { Offer: offer } = page
   const device = safeText(self?.DNSName.split('.')[0] || self?.HostName || 'this device')
-  const busy = waits(ask)
   const set = async (on: boolean): Promise<void> => {
-    const done = await ask.run(async () => {
-      const answer = await api.call('offer', { prefixes: 'exit', on })
-      const page = answer.ok ? await api.call('exitNodes', {}) : answer
-      if (page.ok && page.value !== null) takeExitNodes(page.value)
-      return page
-    })
-    if (done && !on) dialog.current?.close()
+    if ((await exit.offer(on)) && !on) dialog.current?.close()
   }
   const request = `Please approve ${device} as an exit node:\nheadscale nodes approve-routes --identifier ID --routes 0.0.0.0/0,::/0\n`
   return (
@@ -52,11 +43,11 @@ function OfferDialog({ page, onClose }: { page: ExitNodesPage; onClose: () => vo
       <p id="offer-text">Devices of your network may then send their internet traffic through this computer. Sites see your address, and your connection carries their traffic. Your local network stays closed to them.</p>
       {offer.Advertised && <p className={offer.Approved ? 't2' : 'warn-text'}>{offer.Approved ? `Approved. ${offer.Flows} ${offer.Flows === 1 ? 'connection' : 'connections'} of other devices now.` : 'Not approved yet: an admin has to approve it on the server. Until then nobody can use it.'}</p>}
       {!offer.Advertised && <p className="t2">An admin has to approve it on the server. You can stop it at any time.</p>}
-      <AskWords ask={ask} />
+      <AskWords ask={exit.ask} />
       <div className="buttons end">
         {offer.Advertised && !offer.Approved && <CopyButton text={request} className="button lg">Copy request for admin</CopyButton>}
         <button type="button" className="button lg" onClick={() => dialog.current?.close()}>{offer.Advertised ? 'Keep it' : 'Cancel'}</button>
-        <button type="button" className="button ink lg" aria-busy={busy} onClick={() => void set(!offer.Advertised)}>{offer.Advertised ? 'Turn off' : 'Turn on'}</button>
+        <button type="button" className="button ink lg" aria-busy={waits(exit.ask)} onClick={() => void set(!offer.Advertised)}>{offer.Advertised ? 'Turn off' : 'Turn on'}</button>
       </div>
     </dialog>
   )

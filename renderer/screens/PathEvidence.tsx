@@ -4,13 +4,13 @@
 import type { ReactNode } from 'react'
 import type { PathPage } from '../../preload/contract.ts'
 import { kindOf } from '../../main/localapi/path-ticket.ts'
-import { age, clockTimeSec, roundTrip, safeText } from '../state/format.ts'
+import { ago, clockTimeSec, roundTrip, safeText } from '../state/format.ts'
 import type { PathLook } from '../state/path-page.ts'
 import { pathKindWords } from '../state/words.ts'
 
 export function PathEvidence({ look: { page, atMs }, nowMs }: { look: PathLook; nowMs: number }): ReactNode {
   const passedMs = Math.max(0, nowMs - atMs)
-  const ago = (ms: number | undefined): string => (ms === undefined ? 'never' : ms + passedMs < 1000 ? 'now' : `${age(ms + passedMs)} ago`)
+  const since = (ms: number | undefined): string => (ms === undefined ? 'never' : ago(ms + passedMs))
   return (
     <section className="block evidence" aria-label="Evidence">
       <h2>Evidence</h2>
@@ -24,8 +24,8 @@ export function PathEvidence({ look: { page, atMs }, nowMs }: { look: PathLook; 
             <tr key={one.addr} className={one.inUse ? 'in-use' : ''}>
               <td className="selectable num">{one.addr}{one.inUse && <span className="t3"> in use</span>}{one.carries === 'small' && <span className="t3"> loses full-size packets</span>}</td>
               <td>{one.sources.map(sourceWords).join(', ')}</td>
-              <td className="num">{ago(one.lastPingAgoMs)}</td>
-              <td className="num">{ago(one.lastPongAgoMs)}</td>
+              <td className="num">{since(one.lastPingAgoMs)}</td>
+              <td className="num">{since(one.lastPongAgoMs)}</td>
               <td className="num right">{roundTrip(one.latencyMs) || '–'}</td>
             </tr>
           ))}

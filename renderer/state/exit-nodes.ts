@@ -4,7 +4,7 @@
  */
 import type { Egress, ExitNodeFailure, ExitNodeRow, ExitNodesPage, ExitProof } from '../../preload/contract.ts'
 import type { Device } from './devices.ts'
-import { age, ageOf, capital, safeText, sentence } from './format.ts'
+import { ageOf, ago, capital, safeText, sentence } from './format.ts'
 import type { PathWords } from './words.ts'
 
 export interface ExitRow {
@@ -178,8 +178,7 @@ export function proofLines(page: ExitNodesPage, nowMs: number): readonly ProofLi
   return WHAT.map((what): ProofLine => {
     const proof = page.Proofs.find((one) => one.What === what)
     const seen = safeText(proof?.Value ?? '', 300)
-    const ageMs = ageOf(proof?.At, nowMs)
-    const since = ageMs === undefined ? '' : ageMs < 1000 ? 'now' : `${age(ageMs)} ago`
+    const since = ago(ageOf(proof?.At, nowMs))
     if (proof?.Ok === undefined) {
       const [, how = 'not checked', why = seen] = /^(not [a-z ]{1,20}): (.+)$/.exec(seen) ?? []
       return { what, state: 'unknown', words: `${PROOFS[what].subject(name)}: ${how}`, value: '', detail: sentence(why), age: how === 'not checked' ? '' : since }
@@ -194,8 +193,7 @@ export function proofLines(page: ExitNodesPage, nowMs: number): readonly ProofLi
 export function checkedWords(page: ExitNodesPage, nowMs: number): string {
   const ages = page.Proofs.filter((proof) => proof.Ok !== undefined).map((proof) => ageOf(proof.At, nowMs)).filter((one) => one !== undefined)
   if (ages.length === 0) return 'Not checked yet.'
-  const oldestMs = Math.max(...ages)
-  return oldestMs < 1000 ? 'Checked now.' : `Checked ${age(oldestMs)} ago.`
+  return `Checked ${ago(Math.max(...ages))}.`
 }
 
 /** What becomes of the networks that this computer is on. */

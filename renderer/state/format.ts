@@ -25,6 +25,12 @@ export function age(ms: number | undefined): string {
   return days === 1 ? '1 day' : `${days} days`
 }
 
+/** "now", "4 s ago"; "" for unknown. */
+export function ago(ms: number | undefined): string {
+  const words = age(ms)
+  return words === '' || words === 'now' ? words : `${words} ago`
+}
+
 /** Age of an RFC 3339 time; undefined for the zero time and for what is no time. */
 export function ageOf(rfc3339: string | undefined, nowMs: number): number | undefined {
   if (rfc3339 === undefined || rfc3339.startsWith('0001-01-01')) return undefined

@@ -3,7 +3,7 @@
  */
 import type { BlockedPage, ForwardRow, ForwardsPage, OfferedRoute, RouteRow, RoutesPage } from '../../preload/contract.ts'
 import type { Device } from './devices.ts'
-import { age, safeText, sentence } from './format.ts'
+import { ago, safeText, sentence } from './format.ts'
 
 export interface RouteLine {
   readonly prefix: string
@@ -57,8 +57,7 @@ export interface BlockedLine {
 export function blockedWith(page: BlockedPage | undefined, nodeKey: string, nowMs: number, limit: number): readonly BlockedLine[] {
   const rows = page?.Rows.filter((row) => row.PeerKey === nodeKey).slice(0, limit) ?? []
   return rows.map((row) => {
-    const agoMs = Math.max(0, nowMs - Date.parse(row.Last))
-    const last = agoMs < 1000 ? 'now' : `${age(agoMs)} ago`
+    const last = ago(nowMs - Date.parse(row.Last))
     // It begins with a name, which stays as it is; its code is for the command line.
     const why = safeText(row.Why.replace(/ \([a-z-]+\)$/, ''), 300)
     return { why: `${why}.`, when: row.Count === 1 ? last : `${row.Count} times, last ${last}` }

@@ -1,6 +1,6 @@
 /**
- * Choosing an exit node, letting go of it, pausing and checking it: the engine answers with what it made of it, and only then does
- * anything here move.
+ * Choosing an exit node, letting go of it, pausing and checking it, and being one: the engine answers with what it made of it, and
+ * only then does anything here move.
  */
 import type { Answer, ExitNodeFailure, ExitNodesPage } from '../../preload/contract.ts'
 import { takeExitNodes } from '../state/looks.ts'
@@ -16,6 +16,8 @@ export interface Exit {
   check(): Promise<boolean>
   setLan(allow: boolean): Promise<boolean>
   setFailure(failure: ExitNodeFailure): Promise<boolean>
+  /** This device as one for others. */
+  offer(on: boolean): Promise<boolean>
 }
 
 export function useExit(): Exit {
@@ -39,5 +41,6 @@ export function useExit(): Exit {
     check: () => run(() => api.call('checkExitNode', {})),
     setLan: (allow) => then(() => api.call('editPrefs', { ExitNodeAllowLANAccess: allow, ExitNodeAllowLANAccessSet: true })),
     setFailure: (failure) => then(() => api.call('setExitNodeFailure', { failure })),
+    offer: (on) => then(() => api.call('offer', { prefixes: 'exit', on })),
   }
 }
