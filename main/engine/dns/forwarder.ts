@@ -41,6 +41,7 @@ export interface ForwarderDeps extends Pick<ResolverDeps, 'system' | 'tunnel' | 
 
 export class Forwarder {
   readonly #deps: ForwarderDeps
+  readonly #running = new Set<() => void>()
 
   constructor(deps: ForwarderDeps) {
     this.#deps = deps
@@ -51,15 +52,23 @@ export class Forwarder {
     const some = targets.slice(0, MAX_TARGETS)
     const attempts: Attempt[] = some.map((target) => ({ target, failed: target.asking.kind === 'refused' ? target.asking.why : 'another one answered first' }))
     const running = some.map((target, i) => this.#start(query, target, (attempt) => (attempts[i] = attempt)))
+    const cancel = (): void => running.forEach((one) => one.cancel())
+    this.#running.add(cancel)
     const firstGood = new Promise<void>((resolve) => {
       for (const { done } of running) void done.then((attempt) => void (isGood(attempt) && resolve()))
       void Promise.all(running.map(({ done }) => done)).then(() => resolve())
     })
     await firstGood
     if (waitForAllMs > 0) await this.#waitForAll(running.map(({ done }) => done), waitForAllMs)
-    for (const one of running) one.cancel()
+    this.#running.delete(cancel)
+    cancel()
     const inOrder = attempts.filter(isGood).toSorted((a, b) => (a.latencyMs ?? 0) - (b.latencyMs ?? 0))
     return { used: inOrder[0] ?? attempts.find(({ message }) => message !== undefined), attempts }
+  }
+
+  /** Ends every question under way without an answer: the ways that they go are those of before. */
+  cancelAll(): void {
+    for (const cancel of this.#running) cancel()
   }
 
   async #waitForAll(all: readonly Promise<unknown>[], ms: number): Promise<void> {
@@ -113,7 +122,9 @@ export class Forwarder {
     let second: Exchange | undefined
     let isOver = false
     let begin = (): void => {}
+    let end = (): void => {}
     const answer = new Promise<Message>((resolve, reject) => {
+      end = () => reject(new EngineError('aborted', 'another one answered first'))
       let failures = 0
       const failed = (error: Error): void => {
         if (++failures === 2) reject(error)
@@ -138,6 +149,7 @@ export class Forwarder {
       isOver = true
       first.cancel()
       second?.cancel()
+      end()
     }
     void answer.then(cancel, cancel)
     return { answer, cancel }

@@ -66,6 +66,7 @@ export class Resolver {
   #planKey = ''
   /** Another one whenever what was learnt is forgotten. */
   #times = 0
+  #isStopped = false
   #asking = 0
 
   constructor(deps: ResolverDeps) {
@@ -80,6 +81,7 @@ export class Resolver {
   }
 
   stop(): void {
+    this.#isStopped = true
     this.flush()
   }
 
@@ -105,6 +107,7 @@ export class Resolver {
     this.#times++
     this.#cache.clear()
     this.#underWay.clear()
+    this.#forwarder.cancelAll()
     this.#https.close()
     this.told.forget()
   }
@@ -223,6 +226,8 @@ export class Resolver {
     const attempts = forwarded.attempts.map((attempt) => viewOf(attempt, forwarded))
     for (const { who, failed, rcode } of attempts) if (who.refused === undefined && (rcode !== undefined || failed !== LOST)) this.told.note(who.addr, failed)
     const { used } = forwarded
+    // Nobody goes on asking by ways of before; who is to be asked now may be somebody else.
+    if (!used?.message && times !== this.#times && !this.#isStopped) return this.#resolve(query, options)
     if (!used?.message) {
       this.told.count('failed')
       return { ...failure(query, RCODE.serverFailure, 'nobody', nobody(asking, attempts)), attempts, resolvers }

@@ -140,13 +140,40 @@ describe('a name', () => {
     expect(rig.world.log).toEqual(['system udp 10.0.0.1:53 a.corp.example A', 'tunnel udp 10.0.0.1:53 a.corp.example A'])
   })
 
-  test('whose answer was on its way when the network changed is not remembered', async () => {
+  test('that nobody has answered yet is asked for no more by the old ways when an exit node is chosen', async () => {
     const rig = makeRig()
-    rig.world.add('192.0.2.53', knows({ 'www.example': [A('www.example', '192.0.2.80')] }))
+    rig.world.add('192.0.2.53', () => undefined)
     const asked = rig.resolver.ask('www.example', TYPE.A)
+    await settle()
+    rig.config({}, BLOCKED)
+    expect(await run(rig, asked)).toMatchObject({ from: 'nobody', why: BLOCKED.why })
+    rig.clock.advance(5_000)
+    await settle()
+    expect(rig.world.log).toEqual(['system udp 192.0.2.53:53 www.example A'])
+  })
+
+  test('that is still being asked over HTTPS is not asked the plain way when an exit node is chosen', async () => {
+    const rig = makeRig({ Resolvers: [{ Addr: '8.8.8.8' }] })
+    const asked = rig.resolver.ask('www.example', TYPE.A)
+    rig.config({ Resolvers: [{ Addr: '8.8.8.8' }] }, BLOCKED)
+    expect(await run(rig, asked)).toMatchObject({ from: 'nobody', why: BLOCKED.why })
+    rig.clock.advance(5_000)
+    await settle()
+    expect(rig.world.asked('system udp')).toEqual([])
+  })
+
+  test('that nobody has answered yet is asked for anew in another network, and by nobody after the end', async () => {
+    const rig = makeRig()
+    rig.world.add('192.0.2.53', () => undefined).add('198.51.100.53', knows({ 'www.example': [A('www.example', '192.0.2.80')] }))
+    const asked = rig.resolver.ask('www.example', TYPE.A)
+    await settle()
+    rig.world.systemServers = ['198.51.100.53']
     rig.resolver.flush()
-    expect(await run(rig, asked)).toMatchObject({ from: 'resolver' })
-    expect(await run(rig, rig.resolver.ask('www.example', TYPE.A))).toMatchObject({ from: 'resolver' })
+    expect(addresses(await run(rig, asked))).toEqual(['192.0.2.80'])
+    const late = rig.resolver.ask('late.example', TYPE.A)
+    rig.resolver.stop()
+    expect(await run(rig, late)).toMatchObject({ from: 'nobody' })
+    expect(rig.world.log).toEqual(['system udp 192.0.2.53:53 www.example A', 'system udp 198.51.100.53:53 www.example A'])
   })
 
   test('asked for twice at once is asked of others once', async () => {
