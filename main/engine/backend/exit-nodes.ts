@@ -28,10 +28,8 @@ import { carries } from './state.ts'
 
 /** An answer that comes later is none. */
 const PATIENCE_MS = 3000
-/** How often it is looked at whether anything comes back while packets go out; counting 10,000 peers costs some time. */
-const COUNT_EVERY_MS = 1000
-const COUNT_MANY_EVERY_MS = 3000
-const MANY_PEERS = 1000
+/** How often it is looked at whether anything comes back while packets go out. */
+const COUNT_EVERY_MS = 500
 /** Somebody looks at the list; they may look again. */
 const LOOKED_AT_MS = 120_000
 
@@ -43,6 +41,14 @@ export interface ExitNodeFlowDeps {
   readonly dataplane: DataplanePort
   readonly health: HealthPort
   readonly hasNetwork: () => boolean
+}
+
+/** Packets from and to a peer, with the time. */
+interface Counts {
+  readonly key: NodePublicKey
+  readonly rx: number
+  readonly tx: number
+  readonly atMs: number
 }
 
 export class ExitNodeFlow {
@@ -58,7 +64,8 @@ export class ExitNodeFlow {
   #isPortal = false
   #cancelTimer: (() => void) | undefined
   #cancelCount: (() => void) | undefined
-  #counts = { rx: 0, tx: 0 }
+  /** Of the exit node in use, as counted last. */
+  #counts: Counts | undefined
 
   constructor(deps: ExitNodeFlowDeps) {
     this.#deps = deps
@@ -81,6 +88,7 @@ export class ExitNodeFlow {
     const after = egressNow(model)
     if (JSON.stringify(before) === JSON.stringify(after)) return
     this.#egress = after
+    if (after.kind === 'exit' && model.active.has(after.key)) this.#watchCounts(after.key)
     if (before.kind !== after.kind || idOf(before) !== idOf(after)) this.#sinceWallMs = env.clock.wallMs()
     const why = after.kind === 'direct' ? 'no exit node is chosen' : after.why
     env.journal.add({ part: 'exit-node', kind: after.kind, why, ...(after.kind === 'direct' ? {} : { id: after.id, name: after.name }), from: before.kind })
@@ -119,7 +127,7 @@ export class ExitNodeFlow {
       this.#cancelCount?.()
       this.#cancelCount = undefined
     } else if (kind === 'receiving') this.#hear(this.#egress.id, undefined)
-    else if (!this.#cancelCount) this.#armCount()
+    else this.#watchCounts(peer)
   }
 
   /** This machine's network is another, or it slept. */
@@ -270,22 +278,36 @@ export class ExitNodeFlow {
     if (measure && JSON.stringify(before.measure) !== JSON.stringify(measure)) for (const call of this.#listeners) call()
   }
 
-  /** While packets go to the exit node: does anything come back? */
+  /** While packets go to the exit node: does anything come back? What made the traffic begin counts as sent from now on. */
+  #watchCounts(key: NodePublicKey): void {
+    if (this.#cancelCount && this.#counts?.key === key) return
+    this.#counts = { ...this.#count(key), tx: -1 }
+    this.#armCount()
+  }
+
   #armCount(): void {
-    const { env, model } = this.#deps
-    this.#cancelCount = env.clock.after((model.netMap?.peers.size ?? 0) > MANY_PEERS ? COUNT_MANY_EVERY_MS : COUNT_EVERY_MS, () => {
-      this.#cancelCount = undefined
-      if (this.#egress.kind !== 'exit' || !model.active.has(this.#egress.key)) return
-      const { rxPackets = 0, txPackets = 0 } = this.#deps.dataplane.stats().get(this.#egress.key) ?? {}
-      const before = this.#counts
-      this.#counts = { rx: rxPackets, tx: txPackets }
-      if (rxPackets !== before.rx) this.#hear(this.#egress.id, undefined)
-      else if (txPackets !== before.tx) {
-        this.#machine.handleOneWay()
-        this.#turn()
-      }
-      this.#armCount()
-    })
+    this.#cancelCount ??= this.#deps.env.clock.after(COUNT_EVERY_MS, () => this.#lookAtCounts())
+  }
+
+  #lookAtCounts(): void {
+    this.#cancelCount = undefined
+    const egress = this.#egress
+    if (egress.kind !== 'exit' || !this.#deps.model.active.has(egress.key)) return
+    const before = this.#counts
+    const now = this.#count(egress.key)
+    this.#counts = now
+    this.#armCount()
+    if (before?.key !== egress.key) return
+    if (now.rx !== before.rx) this.#hear(egress.id, undefined)
+    else if (now.tx !== before.tx) {
+      this.#machine.handleOneWay(now.atMs, before.atMs)
+      this.#turn()
+    }
+  }
+
+  #count(key: NodePublicKey): Counts {
+    const { rxPackets = 0, txPackets = 0 } = this.#deps.dataplane.statsOf(key) ?? {}
+    return { key, rx: rxPackets, tx: txPackets, atMs: this.#deps.env.clock.nowMs() }
   }
 }
 

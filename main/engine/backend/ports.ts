@@ -190,6 +190,8 @@ export interface DataplanePort {
   setPeerApiPort(port: number): void
   ping(kind: 'tsmp' | 'icmp', ip: string, sizeBytes: number, timeoutMs: number): Promise<{ latencyMs: number; peerApiPort?: number }>
   stats(): ReadonlyMap<NodePublicKey, PeerStats>
+  /** Of one peer, with little to do for it however many there are; undefined when it has none. */
+  statsOf(peer: NodePublicKey): PeerStats | undefined
   counters(): Readonly<Record<string, number>>
   /** One datagram through the tunnel, and the first answer from that very place; rejects with EngineError('timeout'). */
   udpExchange(ip: string, port: number, bytes: Uint8Array, timeoutMs: number): Promise<Uint8Array>

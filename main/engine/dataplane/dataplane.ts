@@ -19,7 +19,7 @@ import type { DataplaneFacts, ForwardCount, Native, PeerStats, Plane, ProxyAnswe
 import { eachRecord } from './records.ts'
 import { parseRelayCounts } from './relay-counts.ts'
 import type { NativeRecord } from './records.ts'
-import { parseServed, parseStats } from './stats.ts'
+import { parseServed, parseStats, parseStatsOf } from './stats.ts'
 import { diffTables, encodeTables } from './tables.ts'
 
 const MTU = 1280
@@ -228,6 +228,10 @@ export class Dataplane {
 
   stats(): ReadonlyMap<NodePublicKey, PeerStats> {
     return this.#plane ? parseStats(this.#plane.stats()) : new Map()
+  }
+
+  statsOf(peer: NodePublicKey): PeerStats | undefined {
+    return this.#plane && parseStatsOf(this.#plane.stats(), peer)
   }
 
   /** Flows of others to other machines that are open now. */

@@ -158,6 +158,26 @@ describe('an automatic exit node', () => {
     expect((await page(rig)).Chosen).toMatchObject({ Kind: 'auto', ID: '3', Name: 'exit-3' })
   })
 
+  test('that falls silent under steady traffic is left for another one within four seconds', async () => {
+    const rig = await running()
+    const real = rig.magicsock.ping.bind(rig.magicsock)
+    let dead = ''
+    rig.magicsock.ping = ((peer: string) => (peer === dead ? Promise.reject(new Error('no answer')) : real())) as never
+    rig.backend.editPrefs({ AutoExitNode: 'any', AutoExitNodeSet: true })
+    await pass(rig, 12_000)
+    const used = rig.backend.views.prefs().ExitNodeID
+    const key = rig.magicsock.config!.peers.find(({ ip }) => ip === `100.64.0.${used}`)!.key
+    let [rxPackets, txPackets] = [0, 0]
+    rig.dataplane.stats = () => new Map([[key, { rxBytes: 0, txBytes: 0, lastHandshakeMs: 1, rxPackets: dead === '' ? ++rxPackets : rxPackets, txPackets: ++txPackets }]]) as never
+    rig.backend.facts.dataplane.onPeerActivity(key, 'sending')
+    await pass(rig, 30_000)
+    expect((await page(rig)).Egress).toMatchObject({ Kind: 'exit', ID: used })
+    dead = key
+    rig.dataplane.pingFails = new Error('no answer')
+    await pass(rig, 4_000)
+    expect((await page(rig)).Egress).toMatchObject({ Kind: 'exit', ID: used === '2' ? '3' : '2', Why: expect.stringContaining(`exit-${used} does not answer`) as unknown })
+  })
+
   test('is blocked while nobody offers to be one', async () => {
     const rig = await running(exitMap(() => ({ AllowedIPs: [] })))
     rig.backend.editPrefs({ AutoExitNode: 'any', AutoExitNodeSet: true })

@@ -140,6 +140,9 @@ class FakeDataplane implements DataplanePort {
   stats(): ReadonlyMap<never, PeerStats> {
     return this.peerStats
   }
+  statsOf(peer: string): PeerStats | undefined {
+    return this.stats().get(peer as never)
+  }
   counters(): Record<string, number> {
     return { 'filter.drop': 3 }
   }

@@ -33,6 +33,8 @@ const LOOK_AGAIN_MS = 6000
 const AFTER_MOVE_MS = 3000
 /** From this much silence on of the one in use the others are asked as well. */
 const SUSPECT_MS = 1500
+/** The same while packets go there in vain. */
+const SUSPECT_ONE_WAY_MS = 700
 
 const NO_FACTS: ExitFacts = { choice: { kind: 'none' }, failure: 'block', order: [], candidates: new Map(), hasNetwork: true }
 
@@ -86,7 +88,9 @@ export class ExitNodes {
 
   /** Something came from a device, or it answered. */
   handleHeard(nowMs: number, id: string, measure?: ExitMeasure): void {
-    if (this.#facts.candidates.has(id)) this.#life(id).handleHeard(nowMs, measure)
+    if (!this.#facts.candidates.has(id)) return
+    this.#life(id).handleHeard(nowMs, measure)
+    if (id !== this.#current) this.#lives.get(this.#current)?.handleOtherHeard(nowMs)
   }
 
   /** Something is to go out. */
@@ -94,9 +98,9 @@ export class ExitNodes {
     if (this.#current !== '') this.#life(this.#current).handleWish(nowMs)
   }
 
-  /** Packets go to the one in use and none come back. */
-  handleOneWay(): void {
-    if (this.#current !== '') this.#life(this.#current).want()
+  /** Packets have gone to the one in use since that time, and none came back. */
+  handleOneWay(nowMs: number, sinceMs: number): void {
+    if (this.#current !== '') this.#life(this.#current).handleOneWay(nowMs, sinceMs)
   }
 
   /** This machine is, or may be, somewhere else. */
@@ -168,14 +172,17 @@ export class ExitNodes {
   /** The one in use is gone, or falls silent: those that could follow it are asked. */
   #lookForAnother(nowMs: number): void {
     const life = this.#lives.get(this.#current)
-    const isSuspect = life !== undefined && life.silentForMs(nowMs) >= SUSPECT_MS
+    const isSuspect = life !== undefined && life.silentForMs(nowMs) >= suspectMs(life)
     if (this.#look?.kind === 'choose' || (this.#isUsable(this.#current) && !isSuspect)) return
     this.#startLook(nowMs, 'choose')
   }
 
   #startLook(nowMs: number, kind: Look['kind']): void {
     this.#look = { kind, sinceMs: nowMs - (kind === 'choose' ? RECENT_MS : 0), endsAtMs: nowMs + LOOK_MS, firstAnswerMs: undefined }
-    for (const id of this.#askable()) if (!this.#life(id).heardSince(this.#look.sinceMs)) this.#life(id).want()
+    // Who was heard before the one in use fell silent proves nothing of our own network.
+    const silentMs = this.#lives.get(this.#current)?.silentForMs(nowMs) ?? 0
+    const sinceMs = silentMs > 0 ? Math.max(this.#look.sinceMs, nowMs - silentMs) : this.#look.sinceMs
+    for (const id of this.#askable()) if (!this.#life(id).heardSince(sinceMs)) this.#life(id).want()
   }
 
   #endLook(nowMs: number, look: Look): void {
@@ -303,9 +310,9 @@ export class ExitNodes {
     const steady = this.#rather().flatMap((id) => (this.#lives.get(id)?.isAlive === true ? [this.#lives.get(id)!.steadyAtMs] : []))
     const current = this.#lives.get(this.#current)
     const silentMs = current?.isDead === false ? current.silentForMs(nowMs) : 0
-    const suspectMs = this.#mayReplace() && silentMs > 0 ? nowMs - silentMs + SUSPECT_MS : Infinity
+    const suspectAtMs = current && this.#mayReplace() && silentMs > 0 ? nowMs - silentMs + suspectMs(current) : Infinity
     const look = this.#look ? [this.#look.endsAtMs, (this.#look.firstAnswerMs ?? Infinity) + SETTLE_MS] : []
-    const later = [pauseMs, suspectMs, this.#lookAgainMs, ...dues, ...steady, ...look].filter((at) => at > nowMs)
+    const later = [pauseMs, suspectAtMs, this.#lookAgainMs, ...dues, ...steady, ...look].filter((at) => at > nowMs)
     return Math.min(Infinity, ...later)
   }
 
@@ -318,6 +325,11 @@ export class ExitNodes {
     if (!life) this.#lives.set(id, (life = new Liveness()))
     return life
   }
+}
+
+/** From how much silence on the others are asked as well. */
+function suspectMs(life: Liveness): number {
+  return life.isOneWay ? SUSPECT_ONE_WAY_MS : SUSPECT_MS
 }
 
 /** "direct, 12 ms", or "the nearest of 3: direct, 12 ms". */

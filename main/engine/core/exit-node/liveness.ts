@@ -3,9 +3,10 @@
  *
  *   unknown ──heard──▶ alive ──asked again and again, silent──▶ dead ──heard──▶ alive
  *
- * Silence counts only while somebody asks: from the first unanswered question it takes four seconds and three questions, less
- * when the server says as well that it is offline. Whatever comes from it through the tunnel is an answer. A dead one is asked
- * ever more rarely, at once when there is news of it.
+ * Silence counts only while somebody asks: from the first unanswered question it takes four seconds and three questions. Less
+ * when the server says as well that it is offline, and less again when packets go there in vain and another device was heard
+ * meanwhile: then it is not our own network that is silent. Whatever comes from it through the tunnel is an answer. A dead one
+ * is asked ever more rarely, at once when there is news of it.
  */
 import type { ExitMeasure } from './types.ts'
 
@@ -16,6 +17,12 @@ const ASK_EVERY_MS = 1000
 const SILENT_MS = 4000
 /** The same when the server says that it is offline. */
 const SILENT_OFFLINE_MS = 2500
+/** Packets that go out in vain for so long are reason enough to ask; from then on it is asked more often. */
+const ONE_WAY_MS = 1000
+const ASK_ONE_WAY_MS = 500
+/** The same while packets go out in vain, and another one was heard so long ago: a break of our own network ends for both. */
+const SILENT_ONE_WAY_MS = 2000
+const PROVEN_MS = 1200
 const MIN_ASKED = 3
 /** After what it has said last, a wish to send is reason enough to ask. */
 const FRESH_MS = 4000
@@ -37,6 +44,10 @@ export class Liveness {
   /** First question that nothing has answered, and how many since. */
   #silentSinceMs: number | undefined
   #asked = 0
+  /** Since when packets go out and nothing comes back. */
+  #oneWaySinceMs: number | undefined
+  /** First time in its silence that another one was heard. */
+  #provenMs: number | undefined
   #isWanted = false
   #deadSinceMs: number | undefined
   #aliveSinceMs: number | undefined
@@ -59,6 +70,11 @@ export class Liveness {
   /** Whether it was asked and has not answered. */
   get isSilent(): boolean {
     return this.#silentSinceMs !== undefined
+  }
+
+  /** Whether packets go there in vain. */
+  get isOneWay(): boolean {
+    return this.#oneWaySinceMs !== undefined
   }
 
   /** How long it has been silent since the first question. */
@@ -86,8 +102,13 @@ export class Liveness {
     if (this.#aliveSinceMs === undefined) this.#aliveSinceMs = nowMs
     else if (nowMs - this.#aliveSinceMs > FORGET_FAILURES_MS) this.#failures = 0
     this.#heardMs = nowMs
-    this.#deadSinceMs = this.#silentSinceMs = undefined
-    this.#asked = 0
+    this.#deadSinceMs = undefined
+    this.#endSilence()
+  }
+
+  /** Another device was heard: our own network carries. */
+  handleOtherHeard(nowMs: number): void {
+    if (this.#silentSinceMs !== undefined) this.#provenMs ??= nowMs
   }
 
   /** It was asked. */
@@ -108,10 +129,16 @@ export class Liveness {
     if (nowMs - this.#heardMs > FRESH_MS) this.#isWanted = true
   }
 
+  /** Packets have gone there since that time, and nothing came back. */
+  handleOneWay(nowMs: number, sinceMs: number): void {
+    if (this.#deadSinceMs !== undefined) return
+    this.#oneWaySinceMs ??= Math.max(sinceMs, this.#heardMs)
+    if (nowMs - this.#oneWaySinceMs >= ONE_WAY_MS) this.#isWanted = true
+  }
+
   /** What was silence may have been our own network. */
   forgiveSilence(): void {
-    this.#silentSinceMs = undefined
-    this.#asked = 0
+    this.#endSilence()
     this.#isWanted = true
   }
 
@@ -137,15 +164,26 @@ export class Liveness {
       const deadMs = this.#askedMs - this.#deadSinceMs
       return this.#askedMs + DEAD_EVERY.find(({ beforeMs }) => deadMs < beforeMs)!.everyMs
     }
-    if (this.#silentSinceMs !== undefined) return this.#askedMs + ASK_EVERY_MS
+    if (this.#silentSinceMs !== undefined) return this.#askedMs + this.#paceMs
     if (this.#aliveSinceMs === undefined) return Number.NEGATIVE_INFINITY
     return this.#heardMs + (role === 'used' ? IDLE_MS : WAITED_ALIVE_MS)
   }
 
   #deadAtMs(serverSaysOffline: boolean): number {
     if (this.#silentSinceMs === undefined) return Infinity
-    const atMs = this.#silentSinceMs + (serverSaysOffline ? SILENT_OFFLINE_MS : SILENT_MS)
-    // Questions that were not asked yet will be, a second apart.
-    return this.#asked >= MIN_ASKED ? atMs : Math.max(atMs, this.#askedMs + (MIN_ASKED - this.#asked) * ASK_EVERY_MS)
+    const patientMs = this.#silentSinceMs + (serverSaysOffline ? SILENT_OFFLINE_MS : SILENT_MS)
+    const provenMs = this.isOneWay && this.#provenMs !== undefined ? Math.max(this.#silentSinceMs + SILENT_ONE_WAY_MS, this.#provenMs + PROVEN_MS) : Infinity
+    const atMs = Math.min(patientMs, provenMs)
+    // Questions that were not asked yet will be.
+    return this.#asked >= MIN_ASKED ? atMs : Math.max(atMs, this.#askedMs + (MIN_ASKED - this.#asked) * this.#paceMs)
+  }
+
+  get #paceMs(): number {
+    return this.isOneWay ? ASK_ONE_WAY_MS : ASK_EVERY_MS
+  }
+
+  #endSilence(): void {
+    this.#silentSinceMs = this.#oneWaySinceMs = this.#provenMs = undefined
+    this.#asked = 0
   }
 }

@@ -55,12 +55,21 @@ describe('a chosen exit node', () => {
 
   test('is asked when packets go there and none come back', () => {
     const world = new World({ a: {} }, { choice: NODE })
-    world.run(1_000)
+    world.send(true)
+    world.run(10_000)
+    const asked = world.asked
     world.change('a', { up: false })
-    world.machine.handleOneWay()
-    world.step()
-    world.run(4_100)
+    world.run(1_600)
+    expect(world.asked).toBeGreaterThan(asked)
+    world.run(4_000)
     expect(world.verdict).toBe('block a')
+  })
+
+  test('is not asked while packets come back, however long traffic goes on', () => {
+    const world = new World({ a: {} }, { choice: NODE })
+    world.send(true)
+    world.run(600_000)
+    expect(world.asked).toBe(1)
   })
 
   test('that the server calls offline goes on while it answers, and is blocked within three seconds when it does not', () => {
@@ -202,6 +211,34 @@ describe('an automatic choice', () => {
     expect(world.verdict).toBe('use b')
   })
 
+  test.each([20, 150, 400])('leaves one that dies under steady traffic within three to four seconds, asked at least three times (%i ms away)', (latencyMs) => {
+    for (let phaseMs = 0; phaseMs < 500; phaseMs += 50) {
+      const world = new World({ a: { name: 'exit-ams', latencyMs: 5 }, b: { latencyMs }, c: { up: false } }, { choice: AUTO })
+      world.send(true)
+      world.run(20_000 + phaseMs)
+      const [diedMs, asked] = [world.nowMs, world.asked]
+      world.change('a', { up: false })
+      world.run(4_000)
+      expect(world.verdict).toBe('use b')
+      expect(world.told.at(-1)!.atMs - diedMs).toBeGreaterThan(2_500)
+      expect(world.asked - asked).toBeGreaterThanOrEqual(4)
+      expect(world.why).toContain('exit-ams does not answer')
+    }
+  })
+
+  test('is not left under steady traffic when everything is silent for a moment, which is our own network', () => {
+    for (let silentMs = 500; silentMs <= 4_500; silentMs += 100) {
+      const world = new World({ a: { latencyMs: 50 }, b: { latencyMs: 60 } }, { choice: AUTO })
+      world.send(true)
+      world.run(20_000)
+      for (const id of ['a', 'b']) world.change(id, { up: false })
+      world.run(silentMs)
+      for (const id of ['a', 'b']) world.change(id, { up: true })
+      world.run(60_000)
+      expect(world.history).toEqual([`block ${UNRESOLVED_EXIT}`, 'use a'])
+    }
+  })
+
   test('moves to a direct path that came up late, once', () => {
     const world = new World({ a: { way: 'relay', latencyMs: 40 }, b: { way: 'relay', latencyMs: 60 } }, { choice: AUTO })
     world.run(2_000)
@@ -300,6 +337,7 @@ describe('whatever happens', () => {
     fc.record({ kind: fc.constant('change' as const), id, place }),
     fc.record({ kind: fc.constant('run' as const), ms: fc.integer({ min: 1, max: 40_000 }) }),
     fc.record({ kind: fc.constant('wish' as const) }),
+    fc.record({ kind: fc.constant('send' as const), on: fc.boolean() }),
     fc.record({ kind: fc.constant('move' as const) }),
     fc.record({ kind: fc.constant('network' as const), is: fc.boolean() }),
     fc.record({ kind: fc.constant('rule' as const), failure: fc.constantFrom('block' as const, 'next' as const) }),
@@ -311,6 +349,7 @@ describe('whatever happens', () => {
       if (one.kind === 'change') world.change(one.id, one.place)
       else if (one.kind === 'run') world.run(one.ms)
       else if (one.kind === 'wish') world.machine.handleWish(world.nowMs)
+      else if (one.kind === 'send') world.send(one.on)
       else if (one.kind === 'move') world.machine.handleMove(world.nowMs)
       else if (one.kind === 'network') world.set({ hasNetwork: one.is })
       else if (one.kind === 'rule') world.set({ failure: one.failure })

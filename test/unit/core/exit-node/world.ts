@@ -16,6 +16,9 @@ export interface Place {
   latencyMs?: number
 }
 
+/** How often the packets to and from the one in use are counted. */
+const COUNT_MS = 500
+
 /** Steps at one moment before it counts as a machine that never rests. */
 const MAX_STEPS = 50
 
@@ -28,6 +31,8 @@ export class World {
   /** Every verdict that differed from the one before, with its time. */
   readonly told: { atMs: number; verdict: ExitVerdict | undefined }[] = []
   asked = 0
+  /** When the packets of steady traffic are counted next; Infinity = nobody sends. */
+  #countAtMs = Infinity
   #answers: { atMs: number; id: string }[] = []
 
   constructor(places: Record<string, Place>, facts: Partial<Omit<ExitFacts, 'candidates'>> = {}) {
@@ -50,6 +55,18 @@ export class World {
   change(id: string, place: Place): void {
     this.places = { ...this.places, [id]: { ...this.places[id], ...place } }
     this.tell()
+  }
+
+  /** Steady traffic both ways begins or ends. */
+  send(on: boolean): void {
+    this.#countAtMs = on ? this.nowMs + COUNT_MS : Infinity
+  }
+
+  #count(): void {
+    const id = this.last?.verdict?.kind === 'use' ? this.last.verdict.id : undefined
+    if (id !== undefined && this.places[id]?.up !== false && this.facts.hasNetwork) this.machine.handleHeard(this.nowMs, id)
+    else if (id !== undefined) this.machine.handleOneWay(this.nowMs, this.nowMs - COUNT_MS)
+    this.#countAtMs = this.nowMs + COUNT_MS
   }
 
   step(): ExitStep {
@@ -77,7 +94,7 @@ export class World {
     while (this.nowMs < untilMs) {
       const before = this.nowMs
       const nextAnswer = Math.min(Infinity, ...this.#answers.map(({ atMs }) => atMs))
-      this.nowMs = Math.min(untilMs, nextAnswer, this.last?.wakeAtMs ?? Infinity)
+      this.nowMs = Math.min(untilMs, nextAnswer, this.#countAtMs, this.last?.wakeAtMs ?? Infinity)
       steps = this.nowMs === before ? steps + 1 : 0
       if (steps > MAX_STEPS) throw new Error(`the machine does not rest at ${this.nowMs}`)
       const due = this.#answers.filter(({ atMs }) => atMs <= this.nowMs)
@@ -86,6 +103,7 @@ export class World {
         const { up = true, way = 'direct', latencyMs = 20 } = this.places[id] ?? { up: false }
         if (up) this.machine.handleHeard(this.nowMs, id, { way, latencyMs })
       }
+      if (this.nowMs >= this.#countAtMs) this.#count()
       this.step()
     }
   }
