@@ -167,9 +167,21 @@ export function parsePrefix(text: string): Prefix | undefined {
   if (!bytes) return undefined
   const max = bytes.length * 8
   if (slash < 0) return { ip: formatIp(bytes), bits: max }
-  const bitsText = text.slice(slash + 1)
-  if (!/^(0|[1-9]\d{0,2})$/.test(bitsText) || Number(bitsText) > max) return undefined
-  return { ip: formatIp(bytes), bits: Number(bitsText) }
+  const bits = readBits(text, slash + 1, max)
+  return bits === undefined ? undefined : { ip: formatIp(bytes), bits }
+}
+
+/** The bits of a prefix text from `from` to its end: decimal without leading zero, at most `max`; undefined when they are none. */
+export function readBits(text: string, from: number, max: number): number | undefined {
+  const { length } = text
+  if (length === from || length > from + 3 || (text[from] === '0' && length > from + 1)) return undefined
+  let bits = 0
+  for (let i = from; i < length; i++) {
+    const digit = text.charCodeAt(i) - ZERO
+    if (digit < 0 || digit > 9) return undefined
+    bits = bits * 10 + digit
+  }
+  return bits <= max ? bits : undefined
 }
 
 /** The network of an address as "ip/bits" with host bits zero; undefined when that is none. */

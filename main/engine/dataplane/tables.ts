@@ -13,7 +13,7 @@
  * leaving out can only close. What did not change (`===`, then by value) is not sent.
  */
 import { writeU32 } from '../base/bytes.ts'
-import { parseIp } from '../base/ip.ts'
+import { parseIp, readBits } from '../base/ip.ts'
 import { keyBytes } from '../base/keys.ts'
 import type { NodePublicKey } from '../base/keys.ts'
 import { listChanges } from '../core/plan/list-changes.ts'
@@ -189,17 +189,10 @@ function writePrefixes(out: Writer, prefixes: readonly string[]): void {
 function writePrefix(out: Writer, text: string): boolean {
   const slash = text.indexOf('/')
   const ip = slash < 0 ? undefined : parseIp(text.slice(0, slash))
-  const bits = Number(text.slice(slash + 1))
-  if (!ip || !isBits(text, slash + 1) || bits > ip.length * 8) return false
+  const bits = ip && readBits(text, slash + 1, ip.length * 8)
+  if (!ip || bits === undefined) return false
   writeIp(out, ip)
   out.u8(bits)
-  return true
-}
-
-/** One to three digits from `from` to the end. */
-function isBits(text: string, from: number): boolean {
-  if (text.length <= from || text.length > from + 3) return false
-  for (let i = from; i < text.length; i++) if (text.charCodeAt(i) < 48 || text.charCodeAt(i) > 57) return false
   return true
 }
 

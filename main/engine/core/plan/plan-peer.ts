@@ -12,7 +12,7 @@
  *
  * Source: control facts §9.2 and §4.9, dataplane facts §9.1.
  */
-import { DEFAULT_ROUTES, formatIp, hostPrefix, isTailscaleBytes, parseAddrPort, parseIp, SERVICE_IPS } from '../../base/ip.ts'
+import { DEFAULT_ROUTES, formatIp, hostPrefix, isTailscaleBytes, parseAddrPort, parseIp, readBits, SERVICE_IPS } from '../../base/ip.ts'
 import type { AddrPort } from '../../base/ip.ts'
 import { isZeroKey, parseDiscoKey, parseNodeKey } from '../../base/keys.ts'
 import { ZERO_TIME } from '../tailcfg/types.ts'
@@ -135,25 +135,11 @@ export function canonical(text: string): string | undefined {
 function readPrefix(text: string): { readonly prefix: string; readonly isOwn: boolean } | undefined {
   const slash = text.indexOf('/')
   const bytes = parseIp(slash < 0 ? text : text.slice(0, slash))
-  const bits = bytes && readBits(text, slash, bytes.length * 8)
+  const bits = bytes && (slash < 0 ? bytes.length * 8 : readBits(text, slash + 1, bytes.length * 8))
   if (bytes === undefined || bits === undefined || hasHostBits(bytes, bits)) return undefined
   const said = `${formatIp(bytes)}/${bits}`
   const prefix = said === text ? text : said
   return { prefix, isOwn: bits === bytes.length * 8 && isTailscaleBytes(bytes) && !SERVICE_PREFIXES.has(prefix) }
-}
-
-/** Bits of a prefix text: decimal without leading zero, at most `max`; an address alone has all. */
-function readBits(text: string, slash: number, max: number): number | undefined {
-  if (slash < 0) return max
-  const { length } = text
-  if (length === slash + 1 || length > slash + 4 || (text[slash + 1] === '0' && length > slash + 2)) return undefined
-  let bits = 0
-  for (let i = slash + 1; i < length; i++) {
-    const digit = text.charCodeAt(i) - 48
-    if (digit < 0 || digit > 9) return undefined
-    bits = bits * 10 + digit
-  }
-  return bits <= max ? bits : undefined
 }
 
 function hasHostBits(bytes: Uint8Array, bits: number): boolean {
