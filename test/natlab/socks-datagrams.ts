@@ -3,6 +3,7 @@
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { connect, isIP } from 'node:net'
+import { socksAddress } from '../support/proxy-client.ts'
 
 const QUESTION = Buffer.from('who am I?')
 
@@ -54,7 +55,7 @@ async function openTalk(proxyPort: number | undefined, host: string, port: numbe
     control.on('close', () => reject(new Error('the proxy closed the association')))
     associate(control, resolve, reject)
   })
-  const head = Buffer.concat([Buffer.of(0, 0, 0), addressOf(host), Buffer.of(port >> 8, port & 255)])
+  const head = Buffer.concat([Buffer.of(0, 0, 0), socksAddress(host), Buffer.of(port >> 8, port & 255)])
   const talk = talkOf(socket, (bytes) => socket.send(Buffer.concat([head, bytes]), relayPort, '127.0.0.1'), headLength)
   return {
     ...talk,
@@ -93,17 +94,6 @@ function associate(control: ReturnType<typeof connect>, onRelay: (port: number) 
     if (held[1] !== 0) return onRefused(new Error(`the proxy refused with ${held[1]}`))
     onRelay(held.readUInt16BE(held[3] === 4 ? 20 : 8))
   })
-}
-
-function addressOf(host: string): Buffer {
-  const kind = isIP(host)
-  if (kind === 4) return Buffer.of(1, ...host.split('.').map(Number))
-  if (kind === 0) return Buffer.concat([Buffer.of(3, host.length), Buffer.from(host)])
-  const [left = '', right = ''] = host.split('::')
-  const wordsOf = (part: string): number[] => (part === '' ? [] : part.split(':').map((word) => parseInt(word, 16)))
-  const [head, tail] = [wordsOf(left), wordsOf(right)]
-  const all = [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail]
-  return Buffer.of(4, ...all.flatMap((word) => [word >> 8, word & 255]))
 }
 
 function headLength(bytes: Buffer): number {

@@ -3,6 +3,7 @@
  * Sources: RFC 1928; RFC 9110 §9.3.6.
  */
 import { connect, isIP, type Socket } from 'node:net'
+import { parseIp } from '../../main/engine/base/ip.ts'
 
 export type Via = { kind: 'none' } | { kind: 'socks5' | 'http'; port: number; proxyHost?: string }
 
@@ -51,20 +52,10 @@ async function socksHandshake(socket: Socket, host: string, port: number): Promi
   reader.release()
 }
 
-function socksAddress(host: string): Buffer {
-  const kind = isIP(host)
-  if (kind === 4) return Buffer.of(1, ...host.split('.').map(Number))
-  if (kind === 6) return Buffer.concat([Buffer.of(4), ipv6Bytes(host)])
-  return Buffer.concat([Buffer.of(3, host.length), Buffer.from(host)])
-}
-
-function ipv6Bytes(text: string): Buffer {
-  const [left = '', right] = text.split('::')
-  const words = (part: string): number[] => (part === '' ? [] : part.split(':').map((word) => parseInt(word, 16)))
-  const head = words(left)
-  const tail = right === undefined ? [] : words(right)
-  const all = [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail]
-  return Buffer.from(all.flatMap((word) => [word >> 8, word & 255]))
+/** A place as SOCKS5 writes it: kind, then an address or a name with its length (RFC 1928 §5). */
+export function socksAddress(host: string): Buffer {
+  const ip = parseIp(host)
+  return ip ? Buffer.of(ip.length === 4 ? 1 : 4, ...ip) : Buffer.concat([Buffer.of(3, host.length), Buffer.from(host)])
 }
 
 async function httpHandshake(socket: Socket, host: string, port: number): Promise<void> {

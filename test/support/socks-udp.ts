@@ -4,7 +4,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { parseIp } from '../../main/engine/base/ip.ts'
+import { socksAddress } from './proxy-client.ts'
 
 export class SocksUdp {
   readonly #control: Socket
@@ -37,8 +37,6 @@ export class SocksUdp {
 
   /** The next answer to a datagram; undefined after `timeoutMs`. */
   async ask(host: string, port: number, payload: Uint8Array, timeoutMs: number): Promise<Uint8Array | undefined> {
-    const ip = parseIp(host)
-    const address = ip ? Uint8Array.of(ip.length === 4 ? 1 : 4, ...ip) : Uint8Array.of(3, host.length, ...Buffer.from(host))
     const answer = new Promise<Uint8Array | undefined>((resolve) => {
       const timer = setTimeout(() => resolve(undefined), timeoutMs)
       this.#waiting.push((bytes) => {
@@ -46,7 +44,7 @@ export class SocksUdp {
         resolve(bytes)
       })
     })
-    this.#socket.send(Buffer.concat([Uint8Array.of(0, 0, 0), address, Uint8Array.of(port >> 8, port & 255), payload]), this.#port, '127.0.0.1')
+    this.#socket.send(Buffer.concat([Uint8Array.of(0, 0, 0), socksAddress(host), Uint8Array.of(port >> 8, port & 255), payload]), this.#port, '127.0.0.1')
     return await answer
   }
 
