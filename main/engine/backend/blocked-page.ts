@@ -3,11 +3,11 @@
  * count; rows are bounded, and a flood is told in the journal once a minute a row at most.
  */
 import type { Env } from '../base/env.ts'
-import { parsePrefix, prefixContains } from '../base/ip.ts'
 import type { AddrPort } from '../base/ip.ts'
 import { blockedText, placeText, protoName } from '../core/filter/blocked-words.ts'
 import type { BlockedFlow, BlockedReason } from '../core/filter/blocked-words.ts'
 import { nodeByKey } from '../core/netmap/find-node.ts'
+import { carrierOf } from '../core/plan/carrier.ts'
 import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
 import type { BlockedPage, BlockedRow } from '../../localapi/blocked.ts'
 import type { Model } from './model.ts'
@@ -64,7 +64,7 @@ export class BlockedPages {
 
   /** A connection through the tunnel had no answer in time: what is known about why becomes a row. */
   handleUnanswered(to: AddrPort): void {
-    const key = this.#carrierOf(to.ip)
+    const key = carrierOf(this.#deps.model.plan.dataplane.peers, to.ip)
     if (key === undefined) return
     const { netMap } = this.#deps.model
     const node = netMap && nodeByKey(netMap, key)
@@ -115,18 +115,6 @@ export class BlockedPages {
 
   #self(): string {
     return this.#deps.model.netMap?.self.StableID ?? ''
-  }
-
-  /** The peer that packets to an address go to: by the longest of the prefixes that hold it. */
-  #carrierOf(ip: string): FlowReject['peer'] | undefined {
-    let found: { key: FlowReject['peer']; bits: number } | undefined
-    for (const { key, routes } of this.#deps.model.plan.dataplane.peers) {
-      for (const text of routes) {
-        const prefix = parsePrefix(text)
-        if (prefix && prefixContains(prefix, ip) && prefix.bits > (found?.bits ?? -1)) found = { key, bits: prefix.bits }
-      }
-    }
-    return found?.key
   }
 }
 

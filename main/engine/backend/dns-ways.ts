@@ -1,11 +1,12 @@
 /**
  * Which way a resolver is reached (as any address is that a program asks a proxy for), and who may ask here.
  */
-import { hasDefaultRoutes, isIp4, parsePrefix, prefixContains } from '../base/ip.ts'
+import { hasDefaultRoutes } from '../base/ip.ts'
 import type { AddrPort } from '../base/ip.ts'
 import { mayAskNames } from '../core/dns/peer-access.ts'
 import type { Way } from '../dns/ports.ts'
 import { peerByIp } from '../core/netmap/find-node.ts'
+import { carrierOf } from '../core/plan/carrier.ts'
 import { egressNow } from './egress-now.ts'
 import type { Model } from './model.ts'
 import { contextOf } from './proxy.ts'
@@ -36,7 +37,7 @@ export class DnsWays {
 
 function wayTo(model: Model, { ip, port }: AddrPort): Way {
   const answer = decideAddresses([ip], port, contextOf(model))
-  if (answer.kind === 'tunnel') return { kind: 'tunnel', through: carrierOf(model, ip) }
+  if (answer.kind === 'tunnel') return { kind: 'tunnel', through: carrierName(model, ip) }
   return answer.kind === 'system' ? { kind: 'system' } : { kind: 'refused', why: answer.kind === 'refuse' ? answer.message : 'this device answers there itself' }
 }
 
@@ -54,13 +55,7 @@ export function blockedWhy(model: Model): string | undefined {
 }
 
 /** Name of the device whose longest network has the address; the exit node's for all that no network has. */
-function carrierOf({ plan }: Model, ip: string): string {
-  let best: { readonly key: string; readonly bits: number } | undefined
-  for (const { key, routes } of plan.dataplane.peers) {
-    for (const route of routes) {
-      const prefix = parsePrefix(route)
-      if (prefix && isIp4(prefix.ip) === isIp4(ip) && prefix.bits > (best?.bits ?? -1) && prefixContains(prefix, ip)) best = { key, bits: prefix.bits }
-    }
-  }
-  return plan.magicsock.peers.find(({ key }) => key === best?.key)?.name ?? ''
+function carrierName({ plan }: Model, ip: string): string {
+  const carrier = carrierOf(plan.dataplane.peers, ip)
+  return plan.magicsock.peers.find(({ key }) => key === carrier)?.name ?? ''
 }
