@@ -77,24 +77,30 @@ function compileRule(rule: FilterRule, peersOf: ReadonlyMap<string, readonly str
     problem('a rule names no protocol between 0 and 255')
     return undefined
   }
-  const srcs = new Set<string>()
-  for (const src of rule.SrcIPs ?? []) {
-    if (src.startsWith(CAP)) for (const address of peersOf.get(src.slice(CAP.length)) ?? []) srcs.add(address)
-    else addAll(srcs, src, 'a source', problem, read)
-    if (srcs.size > MAX_TABLE_PREFIXES) break
-  }
+  const srcs = sourcesOf(rule.SrcIPs ?? [], peersOf, problem, read)
   const dsts: { prefix: string; first: number; last: number }[] = []
   for (const { IP, Ports } of rule.DstPorts) {
     if (!isPortRange(Ports)) {
       problem('a destination has a bad port range')
       continue
     }
-    const prefixes = new Set<string>()
-    addAll(prefixes, IP, 'a destination', problem, read)
-    for (const prefix of prefixes) dsts.push({ prefix, first: Ports.First, last: Ports.Last })
+    for (const prefix of prefixesOf(IP, 'a destination', problem, read)) dsts.push({ prefix, first: Ports.First, last: Ports.Last })
     if (dsts.length > MAX_TABLE_PREFIXES) break
   }
-  return srcs.size === 0 || dsts.length === 0 ? undefined : { protos, srcs: [...srcs], dsts }
+  return srcs.length === 0 || dsts.length === 0 ? undefined : { protos, srcs, dsts }
+}
+
+/** Prefixes of all sources, each once. */
+function sourcesOf(texts: readonly string[], peersOf: ReadonlyMap<string, readonly string[]>, problem: (text: string) => void, read: typeof parseAddressSet): readonly string[] {
+  // Most rules of a long list name one: there is nothing to be joined.
+  if (texts.length === 1 && !texts[0]!.startsWith(CAP)) return prefixesOf(texts[0]!, 'a source', problem, read)
+  const srcs = new Set<string>()
+  for (const src of texts) {
+    const found = src.startsWith(CAP) ? peersOf.get(src.slice(CAP.length)) ?? [] : prefixesOf(src, 'a source', problem, read)
+    for (const prefix of found) srcs.add(prefix)
+    if (srcs.size > MAX_TABLE_PREFIXES) break
+  }
+  return [...srcs]
 }
 
 /** Rules name the same few addresses again and again: each is read once. */
@@ -109,10 +115,12 @@ function remembering<T>(read: (text: string) => T): (text: string) => T {
   }
 }
 
-function addAll(into: Set<string>, text: string, what: string, problem: (text: string) => void, read: typeof parseAddressSet): void {
+/** Prefixes of one expression, each once; none when it is bad. */
+function prefixesOf(text: string, what: string, problem: (text: string) => void, read: typeof parseAddressSet): readonly string[] {
   const set = read(text)
-  if ('reason' in set) problem(`${what} is skipped: ${set.reason}`)
-  else for (const prefix of set) into.add(prefix)
+  if (!('reason' in set)) return set
+  problem(`${what} is skipped: ${set.reason}`)
+  return []
 }
 
 function protosOf(rule: FilterRule): readonly number[] {
@@ -122,6 +130,9 @@ function protosOf(rule: FilterRule): readonly number[] {
 
 function isPortRange(ports: { readonly First: number; readonly Last: number } | undefined): boolean {
   if (!ports) return false
-  const ok = (port: number): boolean => Number.isInteger(port) && port >= 0 && port <= 65535
-  return ok(ports.First) && ok(ports.Last) && ports.First <= ports.Last
+  return isPort(ports.First) && isPort(ports.Last) && ports.First <= ports.Last
+}
+
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 0 && port <= 65535
 }

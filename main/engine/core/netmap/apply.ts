@@ -47,6 +47,7 @@ export function applyMapResponse(
   const clockSkewMs = skewOf(message, wallMs) ?? last.clockSkewMs
   const merged = mergePeers(asTable(base.peers), message, last.peers, wallMs + (clockSkewMs ?? 0))
   const profiles = mergeProfiles(asTable<UserProfile, UserId>(base.userProfiles), message.UserProfiles, last.userProfiles)
+  const filters = mergeFilters(base.packetFilters, message)
   const whole: NetMap = {
     self: previous ? keep(previous.self, self) : self,
     peers: fresh || hasAllPeers(message) ? keepTable(last.peers, merged) : merged,
@@ -55,7 +56,7 @@ export function applyMapResponse(
     auditLogId: message.DomainDataPlaneAuditLogID || base.auditLogId,
     derpMap: keep(last.derpMap, mergeDerpMap(base.derpMap, message.DERPMap)),
     dns: message.DNSConfig ? keep(last.dns, message.DNSConfig) : base.dns,
-    packetFilters: keepFilters(last.packetFilters, mergeFilters(base.packetFilters, message)),
+    packetFilters: fresh ? keepFilters(last.packetFilters, filters) : filters,
     sshPolicy: message.SSHPolicy ? keep(last.sshPolicy, message.SSHPolicy) : base.sshPolicy,
     health: message.Health ? keep(last.health, message.Health) : base.health,
     displayMessages: mergeDisplayMessages(base.displayMessages, message.DisplayMessages),
