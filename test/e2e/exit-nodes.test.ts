@@ -1,43 +1,28 @@
 /**
  * Exit nodes in the window, over real engines: what a person chooses is what the engine then does, and what happens to it is said.
  */
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest'
-import { WebHost } from '../../main/web/web-host.ts'
 import type { ExitNodesPage } from '../../preload/contract.ts'
-import { LocalApi } from '../sim/demo/local-api.ts'
-import { axe, launchChromium, missingBrowser, rendererDir } from './browser.ts'
-import { startDemoLab, type DemoLab } from './demo-lab.ts'
+import type { LocalApi } from '../sim/demo/local-api.ts'
+import { missingBrowser } from './browser.ts'
+import type { DemoLab } from './demo-lab.ts'
+import { expectClean, openLabWindow, type LabWindow } from './lab-window.ts'
 
 const missing = missingBrowser()
 const PATIENCE = { timeout: 40_000 }
 
 describe.skipIf(missing !== undefined)(`exit nodes in the window${missing === undefined ? '' : ` (${missing})`}`, () => {
+  let open: LabWindow
   let lab: DemoLab
   let api: LocalApi
-  let host: WebHost
-  let browser: Browser
   let page: Page
 
   beforeAll(async () => {
-    lab = await startDemoLab()
-    api = new LocalApi(lab.socketPath)
-    await lab.signIn('anna')
-    host = new WebHost({ socketPath: lab.socketPath, rendererDir, port: 0 })
-    await host.start()
-    browser = await launchChromium()
-    const context = await browser.newContext({ viewport: { width: 1100, height: 720 }, permissions: ['clipboard-read', 'clipboard-write'] })
-    page = await context.newPage()
-    page.setDefaultTimeout(40_000)
-    await page.goto(host.address())
-    await page.getByRole('row', { name: /^files\./ }).waitFor()
+    open = await openLabWindow(40_000)
+    ;({ lab, api, page } = open)
   })
-
-  afterAll(async () => {
-    await browser?.close()
-    host?.stop()
-    await lab?.stop()
-  })
+  afterAll(() => open?.stop())
 
   const told = (): void => onTestFailed(() => console.error(lab.lines()))
   const now = (): Promise<ExitNodesPage> => api.call('exitNodes')
@@ -46,13 +31,7 @@ describe.skipIf(missing !== undefined)(`exit nodes in the window${missing === un
     return Egress.Kind === 'direct' ? 'direct' : `${Egress.Kind} ${Egress.Name}`
   }
   const row = (name: string): ReturnType<Page['getByRole']> => page.getByRole('radio', { name: new RegExp(`^${name}\\.`) })
-  async function clean(name: string): Promise<void> {
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme })
-      expect(await axe(page), `${name}, ${colorScheme}`).toEqual([])
-    }
-    await page.emulateMedia({ colorScheme: null })
-  }
+  const clean = (name: string): Promise<void> => expectClean(page, name)
 
   it('opens by Ctrl E, with every node measured once and one suggested with its reason', async () => {
     told()

@@ -1,53 +1,32 @@
 /**
  * Networks behind devices and services of devices in the window, over real engines: what a person clicks is what the engine then does.
  */
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest'
-import { WebHost } from '../../main/web/web-host.ts'
-import { LocalApi } from '../sim/demo/local-api.ts'
+import type { LocalApi } from '../sim/demo/local-api.ts'
 import { OFFICE_NETWORK } from '../sim/demo/demo-network.ts'
-import { axe, launchChromium, missingBrowser, rendererDir } from './browser.ts'
-import { startDemoLab, type DemoLab } from './demo-lab.ts'
+import { missingBrowser } from './browser.ts'
+import type { DemoLab } from './demo-lab.ts'
+import { expectClean, openLabWindow, type LabWindow } from './lab-window.ts'
 
 const missing = missingBrowser()
 const PATIENCE = { timeout: 30_000 }
 
 describe.skipIf(missing !== undefined)(`networks and services in the window${missing === undefined ? '' : ` (${missing})`}`, () => {
+  let open: LabWindow
   let lab: DemoLab
   let api: LocalApi
-  let host: WebHost
-  let browser: Browser
   let page: Page
 
   beforeAll(async () => {
-    lab = await startDemoLab()
-    api = new LocalApi(lab.socketPath)
-    await lab.signIn('anna')
-    host = new WebHost({ socketPath: lab.socketPath, rendererDir, port: 0 })
-    await host.start()
-    browser = await launchChromium()
-    const context = await browser.newContext({ viewport: { width: 1100, height: 720 }, permissions: ['clipboard-read', 'clipboard-write'] })
-    page = await context.newPage()
-    page.setDefaultTimeout(30_000)
-    await page.goto(host.address())
-    await page.getByRole('row', { name: /^files\./ }).waitFor()
+    open = await openLabWindow(30_000)
+    ;({ lab, api, page } = open)
   })
-
-  afterAll(async () => {
-    await browser?.close()
-    host?.stop()
-    await lab?.stop()
-  })
+  afterAll(() => open?.stop())
 
   const told = (): void => onTestFailed(() => console.error(lab.lines()))
   const stateOf = async (prefix: string): Promise<string | undefined> => (await api.call('routes')).Routes.find((row) => row.Prefix === prefix)?.State
-  async function clean(name: string): Promise<void> {
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme })
-      expect(await axe(page), `${name}, ${colorScheme}`).toEqual([])
-    }
-    await page.emulateMedia({ colorScheme: null })
-  }
+  const clean = (name: string): Promise<void> => expectClean(page, name)
 
   it('shows the network behind a device as not used, and uses it when somebody says so', async () => {
     told()
