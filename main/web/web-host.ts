@@ -41,6 +41,8 @@ export class WebHost {
   readonly #feed: EngineFeed
   readonly #streams = new Set<ServerResponse>()
   readonly #session = randomBytes(32)
+  /** Where the cookie goes: browsers send it to every port of this computer, devices' pages that are opened here among them, and those do not know this folder. */
+  readonly #folder = `/${randomBytes(16).toString('hex')}/`
   readonly #tokens = new Map<string, number>()
   #server: Server | undefined
   #origin = ''
@@ -99,10 +101,11 @@ export class WebHost {
     if (req.headers.origin !== undefined && req.headers.origin !== this.#origin) return this.#refuse(res, 403, 'wrong-origin')
     if (url.searchParams.has('token') && url.pathname === '/') return this.#admit(res, url.searchParams.get('token')!)
     if (!this.#known(req)) return this.#refuse(res, 403, 'no-session')
-    if (url.pathname.startsWith('/api/') && site !== undefined && site !== 'same-origin') return this.#refuse(res, 403, 'wrong-origin')
-    if (url.pathname === '/api/events' && req.method === 'GET') return this.#stream(res)
-    if (url.pathname.startsWith('/api/call/') && req.method === 'POST') return this.#call(req, res, url.pathname.slice('/api/call/'.length))
-    if (req.method === 'GET') return this.#file(res, url.pathname)
+    const pathname = url.pathname.startsWith(this.#folder) ? url.pathname.slice(this.#folder.length - 1) : url.pathname
+    if (pathname.startsWith('/api/') && site !== undefined && site !== 'same-origin') return this.#refuse(res, 403, 'wrong-origin')
+    if (pathname === '/api/events' && req.method === 'GET') return this.#stream(res)
+    if (pathname.startsWith('/api/call/') && req.method === 'POST') return this.#call(req, res, pathname.slice('/api/call/'.length))
+    if (req.method === 'GET') return this.#file(res, pathname)
     this.#refuse(res, 405, 'wrong-method')
   }
 
@@ -110,7 +113,7 @@ export class WebHost {
     const until = this.#tokens.get(token)
     this.#tokens.delete(token)
     if (until === undefined || until < Date.now()) return this.#refuse(res, 403, 'used-token')
-    res.writeHead(303, { location: '/', 'set-cookie': `${COOKIE}=${this.#session.toString('base64url')}; HttpOnly; SameSite=Strict; Path=/` })
+    res.writeHead(303, { location: this.#folder, 'set-cookie': `${COOKIE}=${this.#session.toString('base64url')}; HttpOnly; SameSite=Strict; Path=${this.#folder}` })
     res.end()
   }
 

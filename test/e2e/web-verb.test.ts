@@ -102,7 +102,11 @@ describe.skipIf(missing !== undefined)(`bowline web${missing === undefined ? '' 
 
   it('opens in a browser, keeps its session over a reload, and is closed to a page of another origin', async () => {
     const second = await serve('--json')
-    const elsewhere = createServer((_req, res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<p>another page</p>')).listen(0, '127.0.0.1')
+    const cookies: unknown[] = []
+    const elsewhere = createServer((req, res) => {
+      cookies.push(req.headers.cookie)
+      res.writeHead(200, { 'content-type': 'text/html' }).end('<p>another page</p>')
+    }).listen(0, '127.0.0.1')
     await once(elsewhere, 'listening')
     const browser = await launchChromium()
     try {
@@ -114,9 +118,11 @@ describe.skipIf(missing !== undefined)(`bowline web${missing === undefined ? '' 
       expect(page.url()).not.toContain('token')
       await page.reload()
       await page.getByRole('heading', { name: 'Join your network' }).waitFor()
-      // The same host on another port: cookies go along, so only the checks of the host stand between.
+      // The same host on another port, as a device's page that is opened on this computer: cookies do not stop at ports.
       const stranger = await context.newPage()
       await stranger.goto(`http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`)
+      expect(cookies.length).toBeGreaterThan(0)
+      expect(cookies.filter((sent) => sent !== undefined)).toEqual([])
       const { origin } = new URL(url)
       const attempt = (init: string): Promise<unknown> => stranger.evaluate(`fetch('${origin}/api/call/editPrefs', ${init}).then((r) => r.status, (error) => String(error))`)
       expect(await attempt(`{ method: 'POST', credentials: 'include', headers: { 'content-type': 'application/json' }, body: '{"WantRunning":true,"WantRunningSet":true}' }`)).toMatch(/TypeError/)

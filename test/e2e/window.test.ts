@@ -222,7 +222,7 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
 
   it('is walked by the keyboard alone, in order, with a ring around what has the focus', async () => {
     told()
-    await page.goto(`${new URL(page.url()).origin}/#/devices`)
+    await page.goto(new URL('#/devices', page.url()).href)
     await page.reload()
     await page.getByRole('row', { name: /^web\./ }).waitFor()
     const focus = (): Promise<{ name: string; ring: boolean }> => page.evaluate(FOCUS) as Promise<{ name: string; ring: boolean }>

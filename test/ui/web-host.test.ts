@@ -76,6 +76,19 @@ describe('web host', () => {
     expect((await ask(link.pathname + link.search)).status).toBe(403)
   })
 
+  it('has the cookie go to a folder of its own that nobody can guess, since browsers send it to other ports too', async () => {
+    const link = new URL(host.address())
+    const { headers } = await ask(link.pathname + link.search)
+    const folder = headers.location!
+    expect(folder).toMatch(/^\/[0-9a-f]{32}\/$/)
+    expect(headers['set-cookie']![0]!.split('; ')).toContain(`Path=${folder}`)
+    expect((await ask(folder, { headers: { cookie } })).text).toContain('window')
+    expect((await ask(folder)).status).toBe(403)
+    const said = await ask(`${folder}api/call/status`, { method: 'POST', headers: { cookie, 'content-type': 'application/json' }, body: '{}' })
+    expect(JSON.parse(said.text)).toMatchObject({ ok: true })
+    expect((await ask(`${folder}api/call/status`, { method: 'POST', headers: { cookie, 'content-type': 'application/json', 'sec-fetch-site': 'same-site' }, body: '{}' })).status).toBe(403)
+  })
+
   it('serves nothing without the cookie, and says how to get in', async () => {
     const page = await ask('/')
     expect(page.status).toBe(403)
