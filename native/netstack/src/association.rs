@@ -297,6 +297,18 @@ impl Netstack {
         }
     }
 
+    /// Addresses in the tunnel that are no longer ours; the next datagram takes a present one.
+    pub(crate) fn leave_sources(&mut self, slot: usize, gone: &[IpAddr]) {
+        let Some(association) = self.associations.get_mut(slot) else {
+            return;
+        };
+        for source in &mut association.sources {
+            if let Some(local) = source.take_if(|local| gone.contains(&local.ip())) {
+                self.udp.reserved.remove(&local);
+            }
+        }
+    }
+
     /// No decision came in time; the next datagram asks again.
     pub(crate) fn forget_route(&mut self, slot: usize, request: u64) {
         self.take_asking(slot, request);

@@ -40,6 +40,12 @@ impl Netstack {
             let own = if flow.inbound { flow.to } else { flow.from };
             gone.contains(&own.ip())
         });
+        let associations: Vec<usize> = self.associations.iter().map(|(slot, _)| slot).collect();
+        for slot in associations {
+            self.forget_routes(slot);
+            self.leave_sources(slot, &gone);
+        }
+        self.forget_udp_clients();
     }
 
     /// Resets every flow, TCP and UDP, either direction, for which `cut` says true. Returns how many.

@@ -75,6 +75,24 @@ fn an_association_carries_datagrams_of_any_size_by_both_families() {
 }
 
 #[test]
+fn an_association_leaves_an_address_that_is_no_longer_ours() {
+    let service = UdpSocket::bind("127.0.0.1:0").unwrap();
+    service.set_read_timeout(Some(PATIENCE)).unwrap();
+    let port = service.local_addr().unwrap().port();
+    let lab = Lab::new();
+    let (_control, socket) = associate(lab.proxy(ProxyKind::Socks5));
+    let owner = || {
+        socket.send(&datagram("b.test", port, b"hello")).unwrap();
+        let (_, from) = service.recv_from(&mut [0; 16]).unwrap();
+        lab.on(move |w| w.b.flow_owner(17, from)).unwrap().ip()
+    };
+    assert_eq!(owner(), ip(A4));
+    let next = ip("100.64.0.77");
+    lab.on(move |w| w.a.set_addresses(&[next]));
+    assert_eq!(owner(), next);
+}
+
+#[test]
 fn idle_udp_flows_end_and_full_tables_drop_the_oldest() {
     let port = udp_echo();
     let few = Config {
