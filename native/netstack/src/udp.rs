@@ -67,7 +67,8 @@ impl UdpTable {
     }
 }
 
-/// A local socket from the same source port if possible, connected to `target`.
+/// A local socket from the same source port if possible, connected to `target`. One that would be its own target, which only an unused
+/// port can, is refused: it would answer the peer with the peer's words.
 fn local_socket(source_port: u16, target: SocketAddr) -> io::Result<UdpSocket> {
     let unspecified: IpAddr = match target {
         SocketAddr::V4(t) if t.ip().is_loopback() => Ipv4Addr::LOCALHOST.into(),
@@ -77,6 +78,9 @@ fn local_socket(source_port: u16, target: SocketAddr) -> io::Result<UdpSocket> {
     // A privileged source port is rarely ours to bind; any free one serves then.
     let socket = UdpSocket::bind(SocketAddr::new(unspecified, source_port))
         .or_else(|_| UdpSocket::bind(SocketAddr::new(unspecified, 0)))?;
+    if socket.local_addr()? == target {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
     socket.connect(target)?;
     Ok(socket)
 }

@@ -87,6 +87,20 @@ fn echo(src: Ipv4Addr, dst: Ipv4Addr, id: u16) -> Vec<u8> {
 const PEER: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 1);
 
 #[test]
+fn a_port_where_nobody_listens_does_not_answer_itself() {
+    let lab = Lab::new();
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let closed = free.local_addr().unwrap().port();
+    drop(free);
+    let asked = datagram(PEER, Ipv4Addr::new(100, 64, 0, 2), (closed, closed));
+    let open = lab.on(move |w| {
+        w.b.handle_packet(w.now, &asked);
+        (w.b.counters().packets_in, w.b.counters().udp_open)
+    });
+    assert_eq!(open, (1, 0));
+}
+
+#[test]
 fn a_service_elsewhere_is_reached_refused_and_found_missing_as_by_a_router() {
     let Some(outside) = outside() else { return };
     let listener = TcpListener::bind((outside, 0)).unwrap();
