@@ -79,7 +79,8 @@ fn parse_head(text: &str, used: usize) -> Result<Parsed, (u16, &'static str)> {
     else {
         return Err((400, "malformed request line"));
     };
-    if !is_token(method) || !version.starts_with("HTTP/1.") {
+    let is_plain = target.bytes().all(|byte| byte > b' ' && byte != 0x7f);
+    if !is_token(method) || !is_plain || !version.starts_with("HTTP/1.") {
         return Err((400, "malformed request line"));
     }
     let fields = parse_fields(lines)?;

@@ -97,6 +97,7 @@ impl Config {
             max_dials: part(self.max_dials, 8),
             max_udp_flows: part(self.max_udp_flows, 8),
             max_clients: part(self.max_clients, 16),
+            max_udp_clients: part(self.max_udp_clients, 16),
             ..self
         }
     }

@@ -110,6 +110,8 @@ fn http_errors_say_why() {
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
     let answer = exchange(proxy, "GET ftp://a/ HTTP/1.1\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    let answer = exchange(proxy, "GET http://a/\nX:y HTTP/1.1\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     let big = format!(
         "GET http://a/ HTTP/1.1\r\nX: {}\r\n\r\n",
         "a".repeat(20_000)
