@@ -93,10 +93,11 @@ const ACLS: readonly (readonly [string, Make, Record<string, boolean>])[] = [
   ['one TCP port', ({ one }, dst) => ({ acls: [{ action: 'accept', proto: 'tcp', src: ['*'], dst: dst(String(one.port)) }] }), { 'tcp one': true, 'tcp6 one': true, icmp: true }],
   ['one UDP port over IPv4', (world, _dst, dst4) => ({ acls: [{ action: 'accept', proto: 'udp', src: ['*'], dst: dst4(String(udpPort(world))) }] }), { udp: true, icmp: true }],
   [
-    'a range of ports, whatever the protocol',
+    'ranges of ports, whatever the protocol',
     (world, dst) => {
-      const ports = [world.one.port, world.other.port, udpPort(world)]
-      return { acls: [{ action: 'accept', src: ['100.64.0.0/10', 'fd7a:115c:a1e0::/48'], dst: dst(`${Math.min(...ports)}-${Math.max(...ports)}`) }] }
+      // Narrow ones: the port that marks the next policy is not to lie in them.
+      const ranges = [world.one.port, world.other.port, udpPort(world)].flatMap((port) => dst(`${port - 2}-${port + 2}`))
+      return { acls: [{ action: 'accept', src: ['100.64.0.0/10', 'fd7a:115c:a1e0::/48'], dst: ranges }] }
     },
     { 'tcp one': true, 'tcp6 one': true, 'tcp other': true, 'tcp6 other': true, udp: true, icmp: true },
   ],

@@ -53,9 +53,11 @@ async function ask(node: LabNode, request: string): Promise<Reply> {
   return node.api.call(method, path)
 }
 
-async function firstLine(node: LabNode, mask: number): Promise<Notify> {
+async function firstLine(node: LabNode, mask: number, isWanted: (notify: Notify) => boolean = () => true): Promise<Notify> {
   let first: Notify | undefined
-  const watch = node.api.watch(mask, (notify) => (first ??= notify))
+  const watch = node.api.watch(mask, (notify) => {
+    if (isWanted(notify)) first ??= notify
+  })
   try {
     return await waitFor('the first line', () => first, { withinMs: 10_000 })
   } finally {
@@ -115,7 +117,8 @@ describe('the LocalAPI beside that of a real daemon', () => {
       })
 
       test('numbers of the engine have the recorded shape', async () => {
-        const engine = await firstLine(ours, 1)
+        // Something else may be told before.
+        const engine = await firstLine(ours, 1, ({ Engine }) => Engine !== null)
         const line = readFileSync(new URL('../vectors/localapi/watch-ipn-bus-mask1.ndjson', import.meta.url), 'utf8').split('\n').find((text) => text.includes('"Engine":{'))!
         expect(unexpected(engine, JSON.parse(line))).toEqual([])
       })
