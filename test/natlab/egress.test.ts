@@ -206,6 +206,9 @@ test('an exit node without IPv6 takes no IPv6 out, and nobody else does', async 
     const outcomes = await lab.visit(client.node, BY_ADDRESS)
     expect(outcomes.filter(({ host, saw }) => host.includes(':') !== (saw === undefined))).toEqual([])
   })
+  // It is near, and would be the next choice of the engine.
+  await lab.nat.headscale.approveRoutes((await lab.nat.headscale.node(node.name)).id, [])
+  await waitFor('it to be no exit node any more', async () => (await client.node.peer(node.name))?.ExitNodeOption === false, PATIENT)
 })
 
 test('an approval that is withdrawn on the server blocks what goes out', async () => {
