@@ -18,7 +18,7 @@ async function said(node: LabNode, words: readonly string[]): Promise<{ code: nu
   for (const ip of status.TailscaleIPs ?? []) text = text.replaceAll(ip, 'OWN-IP')
   text = text.replaceAll(status.Self.DNSName.replace(/\.$/, ''), 'SELF-NAME').replaceAll(new RegExp(`\\b${node.name}\\b`, 'g'), 'SELF')
   // Which of a direct path's addresses answers first is chance.
-  text = text.replaceAll(/ via [\d.]+:\d+ in /g, ' via DIRECT in ')
+  text = text.replaceAll(/ via (\[[\da-f:]+\]|[\d.]+):\d+ in /g, ' via DIRECT in ')
   return { code, text: text.replaceAll(/\d+(\.\d+)?(ms|s)\b/g, 'TIME').replaceAll(/ {2,}/g, '  ').trim() }
 }
 
