@@ -8,18 +8,6 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 use support::*;
 
-fn udp_echo() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = socket.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        let mut buffer = vec![0; 65536];
-        while let Ok((n, from)) = socket.recv_from(&mut buffer) {
-            let _ = socket.send_to(&buffer[..n], from);
-        }
-    });
-    port
-}
-
 /// Opens an association; the control connection, a socket, and where to send.
 fn associate(proxy: SocketAddr) -> (TcpStream, UdpSocket) {
     let mut control = TcpStream::connect(proxy).unwrap();

@@ -23,18 +23,6 @@ fn udp_socket(to: SocketAddr) -> UdpSocket {
     socket
 }
 
-fn udp_echo() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = socket.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        let mut buffer = vec![0; 65536];
-        while let Ok((n, from)) = socket.recv_from(&mut buffer) {
-            let _ = socket.send_to(&buffer[..n], from);
-        }
-    });
-    port
-}
-
 fn receive(socket: &UdpSocket) -> Vec<u8> {
     let mut buffer = vec![0; 65536];
     let n = socket.recv(&mut buffer).unwrap();

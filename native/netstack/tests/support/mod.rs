@@ -8,7 +8,7 @@
 use netstack::{Config, Event, Netstack, PacketOut, ProxyAnswer, ProxyKind, RefuseCode};
 use std::collections::{HashMap, VecDeque};
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -355,6 +355,19 @@ pub fn echo_server() -> u16 {
         let _ = std::io::copy(&mut copy, &mut stream);
         let _ = stream.shutdown(std::net::Shutdown::Write);
     })
+}
+
+/// A service that sends every datagram back; its port.
+pub fn udp_echo() -> u16 {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 65536];
+        while let Ok((n, from)) = socket.recv_from(&mut buffer) {
+            let _ = socket.send_to(&buffer[..n], from);
+        }
+    });
+    port
 }
 
 /// A port of the loopback interface where nothing listens.
