@@ -5,6 +5,8 @@
  * tell them apart. Every answer is a value: `{ok}` or `{code, message}`, since a thrown error loses its code on the way.
  * Secrets never cross here: prefs come with keys zeroed by the engine.
  */
+import type { AppSettings, AppSettingsPatch } from '../main/localapi/app-settings.ts'
+import type { AppState, WindowCommand } from '../main/localapi/app-state.ts'
 import type { BlockedPage } from '../main/localapi/blocked.ts'
 import type { DnsPage } from '../main/localapi/dns-page.ts'
 import type { ExitNodesPage } from '../main/localapi/exit-nodes.ts'
@@ -13,6 +15,8 @@ import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequ
 import type { RoutesPage } from '../main/localapi/routes.ts'
 import type { LoginProfile, MaskedPrefs, Notify, PathPage, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status } from '../main/localapi/types.ts'
 
+export type { AccountView, AppSettings, AppSettingsPatch } from '../main/localapi/app-settings.ts'
+export type { AppState, WindowCommand } from '../main/localapi/app-state.ts'
 export type { BlockedPage, BlockedRow } from '../main/localapi/blocked.ts'
 export type { DnsPage } from '../main/localapi/dns-page.ts'
 export type { Egress, ExitNodeRow, ExitNodesPage, ExitProof } from '../main/localapi/exit-nodes.ts'
@@ -75,6 +79,8 @@ export interface Requests {
   openForward: { send: OpenRequest; receive: OpenedForward }
   /** How programs of this computer get into the network. */
   proxies: { send: Record<string, never>; receive: ProxiesPage }
+  /** Changes settings of the app itself; they come back with the app's state. */
+  editSettings: { send: AppSettingsPatch; receive: AppSettings }
 }
 
 export interface ProfilesPage {
@@ -86,22 +92,12 @@ export type RequestName = keyof Requests
 
 export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly code: string; readonly message: string }
 
-/** What the host knows of the engine itself. */
-export interface AppState {
-  readonly engine: 'starting' | 'running' | 'stopped' | 'keeps-stopping'
-  /** Wall time in ms since when. */
-  readonly sinceMs: number
-  /** How often the host has restarted it. */
-  readonly restarts: number
-  readonly message?: string
-  readonly host: 'electron' | 'web'
-  readonly platform: string
-}
-
 export interface BowlineApi {
   call<N extends RequestName>(name: N, send: Requests[N]['send']): Promise<Answer<Requests[N]['receive']>>
   /** The first message carries the whole state; so does the first one after an engine restart. Returns the way out. */
   onNotify(handle: (notify: Notify) => void): () => void
   /** Called at once with the present state, then on each change. */
   onAppState(handle: (state: AppState) => void): () => void
+  /** The host wants something shown: a menu, a notification or a link was used. */
+  onCommand(handle: (command: WindowCommand) => void): () => void
 }

@@ -1,11 +1,11 @@
 /**
- * The bridge in Electron: three functions, no more. Neither ipcRenderer nor its events reach the page.
+ * The bridge in Electron: four functions, no more. Neither ipcRenderer nor its events reach the page.
  */
 import { contextBridge, ipcRenderer } from 'electron'
-import type { AppState, BowlineApi, Notify } from './contract.ts'
+import type { AppState, BowlineApi, Notify, WindowCommand } from './contract.ts'
 
 /** Follows one channel; `ask` makes the host send what it has at once. */
-function follow<T>(channel: 'notify' | 'app', handle: (value: T) => void): () => void {
+function follow<T>(channel: 'notify' | 'app' | 'command', handle: (value: T) => void): () => void {
   const listener = (_event: unknown, value: T): void => handle(value)
   ipcRenderer.on(`bowline:${channel}`, listener)
   void ipcRenderer.invoke('bowline:follow', channel)
@@ -16,6 +16,7 @@ const api: BowlineApi = {
   call: (name, send) => ipcRenderer.invoke('bowline:call', name, send),
   onNotify: (handle) => follow<Notify>('notify', handle),
   onAppState: (handle) => follow<AppState>('app', handle),
+  onCommand: (handle) => follow<WindowCommand>('command', handle),
 }
 
 contextBridge.exposeInMainWorld('bowline', api)

@@ -4,6 +4,7 @@
  * In a browser the page came with a one-time token that the host has already turned into a cookie, so requests carry
  * no secret of their own. Events come as one stream that the browser reopens by itself.
  */
+import { DEFAULT_SETTINGS } from '../main/localapi/app-settings.ts'
 import type { Answer, AppState, BowlineApi, Notify, RequestName, Requests } from '../preload/contract.ts'
 
 declare global {
@@ -20,7 +21,7 @@ export function hostApi(): BowlineApi {
 function webApi(): BowlineApi {
   const notifyHandlers = new Set<(notify: Notify) => void>()
   const stateHandlers = new Set<(state: AppState) => void>()
-  let state: AppState = { engine: 'starting', sinceMs: Date.now(), restarts: 0, host: 'web', platform: 'web' }
+  let state: AppState = { engine: 'starting', sinceMs: Date.now(), restarts: 0, host: 'web', platform: 'web', version: '', settings: DEFAULT_SETTINGS, languages: [], tray: 'none' }
   const setState = (next: AppState): void => {
     state = next
     for (const handle of stateHandlers) handle(next)
@@ -57,6 +58,8 @@ function webApi(): BowlineApi {
       handle(state)
       return () => stateHandlers.delete(handle)
     },
+    // A browser window has no menu and no links of its own.
+    onCommand: () => () => {},
   }
 }
 

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { app, BrowserWindow, powerMonitor, safeStorage, shell } from 'electron'
 import { LocalApiClient } from '../client/local-api-client.ts'
 import { EngineFeed } from '../web/engine-feed.ts'
+import { HostState } from '../web/host-state.ts'
 import { mayOpen } from '../web/may-open.ts'
 import type { HostActions } from '../web/requests.ts'
 import { EngineHost } from './engine-host.ts'
@@ -32,10 +33,12 @@ export async function startApp(options: AppOptions): Promise<void> {
   const socketPath = options.socketPath ?? ownSocketPath()
   const host = options.socketPath === undefined ? ownEngine(socketPath) : undefined
   const client = new LocalApiClient(socketPath)
-  const actions: HostActions = { openExternal: (url) => openPage(client, url) }
+  const facts = { host: 'electron', languages: app.getPreferredSystemLanguages(), tray: 'unknown' } as const
+  const state = new HostState(facts, join(app.getPath('userData'), 'settings.json'), (value) => requests.tell('app', value))
+  const actions: HostActions = { openExternal: (url) => openPage(client, url), editSettings: (patch) => state.edit(patch) }
   const requests = serveRequests(client, actions)
-  const feed = new EngineFeed(client, 'electron', { onNotify: (notify) => requests.tell('notify', notify), onAppState: (state) => requests.tell('app', state) })
-  requests.serve(feed)
+  const feed = new EngineFeed(client, { onNotify: (notify) => requests.tell('notify', notify), onEngine: (life) => state.setEngine(life) })
+  requests.serve((channel) => ({ app: state.value, notify: feed.first, command: undefined })[channel])
   host?.start()
   if (host) tellPower(powerMonitor, (message) => host.tell(message))
   feed.start()

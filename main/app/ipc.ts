@@ -3,7 +3,6 @@
  */
 import { ipcMain, webContents, type IpcMainInvokeEvent } from 'electron'
 import type { LocalApiClient } from '../client/local-api-client.ts'
-import type { EngineFeed } from '../web/engine-feed.ts'
 import { answerRequest, type HostActions } from '../web/requests.ts'
 import { PAGE_ORIGIN } from './window.ts'
 
@@ -13,9 +12,18 @@ function isOurs(event: IpcMainInvokeEvent): boolean {
   return frame !== null && frame === event.sender.mainFrame && frame.url.startsWith(`${PAGE_ORIGIN}/`)
 }
 
-/** Answers the window's requests; `tell` sends an event to every window that follows. */
-export function serveRequests(client: LocalApiClient, actions: HostActions): { tell(channel: 'notify' | 'app', value: unknown): void; serve(feed: EngineFeed): void } {
-  const followers = new Map<string, Set<number>>([['notify', new Set()], ['app', new Set()]])
+export type Channel = 'notify' | 'app' | 'command'
+
+export interface Border {
+  /** Sends an event to every window that follows. */
+  tell(channel: Channel, value: unknown): void
+  /** From now on a window that begins to follow is told at once what `now` has for it. */
+  serve(now: (channel: Channel) => unknown): void
+}
+
+/** Answers the windows' requests. */
+export function serveRequests(client: LocalApiClient, actions: HostActions): Border {
+  const followers = new Map<string, Set<number>>([['notify', new Set()], ['app', new Set()], ['command', new Set()]])
   ipcMain.handle('bowline:call', (event, name: unknown, send: unknown) => {
     if (!isOurs(event)) return { ok: false, code: 'wrong-sender', message: 'Refused.' }
     return answerRequest(client, actions, name, send)
@@ -28,12 +36,12 @@ export function serveRequests(client: LocalApiClient, actions: HostActions): { t
         else followers.get(channel)!.delete(id)
       }
     },
-    serve(feed) {
+    serve(now) {
       ipcMain.handle('bowline:follow', (event, channel: unknown) => {
         if (!isOurs(event) || typeof channel !== 'string' || !followers.has(channel)) return
         followers.get(channel)!.add(event.sender.id)
-        if (channel === 'app') event.sender.send('bowline:app', feed.state)
-        else if (feed.first) event.sender.send('bowline:notify', feed.first)
+        const value = now(channel as Channel)
+        if (value !== undefined) event.sender.send(`bowline:${channel}`, value)
       })
     },
   }

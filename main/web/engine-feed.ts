@@ -7,7 +7,7 @@
 import type { LocalApiClient } from '../client/local-api-client.ts'
 import type { Notify } from '../localapi/types.ts'
 import { WATCH } from '../localapi/watch-mask.ts'
-import type { AppState } from '../../preload/contract.ts'
+import type { EngineLife } from '../localapi/app-state.ts'
 
 /** The whole state in the first message, but for the map: lists come by status. Messages of the server with their pages. */
 const WATCH_MASK = WATCH.initialState | WATCH.initialPrefs | WATCH.initialHealth | WATCH.healthActions | WATCH.peerChanges | WATCH.noNetMap
@@ -17,27 +17,21 @@ const KEEPS_STOPPING = 4
 
 export interface FeedFacts {
   onNotify(notify: Notify): void
-  onAppState(state: AppState): void
+  onEngine(life: EngineLife): void
 }
 
 export class EngineFeed {
   readonly #client: LocalApiClient
-  readonly #host: 'electron' | 'web'
   readonly #facts: FeedFacts
-  #state: AppState
+  #state: EngineLife
   #whole: Notify | undefined
   #deaths: number[] = []
   #stop = new AbortController()
 
-  constructor(client: LocalApiClient, host: 'electron' | 'web', facts: FeedFacts) {
+  constructor(client: LocalApiClient, facts: FeedFacts) {
     this.#client = client
-    this.#host = host
     this.#facts = facts
-    this.#state = { engine: 'starting', sinceMs: Date.now(), restarts: 0, host, platform: process.platform }
-  }
-
-  get state(): AppState {
-    return this.#state
+    this.#state = { engine: 'starting', sinceMs: Date.now(), restarts: 0 }
   }
 
   /** What a window that comes now must be told first: the state as all messages of this connection have made it. */
@@ -102,15 +96,15 @@ export class EngineFeed {
     this.#set(this.#deaths.length >= KEEPS_STOPPING ? 'keeps-stopping' : 'stopped', message)
   }
 
-  #set(engine: AppState['engine'], message?: string): void {
+  #set(engine: EngineLife['engine'], message?: string): void {
     if (this.#state.engine === engine && (engine === 'running' || this.#state.message === message)) return
     const came = engine === 'running' && this.#state.engine !== 'running' && this.#state.engine !== 'starting'
     const sinceMs = this.#state.engine === engine ? this.#state.sinceMs : Date.now()
     this.#state = {
-      engine, sinceMs, restarts: this.#state.restarts + (came ? 1 : 0), host: this.#host, platform: process.platform,
+      engine, sinceMs, restarts: this.#state.restarts + (came ? 1 : 0),
       ...(message === undefined ? {} : { message }),
     }
-    this.#facts.onAppState(this.#state)
+    this.#facts.onEngine(this.#state)
   }
 }
 

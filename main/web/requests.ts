@@ -5,6 +5,7 @@
  */
 import { LocalApiError, type LocalApiClient } from '../client/local-api-client.ts'
 import { METHODS } from '../localapi/methods.ts'
+import { checkPatch, type AppSettings, type AppSettingsPatch } from '../localapi/app-settings.ts'
 import type { Answer, RequestName } from '../../preload/contract.ts'
 import { address, isRecord, Refused, text, version } from './checks.ts'
 import { NETWORK_HANDLERS } from './network-requests.ts'
@@ -12,6 +13,7 @@ import { NETWORK_HANDLERS } from './network-requests.ts'
 /** What the host itself must do, beside calling the engine. */
 export interface HostActions {
   openExternal(url: string): Promise<void>
+  editSettings(patch: AppSettingsPatch): AppSettings
 }
 
 const PREF_TYPES: Readonly<Record<string, 'string' | 'boolean'>> = {
@@ -89,6 +91,11 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   openExternal: async (_client, host, send) => {
     await host.openExternal(text(send['url'], 'url'))
     return null
+  },
+  editSettings: async (_client, host, send) => {
+    const patch = checkPatch(send)
+    if ('fault' in patch) throw new Refused(String(patch.fault))
+    return host.editSettings(patch)
   },
 }
 

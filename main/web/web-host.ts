@@ -12,6 +12,7 @@ import type { AddressInfo } from 'node:net'
 import { extname, join, normalize, sep } from 'node:path'
 import { LocalApiClient } from '../client/local-api-client.ts'
 import { EngineFeed } from './engine-feed.ts'
+import { HostState } from './host-state.ts'
 import { answerRequest, READ_ONLY, READS, type HostActions } from './requests.ts'
 
 const COOKIE = 'bowline-window'
@@ -33,12 +34,15 @@ export interface WebHostOptions {
   readonly port: number
   /** The window may look and ping; what would change something is refused. */
   readonly readOnly?: boolean
+  /** Where the window's settings are kept; undefined = nowhere. */
+  readonly settingsPath?: string
 }
 
 export class WebHost {
   readonly #options: WebHostOptions
   readonly #client: LocalApiClient
   readonly #feed: EngineFeed
+  readonly #state: HostState
   readonly #streams = new Set<ServerResponse>()
   readonly #session = randomBytes(32)
   /** Where the cookie goes: browsers send it to every port of this computer, devices' pages that are opened here among them, and those do not know this folder. */
@@ -50,9 +54,10 @@ export class WebHost {
   constructor(options: WebHostOptions) {
     this.#options = options
     this.#client = new LocalApiClient(options.socketPath)
-    this.#feed = new EngineFeed(this.#client, 'web', {
+    this.#state = new HostState({ host: 'web', languages: [], tray: 'none' }, options.settingsPath, (state) => this.#tell('app', state))
+    this.#feed = new EngineFeed(this.#client, {
       onNotify: (notify) => this.#tell('notify', notify),
-      onAppState: (state) => this.#tell('app', state),
+      onEngine: (life) => this.#state.setEngine(life),
     })
   }
 
@@ -127,7 +132,7 @@ export class WebHost {
   #stream(res: ServerResponse): void {
     res.writeHead(200, { 'content-type': 'text/event-stream' })
     res.write(': open\n\n')
-    res.write(`event: app\ndata: ${JSON.stringify(this.#feed.state)}\n\n`)
+    res.write(`event: app\ndata: ${JSON.stringify(this.#state.value)}\n\n`)
     if (this.#feed.first) res.write(`event: notify\ndata: ${JSON.stringify(this.#feed.first)}\n\n`)
     this.#streams.add(res)
     res.on('close', () => this.#streams.delete(res))
@@ -163,6 +168,7 @@ export class WebHost {
   }
 
   readonly #actions: HostActions = {
+    editSettings: (patch) => this.#state.edit(patch),
     // The page opens web addresses itself, in the browser it already runs in.
     openExternal: () => Promise.reject(Object.assign(new Error('This window opens pages itself.'), { code: 'not-supported' })),
   }

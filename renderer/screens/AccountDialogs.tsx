@@ -3,7 +3,7 @@
  */
 import { useState, type FormEvent, type ReactNode } from 'react'
 import { accountRows, NICKNAME_LIMIT } from '../state/accounts.ts'
-import { safeText } from '../state/format.ts'
+import { safeText } from '../../main/words/format.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { useDialog } from '../ui/use-dialog.ts'

@@ -5,7 +5,7 @@
 import { useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
 import type { ExitNodesPage } from '../../preload/contract.ts'
 import { chosenName, heldStill, spokenExit, SUGGESTED, type ExitGroup, type ExitRow } from '../state/exit-nodes.ts'
-import { roundTrip } from '../state/format.ts'
+import { roundTrip } from '../../main/words/format.ts'
 import { AskWords } from '../ui/AskWords.tsx'
 import { PathGlyph } from '../ui/PathGlyph.tsx'
 import { waits } from '../ui/use-ask.ts'

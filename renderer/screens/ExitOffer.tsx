@@ -3,7 +3,7 @@
  */
 import { useState, type ReactNode } from 'react'
 import type { ExitNodesPage } from '../../preload/contract.ts'
-import { safeText } from '../state/format.ts'
+import { safeText } from '../../main/words/format.ts'
 import { useSnapshot } from '../state/store.ts'
 import { AskWords } from '../ui/AskWords.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'

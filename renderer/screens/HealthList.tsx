@@ -5,7 +5,7 @@
 import { CircleAlert, ExternalLink, Info, TriangleAlert } from 'lucide-react'
 import { useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
-import { clockTime, safeText } from '../state/format.ts'
+import { clockTime, safeText } from '../../main/words/format.ts'
 import { healthRows, type HealthRow } from '../state/health.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'

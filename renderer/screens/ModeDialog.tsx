@@ -3,7 +3,7 @@
  */
 import { Copy } from 'lucide-react'
 import type { ReactNode } from 'react'
-import { capital, safeText } from '../state/format.ts'
+import { capital, safeText } from '../../main/words/format.ts'
 import { useSnapshot } from '../state/store.ts'
 import { CopyButton } from '../ui/CopyButton.tsx'
 import { useDialog } from '../ui/use-dialog.ts'

@@ -2,7 +2,7 @@
  * What is odd about names here, in the engine's own words: two that answer one name, a resolver that is silent. Nothing when all is well.
  */
 import type { ReactNode } from 'react'
-import { safeText } from '../state/format.ts'
+import { safeText } from '../../main/words/format.ts'
 import { useLook } from '../state/looks.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'

@@ -4,9 +4,9 @@
 import type { ReactNode } from 'react'
 import type { PathPage } from '../../preload/contract.ts'
 import { kindOf } from '../../main/localapi/path-ticket.ts'
-import { ago, clockTimeSec, roundTrip, safeText } from '../state/format.ts'
+import { ago, clockTimeSec, roundTrip, safeText } from '../../main/words/format.ts'
 import type { PathLook } from '../state/path-page.ts'
-import { pathKindWords } from '../state/words.ts'
+import { pathKindWords } from '../../main/words/states.ts'
 
 export function PathEvidence({ look: { page, atMs }, nowMs }: { look: PathLook; nowMs: number }): ReactNode {
   const passedMs = Math.max(0, nowMs - atMs)

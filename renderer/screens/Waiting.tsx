@@ -5,7 +5,7 @@
 import { ChevronDown, Copy, ExternalLink } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
-import { age, safeText } from '../state/format.ts'
+import { age, safeText } from '../../main/words/format.ts'
 import { adminLine, opensElsewhere, replacedLink, stepRows } from '../state/steps.ts'
 import { noteAsked, useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'

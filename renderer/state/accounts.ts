@@ -2,7 +2,7 @@
  * The accounts of this computer as the menu lists them. Pure.
  */
 import type { LoginProfile, ProfilesPage } from '../../preload/contract.ts'
-import { safeText } from './format.ts'
+import { safeText } from '../../main/words/format.ts'
 import { serverName } from './steps.ts'
 
 export interface AccountRow {

@@ -2,8 +2,8 @@
  * The devices as the list shows them: rows from status and paths, in groups, filtered by words and tokens. Pure.
  */
 import type { PathRow, PathsPage, PeerStatus, Status } from '../../preload/contract.ts'
-import { safeText } from './format.ts'
-import { pathWords, type PathWords } from './words.ts'
+import { safeText } from '../../main/words/format.ts'
+import { pathWords, type PathWords } from '../../main/words/states.ts'
 
 export interface Device {
   /** Stable ID: the row's key. */

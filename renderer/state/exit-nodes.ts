@@ -4,8 +4,8 @@
  */
 import type { Egress, ExitNodeFailure, ExitNodeRow, ExitNodesPage, ExitProof } from '../../preload/contract.ts'
 import type { Device } from './devices.ts'
-import { ageOf, ago, capital, safeText, sentence } from './format.ts'
-import type { PathWords } from './words.ts'
+import { ageOf, ago, capital, safeText, sentence } from '../../main/words/format.ts'
+import type { PathWords } from '../../main/words/states.ts'
 
 export interface ExitRow {
   readonly id: string

@@ -2,7 +2,8 @@
  * How long the sign-in still lasts, once the engine says that it ends soon. Pure.
  */
 import type { HealthState } from '../../main/localapi/types.ts'
-import { clockTime } from './format.ts'
+import { clockTime } from '../../main/words/format.ts'
+import { locale } from '../../main/words/words.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -20,9 +21,9 @@ export function expiryOf(warnings: HealthState['Warnings'], nowMs: number): Expi
 }
 
 /** "At 14:02" today, "On 24 November, 14:02" later; in the reader's own zone. */
-export function endWords(atMs: number, leftMs: number, locale?: string): string {
-  if (leftMs < 20 * HOUR) return `At ${clockTime(atMs, locale)}`
-  return `On ${new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long' }).format(atMs)}, ${clockTime(atMs, locale)}`
+export function endWords(atMs: number, leftMs: number): string {
+  if (leftMs < 20 * HOUR) return `At ${clockTime(atMs)}`
+  return `On ${new Intl.DateTimeFormat(locale(), { day: 'numeric', month: 'long' }).format(atMs)}, ${clockTime(atMs)}`
 }
 
 /** "2 days", "5 hours", "12 minutes", "less than a minute": rounded down, so that nobody is late. */

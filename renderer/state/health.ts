@@ -2,7 +2,7 @@
  * The one list of what is wrong: the engine's warnings that are not told in a place of their own, gravest first. Pure.
  */
 import type { HealthState } from '../../main/localapi/types.ts'
-import { ageOf, safeText } from './format.ts'
+import { ageOf, safeText } from '../../main/words/format.ts'
 
 export interface HealthRow {
   readonly code: string

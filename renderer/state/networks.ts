@@ -3,7 +3,7 @@
  */
 import type { BlockedPage, ForwardRow, ForwardsPage, OfferedRoute, RouteRow, RoutesPage } from '../../preload/contract.ts'
 import type { Device } from './devices.ts'
-import { ago, safeText, sentence } from './format.ts'
+import { ago, safeText, sentence } from '../../main/words/format.ts'
 
 export interface RouteLine {
   readonly prefix: string

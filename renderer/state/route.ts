@@ -1,32 +1,51 @@
 /**
- * Where the person is, kept in the address (`#/devices/n123`, `#/exit-nodes`), so that reload and links land in the same place.
+ * Where the person is, kept in the address, so that reload and links land in the same place:
+ *
+ *   #/devices   #/devices/ID   #/devices/ID/TAB   #/exit-nodes   #/diagnose   #/settings   #/settings/PAGE   #/small (the tray's window)
  */
 import { useSyncExternalStore } from 'react'
 
-export type Route = { readonly place: 'devices'; readonly device: string | undefined } | { readonly place: 'exit-nodes' }
+export const TABS = ['path', 'details', 'access'] as const
+export type Tab = (typeof TABS)[number]
+
+export type Route =
+  | { readonly place: 'devices'; readonly device: string | undefined; readonly tab: Tab }
+  | { readonly place: 'exit-nodes' }
+  | { readonly place: 'diagnose' }
+  /** `page` is any word: the settings know their pages themselves. */
+  | { readonly place: 'settings'; readonly page: string }
+  | { readonly place: 'small' }
 
 export type Place = Route['place']
 
-const HOME: Route = { place: 'devices', device: undefined }
+const HOME: Route = { place: 'devices', device: undefined, tab: 'path' }
 
 /** The route of an address hash; anything unknown is the device list. */
 export function parseRoute(hash: string): Route {
-  if (hash === '#/exit-nodes') return { place: 'exit-nodes' }
-  const match = /^#\/devices\/([^/]+)$/.exec(hash)
-  if (!match) return HOME
+  const [start, place, first, second, ...more] = hash.split('/')
+  if (start !== '#' || more.length > 0) return HOME
+  if (place === 'settings' && second === undefined) return { place, page: /^[a-z-]{1,30}$/.test(first ?? '') ? first! : '' }
+  if ((place === 'exit-nodes' || place === 'diagnose' || place === 'small') && first === undefined) return { place }
+  return place === 'devices' ? deviceRoute(first, second) : HOME
+}
+
+function deviceRoute(id: string | undefined, tab: string | undefined): Route {
+  const wanted = TABS.find((one) => one === tab) ?? 'path'
+  if (id === undefined || id === '') return HOME
   try {
-    return { place: 'devices', device: decodeURIComponent(match[1]!) }
+    return { place: 'devices', device: decodeURIComponent(id), tab: wanted }
   } catch {
     return HOME
   }
 }
 
-export function routeHash(device: string | undefined): string {
-  return device === undefined ? '#/devices' : `#/devices/${encodeURIComponent(device)}`
+export function routeHash(device: string | undefined, tab: Tab = 'path'): string {
+  if (device === undefined) return '#/devices'
+  return `#/devices/${encodeURIComponent(device)}${tab === 'path' ? '' : `/${tab}`}`
 }
 
-export function goTo(device: string | undefined): void {
-  window.location.hash = routeHash(device)
+export function goTo(device: string | undefined, tab?: Tab): void {
+  window.location.hash = routeHash(device, tab)
 }
 
 export function goToPlace(place: Place): void {

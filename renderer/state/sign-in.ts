@@ -5,7 +5,7 @@
  * the person sees one page until a link arrives, they are in, or they try anew.
  */
 import type { SessionPage, SessionProblem, Status } from '../../preload/contract.ts'
-import { safeText } from './format.ts'
+import { safeText } from '../../main/words/format.ts'
 
 export type ActionKind = SessionProblem['Action']['Kind']
 

@@ -2,7 +2,7 @@
  * The steps of a sign-in as a person reads them: the engine's steps with words, and times as they are best read. Pure.
  */
 import type { SessionPage } from '../../preload/contract.ts'
-import { age, clockTimeSec, safeText } from './format.ts'
+import { age, clockTimeSec, safeText } from '../../main/words/format.ts'
 
 type EngineStep = SessionPage['Steps'][number]
 

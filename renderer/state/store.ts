@@ -6,6 +6,7 @@
  */
 import { create } from 'zustand'
 import type { AppState, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status } from '../../preload/contract.ts'
+import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
 import type { HealthState } from '../../main/localapi/types.ts'
 import { stillIn } from './sign-in.ts'
 
@@ -40,7 +41,7 @@ export interface Snapshot {
 }
 
 export const useSnapshot = create<Snapshot>(() => ({
-  app: { engine: 'starting', sinceMs: 0, restarts: 0, host: 'web', platform: '' },
+  app: { engine: 'starting', sinceMs: 0, restarts: 0, host: 'web', platform: '', version: '', settings: DEFAULT_SETTINGS, languages: [], tray: 'none' },
   status: undefined,
   paths: undefined,
   prefs: undefined,

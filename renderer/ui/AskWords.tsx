@@ -2,7 +2,7 @@
  * What a control says beside itself while it waits long, and when the engine did not do what it asked.
  */
 import type { ReactNode } from 'react'
-import { safeText } from '../state/format.ts'
+import { safeText } from '../../main/words/format.ts'
 import type { Ask } from './use-ask.ts'
 
 export function AskWords({ ask }: { ask: Ask }): ReactNode {

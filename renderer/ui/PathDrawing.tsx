@@ -2,7 +2,7 @@
  * The path drawn at full width: the used way solid in its colour, the failed direct way dotted with a cross.
  */
 import type { ReactNode } from 'react'
-import type { PathKind } from '../state/words.ts'
+import type { PathKind } from '../../main/words/states.ts'
 
 /** `tried`: addresses without a reply, when that is known. */
 export function PathDrawing({ kind, via, name, tried }: { kind: PathKind; via: string; name: string; tried: number | undefined }): ReactNode {

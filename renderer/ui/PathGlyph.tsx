@@ -2,7 +2,7 @@
  * The line between two posts: each path has its own shape, so that it reads without colour.
  */
 import type { ReactNode } from 'react'
-import type { PathKind } from '../state/words.ts'
+import type { PathKind } from '../../main/words/states.ts'
 
 const post = (x: number, y: number): ReactNode => <circle cx={x} cy={y} r="1.75" fill="currentColor" stroke="none" />
 

@@ -68,13 +68,14 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   [`${E}features`]: [...every(['base', 'core']), 'main/localapi', `types:${E}backend`],
   [`${E}server`]: [...every(['base', 'core']), 'main/localapi', `types:${E}backend`, `types:${E}features`],
   [`${E}daemon.ts`]: [...every(['base', 'core', 'io', 'os', ...part, 'backend', 'features', 'server']), 'main/localapi'],
+  'main/words': ['main/localapi'],
   'main/client': ['main/localapi'],
   'main/cli': ['main/localapi', `types:${E}core`, 'main/client', 'main/web', `${E}base`],
   'main/web': ['main/localapi', 'main/client', `${E}base`, 'types:preload'],
-  'main/app': ['main/localapi', 'main/client', 'main/web', 'types:preload'],
+  'main/app': ['main/localapi', 'main/client', 'main/web', 'main/words', 'types:preload'],
   'main/index.ts': ['main/app'],
   preload: ['types:main/localapi'],
-  renderer: ['types:preload', 'main/localapi'],
+  renderer: ['types:preload', 'main/localapi', 'main/words'],
 }
 
 const files = ['main', 'preload', 'renderer'].flatMap(sourcesBelow)
@@ -110,7 +111,7 @@ describe('the layer table', () => {
   })
 
   it('keeps Node out of the pure folders', () => {
-    const pure = /^main\/(engine\/(base|core)|localapi)\//
+    const pure = /^main\/(engine\/(base|core)|localapi|words)\//
     expect(imports.filter(({ from, to }) => pure.test(from) && (to.startsWith('node:') || to === 'electron'))).toEqual([])
     const words = /\b(Date\.now|new Date\(\)|Math\.random|setTimeout|setInterval|process\.env)\b/
     const impure = files.filter((file) => pure.test(file)).filter((file) => words.test(readFileSync(join(root, file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')))
@@ -164,7 +165,8 @@ describe('the files', () => {
   })
 
   it('open with a header that says what they are', () => {
-    const bare = files.filter((file) => !/^(#!.*\n)?\/\*\*\n \* \S/.test(readFileSync(join(root, file), 'utf8')))
+    // Tables of messages are named by their place, and laid down in English.
+    const bare = files.filter((file) => !/^main\/words\/[a-z]{2}\//.test(file) && !/^(#!.*\n)?\/\*\*\n \* \S/.test(readFileSync(join(root, file), 'utf8')))
     expect(bare).toEqual([])
   })
 

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
 import type { AppState, Egress, ExitNodeRow, ExitNodesPage, Status } from '../../preload/contract.ts'
 import {
   checkedWords, exitGroups, exitWords, filterExits, heldStill, lanWords, nextExit, pauseLeft, proofLines, spokenExit, type ExitGroup, type ExitRow,
 } from '../../renderer/state/exit-nodes.ts'
 import { parseRoute } from '../../renderer/state/route.ts'
-import { headline } from '../../renderer/state/words.ts'
+import { headline } from '../../main/words/states.ts'
 
 const NOW_MS = Date.parse('2026-05-01T12:00:00Z')
 const at = (secondsAgo: number): string => new Date(NOW_MS - secondsAgo * 1000).toISOString()
@@ -110,7 +111,7 @@ describe('what becomes of internet traffic', () => {
   })
 
   it('is the headline when it is blocked, but not before what is graver', () => {
-    const app = (engine: AppState['engine']): AppState => ({ engine, sinceMs: 0, restarts: 0, host: 'web', platform: 'linux' })
+    const app = (engine: AppState['engine']): AppState => ({ engine, sinceMs: 0, restarts: 0, host: 'web', platform: 'linux', version: '1', settings: DEFAULT_SETTINGS, languages: [], tray: 'none' })
     const status = { BackendState: 'Running', Self: {} } as Status
     const blocked = page({ Egress: { Kind: 'blocked', ID: 'ams', Name: 'exit-ams', Why: 'it is offline' } })
     expect(headline(app('running'), status, blocked)).toEqual({ words: 'Internet blocked', tone: 'attention' })
@@ -138,6 +139,6 @@ describe('what becomes of internet traffic', () => {
 
 it('a place is found by its address, and anything else is the list of devices', () => {
   expect(parseRoute('#/exit-nodes')).toEqual({ place: 'exit-nodes' })
-  expect(parseRoute('#/devices/n%201')).toEqual({ place: 'devices', device: 'n 1' })
-  for (const hash of ['', '#/exit-nodes/x', '#/devices/%', '#/nonesuch']) expect(parseRoute(hash)).toEqual({ place: 'devices', device: undefined })
+  expect(parseRoute('#/devices/n%201')).toEqual({ place: 'devices', device: 'n 1', tab: 'path' })
+  for (const hash of ['', '#/exit-nodes/x', '#/devices/%', '#/nonesuch']) expect(parseRoute(hash)).toEqual({ place: 'devices', device: undefined, tab: 'path' })
 })

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
 import type { AppState, PathsPage, PeerStatus, Status } from '../../preload/contract.ts'
 import { deviceName, devicesOf, filterDevices, groupsOf, talkSummary } from '../../renderer/state/devices.ts'
-import { age, ageOf, byteCount, roundTrip, safeText } from '../../renderer/state/format.ts'
-import { headline, pathWords, spokenRow } from '../../renderer/state/words.ts'
+import { age, ageOf, byteCount, roundTrip, safeText } from '../../main/words/format.ts'
+import { headline, pathWords, spokenRow } from '../../main/words/states.ts'
 
 const peer = (over: Partial<PeerStatus>): PeerStatus => ({
   ID: 'n1', PublicKey: 'nodekey:1', HostName: 'host', DNSName: 'nas.lab.internal.', OS: 'linux', UserID: 1, TailscaleIPs: ['100.64.0.2'], Addrs: null, CurAddr: '',
@@ -17,7 +18,7 @@ const status = (over: Partial<Status>): Status => ({
   Version: '1', TUN: false, BackendState: 'Running', AuthURL: '', TailscaleIPs: [], Self: peer({ ID: 'self', PublicKey: 'nodekey:0', DNSName: 'me.lab.internal.' }), Health: [],
   MagicDNSSuffix: '', CurrentTailnet: null, CertDomains: null, ExtraRecords: null, Peer: {}, User: { '2': { ID: 2, LoginName: 'bob', DisplayName: 'Bob' } }, ClientVersion: null, ...over,
 })
-const app = (engine: AppState['engine']): AppState => ({ engine, sinceMs: 0, restarts: 0, host: 'web', platform: 'linux' })
+const app = (engine: AppState['engine']): AppState => ({ engine, sinceMs: 0, restarts: 0, host: 'web', platform: 'linux', version: '1', settings: DEFAULT_SETTINGS, languages: [], tray: 'none' })
 
 describe('path words', () => {
   it('calls a path direct only while packets flow on it', () => {
@@ -92,7 +93,7 @@ describe('devices', () => {
   })
 
   it('reads a row as one whole sentence', () => {
-    expect(spokenRow('nas', { kind: 'direct', words: 'Direct, same network', latencyMs: 0.6 }, 1200)).toBe('nas. Direct on the same network. Round trip 0.6 milliseconds. Heard 1 second ago.')
+    expect(spokenRow('nas', { kind: 'direct', words: 'Direct, same network', direct: 'lan', latencyMs: 0.6 }, 1200)).toBe('nas. Direct on the same network. Round trip 0.6 milliseconds. Heard 1 second ago.')
     expect(spokenRow('nas', { kind: 'idle', words: 'Idle', latencyMs: undefined }, 26 * 60_000)).toBe('nas. Idle, works when used. Heard 26 minutes ago.')
   })
 })

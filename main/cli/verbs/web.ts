@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { WebHost } from '../../web/web-host.ts'
 import { CliError, EXIT } from '../exit.ts'
+import { defaultStateDir } from '../paths.ts'
 import type { ExitCode } from '../exit.ts'
 import type { FlagSpec } from '../flags.ts'
 import type { Context, Verb } from '../verb.ts'
@@ -44,7 +45,7 @@ export async function serveWindow({ api, json, terminal }: Context, { port, open
   await api.call('status', { query: { peers: 'false' } })
   // The host and what it needs are for this verb alone.
   const [{ WebHost }, { openBrowser }] = await Promise.all([import('../../web/web-host.ts'), import('../../web/open-browser.ts')])
-  const host = new WebHost({ socketPath: api.socketPath, rendererDir, port, readOnly })
+  const host = new WebHost({ socketPath: api.socketPath, rendererDir, port, readOnly, settingsPath: join(defaultStateDir(terminal.system), 'window.json') })
   await listen(host, port)
   try {
     const url = host.address()

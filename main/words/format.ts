@@ -1,34 +1,48 @@
 /**
  * Numbers as people read them: round trips, ages, bytes. Pure; times in ms unless the name says otherwise.
  */
+import { locale, t } from './words.ts'
 
 /** "0.6 ms", "38 ms", "1.2 s"; "" for unknown. */
 export function roundTrip(ms: number | undefined): string {
   if (ms === undefined || !Number.isFinite(ms) || ms < 0) return ''
-  if (ms < 9.95) return `${ms.toFixed(1)} ms`
-  if (ms < 999.5) return `${Math.round(ms)} ms`
-  return `${(ms / 1000).toFixed(1)} s`
+  if (ms < 9.95) return t('unit.ms', { n: decimal(ms) })
+  if (ms < 999.5) return t('unit.ms', { n: String(Math.round(ms)) })
+  return t('unit.s', { n: decimal(ms / 1000) })
+}
+
+/** With one digit behind the point, as the language writes it. */
+export function decimal(value: number): string {
+  return new Intl.NumberFormat(locale(), { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(value)
 }
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-/** "now", "4 s", "12 min", "3 h", "9 days"; "" for unknown. A time ahead of the clock is "now". */
+export type AgeUnit = 'now' | 'sec' | 'min' | 'hour' | 'day'
+
+/** An age in its largest whole unit; undefined for unknown. A time ahead of the clock is now. */
+export function ageParts(ms: number | undefined): { readonly unit: AgeUnit; readonly n: number } | undefined {
+  if (ms === undefined || !Number.isFinite(ms)) return undefined
+  if (ms < 1000) return { unit: 'now', n: 0 }
+  if (ms < MINUTE) return { unit: 'sec', n: Math.floor(ms / 1000) }
+  if (ms < HOUR) return { unit: 'min', n: Math.floor(ms / MINUTE) }
+  if (ms < DAY) return { unit: 'hour', n: Math.floor(ms / HOUR) }
+  return { unit: 'day', n: Math.floor(ms / DAY) }
+}
+
+/** "now", "4 s", "12 min", "3 h", "9 days"; "" for unknown. */
 export function age(ms: number | undefined): string {
-  if (ms === undefined || !Number.isFinite(ms)) return ''
-  if (ms < 1000) return 'now'
-  if (ms < MINUTE) return `${Math.floor(ms / 1000)} s`
-  if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`
-  if (ms < DAY) return `${Math.floor(ms / HOUR)} h`
-  const days = Math.floor(ms / DAY)
-  return days === 1 ? '1 day' : `${days} days`
+  const parts = ageParts(ms)
+  return parts ? t(`age.${parts.unit}`, { n: parts.n }) : ''
 }
 
 /** "now", "4 s ago"; "" for unknown. */
 export function ago(ms: number | undefined): string {
-  const words = age(ms)
-  return words === '' || words === 'now' ? words : `${words} ago`
+  const parts = ageParts(ms)
+  if (!parts) return ''
+  return parts.unit === 'now' ? t('age.now') : t(`ago.${parts.unit}`, { n: parts.n })
 }
 
 /** Age of an RFC 3339 time; undefined for the zero time and for what is no time. */
@@ -47,17 +61,17 @@ export function byteCount(bytes: number): string {
     value /= 1000
     unit++
   }
-  return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${units[unit]!}`
+  return `${unit === 0 || value >= 99.5 ? Math.round(value) : decimal(value)} ${units[unit]!}`
 }
 
 /** "14:02", in the reader's own zone. */
-export function clockTime(atMs: number, locale?: string): string {
-  return new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hour12: false }).format(atMs)
+export function clockTime(atMs: number): string {
+  return new Intl.DateTimeFormat(locale(), { hour: '2-digit', minute: '2-digit', hour12: false }).format(atMs)
 }
 
 /** "14:02:11", in the reader's own zone. */
-export function clockTimeSec(atMs: number, locale?: string): string {
-  return new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false }).format(atMs)
+export function clockTimeSec(atMs: number): string {
+  return new Intl.DateTimeFormat(locale(), { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false }).format(atMs)
 }
 
 /**

@@ -1,0 +1,33 @@
+/**
+ * What the host of a window (the app, or `bowline web`) knows itself and tells it on every change.
+ */
+import type { AppSettings } from './app-settings.ts'
+
+export interface EngineLife {
+  readonly engine: 'starting' | 'running' | 'stopped' | 'keeps-stopping'
+  /** Wall time in ms since when. */
+  readonly sinceMs: number
+  /** How often the host has restarted it. */
+  readonly restarts: number
+  readonly message?: string
+}
+
+export interface AppState extends EngineLife {
+  readonly host: 'electron' | 'web'
+  readonly platform: string
+  /** Version of the program that serves the window. */
+  readonly version: string
+  readonly settings: AppSettings
+  /** The system's languages, the preferred one first; empty = ask the browser. */
+  readonly languages: readonly string[]
+  /** Whether there is a tray that shows us: `none` in a browser, `missing` where the desktop has no place for it. */
+  readonly tray: 'none' | 'unknown' | 'shown' | 'missing'
+}
+
+/** What the host asks of its window: a menu, a notification or a link was used. */
+export type WindowCommand =
+  /** Shows a place, as its address hash says: `#/settings/general`. */
+  | { readonly kind: 'go'; readonly hash: string }
+  /** A join link was opened; it is hostile until the person has said yes. */
+  | { readonly kind: 'join'; readonly link: string }
+  | { readonly kind: 'palette' }

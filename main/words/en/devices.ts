@@ -1,0 +1,3 @@
+/** The list of devices: columns, groups, filters, actions, empty states. */
+export const devices = {
+} as const

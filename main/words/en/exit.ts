@@ -1,0 +1,3 @@
+/** Exit nodes and networks behind devices. */
+export const exit = {
+} as const

@@ -1,0 +1,3 @@
+/** The command palette and the names of commands. */
+export const palette = {
+} as const

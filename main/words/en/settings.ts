@@ -1,0 +1,3 @@
+/** Settings, and what policy manages. */
+export const settings = {
+} as const

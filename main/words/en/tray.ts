@@ -1,0 +1,3 @@
+/** Tray menu, small window and notifications. */
+export const tray = {
+} as const
