@@ -2,8 +2,9 @@
  * Bundles into dist/: bowline.mjs (the command line, Node 20.18 and newer) with bowline-*.mjs beside it for what only some
  * commands need (the engine, the web host), main.cjs and preload.cjs (the app), engine.mjs (what the app starts). A command
  * that only asks the running engine thus loads in a fraction of the time. The native add-on stays outside and is loaded by path.
+ * dist/icons has what the running app shows in the tray.
  */
-import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { parse } from 'node:path'
 import { rolldown } from 'rolldown'
 import { newestProgramMs, root } from './sources.mjs'
@@ -27,6 +28,7 @@ const sizes = [
   await bundle('main/index.ts', 'main.cjs', 'cjs'),
   await bundle('preload/index.ts', 'preload.cjs', 'cjs'),
 ]
+cpSync(`${root}main/app/icons`, `${root}dist/icons`, { recursive: true })
 writeFileSync(`${root}dist/engine.mjs`, "import { main } from './bowline.mjs'\nprocess.exitCode = await main(['daemon', ...process.argv.slice(2)])\n")
 writeFileSync(`${root}dist/.stamp`, '')
 // What was written during the build is newer than the build.
