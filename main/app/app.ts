@@ -1,10 +1,10 @@
 /**
- * Wires the app: engine host, feed, IPC and window. Closing the last window quits, since there is no tray yet.
+ * Wires the app: engine host, feed, IPC and windows. Closing a window keeps it running; quitting ends it.
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
-import { app, BrowserWindow, powerMonitor, safeStorage, shell } from 'electron'
+import { app, powerMonitor, safeStorage, shell } from 'electron'
 import { LocalApiClient } from '../client/local-api-client.ts'
 import { EngineFeed } from '../web/engine-feed.ts'
 import { HostState } from '../web/host-state.ts'
@@ -12,58 +12,67 @@ import { mayOpen } from '../web/may-open.ts'
 import type { HostActions } from '../web/requests.ts'
 import { EngineHost } from './engine-host.ts'
 import { serveRequests } from './ipc.ts'
+import { servePages } from './pages.ts'
+import { PlacementFile } from './placement-file.ts'
 import { tellPower } from './power.ts'
 import { StateKeys } from './state-keys.ts'
-import { openWindow, servePages } from './window.ts'
+import { Windows } from './windows.ts'
 
 export interface AppOptions {
   /** Use the engine at this socket; undefined = host one. */
   readonly socketPath: string | undefined
-  /** Where settings of the app and its engine lie; undefined = the system's place. */
-  readonly userDir: string | undefined
+  /** Started with the session: no window yet. */
+  readonly hidden: boolean
+}
+
+/** What a second start tells the first. */
+export interface SecondStart {
+  readonly hidden: boolean
 }
 
 export async function startApp(options: AppOptions): Promise<void> {
-  if (options.userDir !== undefined) app.setPath('userData', options.userDir)
   // As root there is no sandbox to force; tests on such machines say so themselves.
   if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox()
   await app.whenReady()
   servePages(join(import.meta.dirname, 'renderer'))
 
+  const userDir = app.getPath('userData')
   const socketPath = options.socketPath ?? ownSocketPath()
-  const host = options.socketPath === undefined ? ownEngine(socketPath) : undefined
+  const host = options.socketPath === undefined ? ownEngine(socketPath, userDir) : undefined
   const client = new LocalApiClient(socketPath)
   const facts = { host: 'electron', languages: app.getPreferredSystemLanguages(), tray: 'unknown' } as const
-  const state = new HostState(facts, join(app.getPath('userData'), 'settings.json'), (value) => requests.tell('app', value))
+  const state = new HostState(facts, join(userDir, 'settings.json'), (value) => requests.tell('app', value))
   const actions: HostActions = { openExternal: (url) => openPage(client, url), editSettings: (patch) => state.edit(patch) }
   const requests = serveRequests(client, actions)
+  const windows = new Windows({
+    placement: new PlacementFile(join(userDir, 'window.json')),
+    tell: (id, command) => requests.tellOne(id, 'command', command),
+    onHidden: () => {},
+    onMade: () => {},
+  })
   const feed = new EngineFeed(client, { onNotify: (notify) => requests.tell('notify', notify), onEngine: (life) => state.setEngine(life) })
-  requests.serve((channel) => ({ app: state.value, notify: feed.first, command: undefined })[channel])
+  requests.serve((channel, id) => ({ app: () => state.value, notify: () => feed.first, command: () => windows.takeCommand(id) })[channel]())
   host?.start()
   if (host) tellPower(powerMonitor, (message) => host.tell(message))
   feed.start()
 
-  app.on('second-instance', () => focusOrOpen())
-  app.on('activate', () => focusOrOpen())
-  app.on('window-all-closed', () => app.quit())
+  app.on('second-instance', (_event, _argv, _folder, second) => {
+    if ((second as Partial<SecondStart> | null)?.hidden !== true) windows.showMain()
+  })
+  app.on('activate', () => windows.showMain())
+  // Without a window the app goes on.
+  app.on('window-all-closed', () => {})
   app.on('before-quit', () => {
+    windows.quitting()
     feed.stop()
     host?.stop()
   })
-  openWindow()
+  if (!options.hidden) windows.showMain()
 }
 
-function ownEngine(socketPath: string): EngineHost {
-  const userDir = app.getPath('userData')
+function ownEngine(socketPath: string, userDir: string): EngineHost {
   const keys = new StateKeys(safeStorage, join(userDir, 'engine-keys.json'))
   return new EngineHost({ entry: join(import.meta.dirname, 'engine.mjs'), socketPath, stateDir: join(userDir, 'engine'), answer: (message) => keys.handle(message) })
-}
-
-function focusOrOpen(): void {
-  const [window] = BrowserWindow.getAllWindows()
-  if (!window) return openWindow()
-  if (window.isMinimized()) window.restore()
-  window.focus()
 }
 
 async function openPage(client: LocalApiClient, url: string): Promise<void> {

@@ -1,11 +1,11 @@
 /**
- * The main window and where its page comes from: our own scheme, our own files, nothing from the network.
+ * Where the windows' pages come from: our own scheme, our own files, nothing from the network.
  *
  * Navigation, new windows, permissions and dropped files that would load as pages are refused for every web contents.
  */
 import { readFile } from 'node:fs/promises'
 import { extname, join, normalize, sep } from 'node:path'
-import { app, BrowserWindow, protocol, session } from 'electron'
+import { app, protocol, session, type WebPreferences } from 'electron'
 
 const SCHEME = 'bowline-app'
 export const PAGE_ORIGIN = `${SCHEME}://window`
@@ -40,26 +40,18 @@ export function servePages(folder: string): void {
   })
 }
 
-/** Opens the main window at its usual size. */
-export function openWindow(): void {
-  const window = new BrowserWindow({
-    width: 1100,
-    height: 720,
-    minWidth: 720,
-    minHeight: 520,
-    title: 'Bowline',
-    show: false,
-    webPreferences: {
-      preload: join(import.meta.dirname, 'preload.cjs'),
-      contextIsolation: true,
-      sandbox: true,
-      nodeIntegration: false,
-      webviewTag: false,
-      navigateOnDragDrop: false,
-      spellcheck: false,
-    },
-  })
-  window.removeMenu()
-  window.once('ready-to-show', () => window.show())
-  void window.loadURL(`${PAGE_ORIGIN}/index.html`)
+/** Options of every window that shows our pages: sandboxed, isolated, without Node. */
+export function pagePreferences(): WebPreferences {
+  return {
+    preload: join(import.meta.dirname, 'preload.cjs'),
+    contextIsolation: true,
+    sandbox: true,
+    nodeIntegration: false,
+    webviewTag: false,
+    navigateOnDragDrop: false,
+    spellcheck: false,
+  }
 }
+
+/** Address of our page at a place, as "#/settings". */
+export const pageAddress = (hash = ''): string => `${PAGE_ORIGIN}/index.html${hash}`
