@@ -41,6 +41,7 @@ import { MemoryStore } from './io/memory-store.ts'
 import { loadNative } from './io/native.ts'
 import { Outside } from './io/outside.ts'
 import { PingProgram } from './io/ping-program.ts'
+import { MACHINE_POLICY, PolicyFiles } from './io/policy-file.ts'
 import { portOwner } from './io/port-owner.ts'
 import { probePortal } from './io/portal-probe.ts'
 import { systemRandom } from './io/random.ts'
@@ -154,8 +155,9 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const dnsServer = new DnsServer({ env, resolver: dns })
   const peerQueries = new PeerQueries({ env, resolver: dns, mayAsk: (ip) => backend.facts.dns.mayAskHere(ip) })
   const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) }, routes: [peerQueries] })
+  const policy = policyOf(options)
   const backend: Backend = new Backend({
-    env, store, stateKeys, config: configOf(options.configPath), forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
+    env, store, stateKeys, config: configOf(options.configPath), policy, forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns,
     otherCounters: () => ({ ...peerApi.counters(), ...dns.told.counters() }),
@@ -268,6 +270,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   })
   stops.push(() => netmon.stop(), () => cancelReconnect())
   if (options.hostPort) watchPower(options.hostPort, (event) => netmon.handlePower(event))
+  stops.push(policy.watch(() => backend.policy.reload('the file changed')))
   await backend.unlock()
   await server.listen(options.socketPath)
   stops.push(() => server.close())
@@ -327,6 +330,12 @@ function configOf(setting: string | undefined): ConfigPort | undefined {
     throw error
   })
   return { path, read, readKey: readConfigKey }
+}
+
+/** The policy of the whole computer, and under it one that was named at start, which may be that user's own file. */
+function policyOf({ policyPath }: EngineOptions): PolicyFiles {
+  const machine = systemName() === 'linux' ? [{ path: MACHINE_POLICY }] : []
+  return new PolicyFiles([...machine, ...(policyPath === undefined ? [] : [{ path: policyPath, alsoOwner: process.getuid?.() }])])
 }
 
 /** Who may keep the key of the state: the session's keyring, then whoever hosts the engine. */

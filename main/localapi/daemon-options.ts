@@ -21,6 +21,8 @@ export interface DaemonOptions {
   readonly defaultProxies?: boolean
   /** Settings file that is applied at start; "optional:PATH" need not be there. */
   readonly configPath: string | undefined
+  /** A device policy beside the computer's own, which goes before it. */
+  readonly policyPath?: string
   /** 0 info, 1 debug, 2 trace. */
   readonly verbose: number
   /** Address of a debug HTTP server. */

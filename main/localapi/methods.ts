@@ -34,6 +34,7 @@ import type { BlockedPage } from './blocked.ts'
 import type { Extras } from './extras.ts'
 import type { DnsLookupPage, DnsPage } from './dns-page.ts'
 import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequest, ProxiesPage } from './forwards.ts'
+import type { PolicySnapshot } from './policy.ts'
 import type { RoutesPage } from './routes.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
 import type { ClientVersion, DerpMap, DnsConfig, DnsResolver, FilterRule, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
@@ -113,7 +114,7 @@ export const METHODS = {
   shutdown: row<void, void>('shutdown', ['POST'], 'write', { denied: 'shutdown access denied' }),
   appConnectorRoutes: row<void, Readonly<Record<string, unknown>>>('appc-route-info', ['GET'], 'open'),
   guiVisible: row<unknown, void>('set-gui-visible', ['POST'], 'open', usePost),
-  policy: row<void, unknown>('policy/', ['GET', 'POST'], 'read', { denied: 'policy access denied' }),
+  policy: row<void, PolicySnapshot>('policy/', ['GET', 'POST'], 'read', { denied: 'policy access denied' }),
   lockStatus: row<void, unknown>('tka/status', ['GET'], 'read', { denied: 'lock status access denied', instead: [405, 'use GET'] }),
   updateCheck: row<void, ClientVersion>('update/check', ['GET'], 'open'),
   debug: row<void, unknown>('debug', ['POST'], 'write', { denied: 'debug access denied', instead: [405, 'POST required'] }),

@@ -8,6 +8,7 @@
  */
 import type { Egress } from './exit-nodes.ts'
 import type { Extras } from './extras.ts'
+import type { PolicySnapshot } from './policy.ts'
 import type { Reason } from '../engine/core/path/reason/evidence.ts'
 import type { SidesRow } from '../engine/core/path/reason/sides.ts'
 import type { Path } from '../engine/core/path/types.ts'
@@ -246,7 +247,7 @@ export interface Notify {
   readonly ClientVersion?: ClientVersion
   readonly Health?: HealthState
   readonly SuggestedExitNode?: string
-  readonly Policy?: { readonly Summary: { readonly Scope: string } }
+  readonly Policy?: PolicySnapshot
   /** Ours: the profile's own settings have changed. */
   readonly Extras?: Extras
   /** Ours: what becomes of traffic to the internet has changed. */

@@ -10,7 +10,7 @@ import { WATCH } from '../localapi/watch-mask.ts'
 import type { EngineLife } from '../localapi/app-state.ts'
 
 /** The whole state in the first message, but for the map: lists come by status. Messages of the server with their pages. */
-const WATCH_MASK = WATCH.initialState | WATCH.initialPrefs | WATCH.initialHealth | WATCH.healthActions | WATCH.peerChanges | WATCH.noNetMap
+const WATCH_MASK = WATCH.initialState | WATCH.initialPrefs | WATCH.initialHealth | WATCH.healthActions | WATCH.peerChanges | WATCH.noNetMap | WATCH.sysPolicyChanges
 const RETRY_MS = 250
 const HEARTBEAT_MS = 2000
 const KEEPS_STOPPING = 4
@@ -116,6 +116,7 @@ function wholeAfter(whole: Notify, notify: Notify): Notify {
     State: notify.State ?? whole.State,
     Prefs: notify.Prefs ?? whole.Prefs,
     ...(notify.Health ? { Health: notify.Health } : {}),
+    ...(notify.Policy ? { Policy: notify.Policy } : {}),
     ErrMessage: null,
     LoginFinished: null,
     BrowseToURL: null,

@@ -7,6 +7,7 @@
 import { create } from 'zustand'
 import type { AppState, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status } from '../../preload/contract.ts'
 import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
+import { NO_POLICY, type PolicySnapshot } from '../../main/localapi/policy.ts'
 import type { HealthState } from '../../main/localapi/types.ts'
 import { stillIn } from './sign-in.ts'
 
@@ -17,6 +18,8 @@ export interface Snapshot {
   readonly prefs: Prefs | undefined
   /** The server used last; signing out makes the engine forget it, and people come back to it. */
   readonly lastServer: string
+  /** What the administrator of this computer laid down. */
+  readonly policy: PolicySnapshot
   /** All that is wrong, by code. */
   readonly warnings: HealthState['Warnings']
   /** The person wants to see all warnings, the small ones too. */
@@ -46,6 +49,7 @@ export const useSnapshot = create<Snapshot>(() => ({
   paths: undefined,
   prefs: undefined,
   lastServer: '',
+  policy: NO_POLICY,
   warnings: null,
   unfolded: false,
   session: undefined,
@@ -104,6 +108,7 @@ export function follow(api: BowlineApi): () => void {
       ...(notify.Prefs ? { prefs: notify.Prefs } : {}),
       ...(notify.Prefs?.ControlURL ? { lastServer: notify.Prefs.ControlURL } : {}),
       ...(notify.InitialStatus ? { status: notify.InitialStatus } : {}),
+      ...(notify.Policy ? { policy: notify.Policy } : {}),
       ...(notify.Health ? { warnings: notify.Health.Warnings } : {}),
     })
     soon()

@@ -43,6 +43,7 @@ import { PeerSessions } from './peer-sessions.ts'
 import { ping, pingedNode } from './ping.ts'
 import type { BackendDeps, BackendFacts, ControlState, DnsResolverPort, NetworkPort, ProxyAnswer } from './ports.ts'
 import { applyMask, changedFields, parsePrefs } from './prefs.ts'
+import { PolicyFlow } from './policy-flow.ts'
 import { Proxies } from './proxies.ts'
 import { ProxyDoor } from './proxy.ts'
 import { Profiles } from './profiles.ts'
@@ -78,6 +79,8 @@ export class Backend {
   readonly profiles: Profiles
   readonly profileSwitch: ProfileSwitch
   readonly config: ConfigFlow
+  /** What the administrator of this computer laid down. */
+  readonly policy: PolicyFlow
   readonly exitNodes: ExitNodePages
   readonly #deps: BackendDeps
   readonly #model: Model
@@ -118,7 +121,8 @@ export class Backend {
     this.#exit = new ExitNodeFlow({ ...deps, model: this.#model, knot })
     this.exitNodes = new ExitNodePages({ ...deps, model: this.#model, flow: this.#exit, proofs: this.#proofs, pathViews: this.views.pathViews, offer: () => this.offers.exit(), editPrefs: (mask) => this.editPrefs(mask), editExtras: (change) => this.editExtras(change) })
     this.profiles = new Profiles({ ...deps, model: this.#model, onSaveAgain: () => this.#refreshWarnings() })
-    const shared = { ...deps, model: this.#model, bus: this.#bus, knot, profiles: this.profiles, session: this.session }
+    this.policy = new PolicyFlow({ ...deps, model: this.#model, knot, profiles: this.profiles, login: () => this.#login })
+    const shared = { ...deps, model: this.#model, bus: this.#bus, knot, profiles: this.profiles, session: this.session, managed: this.policy }
     this.#map = new MapFlow(shared)
     this.#login = new LoginFlow({ ...shared, map: this.#map })
     this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, begin: () => this.#begin() })
@@ -130,6 +134,7 @@ export class Backend {
 
   /** Reads the settings file, and finds out whether the saved state can be opened; before the LocalAPI is served, so that nothing is written over it. */
   async unlock(): Promise<void> {
+    this.policy.reload('the engine starts')
     await this.config.read()
     await this.#gate?.ask()
   }
@@ -155,6 +160,7 @@ export class Backend {
   }
 
   #begin(): void {
+    this.policy.settleSaved()
     const { prefs, nodeKey } = this.#model.saved
     this.#deps.env.journal.add({ part: 'backend', kind: 'start', wantRunning: prefs.WantRunning, signedIn: nodeKey !== undefined })
     this.#advance({ kind: 'node-key', has: nodeKey !== undefined })
@@ -183,15 +189,16 @@ export class Backend {
   checkPrefs(value: unknown): string | undefined {
     if (this.config.lockedText !== undefined) return this.config.lockedText
     const prefs = parsePrefs(value, this.#model.saved.prefs, true)
-    return typeof prefs === 'string' ? prefs : checkPrefs(prefs, this.#prefsContext())
+    return typeof prefs === 'string' ? prefs : (checkPrefs(prefs, this.#prefsContext()) ?? this.policy.refusesWhole(prefs))
   }
 
-  /** Changes the marked fields; throws EngineError('bad-prefs') and changes nothing when one is refused. */
+  /** Changes the marked fields; throws EngineError('bad-prefs' | 'managed-by-policy') and changes nothing when one is refused. */
   editPrefs(mask: unknown): Prefs {
     this.config.assertUnlocked()
     const prefs = applyMask(this.#model.saved.prefs, mask)
     const reason = typeof prefs === 'string' ? prefs : checkPrefs(prefs, this.#prefsContext(), this.#model.saved.prefs)
     if (typeof prefs === 'string' || reason !== undefined) throw new EngineError('bad-prefs', reason ?? 'bad prefs')
+    this.policy.assertMayEdit(prefs)
     const before = this.#model.saved.prefs
     this.#takePrefs(prefs)
     if (!before.WantRunning && prefs.WantRunning) this.#login.resume()
@@ -221,12 +228,14 @@ export class Backend {
   }
 
   /** Signs out here in any case; rejects when the server could not be told. */
-  logout(): Promise<void> {
+  async logout(): Promise<void> {
+    this.policy.assertMayLeave()
     return this.#login.logout()
   }
 
   /** Forgets every profile and the machine key, without telling a server. */
   resetAuth(): void {
+    this.policy.assertMayLeave()
     this.profileSwitch.removeAll()
   }
 
@@ -248,6 +257,7 @@ export class Backend {
 
   /** Lets go of control until the next login, edit or start; the tunnels stay up. */
   disconnectControl(): void {
+    this.policy.assertMayLeave()
     this.#deps.env.journal.add({ part: 'backend', kind: 'control-left', why: 'a person asked to leave the server while the tunnels stay up' })
     this.#login.pause()
   }
@@ -353,7 +363,7 @@ export class Backend {
   }
 
   #takePrefs(wanted: Prefs): void {
-    const prefs = settleExitNode(wanted, this.#model.netMap)
+    const prefs = settleExitNode(this.policy.settle(wanted), this.#model.netMap)
     const fields = changedFields(this.#model.saved.prefs, prefs)
     if (fields.length === 0) return
     this.profiles.save({ ...this.#model.saved, prefs })

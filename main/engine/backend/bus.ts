@@ -179,6 +179,7 @@ function shapedFor(mask: number, notify: Notify, first: boolean): Notify {
   if (!changes) for (const field of ['PeersChanged', 'PeersRemoved', 'UserProfiles']) delete out[field]
   if (!patches) delete out['PeerChangedPatch']
   if ((mask & WATCH.peerWireGuardState) === 0) delete out['PeerState']
+  if ((mask & WATCH.sysPolicyChanges) === 0) delete out['Policy']
   if (!first) out['NetMap'] = null
   if (notify.Health && (mask & WATCH.healthActions) === 0) out['Health'] = withActionsInText(notify.Health)
   return out as unknown as Notify

@@ -39,6 +39,8 @@ export interface LoginDeps {
   readonly session: SessionPages
   readonly knowsUser?: PrefsContext['knowsUser']
   readonly ephemeral?: boolean
+  /** The policy of this computer. */
+  readonly managed: { settle(prefs: Prefs): Prefs; refusesWhole(wanted: Prefs): string | undefined }
 }
 
 export class LoginFlow {
@@ -104,11 +106,14 @@ export class LoginFlow {
 
   #prefsOf(options: StartOptions): Prefs {
     const { saved, netMap } = this.#deps.model
+    const { managed } = this.#deps
     if (options.UpdatePrefs === undefined || options.UpdatePrefs === null) return saved.prefs
     const prefs = parsePrefs(options.UpdatePrefs, saved.prefs, true)
     const reason = typeof prefs === 'string' ? prefs : checkPrefs(prefs, { self: netMap?.self, knowsUser: this.#deps.knowsUser }, saved.prefs)
     if (typeof prefs === 'string' || reason !== undefined) throw new EngineError('bad-prefs', reason ?? 'bad prefs')
-    return prefs
+    const refusal = managed.refusesWhole(prefs)
+    if (refusal !== undefined) throw new EngineError('managed-by-policy', refusal)
+    return managed.settle(prefs)
   }
 
   interactive(): void {

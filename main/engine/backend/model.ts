@@ -7,6 +7,8 @@ import type { NetInfo } from '../core/tailcfg/types.ts'
 import type { NetMap } from '../core/netmap/types.ts'
 import { EMPTY_PLAN } from '../core/plan/plan.ts'
 import type { Plan } from '../core/plan/plan.ts'
+import { NO_READING } from '../core/policy/read-policy.ts'
+import type { PolicyReading } from '../core/policy/read-policy.ts'
 import { NO_SYSTEM } from '../core/plan/system-facts.ts'
 import type { SystemFacts } from '../core/plan/system-facts.ts'
 import type { ControlState, Endpoint } from './ports.ts'
@@ -44,6 +46,8 @@ export interface Model {
   closedWhy: string | undefined
   /** The saved state is not sealed although it was to be: why, as a clause. */
   plainWhy: string | undefined
+  /** What the administrator of this computer laid down. */
+  policy: PolicyReading
   /** Damaged files met at start, in sentences. */
   storeProblems: readonly string[]
 }
@@ -69,6 +73,7 @@ export function newModel(saved: SavedState): Model {
     configFailure: undefined,
     closedWhy: undefined,
     plainWhy: undefined,
+    policy: NO_READING,
     storeProblems: [],
   }
 }

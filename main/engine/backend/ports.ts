@@ -12,6 +12,7 @@ import type { DerpMap, DisplayMessage, DnsResolver, EndpointType, Hostinfo, NetI
 import type { NetMapDelta } from '../core/netmap/types.ts'
 import type { DnsPlan } from '../core/plan/dns.ts'
 import type { SystemFacts } from '../core/plan/system-facts.ts'
+import type { PolicyReading } from '../core/policy/read-policy.ts'
 import type { DataplaneConfig, MagicsockConfig } from '../core/plan/types.ts'
 import type { Path, PathView } from '../core/path/types.ts'
 import type { Found } from '../dns/lookup.ts'
@@ -314,6 +315,8 @@ export interface BackendDeps {
   /** No profile uses this server any more. */
   readonly forgetServer?: (url: string) => void
   readonly config?: ConfigPort | undefined
+  /** What the administrator of this computer laid down; absent: nothing ever. */
+  readonly policy?: { read(): PolicyReading } | undefined
   readonly stateKeys?: StateKeysPort | undefined
   readonly health: HealthPort
   readonly control: ControlPort

@@ -23,6 +23,8 @@ export interface ProfileSwitchDeps {
   readonly forgetServer?: (url: string) => void
   /** Takes up the life of the profile that is in the model. */
   readonly begin: () => void
+  /** The policy of this computer; throws EngineError('managed-by-policy'). */
+  readonly managed: { assertMayLeave(): void }
 }
 
 export class ProfileSwitch {
@@ -52,6 +54,7 @@ export class ProfileSwitch {
     const isCurrent = id === model.saved.profile.id && model.saved.nodeKey !== undefined
     const server = (isCurrent ? model.saved : profiles.other(id))?.prefs.ControlURL
     if (server === undefined) return
+    if (isCurrent) this.#deps.managed.assertMayLeave()
     env.journal.add({ part: 'backend', kind: 'profile-removed', why: 'a person asked for it', profile: id })
     if (isCurrent) this.#change('the profile in use was removed', () => profiles.save(profiles.replaceCurrent(), true))
     else profiles.remove(id)

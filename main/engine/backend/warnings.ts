@@ -6,6 +6,7 @@ import type { DisplayMessage } from '../core/tailcfg/types.ts'
 import { expiryOf } from '../core/plan/plan-peer.ts'
 import type { WarnableCode, WarningArgs } from '../health/warnables.ts'
 import type { Model } from './model.ts'
+import { policyNoticeMs, policyServer } from './policy-prefs.ts'
 import { carries } from './state.ts'
 
 /** A saved map in use is mentioned only when the server lets wait this long. */
@@ -14,6 +15,9 @@ export const SAVED_MAP_GRACE_MS = 3_000
 const EXPIRY_NOTICE_MS = 7 * 86_400_000
 /** The end of one that lasts long enough is mentioned at least so long before. */
 const EXPIRY_LAST_CALL_MS = 600_000
+
+/** Of what is wrong in a policy. */
+const FAULTS_TOLD = 8
 
 export type Warnings = Partial<Record<WarnableCode, WarningArgs>>
 
@@ -30,10 +34,11 @@ export function warningsOf(model: Model, nowMs: number, wallMs: number): Warning
   if (life.keyExpired) out['key-expired'] = {}
   if (model.plan.filterRefused) out['invalid-packet-filter'] = {}
   aboutControl(model, nowMs, out)
+  aboutPolicy(model, out)
   const skewMs = netMap?.clockSkewMs ?? 0
   const expiryMs = netMap ? expiryOf(netMap.self) : Infinity
   const leftMs = expiryMs - (wallMs + skewMs)
-  if (life.map === 'control' && leftMs > 0 && leftMs <= expiryNoticeMs(model.saved.nodeKeyAtMs, expiryMs)) out['key-expires-soon'] = { expiry: new Date(expiryMs).toISOString() }
+  if (life.map === 'control' && leftMs > 0 && leftMs <= (policyNoticeMs(model.policy) ?? expiryNoticeMs(model.saved.nodeKeyAtMs, expiryMs))) out['key-expires-soon'] = { expiry: new Date(expiryMs).toISOString() }
   return out
 }
 
@@ -41,6 +46,13 @@ export function warningsOf(model: Model, nowMs: number, wallMs: number): Warning
 export function expiryNoticeMs(madeAtMs: number | undefined, expiryMs: number): number {
   const wholeMs = madeAtMs === undefined ? Infinity : expiryMs - madeAtMs
   return Math.min(EXPIRY_NOTICE_MS, Math.max(wholeMs / 10, Math.min(EXPIRY_LAST_CALL_MS, wholeMs / 2)))
+}
+
+function aboutPolicy({ policy: { policy, refused }, saved }: Model, out: Warnings): void {
+  if (refused.length > 0) out['policy-refused'] = { error: refused.join(' ') }
+  if (policy.faults.length > 0) out['policy-partly'] = { error: policy.faults.map(({ key, why }) => (key === '' ? why : `${key}: ${why}`)).slice(0, FAULTS_TOLD).join('; ') }
+  const server = policyServer(policy)
+  if (server !== undefined && saved.nodeKey && saved.nodeKeyUrl !== server) out['policy-other-server'] = { server, used: saved.nodeKeyUrl }
 }
 
 function aboutControl(model: Model, nowMs: number, out: Warnings): void {

@@ -12,6 +12,7 @@ import { WATCH, WATCH_INITIAL } from '../../localapi/watch-mask.ts'
 import type { Bus, Watcher, WatchSink } from './bus.ts'
 import type { Model } from './model.ts'
 import type { PeerSessions } from './peer-sessions.ts'
+import { policySnapshot } from './policy-prefs.ts'
 import type { Views } from './views.ts'
 
 const ENGINE_STATUS_MS = 2_000
@@ -70,7 +71,7 @@ export class Watching {
       ...(version ? { ClientVersion: version } : {}),
       ...(wants(WATCH.initialHealth) ? { Health: views.health() } : {}),
       ...(suggestion !== '' ? { SuggestedExitNode: suggestion } : {}),
-      ...(wants(WATCH.sysPolicyChanges) ? { Policy: { Summary: { Scope: 'Device' } } } : {}),
+      ...(wants(WATCH.sysPolicyChanges) ? { Policy: policySnapshot(model.policy) } : {}),
     }
   }
 

@@ -46,6 +46,7 @@ export type ErrorCode =
   | 'login-expired'
   | 'login-refused'
   | 'login-unapproved'
+  | 'managed-by-policy'
   | 'native-failed'
   | 'native-missing'
   | 'no-engine'

@@ -58,6 +58,18 @@ export const WARNABLES = {
     severity: 'low', title: 'Working from the saved list', dependsOn: ['wantrunning-false'],
     text: (args) => `The list of devices is the one saved at ${args['saved-at'] ?? ''}; the server has not been reached since the engine started.`,
   },
+  'policy-refused': {
+    severity: 'medium', title: 'Device policy not followed',
+    text: (args) => `${args['error'] ?? 'The device policy cannot be read.'} What was followed of it before stays in force until the engine ends.`,
+  },
+  'policy-partly': {
+    severity: 'low', title: 'Parts of the device policy are not followed',
+    text: (args) => `Parts of the device policy are not followed${because(args['error'])}`,
+  },
+  'policy-other-server': {
+    severity: 'medium', title: 'Not the server of the device policy',
+    text: (args) => `This account is signed in at ${args['used'] ?? 'another server'}, while the device policy names ${args['server'] ?? 'another'}. Sign out, and sign in there.`,
+  },
   'clock-wrong': {
     severity: 'medium', title: 'Clock is wrong',
     text: (args) => `This computer's clock is ${args['skew'] ?? 'wrong'}. Set it: certificates and sign-ins may be refused until then.`,

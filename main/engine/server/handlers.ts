@@ -167,6 +167,7 @@ function editPrefs({ backend, body }: Call): Reply {
   } catch (error) {
     // The official command reads the reason from this very shape.
     if (error instanceof EngineError && error.code === 'bad-prefs') return json({ Error: error.message }, 400)
+    if (error instanceof EngineError && error.code === 'managed-by-policy') return json({ Error: error.message, code: error.code }, 400)
     throw error
   }
 }
@@ -253,10 +254,12 @@ function useExitNode({ backend, query }: Call): Reply {
   return jsonIndented(backend.useExitNode(goBool(enabled, false)))
 }
 
-/** There is no system policy here; scopes are named and empty, as on a machine that nobody manages. */
-function policy({ rest }: Call): Reply {
+/** What is laid down for the whole computer; narrower scopes inherit it and add nothing. POST reads it again. */
+function policy({ backend, request, rest }: Call): Reply {
   const scope = { '': 'Device', device: 'Device', profile: 'Profile', user: 'User' }[rest.toLowerCase()]
-  return scope === undefined ? text(400, `${JSON.stringify(rest)} is not a valid scope`) : jsonIndented({ Summary: { Scope: scope } })
+  if (scope === undefined) return text(400, `${JSON.stringify(rest)} is not a valid scope`)
+  if (request.method === 'POST') backend.policy.reload('somebody asked for it')
+  return jsonIndented({ ...backend.policy.snapshot, Summary: { Scope: scope } })
 }
 
 const GO_BOOL = /^(1|t|T|TRUE|true|True|0|f|F|FALSE|false|False)$/

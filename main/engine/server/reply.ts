@@ -23,6 +23,7 @@ const STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   'access-denied': 403,
   'bad-argument': 400,
   'bad-prefs': 400,
+  'managed-by-policy': 403,
   'no-netmap': 503,
   'no-such-peer': 404,
   'not-found': 404,

@@ -11,6 +11,7 @@ import { discoKey, PrivateKey } from '../../../main/engine/base/keys.ts'
 import { silentLog } from '../../../main/engine/base/log.ts'
 import { Backend } from '../../../main/engine/backend/backend.ts'
 import type {
+  BackendDeps,
   ConfigPort,
   ControlPort,
   DataplanePort,
@@ -275,7 +276,7 @@ export interface Rig {
   map(message: MapResponse): void
 }
 
-export function makeRig(options: { store?: StorePort; config?: ConfigPort; stateKeys?: StateKeysPort; resolve?: (host: string) => Promise<readonly string[]>; whoListens?: () => string; wallMs?: number } = {}): Rig {
+export function makeRig(options: { store?: StorePort; config?: ConfigPort; stateKeys?: StateKeysPort; resolve?: (host: string) => Promise<readonly string[]>; whoListens?: () => string; wallMs?: number; policy?: BackendDeps['policy'] } = {}): Rig {
   const clock = new HandClock(options.wallMs ?? Date.UTC(2026, 10, 22, 21, 50))
   const journal: JournalEntry[] = []
   const env: Env = { clock, random: seededRandom(1), log: silentLog, journal: { add: (entry) => void journal.push(entry) } }
@@ -296,6 +297,7 @@ export function makeRig(options: { store?: StorePort; config?: ConfigPort; state
     store,
     config: options.config,
     stateKeys: options.stateKeys,
+    policy: options.policy,
     health,
     control,
     magicsock,
