@@ -25,8 +25,8 @@ function licenceTexts(folder) {
 
 /** Packages that the window is bundled with: named by its sources, types left aside. */
 function windowPackages() {
-  const files = readdirSync(`${root}renderer`, { recursive: true, encoding: 'utf8' }).filter((name) => /\.tsx?$/.test(name))
-  const imports = files.flatMap((name) => [...readFileSync(`${root}renderer/${name}`, 'utf8').matchAll(/^import (?!type).*from '((?:@[\w-]+\/)?[\w-]+)/gm)])
+  const files = ['renderer', 'main/words'].flatMap((folder) => readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' }).map((name) => `${root}${folder}/${name}`)).filter((name) => /\.tsx?$/.test(name))
+  const imports = files.flatMap((name) => [...readFileSync(name, 'utf8').matchAll(/^import (?!type).*from '((?:@[\w-]+\/)?[\w-]+)/gm)])
   return [...new Set(imports.map(([, name]) => name))]
 }
 
