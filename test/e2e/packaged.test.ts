@@ -93,7 +93,7 @@ describe.skipIf(!canRun)(`the packaged app${canRun ? '' : ' (no Electron binary 
   it('holds the bundles, the window and licences, and nothing else', () => {
     const files = listPackage(join(app, 'resources/app.asar'), { isPack: false })
     expect(files).toEqual(expect.arrayContaining(['/dist/main.cjs', '/dist/preload.cjs', '/dist/engine.mjs', '/dist/bowline.mjs', '/dist/renderer/index.html', '/LICENSE', '/build/THIRD-PARTY-NOTICES.txt']))
-    expect(files.filter((file) => !/^\/(LICENSE|package\.json|build(\/THIRD-PARTY-NOTICES\.txt)?|dist(\/[\w-]+\.(mjs|cjs))?|dist\/renderer(\/index\.html|\/assets(\/[\w.-]+\.(js|css|svg|png|txt))?)?)$/.test(file))).toEqual([])
+    expect(files.filter((file) => !/^\/(LICENSE|package\.json|build(\/THIRD-PARTY-NOTICES\.txt)?|dist(\/[\w-]+\.(mjs|cjs))?|dist\/icons(\/[\w@.-]+\.(png|ico))?|dist\/renderer(\/index\.html|\/assets(\/[\w.-]+\.(js|css|svg|png|txt))?)?)$/.test(file))).toEqual([])
     expect(readdirSync(join(app, 'resources')).toSorted()).toEqual(['app.asar', 'cli', 'native'])
     expect(readdirSync(app).filter((name) => name.startsWith('.'))).toEqual([])
   })
