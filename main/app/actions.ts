@@ -1,0 +1,70 @@
+/**
+ * What a click in the tray menu or on a notification does. Each is a plain value, so that what shows it stays pure.
+ */
+import type { LocalApiClient } from '../client/local-api-client.ts'
+import { METHODS } from '../localapi/methods.ts'
+import type { ExitNodeAction } from '../localapi/exit-nodes.ts'
+
+export type Action =
+  | { readonly kind: 'open' }
+  /** Shows a place of the main window. */
+  | { readonly kind: 'go'; readonly hash: string }
+  | { readonly kind: 'connect'; readonly on: boolean }
+  | { readonly kind: 'start-engine' }
+  | { readonly kind: 'renew' }
+  | { readonly kind: 'exit'; readonly do: ExitNodeAction }
+  | { readonly kind: 'allow-lan'; readonly on: boolean }
+  | { readonly kind: 'copy'; readonly text: string }
+  | { readonly kind: 'switch-account'; readonly id: string }
+  | { readonly kind: 'add-account' }
+  | { readonly kind: 'small' }
+  | { readonly kind: 'quit' }
+
+export interface ActionDeps {
+  readonly client: LocalApiClient
+  readonly showMain: (hash?: string) => void
+  readonly showSmall: () => void
+  readonly copy: (text: string) => void
+  readonly startEngine: () => void
+  readonly quit: () => void
+}
+
+/** Does it; what the engine refuses is seen where it shows its state, so nothing is thrown. */
+export async function runAction(deps: ActionDeps, action: Action): Promise<void> {
+  try {
+    await run(deps, action)
+  } catch {
+    deps.showMain()
+  }
+}
+
+async function run({ client, ...deps }: ActionDeps, action: Action): Promise<unknown> {
+  switch (action.kind) {
+    case 'open':
+      return deps.showMain()
+    case 'go':
+      return deps.showMain(action.hash)
+    case 'small':
+      return deps.showSmall()
+    case 'copy':
+      return deps.copy(action.text)
+    case 'start-engine':
+      return deps.startEngine()
+    case 'quit':
+      return deps.quit()
+    case 'connect':
+      return client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: { WantRunning: action.on, WantRunningSet: true } })
+    case 'allow-lan':
+      return client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: { ExitNodeAllowLANAccess: action.on, ExitNodeAllowLANAccessSet: true } })
+    case 'exit':
+      return client.json({ method: 'POST', path: METHODS.exitNodeAction.path, body: action.do })
+    case 'switch-account':
+      return client.json({ method: 'POST', path: `${METHODS.profiles.path}${encodeURIComponent(action.id)}` })
+    case 'add-account':
+      await client.json({ method: 'PUT', path: METHODS.profiles.path })
+      return deps.showMain()
+    case 'renew':
+      await client.json({ method: 'POST', path: METHODS.loginInteractive.path })
+      return deps.showMain()
+  }
+}
