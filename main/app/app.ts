@@ -10,6 +10,7 @@ import { EngineFeed } from '../web/engine-feed.ts'
 import { HostState } from '../web/host-state.ts'
 import { mayOpen } from '../web/may-open.ts'
 import type { HostActions } from '../web/requests.ts'
+import { startDesktop } from './desktop.ts'
 import { EngineHost } from './engine-host.ts'
 import { serveRequests } from './ipc.ts'
 import { servePages } from './pages.ts'
@@ -41,7 +42,10 @@ export async function startApp(options: AppOptions): Promise<void> {
   const host = options.socketPath === undefined ? ownEngine(socketPath, userDir) : undefined
   const client = new LocalApiClient(socketPath)
   const facts = { host: 'electron', languages: app.getPreferredSystemLanguages(), tray: 'unknown' } as const
-  const state = new HostState(facts, join(userDir, 'settings.json'), (value) => requests.tell('app', value))
+  const state = new HostState(facts, join(userDir, 'settings.json'), (value) => {
+    requests.tell('app', value)
+    desktop.onApp(value)
+  })
   const actions: HostActions = { openExternal: (url) => openPage(client, url), editSettings: (patch) => state.edit(patch) }
   const requests = serveRequests(client, actions)
   const windows = new Windows({
@@ -50,8 +54,16 @@ export async function startApp(options: AppOptions): Promise<void> {
     onHidden: () => {},
     onMade: () => {},
   })
-  const feed = new EngineFeed(client, { onNotify: (notify) => requests.tell('notify', notify), onEngine: (life) => state.setEngine(life) })
+  const feed = new EngineFeed(client, {
+    onNotify: (notify) => {
+      requests.tell('notify', notify)
+      desktop.onNotify(notify)
+    },
+    onEngine: (life) => state.setEngine(life),
+  })
+  const desktop = startDesktop({ client, state, showMain: (hash) => windows.showMain(hash), startEngine: undefined, quit: () => app.quit() })
   requests.serve((channel, id) => ({ app: () => state.value, notify: () => feed.first, command: () => windows.takeCommand(id) })[channel]())
+  desktop.start()
   host?.start()
   if (host) tellPower(powerMonitor, (message) => host.tell(message))
   feed.start()
@@ -64,6 +76,7 @@ export async function startApp(options: AppOptions): Promise<void> {
   app.on('window-all-closed', () => {})
   app.on('before-quit', () => {
     windows.quitting()
+    desktop.stop()
     feed.stop()
     host?.stop()
   })

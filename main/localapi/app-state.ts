@@ -22,6 +22,8 @@ export interface AppState extends EngineLife {
   readonly languages: readonly string[]
   /** Whether there is a tray that shows us: `none` in a browser, `missing` where the desktop has no place for it. */
   readonly tray: 'none' | 'unknown' | 'shown' | 'missing'
+  /** Linux: which desktop this is, in one small word ("gnome", "kde"); '' or absent = not known. */
+  readonly desktop?: string
 }
 
 /** What the host asks of its window: a menu, a notification or a link was used. */

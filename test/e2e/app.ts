@@ -20,9 +20,12 @@ export interface LaunchOptions {
 export class TestApp {
   readonly userDir: string
   readonly app: ElectronApplication
+  readonly #child: ReturnType<ElectronApplication['process']>
 
   private constructor(app: ElectronApplication, userDir: string) {
     this.app = app
+    // Not to be had any more once it has ended.
+    this.#child = app.process()
     this.userDir = userDir
   }
 
@@ -46,18 +49,18 @@ export class TestApp {
   }
 
   get pid(): number {
-    return this.app.process().pid!
+    return this.#child.pid!
   }
 
   /** Resolves when the app has ended, with its exit code. */
   ended(): Promise<number | null> {
-    const child = this.app.process()
+    const child = this.#child
     return child.exitCode !== null ? Promise.resolve(child.exitCode) : new Promise((resolve) => child.once('exit', resolve))
   }
 
   /** Ends it, whatever it asks, and removes its folder. */
   async end({ keep = false } = {}): Promise<void> {
-    const child = this.app.process()
+    const child = this.#child
     if (child.exitCode === null && child.signalCode === null) {
       const gone = new Promise((resolve) => child.once('exit', resolve))
       child.kill('SIGTERM')

@@ -34,6 +34,7 @@ export class AppTray {
   readonly #paced: Paced<TrayModel>
   #tray: Tray | undefined
   #model: TrayModel | undefined
+  #iconFile = ''
   #wanted = false
 
   constructor(deps: AppTrayDeps) {
@@ -71,7 +72,8 @@ export class AppTray {
 
   #make(model: TrayModel): Tray {
     const { platform, packaged, run, showSmall } = this.#deps
-    const icon = this.#icon(model)
+    this.#iconFile = this.#fileOf(model)
+    const icon = nativeImage.createFromPath(this.#iconFile)
     const tray = platform === 'win32' && packaged ? new Tray(icon, GUID) : new Tray(icon)
     tray.setIgnoreDoubleClickEvents(true)
     if (platform === 'linux') {
@@ -90,15 +92,19 @@ export class AppTray {
     if (this.#tray && this.#model) this.#tray.popUpContextMenu(this.#menu(this.#model))
   }
 
-  #icon({ glyph }: TrayModel): Electron.NativeImage {
+  #fileOf({ glyph }: TrayModel): string {
     const { platform, desktop, iconsDir } = this.#deps
     // Releases before 39 do not tell the taskbar's own theme.
     const { shouldUseDarkColorsForSystemIntegratedUI: panel = nativeTheme.shouldUseDarkColors } = nativeTheme as { shouldUseDarkColorsForSystemIntegratedUI?: boolean }
-    return nativeImage.createFromPath(join(iconsDir, iconFile(glyph, { platform, desktop, dark: panel })))
+    return join(iconsDir, iconFile(glyph, { platform, desktop, dark: panel }))
   }
 
   #drawIcon(): void {
-    if (this.#tray && this.#model) this.#tray.setImage(this.#icon(this.#model))
+    if (!this.#tray || !this.#model) return
+    const file = this.#fileOf(this.#model)
+    if (file === this.#iconFile) return
+    this.#iconFile = file
+    this.#tray.setImage(nativeImage.createFromPath(file))
   }
 
   #menu({ menu }: TrayModel): Menu {

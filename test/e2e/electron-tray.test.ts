@@ -1,0 +1,133 @@
+/**
+ * The tray in real Electron on a session bus of the test's own: what a panel is told of icon, tooltip and menu, and what its clicks do.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { LocalApi } from '../sim/demo/local-api.ts'
+import { waitFor } from '../support/wait.ts'
+import { TestApp } from './app.ts'
+import { electronBinary } from './browser.ts'
+import { startDemoLab, type DemoLab } from './demo-lab.ts'
+import { DBUS_DAEMON, PrivateBus, TrayHost, type MenuEntry } from './desktop-bus.ts'
+
+const missing = electronBinary() === undefined ? 'no Electron binary here' : existsSync(DBUS_DAEMON) ? undefined : 'no dbus-daemon here'
+const PATIENCE = { withinMs: 30_000, everyMs: 100 }
+
+describe.skipIf(missing !== undefined)(`the tray${missing === undefined ? '' : ` (${missing})`}`, () => {
+  let lab: DemoLab
+  let bus: PrivateBus
+  let host: TrayHost
+  let app: TestApp
+
+  let api: LocalApi
+
+  beforeAll(async () => {
+    lab = await startDemoLab()
+    await lab.signIn('anna')
+    api = new LocalApi(lab.socketPath)
+    bus = new PrivateBus()
+    await bus.start()
+    host = new TrayHost(bus)
+    await host.start()
+    app = await launch()
+  })
+  afterAll(async () => {
+    await app?.end()
+    host?.stop()
+    await bus?.stop()
+    await lab?.stop()
+  })
+
+  const launch = (): Promise<TestApp> =>
+    TestApp.launch({ args: [`--socket=${lab.socketPath}`, '--hidden'], env: { DBUS_SESSION_BUS_ADDRESS: bus.address, XDG_CURRENT_DESKTOP: 'GNOME' } })
+  const tooltip = (words: string): Promise<unknown> => waitFor(`the tooltip ${words}`, async () => (await host.look()).tooltip === words, PATIENCE)
+  const entry = (label: string, fits: (entry: MenuEntry) => boolean): Promise<unknown> => waitFor(`${label} as expected`, async () => fits(await host.entry(label)), PATIENCE)
+  const wants = async (): Promise<boolean> => ((await api.call('prefs')) as { WantRunning: boolean }).WantRunning
+  const windows = (): Promise<string[]> => app.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().filter((one) => one.isVisible()).map((one) => one.webContents.getURL().replace(/^[^#]*/, '')))
+
+  it('is registered with the state as its tooltip, and a menu that begins with the way to the window', async () => {
+    await tooltip('Connected')
+    await host.entry('Exit node: none')
+    const labels = (await host.menu()).map((one) => one.label)
+    expect(labels.slice(0, 3)).toEqual(['Open Bowline', expect.stringMatching(/^Connected\. /), 'Disconnect'])
+    expect(labels.slice(-3)).toEqual(['Small window', 'Settings…', 'Quit'])
+    expect((await host.look()).icon.length).toBeGreaterThan(100)
+  })
+
+  it('disconnects and connects by its menu, with another icon, tooltip and whole menu each time', async () => {
+    const before = { look: await host.look(), menu: await host.menu() }
+    await host.click('Disconnect')
+    await tooltip('Disconnected')
+    expect(await wants()).toBe(false)
+    const off = await host.look()
+    expect(off.icon).not.toBe(before.look.icon)
+    expect((await host.menu()).map((one) => one.label)).not.toContain('Devices')
+    await host.click('Connect')
+    await tooltip('Connected')
+    expect(await wants()).toBe(true)
+    expect((await host.look()).icon).toBe(before.look.icon)
+    await host.entry('Devices')
+    expect(ids(await host.menu()).filter((id) => ids(before.menu).includes(id))).toEqual([])
+  })
+
+  it('uses an exit node and lets go of it by its menu, marked as the engine has it', async () => {
+    const connected = (await host.look()).icon
+    await entry('None', (one) => one.checked === true)
+    await host.click('exit-node')
+    await host.entry('Exit node: exit-node')
+    await entry('None', (one) => one.checked === false)
+    expect((await host.look()).icon).not.toBe(connected)
+    await host.click('Reach the local network')
+    await entry('Reach the local network', (one) => one.checked === true)
+    await host.click('Reach the local network')
+    await entry('Reach the local network', (one) => one.checked === false)
+    await host.click('None')
+    await host.entry('Exit node: none')
+    expect((await host.look()).icon).toBe(connected)
+    const saved = JSON.parse(readFileSync(join(app.userDir, 'settings.json'), 'utf8')) as { accounts: Record<string, { recentExits: string[] }> }
+    expect(Object.values(saved.accounts)[0]!.recentExits).toHaveLength(1)
+  })
+
+  it('copies an address, and shows names with "&" and "_" as they are', async () => {
+    await host.click('files, ')
+    const text = await app.app.evaluate(({ clipboard }) => clipboard.readText())
+    expect(text).toMatch(/^100\.64\.\d+\.\d+$/)
+    await api.call('editPrefs', { body: { ProfileName: 'R&D_lab', ProfileNameSet: true } })
+    // In this protocol "__" is one underscore, and a single one underlines the next letter.
+    await host.entry('R&D__lab, ')
+    await api.call('editPrefs', { body: { ProfileName: '', ProfileNameSet: true } })
+  })
+
+  it('opens the window at the place that was asked for', async () => {
+    expect(await windows()).toEqual([])
+    await host.click('Settings…')
+    await waitFor('the settings', async () => (await windows())[0]?.startsWith('#/settings'), PATIENCE)
+    await app.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.close())
+    await waitFor('no window', async () => (await windows()).length === 0, PATIENCE)
+    await host.click('Open Bowline')
+    await waitFor('the window', async () => (await windows()).length === 1, PATIENCE)
+  })
+
+  it('says that the engine stopped, and comes back with it', async () => {
+    const connected = (await host.look()).icon
+    await lab.stopEngine()
+    await tooltip('Engine stopped')
+    expect((await host.look()).icon).not.toBe(connected)
+    expect((await host.menu()).map((one) => one.label)).not.toContain('Disconnect')
+    await lab.startEngine()
+    await tooltip('Connected')
+  })
+
+  it('is registered anew with a panel that came back, and quits by its menu', async () => {
+    host.stop()
+    host = new TrayHost(bus)
+    await host.start()
+    await tooltip('Connected')
+    const ended = app.ended()
+    await host.click('Quit')
+    expect(await ended).toBe(0)
+  })
+})
+
+const ids = (menu: readonly MenuEntry[]): readonly number[] => menu.flatMap((one) => [one.id, ...ids(one.children)])
