@@ -39,7 +39,7 @@ export function startDesktop({ client, state, showMain, startEngine, quit }: Des
   const bus = address === undefined ? undefined : new SessionBus(address)
   const desktop = desktopOf(process.env)
   const run = (action: Action): void =>
-    void runAction({ client, showMain, showSmall: () => showMain(), copy: (text) => clipboard.writeText(text), startEngine: startEngine ?? (() => {}), quit }, action)
+    void runAction({ client, showMain, showSmall: () => showMain(), copy: (text) => void clipboard.writeText(text), startEngine: startEngine ?? (() => {}), quit }, action)
   const speak = (app: AppState): boolean => speakTo(app.settings, app.languages)
   speak(state.value)
   const tray = startTray({

@@ -97,7 +97,7 @@ export class TrayHost {
     const reply = await this.#call(owner, path, PROPERTIES, 'GetAll', 's', ['org.kde.StatusNotifierItem'])
     const all = plain(reply[0]) as Record<string, unknown>
     const tooltip = all['ToolTip'] as unknown[] | undefined
-    return { title: String(all['Title']), tooltip: String(tooltip?.[2] ?? ''), icon: iconText(all), menu: String(all['Menu']) }
+    return { title: String(all['Title']), tooltip: text(tooltip?.[2]), icon: iconText(all), menu: String(all['Menu']) }
   }
 
   async menu(): Promise<readonly MenuEntry[]> {
@@ -138,6 +138,7 @@ export class TrayHost {
   }
 }
 
+const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 const all = (entries: readonly MenuEntry[]): readonly MenuEntry[] => entries.flatMap((entry) => [entry, ...all(entry.children)])
 
 /** What the icon looks like: GNOME is told of a file, others get the pixels. */
@@ -153,7 +154,7 @@ function entryOf(raw: unknown): MenuEntry {
   const [id, properties, children] = raw as [number, Record<string, unknown>, unknown[]]
   const state = properties['toggle-type'] === undefined || properties['toggle-type'] === '' ? undefined : properties['toggle-state'] === 1
   return {
-    id, label: String(properties['label'] ?? ''), type: String(properties['type'] ?? 'standard'), enabled: properties['enabled'] !== false, checked: state,
+    id, label: text(properties['label']), type: text(properties['type']) || 'standard', enabled: properties['enabled'] !== false, checked: state,
     children: children.map(entryOf),
   }
 }

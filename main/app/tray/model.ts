@@ -95,7 +95,10 @@ function connectItems({ app, status, ownEngine }: TrayFacts): readonly TrayItem[
       return [item(t('tray.connect'), { kind: 'connect', on: true })]
     case 'NeedsLogin':
       return status.Self.Expired === true ? [] : [item(t('tray.signIn'), { kind: 'open' })]
-    default:
+    case 'InUseOtherUser':
+    case 'NeedsMachineAuth':
+    case 'NoState':
+    case undefined:
       return []
   }
 }
