@@ -114,3 +114,27 @@ export function toBase64(bytes: Uint8Array): string {
   }
   return out
 }
+
+const BASE64_URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+/** base64url without padding. */
+export function toBase64Url(bytes: Uint8Array): string {
+  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+/** The bytes of unpadded base64url in its one spelling; undefined for anything else. */
+export function fromBase64Url(text: string): Uint8Array | undefined {
+  const out = new Uint8Array(Math.floor((text.length * 3) / 4))
+  let bits = 0
+  let value = 0
+  let at = 0
+  for (const letter of text) {
+    const digit = BASE64_URL.indexOf(letter)
+    if (digit < 0) return undefined
+    value = ((value << 6) | digit) & 0xfff
+    bits += 6
+    if (bits >= 8) out[at++] = (value >> (bits -= 8)) & 0xff
+  }
+  // Of a last letter no bit may be left over, or the same bytes would have several spellings.
+  return bits < 6 && (value & ((1 << bits) - 1)) === 0 ? out : undefined
+}

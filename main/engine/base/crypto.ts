@@ -5,8 +5,9 @@
  *   box    NaCl crypto_box: X25519, HSalsa20, XSalsa20-Poly1305; 24 B nonce; sealed = tag 16 B | ciphertext (NaCl order)
  *   aead   ChaCha20-Poly1305 (RFC 8439), 12 B nonce, tag last
  *   hash   BLAKE2s-256, HMAC-BLAKE2s and HKDF over it (Noise)
+ *   sign   Ed25519 (RFC 8032), 32 B seed and public key, 64 B signature: join links
  */
-import { x25519 } from '@noble/curves/ed25519.js'
+import { ed25519, x25519 } from '@noble/curves/ed25519.js'
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { hsalsa, xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
 import { blake2s } from '@noble/hashes/blake2.js'
@@ -102,4 +103,23 @@ export function hkdf2Blake2s(chainingKey: Uint8Array, input: Uint8Array): [Uint8
 
 export function hashSha256(bytes: Uint8Array): Uint8Array {
   return nobleSha256(bytes)
+}
+
+/** 32 B public key of a 32 B Ed25519 seed. */
+export function ed25519Public(seed: Uint8Array): Uint8Array {
+  return ed25519.getPublicKey(seed)
+}
+
+/** 64 B signature. */
+export function ed25519Sign(seed: Uint8Array, message: Uint8Array): Uint8Array {
+  return ed25519.sign(message, seed)
+}
+
+/** Whether the signature holds; false too for keys and signatures that are none. */
+export function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    return ed25519.verify(signature, message, publicKey, { zip215: false })
+  } catch {
+    return false
+  }
 }
