@@ -8,12 +8,15 @@ import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { Backend } from './backend/backend.ts'
 import type { ConfigPort, StorePort } from './backend/ports.ts'
+import type { PreflightWorld } from './backend/preflight-ports.ts'
 import type { Env } from './base/env.ts'
 import { EngineError } from './base/errors.ts'
 import { formatAddrPort, type AddrPort } from './base/ip.ts'
 import { makeLog, type LogLevel } from './base/log.ts'
 import { Control } from './control/control.ts'
 import { Dataplane } from './dataplane/dataplane.ts'
+import { failureOf } from './control/failure.ts'
+import { fetchServerKey, findPortal } from './control/server-key.ts'
 import { portalTargets } from './core/netcheck/captive-portal.ts'
 import type { DerpMap } from './core/tailcfg/types.ts'
 import { tunnelCarrier } from './dataplane/tunnel-carrier.ts'
@@ -45,6 +48,8 @@ import { MACHINE_POLICY, PolicyFiles } from './io/policy-file.ts'
 import { portOwner } from './io/port-owner.ts'
 import { probePortal } from './io/portal-probe.ts'
 import { systemRandom } from './io/random.ts'
+import type { ServerLook } from './io/server-look.ts'
+import { askStun } from './io/stun-ask.ts'
 import { resolveHost } from './io/resolve.ts'
 import { openPort, openSearch, reservePort, routerHttp } from './io/router-access.ts'
 import { SealedStore } from './io/sealed-store.ts'
@@ -157,7 +162,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) }, routes: [peerQueries] })
   const policy = policyOf(options)
   const backend: Backend = new Backend({
-    env, store, stateKeys, config: configOf(options.configPath), policy, forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
+    env, store, preflight: preflightWorld(env, outside), stateKeys, config: configOf(options.configPath), policy, forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns,
     otherCounters: () => ({ ...peerApi.counters(), ...dns.told.counters() }),
@@ -281,6 +286,24 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     socks5: socks5 && formatAddrPort(socks5), http: httpProxy && formatAddrPort(httpProxy),
   })
   return { socketPath: options.socketPath, udpPort: port, socks5, httpProxy, failed, stop: unwind }
+}
+
+/** What looks at servers before joining go by: the same ways, questions and words as signing in. */
+function preflightWorld(env: Env, outside: Outside): PreflightWorld<ServerLook> {
+  return {
+    waysTo: outside.lookAt,
+    resolve: outside.resolve,
+    stun: askStun,
+    failureOf,
+    trust: outside.trust,
+    serverKey: async (url, ways, signal) => {
+      let serverMs: number | undefined
+      const deps = { env, dial: ways.dial, http: ways.fetch, peekDate: ways.peekDate, noteServerTime: (ms: number) => void (serverMs = ms) }
+      const failure = await fetchServerKey(deps, new URL(url), signal).then(() => undefined, (error: unknown) => failureOf(error, new URL(url).host))
+      return { ...(failure ? { failure } : {}), ...(serverMs === undefined ? {} : { serverMs }) }
+    },
+    portal: (url, ways, signal) => findPortal({ http: ways.fetch }, new URL(url), signal),
+  }
 }
 
 function hostOf(url: string): string {

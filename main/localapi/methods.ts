@@ -35,6 +35,7 @@ import type { Extras } from './extras.ts'
 import type { DnsLookupPage, DnsPage } from './dns-page.ts'
 import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequest, ProxiesPage } from './forwards.ts'
 import type { PolicySnapshot } from './policy.ts'
+import type { JoinRequest, JoinResult, PreflightPage, PreflightRequest } from './preflight.ts'
 import type { RoutesPage } from './routes.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
 import type { ClientVersion, DerpMap, DnsConfig, DnsResolver, FilterRule, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
@@ -186,6 +187,10 @@ export const METHODS = {
   waitDirect: row<void, { readonly direct: boolean }>('bowline/wait-direct', ['GET'], 'read'),
   netMap: row<void, unknown>('bowline/netmap', ['GET'], 'read'),
   session: row<void, SessionPage>('bowline/session', ['GET'], 'read'),
+  /** Whether a server can be joined from here: the page of a run, by `run` and `after`. */
+  preflight: row<void, PreflightPage>('bowline/preflight', ['GET'], 'read'),
+  beginPreflight: row<PreflightRequest, PreflightPage>('bowline/preflight', ['POST'], 'write'),
+  join: row<JoinRequest, JoinResult>('bowline/join', ['POST'], 'write'),
   trust: row<void, TrustPage>('bowline/trust', ['GET'], 'read'),
   addTrust: row<TrustAddition, TrustPage>('bowline/trust', ['PUT'], 'write'),
   removeTrust: row<void, TrustedCertificate>('bowline/trust', ['DELETE'], 'write'),

@@ -44,6 +44,7 @@ import { ping, pingedNode } from './ping.ts'
 import type { BackendDeps, BackendFacts, ControlState, DnsResolverPort, NetworkPort, ProxyAnswer } from './ports.ts'
 import { applyMask, changedFields, parsePrefs } from './prefs.ts'
 import { PolicyFlow } from './policy-flow.ts'
+import { Preflights } from './preflight.ts'
 import { Proxies } from './proxies.ts'
 import { ProxyDoor } from './proxy.ts'
 import { Profiles } from './profiles.ts'
@@ -76,6 +77,8 @@ export class Backend {
   /** Ports of this computer that lead into the network. */
   readonly forwards: Forwards
   readonly proxies: Proxies
+  /** Looks at servers before joining. */
+  readonly preflights: Preflights
   readonly profiles: Profiles
   readonly profileSwitch: ProfileSwitch
   readonly config: ConfigFlow
@@ -117,6 +120,7 @@ export class Backend {
     this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns, onAnswer: (answer, context) => this.#proofs.noteAnswer(answer, context) })
     this.forwards = new Forwards({ env: deps.env, model: this.#model, dataplane: deps.dataplane, door: this.#proxy, takeExtras: (extras) => this.#takeExtras(extras), whoListens: deps.whoListens })
     this.proxies = new Proxies({ env: deps.env, model: this.#model, dataplane: deps.dataplane, store: deps.store })
+    this.preflights = new Preflights({ ...deps, world: deps.preflight, model: this.#model, editPrefs: (mask) => void this.editPrefs(mask) })
     const knot = this.#knot()
     this.#exit = new ExitNodeFlow({ ...deps, model: this.#model, knot })
     this.exitNodes = new ExitNodePages({ ...deps, model: this.#model, flow: this.#exit, proofs: this.#proofs, pathViews: this.views.pathViews, offer: () => this.offers.exit(), editPrefs: (mask) => this.editPrefs(mask), editExtras: (change) => this.editExtras(change) })
@@ -184,6 +188,7 @@ export class Backend {
     this.#exit.stop()
     this.#proofs.stop()
     this.exitNodes.stop()
+    this.preflights.stop()
   }
 
   checkPrefs(value: unknown): string | undefined {

@@ -48,6 +48,8 @@ export interface Model {
   plainWhy: string | undefined
   /** What the administrator of this computer laid down. */
   policy: PolicyReading
+  /** The saved state is sealed with a key that lies elsewhere. */
+  isSealed: boolean
   /** Damaged files met at start, in sentences. */
   storeProblems: readonly string[]
 }
@@ -74,6 +76,7 @@ export function newModel(saved: SavedState): Model {
     closedWhy: undefined,
     plainWhy: undefined,
     policy: NO_READING,
+    isSealed: false,
     storeProblems: [],
   }
 }

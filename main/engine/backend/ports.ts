@@ -2,6 +2,7 @@
  * What the backend needs of the parts below it, in its own words. Control, Magicsock, DerpRegions, Dataplane, Store and
  * Health fit these shapes without importing them; the engine's entry hands them in.
  */
+import type { PreflightWorld } from './preflight-ports.ts'
 import type { Duplex } from 'node:stream'
 import type { AddrPort } from '../base/ip.ts'
 import type { DiscoPublicKey, NodePublicKey, PrivateKey } from '../base/keys.ts'
@@ -252,7 +253,7 @@ export interface StateKeysPort {
 
 export type StateOpening =
   /** `plainWhy`: the state is not sealed, for this reason. `rewrite`: to be called once all is loaded; saves it in its new form. */
-  | { readonly kind: 'open'; readonly plainWhy: string | undefined; readonly rewrite: ((save: () => boolean) => Promise<void>) | undefined }
+  | { readonly kind: 'open'; readonly isSealed?: true; readonly plainWhy: string | undefined; readonly rewrite: ((save: () => boolean) => Promise<void>) | undefined }
   /** It cannot be read now. `why` is a clause. */
   | { readonly kind: 'locked'; readonly why: string }
 
@@ -319,6 +320,7 @@ export interface BackendDeps {
   readonly policy?: { read(): PolicyReading } | undefined
   readonly stateKeys?: StateKeysPort | undefined
   readonly health: HealthPort
+  readonly preflight: PreflightWorld
   readonly control: ControlPort
   readonly magicsock: MagicsockPort
   readonly derp: DerpPort

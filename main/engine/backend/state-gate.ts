@@ -49,6 +49,7 @@ export class StateGate {
     if (model.closedWhy !== undefined) env.log.info('the saved state is open')
     model.closedWhy = undefined
     model.plainWhy = found.plainWhy
+    model.isSealed = found.isSealed === true
     start()
     await found.rewrite?.(() => profiles.save(model.saved, true))
     refreshWarnings()

@@ -47,7 +47,7 @@ function noteDate(deps: Deps, date: string | undefined): void {
 async function lookAgain(deps: Deps, url: URL, error: unknown, signal: AbortSignal): Promise<Failure | undefined> {
   if (error instanceof CertificateError && error.validity) return wrongClock(deps, url, error.validity, signal)
   const { code } = failureOf(error, url.host)
-  if (url.protocol === 'https:') return PERHAPS_PORTAL.includes(code) ? portal(deps, url, signal) : undefined
+  if (url.protocol === 'https:') return PERHAPS_PORTAL.includes(code) ? findPortal(deps, url, signal) : undefined
   return (code === 'control-unreachable' || code === 'control-wrong-server') && (await speaksTls(deps, url, signal)) ? needsTls(url.host) : undefined
 }
 
@@ -66,7 +66,7 @@ async function wrongClock(deps: Deps, url: URL, good: { fromMs: number; toMs: nu
 }
 
 /** The sign-in page of this network, asked for without TLS where such pages stand. */
-async function portal(deps: Deps, url: URL, signal: AbortSignal): Promise<Failure | undefined> {
+export async function findPortal(deps: Pick<Deps, 'http'>, url: URL, signal: AbortSignal): Promise<Failure | undefined> {
   const plain = new URL(`http://${url.hostname}/`)
   try {
     return portalIn(await deps.http({ method: 'GET', url: plain.href, timeoutMs: LOOK_MS, maxBytes: MAX_BYTES, signal }), plain)

@@ -25,6 +25,8 @@ export interface DialOptions {
   readonly host: string
   readonly port: number
   readonly tls?: TlsOptions
+  /** The caller will start TLS itself: a proxy is chosen for that. */
+  readonly forTls?: true
   /** For all of it: lookup, connection, TLS. */
   readonly timeoutMs: number
   /** For the connection alone, where no proxy stands between. */
@@ -79,8 +81,8 @@ export async function dial(options: DialOptions, world: DialWorld = BARE_WORLD):
 }
 
 async function dialWithin(options: DialOptions, world: DialWorld, signal: AbortSignal): Promise<Socket> {
-  const { host, port, tls } = options
-  const proxy = world.proxyFor?.({ host, port, tls: tls !== undefined })
+  const { host, port, tls, forTls } = options
+  const proxy = world.proxyFor?.({ host, port, tls: tls !== undefined || forTls === true })
   const plain = proxy ? await byProxy(proxy, options, world, signal) : await straight(options, world, signal)
   const socket = tls ? await secured(plain, tls, options, world, signal) : plain
   if (proxied.has(plain)) proxied.add(socket)
@@ -139,7 +141,7 @@ async function byProxy(proxy: Proxy, options: DialOptions, world: DialWorld, sig
     }
   }
   try {
-    await connectThrough(socket, proxy, { host: options.host, port: options.port, tls: options.tls !== undefined }, signal)
+    await connectThrough(socket, proxy, { host: options.host, port: options.port, tls: options.tls !== undefined || options.forTls === true }, signal)
   } catch (error) {
     socket.destroy()
     if (!(error instanceof EngineError) || error.code !== 'timeout') throw error

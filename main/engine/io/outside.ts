@@ -14,6 +14,7 @@ import { dialRelay, type RelayDialOptions } from './relay-dial.ts'
 import { Resolver } from './resolve.ts'
 import { peekDate } from './server-date.ts'
 import { SystemRoots } from './roots.ts'
+import { ServerLook } from './server-look.ts'
 import { ServerTrust, type TrustStore } from './server-trust.ts'
 import { startTls } from './tls.ts'
 
@@ -85,6 +86,9 @@ export class Outside {
     const address = addressOf(stream)
     if (address !== undefined) this.#known.noteAddress(host, address)
   }
+
+  /** A look at a server that is perhaps not the one in use. */
+  readonly lookAt = (url: string): ServerLook => new ServerLook(this.#world, this.#proxies, this.trust, url)
 
   readonly peekDate = (url: string, timeoutMs: number, signal: AbortSignal): Promise<number | undefined> => peekDate(this.dial, url, timeoutMs, signal)
 

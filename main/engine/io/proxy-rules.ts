@@ -63,6 +63,11 @@ export class ProxyRules {
     return isOwn ? undefined : proxy
   }
 
+  /** Whether some proxy is named for such connections, be it used or not. */
+  isSet(tls: boolean): boolean {
+    return this.#setting(tls ? ['HTTPS_PROXY', 'ALL_PROXY'] : ['HTTP_PROXY', 'ALL_PROXY'])[1] !== ''
+  }
+
   #setting(names: readonly string[]): readonly [string, string] {
     for (const name of names) {
       for (const key of [name, name.toLowerCase()]) {

@@ -77,11 +77,23 @@ export class ServerTrust implements Roots {
     const added = this.#added.get(origin) ?? []
     if (added.length === 0) return roots.context()
     if (this.#made?.server !== origin || this.#made.generation !== roots.generation) {
-      // A server's own certificate or an intermediate may be what was added.
-      const ca = [...roots.pems(), ...added]
-      this.#made = { server: origin, context: tls.createSecureContext({ ca, minVersion: 'TLSv1.2', allowPartialTrustChain: true }), generation: roots.generation }
+      this.#made = { server: origin, context: contextOf([...roots.pems(), ...added]), generation: roots.generation }
     }
     return this.#made.context
+  }
+
+  /** Whom to trust for a server that is perhaps not the one in use, with `more` certificates (PEM) for this look. Only refusals are noted. */
+  rootsOf(url: string, more: readonly string[]): Roots {
+    const { roots, known } = this.#options
+    const added = [...(this.#added.get(originOf(url)) ?? []), ...more]
+    const made = added.length === 0 ? undefined : contextOf([...roots.pems(), ...added])
+    return {
+      context: () => made ?? roots.context(),
+      organisations: () => roots.organisations(),
+      vouchedBefore: (host) => known.vouchedBy(host),
+      noteVouched: () => {},
+      noteRefused: (host, shown) => this.noteRefused(host, shown),
+    }
   }
 
   organisations(): ReadonlySet<string> {
@@ -164,6 +176,11 @@ export class ServerTrust implements Roots {
     this.#made = undefined
     this.#onChange()
   }
+}
+
+/** A server's own certificate or an intermediate may be among those that were added. */
+function contextOf(ca: string[]): tls.SecureContext {
+  return tls.createSecureContext({ ca, minVersion: 'TLSv1.2', allowPartialTrustChain: true })
 }
 
 /** Scheme, host and port of a URL in one spelling; "" for what is none. */

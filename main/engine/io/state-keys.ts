@@ -18,7 +18,7 @@ export interface StateKeysOptions {
 
 export type StateOpening =
   /** `plainWhy`: it is not sealed, for this reason. `rewrite`: to be called once all is loaded; saves it in its new form. */
-  | { readonly kind: 'open'; readonly plainWhy: string | undefined; readonly rewrite: ((save: () => boolean) => Promise<void>) | undefined }
+  | { readonly kind: 'open'; readonly isSealed?: true; readonly plainWhy: string | undefined; readonly rewrite: ((save: () => boolean) => Promise<void>) | undefined }
   | { readonly kind: 'locked'; readonly why: string }
 
 export class StateKeys {
@@ -41,7 +41,7 @@ export class StateKeys {
         return { kind: 'open', plainWhy: wanted === false ? undefined : found.why, rewrite: undefined }
       case 'sealed':
         sealed.setKey(found.key)
-        return { kind: 'open', plainWhy: undefined, rewrite: found.isNew ? async (save) => void save() : undefined }
+        return { kind: 'open', isSealed: true, plainWhy: undefined, rewrite: found.isNew ? async (save) => void save() : undefined }
       case 'unseal': {
         sealed.setKey(found.key)
         const rewrite = async (save: () => boolean): Promise<void> => {

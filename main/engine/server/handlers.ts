@@ -16,6 +16,7 @@ import { dnsLookup, dnsQuery } from './dns-query.ts'
 import { journalPage } from './journal-page.ts'
 import type { JournalReader } from './journal-page.ts'
 import { pathPage } from './path-page.ts'
+import { beginPreflight, joinByLink, preflightPage } from './preflight.ts'
 import { portMapTrial } from './port-map-trial.ts'
 import type { TryPortMap } from './port-map-trial.ts'
 import { profiles } from './profiles.ts'
@@ -156,6 +157,9 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   },
   session: (call) => versionedPage(call.backend.session, call),
   debugPortMap: portMapTrial,
+  preflight: preflightPage,
+  beginPreflight,
+  join: joinByLink,
   trust: listTrust,
   addTrust,
   removeTrust,

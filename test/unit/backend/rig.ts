@@ -4,6 +4,7 @@
 import { duplexPair, type Duplex } from 'node:stream'
 import { readFileSync } from 'node:fs'
 import { HandClock, seededRandom } from '../../sim/clock.ts'
+import type { PreflightWorld } from '../../../main/engine/backend/preflight-ports.ts'
 import type { Env, JournalEntry } from '../../../main/engine/base/env.ts'
 import { EngineError, isDecodeError } from '../../../main/engine/base/errors.ts'
 import type { AddrPort } from '../../../main/engine/base/ip.ts'
@@ -276,6 +277,19 @@ export interface Rig {
   map(message: MapResponse): void
 }
 
+/** Looks at servers have tests of their own. */
+const NO_SERVERS: PreflightWorld = {
+  waysTo: () => {
+    throw new Error('no server here')
+  },
+  resolve: () => Promise.reject(new Error('no such name')),
+  serverKey: () => Promise.reject(new Error('no server here')),
+  portal: () => Promise.resolve(undefined),
+  stun: () => Promise.resolve(undefined),
+  failureOf: () => ({ code: 'control-unreachable', message: 'no server here' }),
+  trust: { list: () => ({ certificates: [], shown: [] }), add: () => [] },
+}
+
 export function makeRig(options: { store?: StorePort; config?: ConfigPort; stateKeys?: StateKeysPort; resolve?: (host: string) => Promise<readonly string[]>; whoListens?: () => string; wallMs?: number; policy?: BackendDeps['policy'] } = {}): Rig {
   const clock = new HandClock(options.wallMs ?? Date.UTC(2026, 10, 22, 21, 50))
   const journal: JournalEntry[] = []
@@ -299,6 +313,7 @@ export function makeRig(options: { store?: StorePort; config?: ConfigPort; state
     stateKeys: options.stateKeys,
     policy: options.policy,
     health,
+    preflight: NO_SERVERS,
     control,
     magicsock,
     derp,
