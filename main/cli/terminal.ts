@@ -2,6 +2,7 @@
  * The real terminal, and the gate through which everything that is printed leaves: no steering characters but our own.
  */
 import { homedir, userInfo } from 'node:os'
+import { createInterface } from 'node:readline/promises'
 import { rendered } from './text.ts'
 import type { Terminal } from './verb.ts'
 
@@ -25,7 +26,17 @@ export function processTerminal(): Terminal {
     },
     ...(stdout.isTTY === true ? { columns: Math.max(stdout.columns || 80, 20) } : {}),
     ...(stderr.isTTY === true && smart ? { line: (text: string) => void stderr.write(`${ERASE_LINE}${text}`) } : {}),
+    ...(process.stdin.isTTY === true && stderr.isTTY === true ? { ask: askPerson } : {}),
     ...(stdout.isTTY === true && smart ? { page: (text: string) => void stdout.write(`${CLEAR}${text}`) } : {}),
+  }
+}
+
+async function askPerson(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await lines.question(question)
+  } finally {
+    lines.close()
   }
 }
 
@@ -34,7 +45,7 @@ export function gated(terminal: Terminal): Terminal {
   const { env } = terminal.system
   const wanted = (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
   const [out, err] = [wanted && terminal.columns !== undefined, wanted && terminal.line !== undefined]
-  const { line, page, columns } = terminal
+  const { ask, line, page, columns } = terminal
   let open = false
   return {
     out: (text) => terminal.out(rendered(text, out)),
@@ -52,6 +63,7 @@ export function gated(terminal: Terminal): Terminal {
       open = text !== ''
       line(rendered(text.slice(0, Math.max((columns ?? 80) - 1, 10)), err))
     } } : {}),
+    ...(ask ? { ask: (question: string) => ask(rendered(question, false)) } : {}),
     ...(page ? { page: (text: string) => page(rendered(text, out)) } : {}),
   }
 }

@@ -18,6 +18,8 @@ export interface Terminal {
   readonly columns?: number
   /** Standard error is a terminal: `line` shows a line there in place of the one that `line` showed before; '' takes it away. */
   readonly line?: (text: string) => void
+  /** A person is at the terminal: asks, and answers what was typed. */
+  readonly ask?: (question: string) => Promise<string>
   /** Standard output is a terminal: shows a page in place of all that is on it. */
   readonly page?: (text: string) => void
 }

@@ -14,8 +14,10 @@ import { forward } from './verbs/forward.ts'
 import { get } from './verbs/get.ts'
 import { ip } from './verbs/ip.ts'
 import { bugreport, metrics } from './verbs/metrics.ts'
+import { join } from './verbs/join.ts'
 import { netcheck } from './verbs/netcheck.ts'
 import { ping } from './verbs/ping.ts'
+import { preflight } from './verbs/preflight.ts'
 import { proxy } from './verbs/proxy.ts'
 import { REFUSED } from './verbs/refused.ts'
 import { routes } from './verbs/routes.ts'
@@ -31,10 +33,10 @@ import { whoami, whois } from './verbs/whois.ts'
 
 /** In the order of help. */
 export const VERBS: readonly Verb[] = [
-  up, down, set, get, login, logout, switchTo, trust, wait,
+  up, down, set, get, login, join, logout, switchTo, trust, wait,
   status, ip, whois, whoami, blocked, web,
   exitNode, routes, forward, proxy, file,
-  ping, netcheck, dns, bugreport, metrics, debug,
+  ping, netcheck, preflight, dns, bugreport, metrics, debug,
   daemon, completion, version,
   ...REFUSED,
   completeWords(() => VERBS),

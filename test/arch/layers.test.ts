@@ -70,7 +70,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   [`${E}daemon.ts`]: [...every(['base', 'core', 'io', 'os', ...part, 'backend', 'features', 'server']), 'main/localapi'],
   'main/words': ['main/localapi'],
   'main/client': ['main/localapi'],
-  'main/cli': ['main/localapi', `types:${E}core`, 'main/client', 'main/web', `${E}base`],
+  // The command makes join links by itself: no engine is needed for that.
+  'main/cli': ['main/localapi', `${E}core`, 'main/client', 'main/web', `${E}base`],
   'main/web': ['main/localapi', 'main/client', `${E}base`, 'types:preload'],
   'main/app': ['main/localapi', 'main/client', 'main/web', 'main/words', 'types:preload'],
   'main/index.ts': ['main/app'],
