@@ -56,6 +56,8 @@ export interface ServerPlace {
   readonly name?: string
   /** Certificate and key, PEM files: the server then speaks TLS alone. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string }
+  /** UDP port of its own relay, for who expects the usual one. */
+  readonly stunPort?: number
 }
 
 export interface HeadscaleNode {
@@ -112,7 +114,7 @@ export class Headscale {
     const { folder } = this.#options
     mkdirSync(join(folder, 'dump'), { recursive: true })
     this.#port = this.#options.host === undefined ? await freeTcpPort() : 8080
-    const ports = { metrics: await freeTcpPort(), grpc: await freeTcpPort(), stun: await freeUdpPort() }
+    const ports = { metrics: await freeTcpPort(), grpc: await freeTcpPort(), stun: this.#options.at?.stunPort ?? (await freeUdpPort()) }
     this.#writePolicy(this.#options.policy)
     this.#oidc = await this.#options.oidc?.(`${this.url}/oidc/callback`)
     writeFileSync(this.#config, this.#configText(ports))
