@@ -81,6 +81,10 @@ export interface Requests {
   proxies: { send: Record<string, never>; receive: ProxiesPage }
   /** Changes settings of the app itself; they come back with the app's state. */
   editSettings: { send: AppSettingsPatch; receive: AppSettings }
+  /** Starts the engine anew; refused with `not-supported` where the host did not start it (a service, `bowline web`). */
+  restartEngine: { send: Record<string, never>; receive: null }
+  /** Quits the app, which asks first where that ends the connection; refused with `not-supported` in a browser. */
+  quit: { send: Record<string, never>; receive: null }
 }
 
 export interface ProfilesPage {

@@ -1,34 +1,36 @@
 /**
- * Wires the app: engine host, feed, IPC and windows. Closing a window keeps it running; quitting ends it.
+ * Wires the app: engine host, feed, IPC, windows, tray, and the ways in and out. Decisions are elsewhere.
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
-import { app, powerMonitor, safeStorage, shell } from 'electron'
+import { app, nativeTheme, powerMonitor, safeStorage, shell } from 'electron'
 import { LocalApiClient } from '../client/local-api-client.ts'
+import type { AppState } from '../localapi/app-state.ts'
 import { EngineFeed } from '../web/engine-feed.ts'
 import { HostState } from '../web/host-state.ts'
 import { mayOpen } from '../web/may-open.ts'
-import type { HostActions } from '../web/requests.ts'
+import { notSupported } from '../web/requests.ts'
 import { startDesktop } from './desktop.ts'
 import { EngineHost } from './engine-host.ts'
 import { serveRequests } from './ipc.ts'
+import { Leaving } from './leaving.ts'
+import { serveKeys, setApplicationMenu } from './menus.ts'
 import { servePages } from './pages.ts'
+import { watchPage } from './page-watch.ts'
 import { PlacementFile } from './placement-file.ts'
 import { tellPower } from './power.ts'
+import { isConnected } from './quit-rules.ts'
+import { speakTo } from './speech.ts'
 import { StateKeys } from './state-keys.ts'
+import { openWaysIn, type FirstStart } from './ways-in.ts'
 import { Windows } from './windows.ts'
 
-export interface AppOptions {
+const DISCONNECT_LIMIT_MS = 3000
+
+export interface AppOptions extends FirstStart {
   /** Use the engine at this socket; undefined = host one. */
   readonly socketPath: string | undefined
-  /** Started with the session: no window yet. */
-  readonly hidden: boolean
-}
-
-/** What a second start tells the first. */
-export interface SecondStart {
-  readonly hidden: boolean
 }
 
 export async function startApp(options: AppOptions): Promise<void> {
@@ -39,53 +41,91 @@ export async function startApp(options: AppOptions): Promise<void> {
 
   const userDir = app.getPath('userData')
   const socketPath = options.socketPath ?? ownSocketPath()
-  const host = options.socketPath === undefined ? ownEngine(socketPath, userDir) : undefined
   const client = new LocalApiClient(socketPath)
-  const facts = { host: 'electron', languages: app.getPreferredSystemLanguages(), tray: 'unknown' } as const
+  const facts = { host: 'electron', languages: app.getPreferredSystemLanguages(), tray: 'unknown', engineHost: options.socketPath === undefined ? 'app' : 'other' } as const
   const state = new HostState(facts, join(userDir, 'settings.json'), (value) => {
     requests.tell('app', value)
+    follow(value)
     desktop.onApp(value)
   })
-  const actions: HostActions = { openExternal: (url) => openPage(client, url), editSettings: (patch) => state.edit(patch) }
-  const requests = serveRequests(client, actions)
-  const windows = new Windows({
+  const quit = (): void => void leaving.quit()
+  const requests = serveRequests(client, {
+    openExternal: (url) => openPage(client, url),
+    editSettings: (patch) => state.edit(patch),
+    restartEngine: async () => (host ? host.restart() : notSupported('The engine was not started by this app.')),
+    quit: () => leaving.quit(),
+  })
+  const windows: Windows = new Windows({
     placement: new PlacementFile(join(userDir, 'window.json')),
     tell: (id, command) => requests.tellOne(id, 'command', command),
-    onHidden: () => {},
-    onMade: () => {},
+    onClose: () => void leaving.close(),
+    onMade: (window) => {
+      watchPage(window, quit)
+      serveKeys(window.webContents, { quit, close: () => window.close(), fullScreen: () => window.setFullScreen(!window.isFullScreen()) })
+    },
   })
+  const host = options.socketPath === undefined ? ownEngine(socketPath, userDir, state) : undefined
   const feed = new EngineFeed(client, {
     onNotify: (notify) => {
       requests.tell('notify', notify)
       desktop.onNotify(notify)
     },
-    onEngine: (life) => state.setEngine(life),
+    onEngine: (life) => (host ? host.handleLife(life) : state.setEngine(life)),
   })
-  const desktop = startDesktop({ client, state, showMain: (hash) => windows.showMain(hash), startEngine: undefined, quit: () => app.quit() })
+  const desktop = startDesktop({ client, state, showMain: (hash) => windows.showMain(hash), startEngine: host && (() => host.restart()), quit })
+  const leaving = new Leaving({
+    hosted: host !== undefined,
+    settings: () => state.settings,
+    edit: (patch) => state.edit(patch),
+    tray: () => state.value.tray,
+    connected: () => state.value.engine === 'running' && isConnected(feed.first),
+    window: () => (windows.isVisible() ? windows.main() : undefined),
+    hide: () => windows.hideMain(),
+    show: () => windows.showMain(),
+    disconnect: () => disconnect(client),
+    stop: async () => {
+      windows.quitting()
+      desktop.stop()
+      feed.stop()
+      await host?.stop()
+    },
+  })
+  let menuIsOf = ''
+  const follow = ({ settings, languages }: AppState): void => {
+    nativeTheme.themeSource = settings.theme
+    speakTo(settings, languages)
+    if (menuIsOf === settings.language) return
+    menuIsOf = settings.language
+    setApplicationMenu({ go: (hash) => windows.showMain(hash), palette: () => windows.command({ kind: 'palette' }), quit })
+  }
+  follow(state.value)
   requests.serve((channel, id) => ({ app: () => state.value, notify: () => feed.first, command: () => windows.takeCommand(id) })[channel]())
   desktop.start()
   host?.start()
-  if (host) tellPower(powerMonitor, (message) => host.tell(message))
+  if (host) {
+    tellPower(powerMonitor, (message) => host.tell(message))
+    powerMonitor.on('resume', () => host.handleResume())
+  }
+  powerMonitor.on('shutdown', () => leaving.systemEnds())
   feed.start()
-
-  app.on('second-instance', (_event, _argv, _folder, second) => {
-    if ((second as Partial<SecondStart> | null)?.hidden !== true) windows.showMain()
-  })
-  app.on('activate', () => windows.showMain())
-  // Without a window the app goes on.
-  app.on('window-all-closed', () => {})
-  app.on('before-quit', () => {
-    windows.quitting()
-    desktop.stop()
-    feed.stop()
-    host?.stop()
-  })
-  if (!options.hidden) windows.showMain()
+  openWaysIn(windows, options)
 }
 
-function ownEngine(socketPath: string, userDir: string): EngineHost {
+function ownEngine(socketPath: string, userDir: string, state: HostState): EngineHost {
   const keys = new StateKeys(safeStorage, join(userDir, 'engine-keys.json'))
-  return new EngineHost({ entry: join(import.meta.dirname, 'engine.mjs'), socketPath, stateDir: join(userDir, 'engine'), answer: (message) => keys.handle(message) })
+  return new EngineHost({
+    entry: join(import.meta.dirname, 'engine.mjs'), socketPath, stateDir: join(userDir, 'engine'),
+    startDisconnected: state.settings.startDisconnected,
+    answer: (message, reply) => {
+      const answer = keys.handle(message)
+      if (answer !== undefined) reply(answer)
+    },
+    onLife: (life) => state.setEngine(life),
+  })
+}
+
+async function disconnect(client: LocalApiClient): Promise<void> {
+  await client.json({ method: 'PATCH', path: 'prefs', body: { WantRunning: false, WantRunningSet: true }, signal: AbortSignal.timeout(DISCONNECT_LIMIT_MS) })
 }
 
 async function openPage(client: LocalApiClient, url: string): Promise<void> {

@@ -19,8 +19,8 @@ export interface WindowsDeps {
   readonly placement: PlacementFile
   /** Sends a command to one window that follows. */
   readonly tell: (contentsId: number, command: WindowCommand) => boolean
-  /** The person closed the main window and it was hidden. */
-  readonly onHidden: () => void
+  /** The person closes the main window; it stays until it is hidden. */
+  readonly onClose: () => void
   /** The main window was made anew, to be watched over. */
   readonly onMade: (window: BrowserWindow) => void
 }
@@ -61,6 +61,16 @@ export class Windows {
     void app.dock?.show()
   }
 
+  /** In full screen it leaves that first: hidden in it, macOS would keep a black space. */
+  hideMain(): void {
+    const window = this.main()
+    if (window?.isFullScreen() === true) {
+      window.once('leave-full-screen', () => window.hide())
+      window.setFullScreen(false)
+    } else window?.hide()
+    app.dock?.hide()
+  }
+
   /** Shows the main window and has it do something; at once, or when its page has loaded. The last one holds. */
   command(command: WindowCommand): void {
     const window = this.main()
@@ -98,7 +108,7 @@ export class Windows {
       this.#remember()
       if (this.#quitting) return
       event.preventDefault()
-      this.#hide(window)
+      this.#deps.onClose()
     })
     let timer: NodeJS.Timeout | undefined
     const later = (): void => {
@@ -110,16 +120,6 @@ export class Windows {
     this.#deps.onMade(window)
     void window.loadURL(pageAddress(hash))
     return window
-  }
-
-  /** A window in full screen leaves it first: hidden in it, macOS would keep a black space. */
-  #hide(window: BrowserWindow): void {
-    if (window.isFullScreen()) {
-      window.once('leave-full-screen', () => window.hide())
-      window.setFullScreen(false)
-    } else window.hide()
-    app.dock?.hide()
-    this.#deps.onHidden()
   }
 
   #remember(): void {

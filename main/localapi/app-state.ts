@@ -10,6 +10,8 @@ export interface EngineLife {
   /** How often the host has restarted it. */
   readonly restarts: number
   readonly message?: string
+  /** Why it does not run, where that is known: `access-denied` (another user's), `already-running`, `engine-hung`… */
+  readonly code?: string
 }
 
 export interface AppState extends EngineLife {
@@ -24,6 +26,12 @@ export interface AppState extends EngineLife {
   readonly tray: 'none' | 'unknown' | 'shown' | 'missing'
   /** Linux: which desktop this is, in one small word ("gnome", "kde"); '' or absent = not known. */
   readonly desktop?: string
+  /** Who started the engine: this app, which can start it anew, or somebody else. */
+  readonly engineHost?: 'app' | 'other'
+  /** The engine's version, where it is another than ours. */
+  readonly engineVersion?: string
+  /** Absent = this build knows no place to ask for newer versions. */
+  readonly updates?: { readonly newer?: { readonly version: string; readonly page: string } }
 }
 
 /** What the host asks of its window: a menu, a notification or a link was used. */

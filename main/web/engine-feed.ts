@@ -4,7 +4,7 @@
  * One bus connection per host. It doubles as the heartbeat: the socket closes the moment the engine dies, so a death is
  * known within milliseconds; an engine that hangs is found by a status request every two seconds that must answer in two.
  */
-import type { LocalApiClient } from '../client/local-api-client.ts'
+import { LocalApiError, type LocalApiClient } from '../client/local-api-client.ts'
 import type { Notify } from '../localapi/types.ts'
 import { WATCH } from '../localapi/watch-mask.ts'
 import type { EngineLife } from '../localapi/app-state.ts'
@@ -64,7 +64,7 @@ export class EngineFeed {
         })
         this.#lost('The engine closed its connection.')
       } catch (error) {
-        this.#lost(error instanceof Error ? error.message : String(error))
+        this.#lost(error instanceof Error ? error.message : String(error), error instanceof LocalApiError ? error.code : undefined)
       }
       signal.removeEventListener('abort', end)
       await pause(RETRY_MS, signal)
@@ -86,23 +86,23 @@ export class EngineFeed {
     }
   }
 
-  #lost(message: string): void {
+  #lost(message: string, code?: string): void {
     this.#whole = undefined
     if (this.#stop.signal.aborted) return
     if (this.#state.engine === 'running') {
       const nowMs = Date.now()
       this.#deaths = [...this.#deaths.filter((atMs) => nowMs - atMs < 60_000), nowMs]
     }
-    this.#set(this.#deaths.length >= KEEPS_STOPPING ? 'keeps-stopping' : 'stopped', message)
+    this.#set(this.#deaths.length >= KEEPS_STOPPING ? 'keeps-stopping' : 'stopped', message, code)
   }
 
-  #set(engine: EngineLife['engine'], message?: string): void {
+  #set(engine: EngineLife['engine'], message?: string, code?: string): void {
     if (this.#state.engine === engine && (engine === 'running' || this.#state.message === message)) return
     const came = engine === 'running' && this.#state.engine !== 'running' && this.#state.engine !== 'starting'
     const sinceMs = this.#state.engine === engine ? this.#state.sinceMs : Date.now()
     this.#state = {
       engine, sinceMs, restarts: this.#state.restarts + (came ? 1 : 0),
-      ...(message === undefined ? {} : { message }),
+      ...(message === undefined ? {} : { message }), ...(code === undefined ? {} : { code }),
     }
     this.#facts.onEngine(this.#state)
   }

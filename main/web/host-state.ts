@@ -10,6 +10,7 @@ export interface HostFacts {
   readonly host: AppState['host']
   readonly languages: readonly string[]
   readonly tray: AppState['tray']
+  readonly engineHost?: 'app' | 'other'
 }
 
 export class HostState {
@@ -38,7 +39,7 @@ export class HostState {
 
   /** The engine's life anew: its message goes when it says none. */
   setEngine(life: EngineLife): void {
-    const { message: _old, ...rest } = this.#state
+    const { message: _message, code: _code, ...rest } = this.#state
     this.#set({ ...rest, ...life })
   }
 

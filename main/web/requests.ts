@@ -14,6 +14,15 @@ import { NETWORK_HANDLERS } from './network-requests.ts'
 export interface HostActions {
   openExternal(url: string): Promise<void>
   editSettings(patch: AppSettingsPatch): AppSettings
+  /** Ends the engine and starts it anew. Rejects with 'not-supported' where the host did not start it. */
+  restartEngine(): Promise<void>
+  /** Ends the app, with its question. Rejects with 'not-supported' where there is none. */
+  quit(): Promise<void>
+}
+
+/** What a host answers that cannot do what was asked. */
+export function notSupported(message: string): Promise<never> {
+  return Promise.reject(Object.assign(new Error(message), { code: 'not-supported' }))
 }
 
 const PREF_TYPES: Readonly<Record<string, 'string' | 'boolean'>> = {
@@ -90,6 +99,14 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   removeProfile: (client, _host, send) => client.json({ method: 'DELETE', path: profilePath(send) }),
   openExternal: async (_client, host, send) => {
     await host.openExternal(text(send['url'], 'url'))
+    return null
+  },
+  restartEngine: async (_client, host) => {
+    await host.restartEngine()
+    return null
+  },
+  quit: async (_client, host) => {
+    await host.quit()
     return null
   },
   editSettings: async (_client, host, send) => {

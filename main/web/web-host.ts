@@ -13,7 +13,7 @@ import { extname, join, normalize, sep } from 'node:path'
 import { LocalApiClient } from '../client/local-api-client.ts'
 import { EngineFeed } from './engine-feed.ts'
 import { HostState } from './host-state.ts'
-import { answerRequest, READ_ONLY, READS, type HostActions } from './requests.ts'
+import { answerRequest, notSupported, READ_ONLY, READS, type HostActions } from './requests.ts'
 
 const COOKIE = 'bowline-window'
 const BODY_LIMIT_BYTES = 64 * 1024
@@ -170,7 +170,9 @@ export class WebHost {
   readonly #actions: HostActions = {
     editSettings: (patch) => this.#state.edit(patch),
     // The page opens web addresses itself, in the browser it already runs in.
-    openExternal: () => Promise.reject(Object.assign(new Error('This window opens pages itself.'), { code: 'not-supported' })),
+    openExternal: () => notSupported('This window opens pages itself.'),
+    restartEngine: () => notSupported('The engine was not started by this window.'),
+    quit: () => notSupported('To leave, close this page; the engine is another program.'),
   }
 
   async #file(res: ServerResponse, pathname: string): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * The same window in real Electron: over the demo tailnet, with its own engine that is killed, and against hostile calls.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { _electron, type ElectronApplication, type Page } from 'playwright-core'
@@ -21,6 +21,7 @@ describe.skipIf(executablePath === undefined)(`the app${executablePath === undef
   let userDir: string
 
   const launch = async (args: readonly string[]): Promise<Page> => {
+    writeFileSync(join(userDir, 'settings.json'), JSON.stringify({ onQuit: 'keep' }))
     app = await _electron.launch({
       executablePath: executablePath!,
       args: ['--no-sandbox', '--disable-gpu', root, ...args],
