@@ -1,19 +1,24 @@
 /**
- * Chooses the screen: sign-in pages fill the window; otherwise the sidebar with a place beside it.
+ * Chooses the screen: sign-in pages fill the window; otherwise the sidebar with a place beside it. Keys and commands of the host that hold
+ * everywhere end here.
  */
 import { useEffect, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { useExitNodes, useLook } from '../state/looks.ts'
-import { goTo, goToPlace, useRoute } from '../state/route.ts'
+import { goTo, goToPlace, useRoute, type Route } from '../state/route.ts'
 import { needsSignIn } from '../state/sign-in.ts'
 import { headline } from '../../main/words/states.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { useKeys } from '../ui/keys.ts'
 import { Devices } from './Devices.tsx'
+import { Diagnose } from './Diagnose.tsx'
 import { ExitNodes } from './ExitNodes.tsx'
+import { Notices } from './Notices.tsx'
+import { Settings } from './Settings.tsx'
 import { Sidebar } from './Sidebar.tsx'
 import { SignIn } from './SignIn.tsx'
-import { Notices } from './Notices.tsx'
+import { Small } from './Small.tsx'
 
 const PROXIES_EVERY_MS = 30_000
 
@@ -24,10 +29,20 @@ export function App(): ReactNode {
   const head = headline(app, status, exit)
   useExitNodes(api)
   useLook(api, 'proxies', PROXIES_EVERY_MS, status?.BackendState)
-  usePlaceKeys()
+  useKeys({
+    'Mod+1': () => goTo(undefined),
+    'Mod+2': () => goToPlace('exit-nodes'),
+    'Mod+E': () => goToPlace('exit-nodes'),
+    'Mod+3': () => goToPlace('diagnose'),
+    'Mod+,': () => goToPlace('settings'),
+  })
+  useEffect(() => api.onCommand((command) => {
+    if (command.kind === 'go') window.location.hash = command.hash
+  }), [api])
   useEffect(() => {
     document.title = `Bowline: ${head.words}`
   }, [head.words])
+  if (route.place === 'small') return <Small />
   return (
     <>
       <p className="sr-only" role="status">{head.words}</p>
@@ -38,7 +53,7 @@ export function App(): ReactNode {
           <Sidebar head={head} place={route.place} />
           <main className="place">
             <Notices head={head} />
-            {route.place === 'exit-nodes' ? <ExitNodes /> : <Devices />}
+            <PlaceOf route={route} />
           </main>
         </div>
       )}
@@ -46,18 +61,16 @@ export function App(): ReactNode {
   )
 }
 
-/** Ctrl or Command with E opens the exit nodes, with 1 and 2 the places in their order. */
-function usePlaceKeys(): void {
-  useEffect(() => {
-    const go = (event: KeyboardEvent): void => {
-      if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || document.querySelector('dialog[open]')) return
-      const key = event.key.toLowerCase()
-      if (key !== '1' && key !== '2' && key !== 'e') return
-      event.preventDefault()
-      if (key === '1') goTo(undefined)
-      else goToPlace('exit-nodes')
-    }
-    window.addEventListener('keydown', go)
-    return () => window.removeEventListener('keydown', go)
-  }, [])
+function PlaceOf({ route }: { route: Route }): ReactNode {
+  switch (route.place) {
+    case 'exit-nodes':
+      return <ExitNodes />
+    case 'diagnose':
+      return <Diagnose />
+    case 'settings':
+      return <Settings />
+    case 'devices':
+    case 'small':
+      return <Devices />
+  }
 }

@@ -1,17 +1,19 @@
 /**
  * The left column: account, connection with its switch, places, and this device with its address.
  */
-import { Copy, DoorOpen, MonitorSmartphone } from 'lucide-react'
+import { Copy, DoorOpen, MonitorSmartphone, Settings, Stethoscope } from 'lucide-react'
 import { useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { devicesOf } from '../state/devices.ts'
 import { exitWords } from '../state/exit-nodes.ts'
 import { clockTime, safeText } from '../../main/words/format.ts'
+import { t } from '../../main/words/words.ts'
 import type { Place } from '../state/route.ts'
 import { useSnapshot } from '../state/store.ts'
 import type { Headline } from '../../main/words/states.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
+import { withKey } from '../ui/keys.ts'
 import { Knot, Mark } from '../ui/PathGlyph.tsx'
 import { Account } from './Account.tsx'
 import { MODE_NAMES, ModeDialog } from './ModeDialog.tsx'
@@ -37,8 +39,10 @@ export function Sidebar({ head, place }: { head: Headline; place: Place }): Reac
       <nav className="places" aria-label="Places">
         <a {...here(place === 'devices')} href="#/devices" title="Devices (Ctrl 1)"><MonitorSmartphone size={16} strokeWidth={1.9} aria-hidden="true" /><span className="place-name">Devices</span><span className="n num">{count}</span></a>
         <a {...here(place === 'exit-nodes')} href="#/exit-nodes" title={`Exit nodes: ${exit.words} (Ctrl E)`}><DoorOpen size={16} strokeWidth={1.9} aria-hidden="true" /><span className="place-name">Exit nodes</span>{(exit.tone === 'warn' || exit.tone === 'bad') && <span className={`n exit-dot exit-${exit.tone}`} aria-hidden="true" />}</a>
+        <a {...here(place === 'diagnose')} href="#/diagnose" title={withKey(t('place.diagnose'), 'Mod+3')}><Stethoscope size={16} strokeWidth={1.9} aria-hidden="true" /><span className="place-name">{t('place.diagnose')}</span></a>
+        <span className="grow" />
+        <a {...here(place === 'settings')} href="#/settings" title={withKey(t('place.settings'), 'Mod+,')}><Settings size={16} strokeWidth={1.9} aria-hidden="true" /><span className="place-name">{t('place.settings')}</span></a>
       </nav>
-      <div className="grow" />
       <ThisDevice />
     </aside>
   )
