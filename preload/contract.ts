@@ -13,7 +13,8 @@ import type { ExitNodesPage } from '../main/localapi/exit-nodes.ts'
 import type { Extras } from '../main/localapi/extras.ts'
 import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequest, ProxiesPage } from '../main/localapi/forwards.ts'
 import type { RoutesPage } from '../main/localapi/routes.ts'
-import type { LoginProfile, MaskedPrefs, Notify, PathPage, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status } from '../main/localapi/types.ts'
+import type { StoragePage } from '../main/localapi/storage.ts'
+import type { LoginProfile, MaskedPrefs, Notify, PathPage, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status, TrustedCertificate, TrustPage } from '../main/localapi/types.ts'
 
 export type { AccountView, AppSettings, AppSettingsPatch } from '../main/localapi/app-settings.ts'
 export type { AppState, WindowCommand } from '../main/localapi/app-state.ts'
@@ -22,9 +23,10 @@ export type { DnsPage } from '../main/localapi/dns-page.ts'
 export type { Egress, ExitNodeRow, ExitNodesPage, ExitProof } from '../main/localapi/exit-nodes.ts'
 export type { ExitNodeFailure, Extras } from '../main/localapi/extras.ts'
 export type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, ProxiesPage } from '../main/localapi/forwards.ts'
+export type { StoragePage } from '../main/localapi/storage.ts'
 export type { OfferedRoute, RouteRow, RoutesPage, RouteVia } from '../main/localapi/routes.ts'
 export type {
-  LoginProfile, MaskedPrefs, Notify, PathPage, PathRow, PathsPage, PeerStatus, PingResult, PingType, Prefs, SessionPage, SessionProblem, StartOptions, Status, Warning,
+  LoginProfile, MaskedPrefs, Notify, PathPage, PathRow, PathsPage, PeerStatus, PingResult, PingType, Prefs, SessionPage, SessionProblem, StartOptions, Status, TrustPage, Warning,
 } from '../main/localapi/types.ts'
 
 /** Requests the window may make, each with what it sends and what comes back. */
@@ -79,6 +81,12 @@ export interface Requests {
   openForward: { send: OpenRequest; receive: OpenedForward }
   /** How programs of this computer get into the network. */
   proxies: { send: Record<string, never>; receive: ProxiesPage }
+  /** Certificates that were let in for the server in use. */
+  trust: { send: Record<string, never>; receive: TrustPage }
+  /** By its SHA-256 in upper-case hex with colons. */
+  removeTrust: { send: { fingerprint: string }; receive: TrustedCertificate }
+  /** Where the engine keeps what it keeps, and what guards its keys. */
+  storage: { send: Record<string, never>; receive: StoragePage }
   /** Changes settings of the app itself; they come back with the app's state. */
   editSettings: { send: AppSettingsPatch; receive: AppSettings }
   /** Starts the engine anew; refused with `not-supported` where the host did not start it (a service, `bowline web`). */

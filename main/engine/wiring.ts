@@ -70,6 +70,7 @@ import { tryPortMap } from './portmap/trial.ts'
 import { uidOf } from './server/caller.ts'
 import { LocalApiServer } from './server/localapi-server.ts'
 import type { DaemonOptions } from '../localapi/daemon-options.ts'
+import type { StoragePage } from '../localapi/storage.ts'
 import { VERSION } from '../localapi/version.ts'
 
 export interface EngineOptions extends DaemonOptions {
@@ -173,7 +174,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
   })
   const server = new LocalApiServer({
-    env, backend, journal, trust: outside.trust, peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
+    env, backend, journal, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
     tryPortMap: async ({ link = routerLinkOf(netmon.state), only, timeoutMs }, say) => {
       const { port: trialPort, close } = await reservePort()
       await tryPortMap({ env, access: routerAccess }, { link, only, timeoutMs, port: trialPort }, say).finally(close)
@@ -336,7 +337,7 @@ function openState(options: EngineOptions, clock: SystemClock, log: ReturnType<t
     onLateFailure: (name, message) => log.error(`could not save ${name}`, { message }),
   })
   stops.push(lockStateDir(options.stateDir, { socketPath: options.socketPath, wallMs: clock.wallMs() }))
-  const journal = new JournalFile({ clock, dir: options.env?.['TS_LOGS_DIR'] || join(options.stateDir, 'journal'), onFailure })
+  const journal = new JournalFile({ clock, dir: journalDir(options), onFailure })
   stops.push(() => journal.flush(), () => store.flush())
   const sealed = new SealedStore({ store, random: systemRandom, sealed: ['state'] })
   const stateKeys = new StateKeys({ store, sealed, random: systemRandom, keepers: keepersOf(options), wanted: options.encryptState })
@@ -360,6 +361,15 @@ function policyOf({ policyPath }: EngineOptions): PolicyFiles {
   const machine = systemName() === 'linux' ? [{ path: MACHINE_POLICY }] : []
   return new PolicyFiles([...machine, ...(policyPath === undefined ? [] : [{ path: policyPath, alsoOwner: process.getuid?.() }])])
 }
+
+function storageOf(options: EngineOptions, stateKeys: StateKeys | undefined): StoragePage {
+  if (!stateKeys) return { Keys: 'memory' }
+  const { by, why } = stateKeys.kept
+  const State = options.statePath ?? join(options.stateDir, 'state.json')
+  return { State, Journal: journalDir(options), Keys: by === 'secret-service' ? 'keyring' : by, ...(why === undefined ? {} : { Why: why }) }
+}
+
+const journalDir = (options: EngineOptions): string => options.env?.['TS_LOGS_DIR'] || join(options.stateDir, 'journal')
 
 /** Who may keep the key of the state: the session's keyring, then whoever hosts the engine. */
 function keepersOf({ env, hostPort }: EngineOptions): readonly KeyKeeper[] {

@@ -37,6 +37,7 @@ import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequ
 import type { PolicySnapshot } from './policy.ts'
 import type { JoinRequest, JoinResult, PreflightPage, PreflightRequest } from './preflight.ts'
 import type { RoutesPage } from './routes.ts'
+import type { StoragePage } from './storage.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
 import type { ClientVersion, DerpMap, DnsConfig, DnsResolver, FilterRule, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
 
@@ -191,6 +192,7 @@ export const METHODS = {
   preflight: row<void, PreflightPage>('bowline/preflight', ['GET'], 'read'),
   beginPreflight: row<PreflightRequest, PreflightPage>('bowline/preflight', ['POST'], 'write'),
   join: row<JoinRequest, JoinResult>('bowline/join', ['POST'], 'write'),
+  storage: row<void, StoragePage>('bowline/storage', ['GET'], 'write'),
   trust: row<void, TrustPage>('bowline/trust', ['GET'], 'read'),
   addTrust: row<TrustAddition, TrustPage>('bowline/trust', ['PUT'], 'write'),
   removeTrust: row<void, TrustedCertificate>('bowline/trust', ['DELETE'], 'write'),

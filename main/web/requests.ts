@@ -9,6 +9,7 @@ import { checkPatch, type AppSettings, type AppSettingsPatch } from '../localapi
 import type { Answer, RequestName } from '../../preload/contract.ts'
 import { address, isRecord, Refused, text, version } from './checks.ts'
 import { NETWORK_HANDLERS } from './network-requests.ts'
+import { SETTINGS_HANDLERS } from './settings-requests.ts'
 
 /** What the host itself must do, beside calling the engine. */
 export interface HostActions {
@@ -25,9 +26,9 @@ export function notSupported(message: string): Promise<never> {
   return Promise.reject(Object.assign(new Error(message), { code: 'not-supported' }))
 }
 
-const PREF_TYPES: Readonly<Record<string, 'string' | 'boolean'>> = {
+const PREF_TYPES: Readonly<Record<string, 'string' | 'boolean' | 'port'>> = {
   ControlURL: 'string', Hostname: 'string', WantRunning: 'boolean', RouteAll: 'boolean', ShieldsUp: 'boolean', CorpDNS: 'boolean',
-  ExitNodeID: 'string', ExitNodeAllowLANAccess: 'boolean', ProfileName: 'string',
+  ExitNodeID: 'string', ExitNodeAllowLANAccess: 'boolean', ProfileName: 'string', RelayServerPort: 'port',
 }
 const PING_TYPES: readonly unknown[] = ['disco', 'TSMP', 'ICMP', 'peerapi']
 /** People go from device to device: a request that is held back outlives their look by so much. */
@@ -47,17 +48,24 @@ function checkPrefs(value: Record<string, unknown>): Record<string, unknown> {
     const name = key.endsWith('Set') ? key.slice(0, -3) : key
     const type = Object.hasOwn(PREF_TYPES, name) ? PREF_TYPES[name] : undefined
     if (type === undefined) throw new Refused(`no such setting: ${name.slice(0, 40)}`)
-    if (typeof field !== (key.endsWith('Set') ? 'boolean' : type)) throw new Refused(`${key} has the wrong type`)
+    if (!fits(key.endsWith('Set') ? 'boolean' : type, field)) throw new Refused(`${key} has the wrong type`)
     if (typeof field === 'string') text(field, key)
     out[key] = field
   }
   return out
 }
 
+/** A port that nobody wants is null; 0 is any. */
+function fits(type: 'string' | 'boolean' | 'port', value: unknown): boolean {
+  if (type !== 'port') return typeof value === type
+  return value === null || (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535)
+}
+
 export type Handler = (client: LocalApiClient, host: HostActions, send: Record<string, unknown>) => Promise<unknown>
 
 const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   ...NETWORK_HANDLERS,
+  ...SETTINGS_HANDLERS,
   status: (client) => client.json({ method: 'GET', path: METHODS.status.path }),
   prefs: (client) => client.json({ method: 'GET', path: METHODS.prefs.path }),
   paths: (client) => client.json({ method: 'GET', path: METHODS.paths.path }),
@@ -117,7 +125,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
 }
 
 /** Requests that a read-only window may make; everything else, what is added later too, would change something. */
-export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'path', 'ping', 'openExternal', 'exitNodes', 'routes', 'blocked', 'dns', 'forwards', 'proxies'])
+export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'path', 'ping', 'openExternal', 'exitNodes', 'routes', 'blocked', 'dns', 'forwards', 'proxies', 'trust', 'storage'])
 export const READ_ONLY: Answer<never> = { ok: false, code: 'read-only', message: 'This window is read only. To change something, use `bowline web` without --readonly.' }
 
 /** Answers one request of the window; never throws. */

@@ -68,7 +68,7 @@ function PlaceOf({ route }: { route: Route }): ReactNode {
     case 'diagnose':
       return <Diagnose />
     case 'settings':
-      return <Settings />
+      return <Settings page={route.page} />
     case 'devices':
     case 'small':
       return <Devices />

@@ -16,7 +16,7 @@ import { CopyButton } from '../ui/CopyButton.tsx'
 import { withKey } from '../ui/keys.ts'
 import { Knot, Mark } from '../ui/PathGlyph.tsx'
 import { Account } from './Account.tsx'
-import { MODE_NAMES, ModeDialog } from './ModeDialog.tsx'
+import { modeName, ModeDialog } from './ModeDialog.tsx'
 
 export function Sidebar({ head, place }: { head: Headline; place: Place }): ReactNode {
   const [status, paths, exitPage] = useSnapshot(useShallow((s) => [s.status, s.paths, s.app.engine === 'running' ? s.exitNodes : undefined] as const))
@@ -56,7 +56,7 @@ function ModeLine(): ReactNode {
   if (!proxies) return null
   return (
     <>
-      <div className="kv"><span>Mode</span><button type="button" className="link" aria-haspopup="dialog" title="What this means, and the other way" onClick={() => setOpen(true)}>{MODE_NAMES[proxies.Mode]}</button></div>
+      <div className="kv"><span>Mode</span><button type="button" className="link" aria-haspopup="dialog" title="What this means, and the other way" onClick={() => setOpen(true)}>{modeName(proxies.Mode)}</button></div>
       {open && <ModeDialog onClose={() => setOpen(false)} />}
     </>
   )

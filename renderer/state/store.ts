@@ -5,7 +5,7 @@
  * visible; the page changes when they do, never before: there are no optimistic copies.
  */
 import { create } from 'zustand'
-import type { AppState, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status } from '../../preload/contract.ts'
+import type { AppState, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status, StoragePage, TrustPage } from '../../preload/contract.ts'
 import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
 import { NO_POLICY, type PolicySnapshot } from '../../main/localapi/policy.ts'
 import type { HealthState } from '../../main/localapi/types.ts'
@@ -35,6 +35,8 @@ export interface Snapshot {
   readonly dns: DnsPage | undefined
   readonly forwards: ForwardsPage | undefined
   readonly proxies: ProxiesPage | undefined
+  readonly trust: TrustPage | undefined
+  readonly storage: StoragePage | undefined
   /** The person asked here for a page to sign in, which has not opened yet: it will by itself. */
   readonly wantsPage: boolean
   /** Wall time of the last word from the engine, in ms. */
@@ -61,6 +63,8 @@ export const useSnapshot = create<Snapshot>(() => ({
   dns: undefined,
   forwards: undefined,
   proxies: undefined,
+  trust: undefined,
+  storage: undefined,
   wantsPage: false,
   heardMs: 0,
   nowMs: Date.now(),

@@ -11,12 +11,14 @@ interface SwitchProps {
   readonly label: string
   readonly describedBy?: string
   readonly disabled?: boolean
+  /** It cannot be moved and keeps the focus: somebody else decides. */
+  readonly locked?: boolean
   readonly onFlip: () => void
 }
 
-export function Switch({ on, wait, label, describedBy, disabled = false, onFlip }: SwitchProps): ReactNode {
+export function Switch({ on, wait, label, describedBy, disabled = false, locked = false, onFlip }: SwitchProps): ReactNode {
   return (
     <button type="button" role="switch" aria-checked={on} aria-label={label} aria-busy={wait === 'shown' || wait === 'long'} disabled={disabled}
-      className={`switch sea ${on ? 'on' : ''}`} onClick={onFlip} {...(describedBy === undefined ? {} : { 'aria-describedby': describedBy })} />
+      className={`switch sea ${on ? 'on' : ''} ${locked ? 'lock' : ''}`} onClick={locked ? undefined : onFlip} {...(locked ? { 'aria-disabled': true } : {})} {...(describedBy === undefined ? {} : { 'aria-describedby': describedBy })} />
   )
 }

@@ -76,7 +76,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'main/app': ['main/localapi', 'main/client', 'main/web', 'main/words', 'types:preload'],
   'main/index.ts': ['main/app'],
   preload: ['types:main/localapi'],
-  renderer: ['types:preload', 'main/localapi', 'main/words'],
+  // Of build it shows a text: the licences of what it is made of.
+  renderer: ['types:preload', 'main/localapi', 'main/words', 'build'],
 }
 
 const files = ['main', 'preload', 'renderer'].flatMap(sourcesBelow)

@@ -25,12 +25,16 @@ export interface DemoLab {
   stop(): Promise<void>
 }
 
+/** In the lab's folder: a device policy of the person's engine, once somebody writes it. */
+export const POLICY_FILE = 'policy.json'
+
 /** Starts the network with its four peers, and one engine that is signed out. */
 export async function startDemoLab(): Promise<DemoLab> {
   const folder = mkdtempSync(join(tmpdir(), 'bowline-e2e-'))
   const lines: string[] = []
   const network = new DemoNetwork({
-    folder, startEngine,
+    folder,
+    startEngine: (options) => startEngine(options.stateDir === join(folder, 'you') ? { ...options, policyPath: join(folder, POLICY_FILE) } : options),
     log: (name, line) => {
       lines.push(`${name}: ${line}`)
       if (lines.length > 60) lines.shift()

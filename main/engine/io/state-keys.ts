@@ -23,15 +23,22 @@ export type StateOpening =
 
 export class StateKeys {
   readonly #options: StateKeysOptions
+  #kept: { readonly by: 'secret-service' | 'host' | 'file' | 'closed'; readonly why?: string } = { by: 'closed' }
 
   constructor(options: StateKeysOptions) {
     this.#options = options
+  }
+
+  /** Who keeps the key of the state: `file` = it is not sealed, `closed` = it cannot be read now. */
+  get kept(): { readonly by: 'secret-service' | 'host' | 'file' | 'closed'; readonly why?: string } {
+    return this.#kept
   }
 
   /** Bounded in time. Throws EngineError('io') for a file that cannot be read. */
   async open(): Promise<StateOpening> {
     const { sealed, wanted } = this.#options
     const found = await findStateKey({ ...this.#options, file: 'state', wanted: wanted !== false })
+    this.#kept = keptBy(found, wanted)
     switch (found.kind) {
       case 'locked':
         return found
@@ -52,4 +59,10 @@ export class StateKeys {
       }
     }
   }
+}
+
+function keptBy(found: Awaited<ReturnType<typeof findStateKey>>, wanted: boolean | undefined): StateKeys['kept'] {
+  if (found.kind === 'locked' || (found.kind === 'plain' && wanted === true)) return { by: 'closed', why: found.why }
+  if (found.kind === 'plain') return wanted === false ? { by: 'file' } : { by: 'file', why: found.why }
+  return { by: found.kind === 'unseal' ? 'file' : found.key.keeper === 'host' ? 'host' : 'secret-service' }
 }

@@ -9,6 +9,7 @@ import { canonicalIp } from '../base/ip.ts'
 import type { Backend } from '../backend/backend.ts'
 import { toNetcheckJson } from '../core/netcheck/report.ts'
 import type { ServedName } from '../../localapi/methods.ts'
+import type { StoragePage } from '../../localapi/storage.ts'
 import type { PingType, StartOptions } from '../../localapi/types.ts'
 import { bugReport } from './bug-report.ts'
 import { debug } from './debug.ts'
@@ -31,6 +32,7 @@ export interface Call {
   readonly backend: Backend
   readonly journal: JournalReader
   readonly trust: Trust
+  readonly storage: () => StoragePage
   /** undefined: no router is asked for ports. */
   readonly tryPortMap: TryPortMap | undefined
   readonly clock: Clock
@@ -160,6 +162,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   preflight: preflightPage,
   beginPreflight,
   join: joinByLink,
+  storage: ({ storage }) => json(storage()),
   trust: listTrust,
   addTrust,
   removeTrust,

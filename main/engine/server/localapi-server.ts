@@ -15,6 +15,7 @@ import type { Env } from '../base/env.ts'
 import { EngineError, errorText } from '../base/errors.ts'
 import type { Backend } from '../backend/backend.ts'
 import { API_HOST, findMethod, METHODS } from '../../localapi/methods.ts'
+import type { StoragePage } from '../../localapi/storage.ts'
 import type { Method, ServedName } from '../../localapi/methods.ts'
 import { mayWrite, peerName, peerOf } from './caller.ts'
 import type { Peer, PeerCredentials } from './caller.ts'
@@ -47,6 +48,8 @@ export interface ServerDeps {
   readonly dial?: TunnelDial
   /** A port asked of the router on trial; undefined where no router is asked. */
   readonly tryPortMap?: TryPortMap
+  /** Where things are kept; undefined = in memory alone. */
+  readonly storage?: () => StoragePage
 }
 
 export class LocalApiServer {
@@ -165,14 +168,14 @@ export class LocalApiServer {
   }
 
   async #answer(name: ServedName, rest: string, query: string, request: IncomingMessage, response: ServerResponse, writes: boolean): Promise<Reply> {
-    const { backend, journal, trust, env, tryPortMap } = this.#deps
+    const { backend, journal, trust, env, tryPortMap, storage = () => ({ Keys: 'memory' }) } = this.#deps
     const raw = name === 'bugReport'
     const body = raw ? ({ kind: 'body', text: '', json: undefined } as const) : await this.#bodies.read(request, writes)
     if (body.kind === 'refused') return body.reply
     const reason = reasonOf(request)
     if (reason !== undefined) env.journal.add({ part: 'server', kind: 'reason', why: reason, path: METHODS[name].path })
     try {
-      return await HANDLERS[name]({ backend, journal, clock: env.clock, trust, tryPortMap, request, response, query: formValues(query, request, body.text), rest, body: body.json })
+      return await HANDLERS[name]({ backend, journal, clock: env.clock, trust, storage, tryPortMap, request, response, query: formValues(query, request, body.text), rest, body: body.json })
     } catch (error) {
       if (!(error instanceof EngineError)) env.log.error('a LocalAPI call failed', { method: METHODS[name].path, error: errorText(error) })
       return errorReply(error)

@@ -1,0 +1,54 @@
+/**
+ * How each setting is drawn, by its ID.
+ */
+import type { ReactNode } from 'react'
+import type { RowId } from '../state/settings-rows.ts'
+import { LicenceRow, LicencesRow, VersionsRow } from './SettingsAbout.tsx'
+import { AccountsRow, CertificatesRow, ServerRow, SignInEndsRow, SignOutRow } from './SettingsAccounts.tsx'
+import { PolicyRow, RelayRow } from './SettingsAdvanced.tsx'
+import { ExitOfferRow, FailureRow, ForwardsRow, HostNameRow, ModeRow, NetworksRow, ProxiesRow } from './SettingsConnection.tsx'
+import { LanguageRow, OnQuitRow, ThemeRow } from './SettingsGeneral.tsx'
+import { OddRow, ResolversRow } from './SettingsNames.tsx'
+import { NoticeRow } from './SettingsNotices.tsx'
+import { FilesRow, KeysRow, LeavesRow } from './SettingsPrivacy.tsx'
+import { AppSwitchRow, PrefRow } from './SettingsRow.tsx'
+
+export const SETTINGS: Readonly<Record<RowId, () => ReactNode>> = {
+  theme: ThemeRow,
+  language: LanguageRow,
+  contrast: () => <AppSwitchRow id="contrast" name="moreContrast" />,
+  comfortable: () => <AppSwitchRow id="comfortable" name="comfortableRows" />,
+  singleKeys: () => <AppSwitchRow id="singleKeys" name="singleKeys" />,
+  startAtLogin: () => <AppSwitchRow id="startAtLogin" name="startAtLogin" />,
+  startDisconnected: () => <AppSwitchRow id="startDisconnected" name="startDisconnected" />,
+  onQuit: OnQuitRow,
+  mode: ModeRow,
+  proxies: ProxiesRow,
+  forwards: ForwardsRow,
+  networks: NetworksRow,
+  incoming: () => <PrefRow id="incoming" pref="ShieldsUp" invert />,
+  lan: () => <PrefRow id="lan" pref="ExitNodeAllowLANAccess" />,
+  failure: FailureRow,
+  exitOffer: ExitOfferRow,
+  hostName: HostNameRow,
+  useNames: () => <PrefRow id="useNames" pref="CorpDNS" />,
+  resolvers: ResolversRow,
+  odd: OddRow,
+  'notice.sign-in': () => <NoticeRow category="sign-in" />,
+  'notice.exit-node': () => <NoticeRow category="exit-node" />,
+  'notice.connection-lost': () => <NoticeRow category="connection-lost" />,
+  'notice.blocked': () => <NoticeRow category="blocked" />,
+  accounts: AccountsRow,
+  signOut: SignOutRow,
+  signInEnds: SignInEndsRow,
+  server: ServerRow,
+  certificates: CertificatesRow,
+  leaves: LeavesRow,
+  keys: KeysRow,
+  files: FilesRow,
+  relay: RelayRow,
+  policy: PolicyRow,
+  versions: VersionsRow,
+  licence: LicenceRow,
+  licences: LicencesRow,
+}
