@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
-import { app, nativeTheme, powerMonitor, safeStorage, shell } from 'electron'
+import { app, nativeTheme, powerMonitor, safeStorage, session, shell } from 'electron'
 import { LocalApiClient } from '../client/local-api-client.ts'
 import type { AppState } from '../localapi/app-state.ts'
 import { EngineFeed } from '../web/engine-feed.ts'
@@ -23,6 +23,7 @@ import { tellPower } from './power.ts'
 import { isConnected } from './quit-rules.ts'
 import { speakTo } from './speech.ts'
 import { StateKeys } from './state-keys.ts'
+import { answerProxy } from './system-proxy.ts'
 import { openWaysIn, type FirstStart } from './ways-in.ts'
 import { Windows } from './windows.ts'
 
@@ -117,6 +118,7 @@ function ownEngine(socketPath: string, userDir: string, state: HostState): Engin
     entry: join(import.meta.dirname, 'engine.mjs'), socketPath, stateDir: join(userDir, 'engine'),
     startDisconnected: state.settings.startDisconnected,
     answer: (message, reply) => {
+      if (answerProxy(session.defaultSession, message, reply)) return
       const answer = keys.handle(message)
       if (answer !== undefined) reply(answer)
     },

@@ -6,7 +6,7 @@
 import type { EngineLife } from '../localapi/app-state.ts'
 
 /** A machine under load or just awake can be slow to answer: so much longer than the first sign. */
-export const HANG_GRACE_MS = 12_000
+export const HANG_GRACE_MS = 8_000
 /** From its start to its first answer. */
 export const START_GRACE_MS = 60_000
 const FIRST_WAIT_MS = 200

@@ -25,11 +25,12 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   limitYoungGeneration()
   let engine: RunningEngine
   const told = untilTold()
+  const { parentPort } = process as { parentPort?: HostPort }
   try {
-    const { parentPort } = process as { parentPort?: HostPort }
     engine = await startEngine({ ...options, env: process.env, ...(parentPort ? { hostPort: parentPort } : {}) })
   } catch (error) {
     process.stderr.write(`error: ${errorText(error)}${error instanceof EngineError ? ` (${error.code})` : ''}\n`)
+    parentPort?.postMessage({ kind: 'start-failed', code: error instanceof EngineError ? error.code : 'failed', message: errorText(error) })
     return 1
   }
   const why = await Promise.race([told.then(() => undefined), engine.failed])

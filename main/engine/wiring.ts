@@ -38,6 +38,7 @@ import { readHostinfo, systemName } from './io/hostinfo.ts'
 import { Http2Connection } from './io/http2.ts'
 import { HostKeeper, type HostPort } from './io/host-keeper.ts'
 import { watchPower } from './io/host-power.ts'
+import { HostProxies } from './io/host-proxies.ts'
 import { JournalFile } from './io/journal-file.ts'
 import type { KeyKeeper } from './io/key-keeper.ts'
 import { MemoryStore } from './io/memory-store.ts'
@@ -130,8 +131,9 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const interfaces = (): readonly InterfaceAddress[] => netmon.state.interfaces.filter((one) => one.up !== false)
   const dataplane = new Dataplane({ env, native })
   const pings = new PingProgram({ nowMs: () => clock.nowMs(), path: options.env?.['PATH'] })
+  const hostProxies = options.hostPort && new HostProxies(options.hostPort, () => clock.nowMs())
   // Which server is in use is the backend's to say, and nothing is dialled before it stands.
-  const outside = new Outside({ env, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL })
+  const outside = new Outside({ env, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL, hostProxies })
   const derp = new DerpRegions({ env, dial: relayFaults.watch(outside.dialRelay), carriesFrom: (localIp) => carriesFrom(netmon.state, localIp) })
   const routerAccess = { openPort, openSearch, http: routerHttp }
   const portmap = new PortMap({ env, access: routerAccess })
@@ -172,6 +174,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     whoListens: systemName() === 'linux' ? portOwner : undefined,
     setRandomPort: (on) => udpPort.setRandom(on), setPortMapping,
     knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
+    startDisconnected: options.startDisconnected === true,
   })
   const server = new LocalApiServer({
     env, backend, journal, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
@@ -268,6 +271,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
       if (major) dns.flush()
       magicsock.handleNetworkChange(why, major, isSamePlace)
       if (!major) return
+      hostProxies?.forget()
       up.onMove(why, isSamePlace)
       cancelReconnect()
       if (isSamePlace) cancelReconnect = clock.after(PACKETS_FIRST_MS, () => control.reconnect(why))

@@ -28,4 +28,6 @@ export interface DaemonOptions {
   /** Address of a debug HTTP server. */
   readonly debug: AddrPort | undefined
   readonly noLogsNoSupport: boolean
+  /** Does not connect, whatever was so when it ended. */
+  readonly startDisconnected?: boolean
 }

@@ -27,6 +27,7 @@ const FLAGS: FlagSpec = {
   debug: { kind: 'text', help: 'not served yet', value: 'ADDR:PORT' },
   'no-logs-no-support': { kind: 'bool', help: 'say so to the server; nothing is ever uploaded in any case' },
   'encrypt-state': { kind: 'bool', help: "seal the saved keys with one that the system's keyring holds; without the flag where there is a keyring, with =false never" },
+  'start-disconnected': { kind: 'bool', help: 'do not connect before somebody asks, whatever was so when it ended' },
   cleanup: { kind: 'bool', help: 'undo changes to the system, and end' },
   version: { kind: 'bool', help: 'show the version, and end' },
 }
@@ -83,6 +84,7 @@ export function daemonOptions(args: Parsed, system: System): DaemonOptions {
     verbose: args.number('verbose'),
     debug: undefined,
     noLogsNoSupport: args.bool('no-logs-no-support'),
+    ...(args.bool('start-disconnected') ? { startDisconnected: true } : {}),
     ...(args.has('encrypt-state') ? { encryptState: args.bool('encrypt-state') } : {}),
   }
 }

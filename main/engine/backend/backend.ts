@@ -159,6 +159,8 @@ export class Backend {
     this.profiles.load()
     this.#noteStoreProblems()
     this.config.applyToSaved()
+    const { saved } = this.#model
+    if (this.#deps.startDisconnected === true && saved.prefs.WantRunning) this.profiles.save({ ...saved, prefs: { ...saved.prefs, WantRunning: false } })
     this.#begin()
     this.config.signIn()
   }

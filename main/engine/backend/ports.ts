@@ -345,6 +345,8 @@ export interface BackendDeps {
   readonly derpPlainHttp: boolean
   /** Of parts that the backend does not know, by name. */
   readonly otherCounters?: () => Readonly<Record<string, number>>
+  /** Does not connect before somebody asks, whatever was so when the last engine ended. */
+  readonly startDisconnected?: boolean
   /** Keeps nothing on disk: the server may forget this device when it goes. */
   readonly ephemeral?: boolean
 }

@@ -19,7 +19,7 @@ export interface PreflightFailure {
 /** The ways to one server. */
 export interface ServerWays {
   /** Throws EngineError('proxy-bad-setting'). */
-  proxyOf(host: string, port: number, tls: boolean): { readonly used: string | undefined; readonly isSet: boolean }
+  proxyOf(host: string, port: number, tls: boolean): Promise<{ readonly used: string | undefined; readonly isSet: boolean }>
   /** `address` is undefined behind a proxy. */
   connect(host: string, port: number, tls: boolean, timeoutMs: number, signal: AbortSignal): Promise<{ readonly stream: Duplex; readonly address: string | undefined }>
   /** Closes the stream. Rejects with CertificateError and others. */

@@ -87,7 +87,7 @@ export class PreflightRun {
   }
 
   async #wayToServer(): Promise<void> {
-    if (!this.#findProxy()) return
+    if (!(await this.#findProxy())) return
     if (!(await this.#findName())) return
     const stream = await this.#connect()
     if (!stream) return
@@ -95,9 +95,9 @@ export class PreflightRun {
     await this.#askServer(trusted)
   }
 
-  #findProxy(): boolean {
+  async #findProxy(): Promise<boolean> {
     try {
-      const { used, isSet } = this.#ways.proxyOf(this.#host, this.#port, this.#tls)
+      const { used, isSet } = await this.#ways.proxyOf(this.#host, this.#port, this.#tls)
       this.#proxy = used
       if (used === undefined) this.#found('proxy', finding(isSet ? 'proxy-excepted' : 'proxy-none'))
       return true

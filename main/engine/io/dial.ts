@@ -12,7 +12,7 @@ import { isIP, type Socket } from 'node:net'
 import { EngineError, errorText } from '../base/errors.ts'
 import { AddressRace } from './address-race.ts'
 import { connectThrough } from './proxy-connect.ts'
-import type { Proxy, ProxyTarget } from './proxy-rules.ts'
+import type { Proxy, ProxyChoice, ProxyTarget } from './proxy-rules.ts'
 import { Resolver } from './resolve.ts'
 import type { Roots } from './roots.ts'
 import { startTls, type TlsOptions } from './tls.ts'
@@ -43,8 +43,8 @@ export interface DialWorld {
   readonly resolver: Resolver
   /** Whom to trust for TLS; absent = the machine's roots. */
   readonly roots?: Roots
-  /** Throws EngineError('proxy-bad-setting'). */
-  readonly proxyFor?: (target: ProxyTarget) => Proxy | undefined
+  /** Rejects with EngineError('proxy-bad-setting'). */
+  readonly proxiesFor?: (target: ProxyTarget) => Promise<ProxyChoice>
   /** A connection goes by a proxy, or around one that is dead. */
   readonly onProxy?: (proxy: Proxy, host: string, how: 'used' | 'gone-around', why: string) => void
   /** A host has proved who it is, by its certificate, at this address. */
@@ -82,8 +82,9 @@ export async function dial(options: DialOptions, world: DialWorld = BARE_WORLD):
 
 async function dialWithin(options: DialOptions, world: DialWorld, signal: AbortSignal): Promise<Socket> {
   const { host, port, tls, forTls } = options
-  const proxy = world.proxyFor?.({ host, port, tls: tls !== undefined || forTls === true })
-  const plain = proxy ? await byProxy(proxy, options, world, signal) : await straight(options, world, signal)
+  const choice = await world.proxiesFor?.({ host, port, tls: tls !== undefined || forTls === true })
+  signal.throwIfAborted()
+  const plain = choice && choice.proxies.length > 0 ? await byProxy(choice, options, world, signal) : await straight(options, world, signal)
   const socket = tls ? await secured(plain, tls, options, world, signal) : plain
   if (proxied.has(plain)) proxied.add(socket)
   return socket
@@ -125,21 +126,20 @@ async function secured(socket: Socket, tls: TlsOptions, at: { host: string; port
   }
 }
 
-async function byProxy(proxy: Proxy, options: DialOptions, world: DialWorld, signal: AbortSignal): Promise<Socket> {
-  let socket: Socket
-  try {
-    socket = await toProxy(proxy, options.timeoutMs, world, signal)
-  } catch (error) {
-    if (signal.aborted) throw error
-    const fault = new EngineError('proxy-unreachable', `the proxy ${proxy.name} cannot be reached (${reason(error)}). Check the proxy setting, or whether the proxy runs`, { cause: error })
+async function byProxy({ proxies, why }: ProxyChoice, options: DialOptions, world: DialWorld, signal: AbortSignal): Promise<Socket> {
+  let reached: { proxy: Proxy; socket: Socket } | undefined
+  let fault: EngineError | undefined
+  for (const proxy of proxies) {
     try {
-      const around = await straight(options, world, signal)
-      world.onProxy?.(proxy, options.host, 'gone-around', fault.message)
-      return around
-    } catch {
-      throw fault
+      reached = { proxy, socket: await toProxy(proxy, options.timeoutMs, world, signal) }
+      break
+    } catch (error) {
+      if (signal.aborted) throw error
+      fault ??= new EngineError('proxy-unreachable', `the proxy ${proxy.name} cannot be reached (${reason(error)}). Check the proxy setting, or whether the proxy runs`, { cause: error })
     }
   }
+  if (!reached) return around(proxies[0]!, fault!, options, world, signal)
+  const { proxy, socket } = reached
   try {
     await connectThrough(socket, proxy, { host: options.host, port: options.port, tls: options.tls !== undefined || options.forTls === true }, signal)
   } catch (error) {
@@ -148,8 +148,19 @@ async function byProxy(proxy: Proxy, options: DialOptions, world: DialWorld, sig
     throw new EngineError('proxy-unreachable', `the proxy ${proxy.name} does not answer. Ask whoever runs it, or check the proxy setting`, { cause: error })
   }
   proxied.add(socket)
-  world.onProxy?.(proxy, options.host, 'used', 'the environment names it for this connection')
+  world.onProxy?.(proxy, options.host, 'used', why)
   return socket
+}
+
+/** Without the proxy that cannot be reached; when that fails too, the proxy's fault is what is told. */
+async function around(proxy: Proxy, fault: EngineError, options: DialOptions, world: DialWorld, signal: AbortSignal): Promise<Socket> {
+  try {
+    const socket = await straight(options, world, signal)
+    world.onProxy?.(proxy, options.host, 'gone-around', fault.message)
+    return socket
+  } catch {
+    throw fault
+  }
 }
 
 /** A connection to the proxy itself, over TLS when it wants it. */

@@ -9,7 +9,7 @@ import type { AddrPort } from '../base/ip.ts'
 import { addressOf, dial, type DialOptions, type DialWorld } from './dial.ts'
 import { makeHttpFetch } from './http-fetch.ts'
 import { KnownHosts, type KnownHostsStore } from './known-hosts.ts'
-import { ProxyRules, type Proxy } from './proxy-rules.ts'
+import { ProxyRules, type Proxy, type ProxyChoice, type ProxyTarget } from './proxy-rules.ts'
 import { dialRelay, type RelayDialOptions } from './relay-dial.ts'
 import { Resolver } from './resolve.ts'
 import { peekDate } from './server-date.ts'
@@ -25,6 +25,8 @@ export interface OutsideOptions {
   readonly variables: Readonly<Record<string, string | undefined>>
   /** URL of the control server in use. */
   readonly server: () => string
+  /** The system's own settings, where somebody can tell them. */
+  readonly hostProxies?: { proxiesFor(target: ProxyTarget): Promise<readonly Proxy[]> } | undefined
 }
 
 export class Outside {
@@ -32,22 +34,24 @@ export class Outside {
   readonly #env: Env
   readonly #known: KnownHosts
   readonly #proxies: ProxyRules
+  readonly #hostProxies: OutsideOptions['hostProxies']
   readonly #resolver: Resolver
   readonly #world: DialWorld
   readonly #fetch: ReturnType<typeof makeHttpFetch>
   /** What was told of proxies, so that each is told once. */
   readonly #told = new Set<string>()
 
-  constructor({ env, store, variables, server }: OutsideOptions) {
+  constructor({ env, store, variables, server, hostProxies }: OutsideOptions) {
     this.#env = { ...env, log: env.log.part('dial') }
     this.#known = new KnownHosts(store, () => env.clock.wallMs())
     this.#proxies = new ProxyRules(variables)
+    this.#hostProxies = hostProxies
     this.#resolver = new Resolver({ remembered: (host) => this.#known.addressesOf(host) })
     this.trust = new ServerTrust({ roots: new SystemRoots({ env: variables }), known: this.#known, store, journal: env.journal, server })
     this.#world = {
       resolver: this.#resolver,
       roots: this.trust,
-      proxyFor: (target) => this.#proxies.proxyFor(target),
+      proxiesFor: (target) => this.#proxiesFor(target),
       onProxy: (proxy, host, how, why) => this.#tellProxy(proxy, host, how, why),
       onReached: (host, address) => this.#known.noteAddress(host, address),
     }
@@ -96,6 +100,15 @@ export class Outside {
   readonly keptKeys = {
     load: (origin: string): Uint8Array | undefined => this.#known.serverKey(origin),
     keep: (origin: string, key: Uint8Array): void => this.#known.noteServerKey(origin, key),
+  }
+
+  /** What the environment says holds; where it names no proxy, the system's settings do. */
+  async #proxiesFor(target: ProxyTarget): Promise<ProxyChoice> {
+    if (this.#proxies.isSet(target.tls) || !this.#hostProxies) {
+      const proxy = this.#proxies.proxyFor(target)
+      return { proxies: proxy ? [proxy] : [], why: 'the environment names it for this connection' }
+    }
+    return { proxies: this.#proxies.allowed(await this.#hostProxies.proxiesFor(target), target), why: "the system's proxy settings name it for this connection" }
   }
 
   #tellProxy(proxy: Proxy, host: string, how: 'used' | 'gone-around', why: string): void {

@@ -24,6 +24,12 @@ export interface Proxy {
   readonly name: string
 }
 
+/** The proxies of a connection, in the order in which they are tried, and who named them. */
+export interface ProxyChoice {
+  readonly proxies: readonly Proxy[]
+  readonly why: string
+}
+
 export interface ProxyTarget {
   readonly host: string
   readonly port: number
@@ -52,15 +58,24 @@ export class ProxyRules {
     this.#own = own
   }
 
+  /** Of proxies that others name those that may be taken for a connection: none to this computer or to what NO_PROXY excepts. */
+  allowed(proxies: readonly Proxy[], { host, port }: ProxyTarget): readonly Proxy[] {
+    if (isHere(host) || isExcepted(this.#setting(['NO_PROXY'])[1], host, port)) return []
+    return proxies.filter((proxy) => !this.#isOwn(proxy))
+  }
+
   /** The proxy for a connection; undefined = direct. Throws EngineError('proxy-bad-setting'), never with what was set. */
   proxyFor({ host, port, tls }: ProxyTarget): Proxy | undefined {
     const [name, text] = this.#setting(tls ? ['HTTPS_PROXY', 'ALL_PROXY'] : ['HTTP_PROXY', 'ALL_PROXY'])
     if (text === '' || isHere(host) || isExcepted(this.#setting(['NO_PROXY'])[1], host, port)) return undefined
     const proxy = parseProxy(text)
     if (!proxy) throw new EngineError('proxy-bad-setting', `the environment variable ${name} names no proxy. It must look like http://proxy.example.com:3128`)
-    const address = proxy.host === 'localhost' ? '127.0.0.1' : canonicalIp(proxy.host)
-    const isOwn = address !== undefined && isLoopbackIp(address) && this.#own.some((own) => own.port === proxy.port && isHere(own.ip))
-    return isOwn ? undefined : proxy
+    return this.#isOwn(proxy) ? undefined : proxy
+  }
+
+  #isOwn({ host, port }: Proxy): boolean {
+    const address = host === 'localhost' ? '127.0.0.1' : canonicalIp(host)
+    return address !== undefined && isLoopbackIp(address) && this.#own.some((own) => own.port === port && isHere(own.ip))
   }
 
   /** Whether some proxy is named for such connections, be it used or not. */

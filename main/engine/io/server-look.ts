@@ -49,9 +49,10 @@ export class ServerLook {
     return new ServerLook(this.#world, this.#proxies, this.#trust, this.#url, pems)
   }
 
-  /** "http://proxy:3128" when one stands between; throws EngineError('proxy-bad-setting'). */
-  proxyOf(host: string, port: number, tls: boolean): { readonly used: string | undefined; readonly isSet: boolean } {
-    return { used: this.#proxies.proxyFor({ host, port, tls })?.name, isSet: this.#proxies.isSet(tls) }
+  /** "http://proxy:3128" when one stands between; rejects with EngineError('proxy-bad-setting'). */
+  async proxyOf(host: string, port: number, tls: boolean): Promise<{ readonly used: string | undefined; readonly isSet: boolean }> {
+    const choice = await this.#world.proxiesFor?.({ host, port, tls })
+    return { used: choice?.proxies[0]?.name, isSet: this.#proxies.isSet(tls) }
   }
 
   /** A connection as for `tls`, without it yet; `address` is undefined behind a proxy. Rejects as dial does. */

@@ -3,8 +3,9 @@ import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { EngineError } from '../../../main/engine/base/errors.ts'
 import { makeLog } from '../../../main/engine/base/log.ts'
+import { proxiesOf } from '../../../main/engine/io/host-proxies.ts'
 import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
-import { Outside } from '../../../main/engine/io/outside.ts'
+import { Outside, type OutsideOptions } from '../../../main/engine/io/outside.ts'
 import { ConnectProxy, type ConnectProxyOptions } from '../../support/connect-proxy.ts'
 import { tlsFile, tlsPair } from '../../support/tls-files.ts'
 import { systemClock, systemRandom } from '../../sim/clock.ts'
@@ -34,9 +35,9 @@ async function proxy(options: ConnectProxyOptions = {}): Promise<ConnectProxy> {
 }
 
 /** An engine's way out under an environment; what it logs and journals is in `told`. */
-function outside(variables: Record<string, string>): Outside {
+function outside(variables: Record<string, string>, hostProxies?: OutsideOptions['hostProxies']): Outside {
   const env = { clock: systemClock, random: systemRandom, log: makeLog('trace', (line) => void (told += `${line}\n`)), journal: { add: (entry: object) => void (told += `${JSON.stringify(entry)}\n`) } }
-  const made = new Outside({ env, store: new MemoryStore(), variables, server: () => 'https://hs.lab.internal' })
+  const made = new Outside({ env, store: new MemoryStore(), variables, server: () => 'https://hs.lab.internal', hostProxies })
   made.trust.add(tlsFile('home-ca.crt'))
   return made
 }
@@ -95,6 +96,29 @@ describe('a connection by a proxy', () => {
     const port = await listen(createServer(hello))
     const by = await proxy()
     expect(await heard(outside({ HTTP_PROXY: `127.0.0.1:${by.port}` }).dial({ host: 'hs.lab.internal', port, timeoutMs: 10_000 }))).toBe('hello')
+  })
+})
+
+describe('proxies that the system names', () => {
+  const host = (answer: string): OutsideOptions['hostProxies'] => ({ proxiesFor: () => Promise.resolve(proxiesOf(answer)) })
+
+  test('are tried in their order, and told as the system\'s', async () => {
+    const by = await proxy()
+    const port = await listen(createTlsServer(tlsPair('server'), hello))
+    const dead = await proxy()
+    await dead.stop()
+    const out = outside({}, host(`PROXY 127.0.0.1:${dead.port}; PROXY 127.0.0.1:${by.port}; DIRECT`))
+    expect(await heard(out.dial({ host: 'hs.lab.internal', port, tls, timeoutMs: 10_000 }))).toBe('hello')
+    expect(by.asked).toEqual([`hs.lab.internal:${port}`])
+    expect(told).toContain("the system's proxy settings name it")
+  })
+
+  test('yield to what the environment says', async () => {
+    const [mine, system] = [await proxy(), await proxy()]
+    const port = await listen(createTlsServer(tlsPair('server'), hello))
+    const out = outside({ HTTPS_PROXY: `http://127.0.0.1:${mine.port}` }, host(`PROXY 127.0.0.1:${system.port}`))
+    expect(await heard(out.dial({ host: 'hs.lab.internal', port, tls, timeoutMs: 10_000 }))).toBe('hello')
+    expect([mine.asked.length, system.asked.length]).toEqual([1, 0])
   })
 })
 
