@@ -93,6 +93,12 @@ export interface Requests {
   restartEngine: { send: Record<string, never>; receive: null }
   /** Quits the app, which asks first where that ends the connection; refused with `not-supported` in a browser. */
   quit: { send: Record<string, never>; receive: null }
+  /** Shows the main window, at a place of it. Asked by the small one. */
+  showMain: { send: { hash?: string }; receive: null }
+  /** Of the tray's small window: it goes, or it stays when it loses the focus. */
+  smallWindow: { send: { do: 'close' | 'pin' | 'unpin' }; receive: null }
+  /** Does what an action of a notice in the window offers, by its place; without one the notice goes. */
+  useNotice: { send: { key: string; action?: number }; receive: null }
 }
 
 export interface ProfilesPage {

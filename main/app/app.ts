@@ -55,6 +55,11 @@ export async function startApp(options: AppOptions): Promise<void> {
     editSettings: (patch) => state.edit(patch),
     restartEngine: async () => (host ? host.restart() : notSupported('The engine was not started by this app.')),
     quit: () => leaving.quit(),
+    desktop: {
+      showMain: (hash) => desktop.actions.showMain(hash),
+      smallWindow: (what) => desktop.actions.smallWindow(what),
+      useNotice: (key, action) => desktop.actions.useNotice(key, action),
+    },
   })
   const windows: Windows = new Windows({
     placement: new PlacementFile(join(userDir, 'window.json')),
@@ -62,6 +67,7 @@ export async function startApp(options: AppOptions): Promise<void> {
     onClose: () => void leaving.close(),
     onMade: (window) => {
       watchPage(window, quit)
+      desktop.watch(window)
       serveKeys(window.webContents, { quit, close: () => window.close(), fullScreen: () => window.setFullScreen(!window.isFullScreen()) })
     },
   })
@@ -73,7 +79,7 @@ export async function startApp(options: AppOptions): Promise<void> {
     },
     onEngine: (life) => (host ? host.handleLife(life) : state.setEngine(life)),
   })
-  const desktop = startDesktop({ client, state, showMain: (hash) => windows.showMain(hash), startEngine: host && (() => host.restart()), quit })
+  const desktop = startDesktop({ client, state, showMain: (hash) => windows.showMain(hash), isVisible: () => windows.isVisible(), startEngine: host && (() => host.restart()), quit })
   const leaving = new Leaving({
     hosted: host !== undefined,
     settings: () => state.settings,

@@ -3,16 +3,18 @@
  * same actions.
  */
 import { join } from 'node:path'
-import { clipboard } from 'electron'
+import { clipboard, type BrowserWindow } from 'electron'
 import type { LocalApiClient } from '../client/local-api-client.ts'
 import type { AppSettingsPatch } from '../localapi/app-settings.ts'
 import type { AppState } from '../localapi/app-state.ts'
 import type { Notify } from '../localapi/types.ts'
+import type { DesktopActions } from '../web/desktop-requests.ts'
 import type { HostState } from '../web/host-state.ts'
 import { runAction, type Action } from './actions.ts'
 import { EngineFacts, type Facts } from './engine-facts.ts'
+import { startNotices } from './notices/start-notices.ts'
 import { SessionBus, sessionBusAddress } from './session-bus.ts'
-import { speakTo } from './speech.ts'
+import { SmallWindow } from './small-window.ts'
 import { desktopOf } from './tray/icons.ts'
 import { recentExitPatch } from './tray/recent.ts'
 import { startTray } from './tray/start-tray.ts'
@@ -21,6 +23,8 @@ export interface DesktopDeps {
   readonly client: LocalApiClient
   readonly state: HostState
   readonly showMain: (hash?: string) => void
+  /** Whether the person sees the main window. */
+  readonly isVisible: () => boolean
   /** Starts the app's own engine again at once; undefined = the engine is somebody else's. */
   readonly startEngine: (() => void) | undefined
   readonly quit: () => void
@@ -31,22 +35,26 @@ export interface Desktop {
   start(): void
   onApp(app: AppState): void
   onNotify(notify: Notify): void
+  /** Watches the main window come and go. */
+  watch(window: BrowserWindow): void
+  /** What windows may ask. */
+  readonly actions: DesktopActions
   stop(): void
 }
 
-export function startDesktop({ client, state, showMain, startEngine, quit }: DesktopDeps): Desktop {
+export function startDesktop({ client, state, showMain, isVisible, startEngine, quit }: DesktopDeps): Desktop {
   const address = process.platform === 'linux' ? sessionBusAddress(process.env) : undefined
   const bus = address === undefined ? undefined : new SessionBus(address)
   const desktop = desktopOf(process.env)
+  const iconsDir = join(import.meta.dirname, 'icons')
+  const small = new SmallWindow()
   const run = (action: Action): void =>
-    void runAction({ client, showMain, showSmall: () => showMain(), copy: (text) => void clipboard.writeText(text), startEngine: startEngine ?? (() => {}), quit }, action)
-  const speak = (app: AppState): boolean => speakTo(app.settings, app.languages)
-  speak(state.value)
-  const tray = startTray({
-    bus, desktop, run, iconsDir: join(import.meta.dirname, 'icons'), ownEngine: startEngine !== undefined, showSmall: () => showMain(), setState: (now) => state.set({ tray: now }),
-  })
+    void runAction({ client, showMain, showSmall: () => small.toggle(undefined), copy: (text) => void clipboard.writeText(text), startEngine: startEngine ?? (() => {}), quit }, action)
+  const tray = startTray({ bus, desktop, run, iconsDir, ownEngine: startEngine !== undefined, showSmall: (beside) => small.toggle(beside), setState: (now) => state.set({ tray: now }) })
+  const notices = startNotices({ bus, run, icon: join(iconsDir, 'app.png'), setState: (now, refused) => state.set({ notices: now, noticesRefused: refused }) })
   const changed = (now: Facts): void => {
     tray.update(now)
+    notices.update(now)
     const patch = recentExitPatch(state.settings, now)
     if (patch) remember(state, patch)
   }
@@ -57,14 +65,24 @@ export function startDesktop({ client, state, showMain, startEngine, quit }: Des
       facts.start()
       tray.start()
     },
-    onApp(app) {
-      speak(app)
-      facts.onApp(app)
-    },
+    onApp: (app) => facts.onApp(app),
     onNotify: (notify) => facts.onNotify(notify),
+    watch(window) {
+      for (const event of ['show', 'hide', 'minimize', 'restore'] as const) window.on(event as 'show', () => notices.setVisible(isVisible()))
+    },
+    actions: {
+      showMain(hash) {
+        small.close()
+        showMain(hash)
+      },
+      smallWindow: (what) => (what === 'close' ? small.close() : small.pin(what === 'pin')),
+      useNotice: (key, action) => notices.use(key, action),
+    },
     stop() {
       facts.stop()
+      notices.stop()
       tray.stop()
+      small.close()
       bus?.close()
     },
   }

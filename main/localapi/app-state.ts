@@ -32,6 +32,19 @@ export interface AppState extends EngineLife {
   readonly engineVersion?: string
   /** Absent = this build knows no place to ask for newer versions. */
   readonly updates?: { readonly newer?: { readonly version: string; readonly page: string } }
+  /** Notifications that stand in the window, since the person sees it, or the system shows none. */
+  readonly notices?: readonly AppNotice[]
+  /** The system has refused to show a notification. */
+  readonly noticesRefused?: boolean
+}
+
+/** A notification for the window; used by its key and the place of one of its actions. */
+export interface AppNotice {
+  readonly key: string
+  readonly title: string
+  readonly body: string
+  /** What their buttons say. */
+  readonly actions: readonly string[]
 }
 
 /** What the host asks of its window: a menu, a notification or a link was used. */

@@ -8,6 +8,7 @@ import { METHODS } from '../localapi/methods.ts'
 import { checkPatch, type AppSettings, type AppSettingsPatch } from '../localapi/app-settings.ts'
 import type { Answer, RequestName } from '../../preload/contract.ts'
 import { address, isRecord, Refused, text, version } from './checks.ts'
+import { DESKTOP_HANDLERS, type DesktopActions } from './desktop-requests.ts'
 import { NETWORK_HANDLERS } from './network-requests.ts'
 import { SETTINGS_HANDLERS } from './settings-requests.ts'
 
@@ -19,6 +20,8 @@ export interface HostActions {
   restartEngine(): Promise<void>
   /** Ends the app, with its question. Rejects with 'not-supported' where there is none. */
   quit(): Promise<void>
+  /** Of an app with windows, tray and notifications; absent in a browser. */
+  readonly desktop?: DesktopActions
 }
 
 /** What a host answers that cannot do what was asked. */
@@ -66,6 +69,7 @@ export type Handler = (client: LocalApiClient, host: HostActions, send: Record<s
 const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   ...NETWORK_HANDLERS,
   ...SETTINGS_HANDLERS,
+  ...DESKTOP_HANDLERS,
   status: (client) => client.json({ method: 'GET', path: METHODS.status.path }),
   prefs: (client) => client.json({ method: 'GET', path: METHODS.prefs.path }),
   paths: (client) => client.json({ method: 'GET', path: METHODS.paths.path }),
