@@ -29,7 +29,7 @@ export function App(): ReactNode {
   const head = headline(app, status, exit)
   useExitNodes(api)
   useLook(api, 'proxies', PROXIES_EVERY_MS, status?.BackendState)
-  useKeys({
+  useKeys(route.place === 'small' ? {} : {
     'Mod+1': () => goTo(undefined),
     'Mod+2': () => goToPlace('exit-nodes'),
     'Mod+E': () => goToPlace('exit-nodes'),

@@ -10,17 +10,19 @@ import { useSnapshot } from '../state/store.ts'
 import { networkName, type Headline } from '../../main/words/states.ts'
 import { ExitNotice } from './ExitNotice.tsx'
 import { HealthList } from './HealthList.tsx'
+import { InAppNotices } from './InAppNotices.tsx'
 import { SignInNotice } from './SignInNotice.tsx'
 
 export function Notices({ head }: { head: Headline }): ReactNode {
   const status = useSnapshot((s) => s.status)
   if (head.tone === 'error') return <EngineNotice head={head} />
-  if (!status || status.BackendState === 'Stopped') return null
+  if (!status || status.BackendState === 'Stopped') return <InAppNotices />
   return (
     <>
       <SignInNotice status={status} />
       <ExitNotice />
       <HealthList />
+      <InAppNotices />
     </>
   )
 }

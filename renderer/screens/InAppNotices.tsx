@@ -1,0 +1,61 @@
+/**
+ * What the app would have told by a notification, and tells here: the person sees the window, or the system shows none. Also, once, that
+ * this desktop has no place for a tray icon.
+ */
+import { Bell, X } from 'lucide-react'
+import { useEffect, useState, type ReactNode } from 'react'
+import { useShallow } from 'zustand/react/shallow'
+import { t } from '../../main/words/words.ts'
+import type { AppState } from '../../preload/contract.ts'
+import { useSnapshot } from '../state/store.ts'
+import { useApi } from '../ui/ApiContext.tsx'
+
+const SHOWN = 3
+const TOLD = 'tray-missing'
+
+export function InAppNotices(): ReactNode {
+  const notices = useSnapshot((s) => s.app.notices)
+  return (
+    <>
+      <TrayMissing />
+      {notices?.slice(0, SHOWN).map((notice) => <Notice key={notice.key} notice={notice} />)}
+    </>
+  )
+}
+
+function Notice({ notice }: { notice: NonNullable<AppState['notices']>[number] }): ReactNode {
+  const api = useApi()
+  const { key } = notice
+  return (
+    <div className="notice" role="status">
+      <Bell size={16} strokeWidth={1.9} aria-hidden="true" />
+      <p className="grow"><span className="strong-2"><bdi>{notice.title}</bdi></span> <span className="t2"><bdi>{notice.body}</bdi></span></p>
+      {notice.actions.map((label, action) => <button key={label} type="button" className="button" onClick={() => void api.call('useNotice', { key, action })}>{label}</button>)}
+      <Close onClose={() => void api.call('useNotice', { key })} />
+    </div>
+  )
+}
+
+/** Told once, and kept on screen until the person closes it or the window ends. */
+function TrayMissing(): ReactNode {
+  const api = useApi()
+  const [missing, gnome, told] = useSnapshot(useShallow((s) => [s.app.tray === 'missing', s.app.desktop === 'gnome', s.app.settings.told] as const))
+  const [shown, setShown] = useState(false)
+  useEffect(() => {
+    if (!missing || told.includes(TOLD)) return
+    setShown(true)
+    void api.call('editSettings', { told: [...told, TOLD] })
+  }, [api, missing, told])
+  if (!missing || !shown) return null
+  return (
+    <div className="notice quiet" role="status">
+      <Bell size={16} strokeWidth={1.9} aria-hidden="true" />
+      <p className="grow t2">{gnome ? t('tray.missing.gnome') : t('tray.missing.other')}</p>
+      <Close onClose={() => setShown(false)} />
+    </div>
+  )
+}
+
+function Close({ onClose }: { onClose: () => void }): ReactNode {
+  return <button type="button" className="icon-button" aria-label={t('notice.dismiss')} title={t('notice.dismiss')} onClick={onClose}><X size={16} strokeWidth={1.9} aria-hidden="true" /></button>
+}

@@ -1,0 +1,60 @@
+/**
+ * The devices of the small window: a field to find one, and a short list. Arrow keys move, Enter opens the device in the main window.
+ */
+import { useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
+import { useShallow } from 'zustand/react/shallow'
+import { roundTrip, safeText } from '../../main/words/format.ts'
+import { heardMs, spokenRow } from '../../main/words/states.ts'
+import { t } from '../../main/words/words.ts'
+import { devicesOf, type Device } from '../state/devices.ts'
+import { smallDevices, viewOf } from '../state/small.ts'
+import { useSnapshot } from '../state/store.ts'
+import { useApi } from '../ui/ApiContext.tsx'
+import { KindIcon } from '../ui/KindIcon.tsx'
+import { PathGlyph } from '../ui/PathGlyph.tsx'
+import { SearchField } from '../ui/SearchField.tsx'
+
+export function SmallDevices(): ReactNode {
+  const [app, status, paths, profiles, nowMs] = useSnapshot(useShallow((s) => [s.app, s.status, s.paths, s.profiles, s.nowMs] as const))
+  const [query, setQuery] = useState('')
+  const list = useRef<HTMLUListElement>(null)
+  const live = app.engine === 'running' && status?.BackendState === 'Running'
+  const all = useMemo(() => devicesOf(status, paths, live), [status, paths, live])
+  const shown = smallDevices(all, viewOf({ app, profiles }), query, nowMs)
+  const move = (event: KeyboardEvent): void => {
+    const buttons = [...(list.current?.querySelectorAll('button') ?? [])]
+    const at = buttons.indexOf(document.activeElement as HTMLButtonElement)
+    const to = event.key === 'ArrowDown' ? at + 1 : event.key === 'ArrowUp' ? at - 1 : undefined
+    if (to === undefined || buttons.length === 0) return
+    event.preventDefault()
+    if (to < 0) list.current?.parentElement?.querySelector('input')?.focus()
+    else buttons[Math.min(to, buttons.length - 1)]!.focus()
+  }
+  if (all.length < 2) return <div className="small-empty t2">{status && all.length === 1 ? t('small.alone') : ''}</div>
+  return (
+    <section className="small-devices" aria-label={t('tray.devices')} onKeyDown={move}>
+      <SearchField value={query} onChange={setQuery} label={t('small.find')} placeholder={t('small.find')} />
+      {shown.length === 0 ? <p className="small-empty t2">{t('small.noMatch', { query: safeText(query, 40) })}</p> : (
+        <ul className="plain small-list" ref={list}>{shown.map((device) => <Row key={device.id} device={device} nowMs={nowMs} past={!live} />)}</ul>
+      )}
+    </section>
+  )
+}
+
+function Row({ device, nowMs, past }: { device: Device; nowMs: number; past: boolean }): ReactNode {
+  const api = useApi()
+  const { path } = device
+  const relayed = path.kind === 'relay' || path.kind === 'trying'
+  const words = [path.latencyMs === undefined || relayed ? path.words : '', roundTrip(path.latencyMs)].filter((one) => one !== '').join(', ')
+  return (
+    <li>
+      <button type="button" className={`small-row ${path.kind === 'offline' || past ? 'offline' : ''}`} aria-label={spokenRow(device.name, path, heardMs(device.peer, nowMs))}
+        onClick={() => void api.call('showMain', { hash: `#/devices/${encodeURIComponent(device.id)}` })}>
+        <KindIcon os={device.peer.OS} tagged={device.tagged} />
+        <span className="cut grow"><bdi>{safeText(device.name, 60)}</bdi></span>
+        <span className={`small num cut path-${path.kind}`}>{words}</span>
+        <PathGlyph kind={path.kind} />
+      </button>
+    </li>
+  )
+}

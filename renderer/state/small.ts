@@ -1,0 +1,75 @@
+/**
+ * What the tray's small window says: at most two lines that ask for a person, and the devices that are likely to be wanted. Pure.
+ */
+import { NO_VIEW } from '../../main/localapi/app-settings.ts'
+import { age, ageOf } from '../../main/words/format.ts'
+import { t } from '../../main/words/words.ts'
+import type { AccountView, ExitNodesPage, Prefs } from '../../preload/contract.ts'
+import type { HealthState, Status } from '../../main/localapi/types.ts'
+import { filterDevices, type Device } from './devices.ts'
+import { chosenName } from './exit-nodes.ts'
+import { expiryOf } from './expiry.ts'
+import { healthRows } from './health.ts'
+import type { Snapshot } from './store.ts'
+
+export interface AttentionLine {
+  readonly key: string
+  readonly words: string
+  readonly grave: boolean
+  /** What its button says and does; `show` opens the main window at a place. */
+  readonly button: { readonly label: string; readonly does: { readonly kind: 'renew' } | { readonly kind: 'exit-off' } | { readonly kind: 'show'; readonly hash: string } }
+}
+
+const LINES = 2
+const DEVICES = 30
+
+export interface SmallFacts {
+  readonly status: Status | undefined
+  readonly warnings: HealthState['Warnings']
+  readonly exit: ExitNodesPage | undefined
+  readonly nowMs: number
+}
+
+/** The gravest first; the rest is in the main window. */
+export function attentionLines({ status, warnings, exit, nowMs }: SmallFacts): readonly AttentionLine[] {
+  const lines: AttentionLine[] = []
+  if (status?.BackendState === 'Running' && exit?.Egress.Kind === 'blocked') {
+    lines.push({ key: 'exit', words: t('small.exitBlocked', { name: chosenName(exit) }), grave: true, button: { label: t('notice.exit.off'), does: { kind: 'exit-off' } } })
+  }
+  if (status?.BackendState === 'NeedsLogin' && status.Self.Expired === true) {
+    lines.push({ key: 'ended', words: t('signIn.ended'), grave: true, button: { label: t('notice.signIn'), does: { kind: 'renew' } } })
+  }
+  const expiry = status?.BackendState === 'Running' ? expiryOf(warnings, nowMs) : undefined
+  if (expiry) lines.push({ key: 'expiry', words: t('small.endsIn', { left: age(expiry.leftMs) }), grave: false, button: { label: t('notice.renew'), does: { kind: 'renew' } } })
+  if (status?.BackendState !== 'Stopped') {
+    for (const row of healthRows(warnings, nowMs).filter(({ severity }) => severity !== 'low')) {
+      lines.push({ key: row.code, words: row.title, grave: row.severity === 'high', button: { label: t('notice.show'), does: { kind: 'show', hash: '#/devices' } } })
+    }
+  }
+  return lines.slice(0, LINES)
+}
+
+/** Which profile is in use: its view of the devices. */
+export function viewOf({ app, profiles }: Pick<Snapshot, 'app' | 'profiles'>): AccountView {
+  const id = profiles?.current.ID ?? ''
+  const { accounts } = app.settings
+  return Object.hasOwn(accounts, id) ? accounts[id]! : NO_VIEW
+}
+
+/** Pinned, then opened lately, then talked to; what matches when somebody searches. This device is in the head. */
+export function smallDevices(devices: readonly Device[], view: AccountView, query: string, nowMs: number): readonly Device[] {
+  const named = devices.filter((device) => !device.isSelf).map((device) => (Object.hasOwn(view.nicknames, device.id) && view.nicknames[device.id] !== '' ? { ...device, name: view.nicknames[device.id]! } : device))
+  if (query.trim() !== '') return filterDevices(named, query).slice(0, DEVICES)
+  const rank = new Map([...view.pinned, ...view.recent].toReversed().map((id, index) => [id, index + 1]))
+  const heard = (device: Device): number => ageOf(device.peer.LastHandshake, nowMs) ?? Infinity
+  const shown = named.filter((device) => !view.hidden.includes(device.id) || view.pinned.includes(device.id))
+  return shown.toSorted((a, b) =>
+    (rank.get(b.id) ?? 0) - (rank.get(a.id) ?? 0) || Number(b.peer.Active) - Number(a.peer.Active) || Number(b.peer.Online) - Number(a.peer.Online)
+    || Math.sign(heard(a) - heard(b) || 0) || (a.name < b.name ? -1 : 1)).slice(0, DEVICES)
+}
+
+/** What the large switch stands at; undefined = there is nothing to switch. */
+export function switchOf(running: boolean, state: Status['BackendState'] | undefined, prefs: Prefs | undefined): boolean | undefined {
+  if (!running || !(state === 'Running' || state === 'Starting' || state === 'Stopped')) return undefined
+  return prefs?.WantRunning ?? state !== 'Stopped'
+}
