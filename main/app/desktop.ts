@@ -3,7 +3,7 @@
  * same actions.
  */
 import { join } from 'node:path'
-import { clipboard, type BrowserWindow } from 'electron'
+import { app, clipboard, type BrowserWindow } from 'electron'
 import type { LocalApiClient } from '../client/local-api-client.ts'
 import type { AppSettingsPatch } from '../localapi/app-settings.ts'
 import type { AppState } from '../localapi/app-state.ts'
@@ -51,9 +51,18 @@ export function startDesktop({ client, state, showMain, isVisible, startEngine, 
   const run = (action: Action): void =>
     void runAction({ client, showMain, showSmall: () => small.toggle(undefined), copy: (text) => void clipboard.writeText(text), startEngine: startEngine ?? (() => {}), quit }, action)
   const tray = startTray({ bus, desktop, run, iconsDir, ownEngine: startEngine !== undefined, showSmall: (beside) => small.toggle(beside), setState: (now) => state.set({ tray: now }) })
-  const notices = startNotices({ bus, run, icon: join(iconsDir, 'app.png'), setState: (now, refused) => state.set({ notices: now, noticesRefused: refused }) })
+  let badges = 0
+  const notices = startNotices({
+    bus, run, icon: join(iconsDir, 'app.png'),
+    setState: (now, refused) => state.set({ notices: now, noticesRefused: refused }),
+    setBadge(count) {
+      badges = count
+      app.setBadgeCount(count)
+      tray.update(facts.value, badges)
+    },
+  })
   const changed = (now: Facts): void => {
-    tray.update(now)
+    tray.update(now, badges)
     notices.update(now)
     const patch = recentExitPatch(state.settings, now)
     if (patch) remember(state, patch)
@@ -65,7 +74,7 @@ export function startDesktop({ client, state, showMain, isVisible, startEngine, 
       facts.start()
       tray.start()
     },
-    onApp: (app) => facts.onApp(app),
+    onApp: (now) => facts.onApp(now),
     onNotify: (notify) => facts.onNotify(notify),
     watch(window) {
       for (const event of ['show', 'hide', 'minimize', 'restore'] as const) window.on(event as 'show', () => notices.setVisible(isVisible()))

@@ -67,7 +67,7 @@ function Head({ head }: { head: Headline }): ReactNode {
     <section className={`small-head tone-${head.tone}`} aria-label={t('small.connection')}>
       <Knot tone={head.tone} size={30} />
       <div className="grow cut-box">
-        <p className="small-headline" role="status">{head.words}</p>
+        <div role="status"><h1 className="small-headline">{head.words}</h1></div>
         <p className="small t2 num cut">{ask.problem !== '' ? safeText(ask.problem, 200) : address === undefined || !running ? head.more ?? '' : <><bdi>{name}</bdi>, {address}</>}</p>
       </div>
       {on !== undefined && <Switch on={on} wait={ask.wait} label={on ? t('tray.disconnect') : t('tray.connect')} onFlip={() => void ask.run(() => api.call('editPrefs', { WantRunning: !on, WantRunningSet: true }))} />}

@@ -48,11 +48,12 @@ function Row({ device, nowMs, past }: { device: Device; nowMs: number; past: boo
   const words = [path.latencyMs === undefined || relayed ? path.words : '', roundTrip(path.latencyMs)].filter((one) => one !== '').join(', ')
   return (
     <li>
-      <button type="button" className={`small-row ${path.kind === 'offline' || past ? 'offline' : ''}`} aria-label={spokenRow(device.name, path, heardMs(device.peer, nowMs))}
+      <button type="button" className={`small-row ${path.kind === 'offline' || past ? 'offline' : ''}`}
         onClick={() => void api.call('showMain', { hash: `#/devices/${encodeURIComponent(device.id)}` })}>
+        <span className="sr-only">{spokenRow(device.name, path, heardMs(device.peer, nowMs))}</span>
         <KindIcon os={device.peer.OS} tagged={device.tagged} />
-        <span className="cut grow"><bdi>{safeText(device.name, 60)}</bdi></span>
-        <span className={`small num cut path-${path.kind}`}>{words}</span>
+        <span className="cut grow" aria-hidden="true"><bdi>{safeText(device.name, 60)}</bdi></span>
+        <span className={`small num cut path-${path.kind}`} aria-hidden="true">{words}</span>
         <PathGlyph kind={path.kind} />
       </button>
     </li>

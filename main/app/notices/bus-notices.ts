@@ -53,7 +53,7 @@ export class BusNotices implements NoticeSink {
   }
 
   stop(): void {
-    for (const key of [...this.#ids.keys()]) this.close(key)
+    for (const key of this.#ids.keys()) this.close(key)
   }
 
   #later(run: () => Promise<void>, failed: () => void = () => {}): void {

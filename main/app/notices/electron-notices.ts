@@ -44,6 +44,6 @@ export class ElectronNotices implements NoticeSink {
   }
 
   stop(): void {
-    for (const key of [...this.#shown.keys()]) this.close(key)
+    for (const key of this.#shown.keys()) this.close(key)
   }
 }

@@ -2,7 +2,6 @@
  * Notifications at work: facts become causes, the machine decides, the system shows them; what the window is to show goes into the
  * app's state.
  */
-import { app } from 'electron'
 import type { AppNotice } from '../../localapi/app-state.ts'
 import type { Action } from '../actions.ts'
 import type { Facts } from '../engine-facts.ts'
@@ -19,6 +18,8 @@ export interface NoticesDeps {
   readonly run: (action: Action) => void
   /** What the window shows now, and whether the system has refused to show one. */
   readonly setState: (notices: readonly AppNotice[], refused: boolean) => void
+  /** How many causes there are that a person wants to be told of. */
+  readonly setBadge: (count: number) => void
 }
 
 export interface RunningNotices {
@@ -30,7 +31,7 @@ export interface RunningNotices {
   stop(): void
 }
 
-export function startNotices({ bus, icon, run, setState }: NoticesDeps): RunningNotices {
+export function startNotices({ bus, icon, run, setState, setBadge }: NoticesDeps): RunningNotices {
   let memory = NOTHING
   let facts: Facts | undefined
   let machine: NoticeMachine | undefined
@@ -70,7 +71,7 @@ export function startNotices({ bus, icon, run, setState }: NoticesDeps): Running
       case 'close':
         return sink.close(effect.key)
       case 'badge':
-        return void app.setBadgeCount(effect.count)
+        return setBadge(effect.count)
       case 'window':
         told = effect.causes
         return tellWindow()

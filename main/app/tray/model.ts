@@ -36,6 +36,8 @@ export interface TrayFacts extends Facts {
   readonly nowMs: number
   /** Whether this app can start the engine: it is its own. */
   readonly ownEngine: boolean
+  /** How many things there are that a person wants to be told of. */
+  readonly badges: number
 }
 
 const RECENT_EXITS = 5
@@ -70,12 +72,12 @@ function item(label: string, action: Action | undefined, check?: boolean): TrayI
 }
 
 /** A person must act: attention. Signed out and nothing asked is merely off. */
-function glyphOf({ app, status, warnings }: TrayFacts, head: Headline): Glyph {
+function glyphOf({ app, status, warnings, badges }: TrayFacts, head: Headline): Glyph {
   if (head.tone === 'error' || head.tone === 'connecting' || app.engine !== 'running') return head.tone
   const asked = status?.BackendState !== 'NeedsLogin' || status.AuthURL !== '' || status.Self.Expired === true
   if (head.tone === 'attention') return asked ? 'attention' : 'disconnected'
   const acts = ['key-expires-soon', ...PORTALS].some((code) => warnings?.[code] !== undefined)
-  return acts ? 'attention' : head.tone
+  return acts || badges > 0 ? 'attention' : head.tone
 }
 
 function headItem({ status }: TrayFacts, head: Headline): TrayItem {

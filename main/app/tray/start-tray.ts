@@ -22,7 +22,8 @@ export interface TrayDeps {
 
 export interface RunningTray {
   start(): void
-  update(facts: Facts): void
+  /** `badges`: how many things a person wants to be told of. */
+  update(facts: Facts, badges: number): void
   stop(): void
 }
 
@@ -32,8 +33,9 @@ export function startTray({ bus, desktop, iconsDir, ownEngine, run, showSmall, s
   const { platform } = process
   const tray = new AppTray({ platform, desktop, iconsDir, packaged: app.isPackaged, run, showSmall })
   let latest: Facts | undefined
+  let marked = 0
   const draw = (): void => {
-    if (latest) tray.update({ ...latest, platform, nowMs: Date.now(), ownEngine })
+    if (latest) tray.update({ ...latest, platform, nowMs: Date.now(), ownEngine, badges: marked })
   }
   let tick: NodeJS.Timeout | undefined
   return {
@@ -44,8 +46,9 @@ export function startTray({ bus, desktop, iconsDir, ownEngine, run, showSmall, s
       tray.setHost(true)
       setState('shown')
     },
-    update(facts) {
+    update(facts, badges) {
       latest = facts
+      marked = badges
       draw()
     },
     stop() {

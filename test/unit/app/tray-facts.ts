@@ -39,7 +39,7 @@ export function facts(more: Partial<TrayFacts> = {}): TrayFacts {
   return {
     app: { engine: 'running', sinceMs: NOW_MS, restarts: 0, host: 'electron', platform: 'linux', version: '1', settings: DEFAULT_SETTINGS, languages: ['en'], tray: 'shown' },
     status: status('Running'), prefs: undefined, warnings: null, exit: exits(), paths: undefined, profiles: [profile('p1', 'anna@fjord.example')], profile: 'p1', blocked: undefined,
-    platform: 'linux', nowMs: NOW_MS, ownEngine: true, ...more,
+    platform: 'linux', nowMs: NOW_MS, ownEngine: true, badges: 0, ...more,
   }
 }
 
