@@ -348,6 +348,8 @@ export interface PathRow {
 /** bowline/paths: how packets go to each peer, and why. */
 export interface PathsPage {
   readonly paths: readonly PathRow[]
+  /** When the control server last said something on the stream of changes, keepalives among it. */
+  readonly serverHeard?: string
 }
 
 /** bowline/path?peer=NODEKEY|IP|NAME: one peer's path with the reason and its evidence. `after=<version>` waits for another version, up to `wait` seconds (30). */

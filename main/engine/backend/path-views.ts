@@ -43,10 +43,12 @@ export class PathViews {
     if (!netMap) return { paths: [] }
     const views: ReadonlyMap<string, PathView> = this.#deps.magicsock.paths()
     const look = this.#look(netMap)
-    return { paths: [...netMap.peers.values()].flatMap((node) => {
+    const { heardMs } = this.#deps.control
+    const paths = [...netMap.peers.values()].flatMap((node) => {
       const view = views.get(node.Key)
       return view ? [look.row(node, view).row] : []
-    }) }
+    })
+    return { paths, ...(heardMs === undefined ? {} : { serverHeard: new Date(heardMs).toISOString() }) }
   }
 
   /** The same for some of them: one that path finding does not have is left out. */

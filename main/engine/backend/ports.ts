@@ -64,6 +64,8 @@ export interface LoggedIn {
 }
 
 export interface ControlPort {
+  /** Wall time of the last message of the map stream, in ms; absent = none yet. */
+  readonly heardMs?: number | undefined
   set(wants: { hostinfo: Hostinfo; endpoints: readonly Endpoint[]; discoKey: DiscoPublicKey }): void
   /** Also starts again after stop(). */
   begin(login: Login): void

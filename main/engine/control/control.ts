@@ -61,6 +61,7 @@ export class Control {
   #netMap: NetMap | undefined
   #state: ControlState = { kind: 'idle' }
   #loggedLoss: string | undefined
+  #heardMs: number | undefined
   /** What the request of the newest stream that sent a map said of us. */
   #streamMark = ''
   #cancelTimer: () => void = () => {}
@@ -78,6 +79,11 @@ export class Control {
   start(facts: ControlFacts): void {
     this.#facts = facts
     this.#pings.setAsked(facts.asked)
+  }
+
+  /** Wall time of the last message of the map stream, in ms; keepalives count. */
+  get heardMs(): number | undefined {
+    return this.#heardMs
   }
 
   get state(): ControlState {
@@ -331,6 +337,7 @@ export class Control {
 
   #handleMessage(message: MapResponse, stream: OpenStream): void {
     const { connection, popUrls } = stream
+    this.#heardMs = this.#deps.env.clock.wallMs()
     if (message.PingRequest) this.#pings.handle(message.PingRequest, connection, stream.signal)
     if (typeof message.ControlTime === 'string') this.#deps.noteServerTime?.(Date.parse(message.ControlTime))
     if (message.ControlDialPlan) connection.dialPlan = message.ControlDialPlan
