@@ -7,6 +7,7 @@ import { useShallow } from 'zustand/react/shallow'
 import { useExitNodes, useLook } from '../state/looks.ts'
 import { goTo, goToPlace, useRoute, type Route } from '../state/route.ts'
 import { needsSignIn } from '../state/sign-in.ts'
+import { t } from '../../main/words/words.ts'
 import { headline } from '../../main/words/states.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
@@ -40,7 +41,7 @@ export function App(): ReactNode {
     if (command.kind === 'go') window.location.hash = command.hash
   }), [api])
   useEffect(() => {
-    document.title = `Bowline: ${head.words}`
+    document.title = t('frame.title', { words: head.words })
   }, [head.words])
   if (route.place === 'small') return <Small />
   return (
@@ -51,7 +52,7 @@ export function App(): ReactNode {
       ) : (
         <div className="window">
           <Sidebar head={head} place={route.place} />
-          <main className="place">
+          <main className="place" data-region="">
             <Notices head={head} />
             <PlaceOf route={route} />
           </main>

@@ -6,6 +6,7 @@ import { CircleAlert, ExternalLink, Info, TriangleAlert } from 'lucide-react'
 import { useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { clockTime, safeText } from '../../main/words/format.ts'
+import { t } from '../../main/words/words.ts'
 import { healthRows, type HealthRow } from '../state/health.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
@@ -13,7 +14,6 @@ import { useApi } from '../ui/ApiContext.tsx'
 const SHOWN = 2
 
 const ICONS = { high: TriangleAlert, medium: CircleAlert, low: Info } as const
-const SPOKEN = { high: 'Serious: ', medium: 'Warning: ', low: 'Note: ' } as const
 
 /** All rows, those that are always shown, and whether the person wants to see the others too. */
 function useRows(): { rows: readonly HealthRow[]; grave: readonly HealthRow[]; open: boolean } {
@@ -27,7 +27,7 @@ export function HealthList(): ReactNode {
   const shown = open ? rows : grave
   if (shown.length === 0) return null
   return (
-    <section className="health" aria-label="What is wrong">
+    <section className="health" aria-label={t('health.region')}>
       <ul className="plain">{shown.map((row) => <Row key={row.code} row={row} />)}</ul>
     </section>
   )
@@ -38,7 +38,7 @@ export function MoreHealth(): ReactNode {
   const { rows, grave, open } = useRows()
   const folded = rows.length - grave.length
   if (folded === 0) return null
-  const words = open ? 'Show fewer' : grave.length > 0 ? `Show ${folded} more` : folded === 1 ? '1 note' : `${folded} notes`
+  const words = open ? t('action.fewer') : grave.length > 0 ? t('health.more', { n: folded }) : t('health.notes', { n: folded })
   return <button type="button" className="link" aria-expanded={open} onClick={() => useSnapshot.setState({ unfolded: !open })}>{words}</button>
 }
 
@@ -54,10 +54,10 @@ function Row({ row }: { row: HealthRow }): ReactNode {
     <li className={`notice health-row ${row.severity === 'high' ? 'bad' : row.severity === 'medium' ? 'warn' : ''}`}>
       <Icon size={16} strokeWidth={1.9} aria-hidden="true" />
       <div className="grow">
-        <p><span className="sr-only">{SPOKEN[row.severity]}</span><span className="strong-2">{row.title}.</span> <span className="t2 selectable">{row.text}</span></p>
+        <p><span className="sr-only">{t(`health.${row.severity}`)} </span><span className="strong-2">{row.title}.</span> <span className="t2 selectable">{row.text}</span></p>
         {problem !== '' && <p className="t2" role="alert">{safeText(problem, 200)}</p>}
       </div>
-      {row.sinceMs !== undefined && <span className="small t2 num since">since {clockTime(row.sinceMs)}</span>}
+      {row.sinceMs !== undefined && <span className="small t2 num since">{t('stopped.since', { time: clockTime(row.sinceMs) })}</span>}
       {row.page && <button type="button" className="button" title={row.page.url} onClick={() => void open(row.page!.url)}><ExternalLink size={16} aria-hidden="true" />{row.page.label}</button>}
     </li>
   )

@@ -3,6 +3,7 @@
  */
 import type { HealthState } from '../../main/localapi/types.ts'
 import { ageOf, safeText } from '../../main/words/format.ts'
+import { isWord, t } from '../../main/words/words.ts'
 
 export interface HealthRow {
   readonly code: string
@@ -35,8 +36,8 @@ export function healthRows(warnings: HealthState['Warnings'], nowMs: number): re
     rows.push({
       code,
       severity: RANK[warning.Severity] === undefined ? 'medium' : warning.Severity,
-      title: safeText(warning.Title, 80),
-      text: safeText(warning.Text, 400),
+      title: known('health.title.', code) ?? safeText(warning.Title, 80),
+      text: known('health.text.', code) ?? safeText(warning.Text, 400),
       sinceMs: ageMs === undefined ? undefined : nowMs - ageMs,
       page: pageOf(warning.PrimaryAction),
     })
@@ -44,12 +45,18 @@ export function healthRows(warnings: HealthState['Warnings'], nowMs: number): re
   return rows.toSorted((a, b) => RANK[a.severity] - RANK[b.severity] || (b.sinceMs ?? 0) - (a.sinceMs ?? 0) || (a.code < b.code ? -1 : 1))
 }
 
+/** What we say ourselves of a code; undefined = the engine's or the server's own words are all there is. */
+function known(prefix: string, code: string): string | undefined {
+  const id = `${prefix}${code}`
+  return isWord(id) ? t(id) : undefined
+}
+
 function pageOf(action: { readonly URL: string; readonly Label: string } | undefined): HealthRow['page'] {
   if (!action) return undefined
   try {
     const { protocol, href } = new URL(action.URL)
     if (protocol !== 'https:' && protocol !== 'http:') return undefined
-    return { url: href, label: safeText(action.Label, 40) || 'Open the page' }
+    return { url: href, label: safeText(action.Label, 40) || t('health.openPage') }
   } catch {
     return undefined
   }

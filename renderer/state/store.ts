@@ -10,9 +10,12 @@ import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
 import { NO_POLICY, type PolicySnapshot } from '../../main/localapi/policy.ts'
 import type { HealthState } from '../../main/localapi/types.ts'
 import { stillIn } from './sign-in.ts'
+import { storyAfter, type EngineEvent } from './engine-story.ts'
 
 export interface Snapshot {
   readonly app: AppState
+  /** What became of the engine lately. */
+  readonly story: readonly EngineEvent[]
   readonly status: Status | undefined
   readonly paths: PathsPage | undefined
   readonly prefs: Prefs | undefined
@@ -47,6 +50,7 @@ export interface Snapshot {
 
 export const useSnapshot = create<Snapshot>(() => ({
   app: { engine: 'starting', sinceMs: 0, restarts: 0, host: 'web', platform: '', version: '', settings: DEFAULT_SETTINGS, languages: [], tray: 'none' },
+  story: [],
   status: undefined,
   paths: undefined,
   prefs: undefined,
@@ -119,7 +123,8 @@ export function follow(api: BowlineApi): () => void {
     if (notify.Prefs || notify.LoginFinished || notify.SelfChange) void lookAtProfiles()
   })
   const unState = api.onAppState((app) => {
-    set(app.engine === 'running' ? { app } : { app, paths: undefined })
+    const story = storyAfter(useSnapshot.getState().story, app, Date.now())
+    set(app.engine === 'running' ? { app, story } : { app, story, paths: undefined })
     if (app.engine !== 'running') return
     soon()
     void lookAtProfiles()

@@ -3,9 +3,10 @@
  */
 import type { ReactNode } from 'react'
 import { safeText } from '../../main/words/format.ts'
+import { t } from '../../main/words/words.ts'
 import type { Ask } from './use-ask.ts'
 
 export function AskWords({ ask }: { ask: Ask }): ReactNode {
-  if (ask.wait === 'long') return <p className="small t3" role="status">No answer from the engine yet.</p>
+  if (ask.wait === 'long') return <p className="small t3" role="status">{t('frame.noAnswer')}</p>
   return ask.problem === '' ? null : <p className="small error-line" role="alert">{safeText(ask.problem, 300)}</p>
 }
