@@ -96,6 +96,8 @@ export interface PeerStatus {
   /** With trailing dot. */
   readonly DNSName: string
   readonly OS: string
+  /** Version of its program, as it told the server. Ours alone: the official status has none. */
+  readonly IPNVersion?: string
   readonly UserID: number
   readonly AltSharerUserID?: number
   readonly TailscaleIPs: readonly string[] | null

@@ -1,9 +1,12 @@
 /**
- * The devices as the list shows them: rows from status and paths, in groups, filtered by words and tokens. Pure.
+ * The devices as the window shows them: one of each peer of the status, with its path. Pure.
+ *
+ * A device that did not change keeps its identity from one look to the next, so that rows are drawn anew only for news.
  */
 import type { PathRow, PathsPage, PeerStatus, Status } from '../../preload/contract.ts'
 import { safeText } from '../../main/words/format.ts'
 import { pathWords, type PathWords } from '../../main/words/states.ts'
+import { locale, t } from '../../main/words/words.ts'
 
 export interface Device {
   /** Stable ID: the row's key. */
@@ -20,35 +23,72 @@ export interface Device {
   readonly row: PathRow | undefined
 }
 
-export type GroupName = 'Yours' | 'People' | 'Tagged'
+type Users = Status['User']
 
-export interface Group {
-  readonly name: GroupName
-  readonly devices: readonly Device[]
+/** What a device is made of besides its peer and path. */
+interface Around {
+  readonly running: boolean
+  readonly me: number
+  readonly users: Users
+  readonly language: string
 }
 
-/** Every device of the network, this one first among yours. */
-export function devicesOf(status: Status | undefined, paths: PathsPage | undefined, engineRunning: boolean): readonly Device[] {
-  if (!status) return []
-  const rows = new Map(paths?.paths.map((row) => [row.peer, row]))
-  const me = status.Self.UserID
-  const toDevice = (peer: PeerStatus, isSelf: boolean): Device => {
-    const tagged = (peer.Tags?.length ?? 0) > 0
-    const mine = !tagged && peer.UserID === me
-    const user = status.User?.[String(peer.UserID)]
-    const row = rows.get(peer.PublicKey)
-    return {
-      id: peer.ID,
-      name: safeText(deviceName(peer)),
-      owner: tagged ? safeText(peer.Tags!.join(' ')) : mine ? 'You' : safeText(user?.DisplayName || user?.LoginName || 'Unknown'),
-      address: peer.TailscaleIPs?.[0] ?? '',
-      path: isSelf ? { kind: 'self', words: 'This device', latencyMs: undefined } : pathWords(peer, row, engineRunning),
-      mine, tagged, isSelf, peer, row,
+/** Makes devices of looks at the engine, each as cheap as what changed since the last. */
+export class DeviceTable {
+  #around: Around = { running: false, me: 0, users: null, language: '' }
+  #made = new Map<string, Device>()
+  #all: readonly Device[] = []
+
+  /** Every device of the network, this one first, the rest by name; the same array when nothing is new. */
+  look(status: Status | undefined, paths: PathsPage | undefined, running: boolean): readonly Device[] {
+    if (!status) return (this.#all = [])
+    const around: Around = { running, me: status.Self.UserID, users: status.User, language: locale() }
+    const same = (['running', 'me', 'users', 'language'] as const).every((key) => around[key] === this.#around[key])
+    const rows = new Map(paths?.paths.map((row) => [row.peer, row]))
+    const made = new Map<string, Device>()
+    let [changed, moved] = [false, false]
+    const take = (peer: PeerStatus, isSelf: boolean): void => {
+      const old = this.#made.get(peer.ID)
+      const row = rows.get(peer.PublicKey)
+      const kept = same && old?.peer === peer && old.row === row && old.isSelf === isSelf
+      const device = kept ? old : toDevice(peer, row, isSelf, around)
+      if (!kept) changed = true
+      if (old?.name !== device.name || old.isSelf !== isSelf) moved = true
+      made.set(device.id, device)
     }
+    if (status.Self.ID !== '') take(status.Self, true)
+    for (const peer of Object.values(status.Peer ?? {})) take(peer, false)
+    if (made.size !== this.#made.size) [changed, moved] = [true, true]
+    // Of the old order nothing is left to move when each name is where it was.
+    if (moved) this.#all = [...made.values()].toSorted(byName)
+    else if (changed) this.#all = this.#all.map((device) => made.get(device.id)!)
+    this.#around = around
+    this.#made = made
+    return this.#all
   }
-  const peers = Object.values(status.Peer ?? {}).map((peer) => toDevice(peer, false))
-  peers.sort((a, b) => a.name.localeCompare(b.name, 'en') || a.id.localeCompare(b.id))
-  return status.Self.ID === '' ? peers : [toDevice(status.Self, true), ...peers]
+}
+
+export function devicesOf(status: Status | undefined, paths: PathsPage | undefined, running: boolean): readonly Device[] {
+  return new DeviceTable().look(status, paths, running)
+}
+
+/** How many devices the network has, this one among them. */
+export function deviceCount(status: Status | undefined): number {
+  return status === undefined ? 0 : Object.keys(status.Peer ?? {}).length + (status.Self.ID === '' ? 0 : 1)
+}
+
+function toDevice(peer: PeerStatus, row: PathRow | undefined, isSelf: boolean, { running, me, users }: Around): Device {
+  const tagged = (peer.Tags?.length ?? 0) > 0
+  const mine = !tagged && peer.UserID === me
+  const user = users?.[String(peer.UserID)]
+  return {
+    id: peer.ID,
+    name: safeText(deviceName(peer)),
+    owner: tagged ? safeText(peer.Tags!.join(' ')) : mine ? t('devices.you') : safeText(user?.DisplayName || user?.LoginName || t('devices.ownerUnknown')),
+    address: peer.TailscaleIPs?.[0] ?? '',
+    path: isSelf ? { kind: 'self', words: t('devices.thisDevice'), latencyMs: undefined } : pathWords(peer, row, running),
+    mine, tagged, isSelf, peer, row,
+  }
 }
 
 /** The first label of the network name, else the machine's own name for itself. */
@@ -57,50 +97,27 @@ export function deviceName(peer: PeerStatus): string {
   return label === '' ? peer.HostName || peer.ID : label
 }
 
-/** Groups that have a device, in their fixed order. */
-export function groupsOf(devices: readonly Device[]): readonly Group[] {
-  const groups: Group[] = [
-    { name: 'Yours', devices: devices.filter((device) => device.mine) },
-    { name: 'People', devices: devices.filter((device) => !device.mine && !device.tagged) },
-    { name: 'Tagged', devices: devices.filter((device) => device.tagged) },
-  ]
-  return groups.filter((group) => group.devices.length > 0)
+/** As people compare text: without case and accents. */
+export function fold(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return /^[\u0000-\u007f]*$/.test(text) ? text.toLowerCase() : text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase()
 }
 
-/** Keeps devices that match every word; tokens: path:direct, owner:name, tag:x, os:linux, is:mine, is:online. */
-export function filterDevices(devices: readonly Device[], query: string): readonly Device[] {
-  const words = query.toLowerCase().split(/\s+/).filter((word) => word !== '')
-  return words.length === 0 ? devices : devices.filter((device) => words.every((word) => matches(device, word)))
-}
+const keys = new WeakMap<Device, string>()
 
-function matches(device: Device, word: string): boolean {
-  const colon = word.indexOf(':')
-  const key = colon > 0 ? word.slice(0, colon) : ''
-  const value = word.slice(colon + 1)
-  switch (key) {
-    case 'path':
-      return device.path.words.toLowerCase().includes(value) || device.path.kind === value
-    case 'owner':
-      return device.owner.toLowerCase().includes(value)
-    case 'tag':
-      return device.peer.Tags?.some((tag) => tag.toLowerCase().includes(value)) ?? false
-    case 'os':
-      return device.peer.OS.toLowerCase().includes(value)
-    case 'is':
-      return value === 'mine' ? device.mine : value === 'online' ? device.peer.Online || device.isSelf : false
-    default:
-      return [device.name, device.owner, device.peer.OS, ...(device.peer.TailscaleIPs ?? [])].some((text) => text.toLowerCase().includes(word))
+/** Orders by name, numbers in it by their value: web-2 before web-10. */
+export function nameKey(device: Device): string {
+  let key = keys.get(device)
+  if (key === undefined) {
+    key = fold(device.name).replaceAll(/\d{1,9}/g, (digits) => digits.padStart(10, '0'))
+    keys.set(device, key)
   }
+  return key
 }
 
-/** "5 devices. Talking to 2: 1 direct, 1 relayed" */
-export function talkSummary(devices: readonly Device[]): string {
-  const others = devices.filter((device) => !device.isSelf)
-  const count = (kind: string): number => others.filter((device) => device.path.kind === kind).length
-  const parts = ([['direct', 'direct'], ['peer-relay', 'through a device'], ['relay', 'relayed'], ['trying', 'trying']] as const)
-    .map(([kind, words]) => [count(kind), words] as const)
-    .filter(([n]) => n > 0)
-  const total = parts.reduce((sum, [n]) => sum + n, 0)
-  const head = `${devices.length} ${devices.length === 1 ? 'device' : 'devices'}.`
-  return total === 0 ? `${head} Talking to none.` : `${head} Talking to ${total}: ${parts.map(([n, words]) => `${n} ${words}`).join(', ')}`
+/** This device, then by name, then by ID. */
+export function byName(a: Device, b: Device): number {
+  if (a.isSelf !== b.isSelf) return a.isSelf ? -1 : 1
+  const [one, other] = [nameKey(a), nameKey(b)]
+  return one < other ? -1 : one > other ? 1 : a.id < b.id ? -1 : a.id > b.id ? 1 : 0
 }

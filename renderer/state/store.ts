@@ -6,9 +6,11 @@
  */
 import { create } from 'zustand'
 import type { AppState, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status, StoragePage, TrustPage } from '../../preload/contract.ts'
+import { keepPaths, keepStatus } from './keep.ts'
 import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
 import { NO_POLICY, type PolicySnapshot } from '../../main/localapi/policy.ts'
 import type { HealthState } from '../../main/localapi/types.ts'
+import { deviceCount } from './devices.ts'
 import { stillIn } from './sign-in.ts'
 import { storyAfter, type EngineEvent } from './engine-story.ts'
 
@@ -18,6 +20,8 @@ export interface Snapshot {
   readonly story: readonly EngineEvent[]
   readonly status: Status | undefined
   readonly paths: PathsPage | undefined
+  /** Wall time in ms of the last look at the paths; 0 = none yet. */
+  readonly pathsMs: number
   readonly prefs: Prefs | undefined
   /** The server used last; signing out makes the engine forget it, and people come back to it. */
   readonly lastServer: string
@@ -53,6 +57,7 @@ export const useSnapshot = create<Snapshot>(() => ({
   story: [],
   status: undefined,
   paths: undefined,
+  pathsMs: 0,
   prefs: undefined,
   lastServer: '',
   policy: NO_POLICY,
@@ -81,30 +86,48 @@ const STATUS_EVERY_MS_LARGE = 15_000
 const LARGE_NETWORK = 500
 /** Bursts of bus messages make one look at the status. */
 const SETTLE_MS = 60
+/** The same for news of single devices in a large network. */
+const SETTLE_MS_LARGE = 5_000
 /** After a session page that could not be had. */
 const SESSION_RETRY_MS = 500
+
+/** Whether a notify tells of other devices and of nothing else. */
+function isOfDevices(notify: Notify): boolean {
+  const { PeersChanged, PeersRemoved, PeerChangedPatch, State, Prefs, SelfChange, NetMap, LoginFinished, InitialStatus } = notify
+  return Boolean(PeersChanged || PeersRemoved || PeerChangedPatch) && State === null && !Prefs && !SelfChange && !NetMap && !LoginFinished && !InitialStatus
+}
 
 /** Connects the store to a host; returns the way out. */
 export function follow(api: BowlineApi): () => void {
   const set = useSnapshot.setState
   let statusTimer: ReturnType<typeof setTimeout> | undefined
+  let statusDueMs = 0
+  let lastLookMs = 0
   let stopped = false
 
   const lookAtStatus = async (): Promise<void> => {
+    lastLookMs = Date.now()
     const answer = await api.call('status', {})
-    if (!stopped && answer.ok) set({ status: answer.value, heardMs: Date.now() })
+    if (!stopped && answer.ok) set((s) => ({ status: keepStatus(s.status, answer.value), heardMs: Date.now() }))
   }
-  const soon = (): void => {
-    statusTimer ??= setTimeout(() => {
+  const isLarge = (): boolean => deviceCount(useSnapshot.getState().status) > LARGE_NETWORK
+  /** After news that concerns us all; news of single devices may wait where a look is dear. */
+  const soon = (ofDevices = false): void => {
+    const wait = ofDevices && isLarge() ? Math.max(SETTLE_MS, lastLookMs + SETTLE_MS_LARGE - Date.now()) : SETTLE_MS
+    const dueMs = Date.now() + wait
+    if (statusTimer !== undefined && dueMs >= statusDueMs) return
+    clearTimeout(statusTimer)
+    statusDueMs = dueMs
+    statusTimer = setTimeout(() => {
       statusTimer = undefined
       void lookAtStatus()
-    }, SETTLE_MS)
+    }, wait)
   }
   const lookAtPaths = async (): Promise<void> => {
     const { status, stillIn: carrying } = useSnapshot.getState()
     if (document.hidden || !(status?.BackendState === 'Running' || carrying)) return
     const answer = await api.call('paths', {})
-    if (!stopped && answer.ok) set({ paths: answer.value, heardMs: Date.now() })
+    if (!stopped && answer.ok) set((s) => ({ paths: keepPaths(s.paths, answer.value), pathsMs: Date.now(), heardMs: Date.now() }))
   }
   const lookAtProfiles = async (): Promise<void> => {
     const answer = await api.call('profiles', {})
@@ -115,16 +138,16 @@ export function follow(api: BowlineApi): () => void {
       heardMs: Date.now(),
       ...(notify.Prefs ? { prefs: notify.Prefs } : {}),
       ...(notify.Prefs?.ControlURL ? { lastServer: notify.Prefs.ControlURL } : {}),
-      ...(notify.InitialStatus ? { status: notify.InitialStatus } : {}),
+      ...(notify.InitialStatus ? { status: keepStatus(useSnapshot.getState().status, notify.InitialStatus) } : {}),
       ...(notify.Policy ? { policy: notify.Policy } : {}),
       ...(notify.Health ? { warnings: notify.Health.Warnings } : {}),
     })
-    soon()
+    soon(isOfDevices(notify))
     if (notify.Prefs || notify.LoginFinished || notify.SelfChange) void lookAtProfiles()
   })
   const unState = api.onAppState((app) => {
     const story = storyAfter(useSnapshot.getState().story, app, Date.now())
-    set(app.engine === 'running' ? { app, story } : { app, story, paths: undefined })
+    set(app.engine === 'running' ? { app, story } : { app, story, paths: undefined, pathsMs: 0 })
     if (app.engine !== 'running') return
     soon()
     void lookAtProfiles()
@@ -142,12 +165,9 @@ export function follow(api: BowlineApi): () => void {
     if (!document.hidden) set({ nowMs: Date.now() })
   }, 1000)
   const pathsTimer = setInterval(() => void lookAtPaths(), PATHS_EVERY_MS)
-  let lastLookMs = 0
   const statusLook = setInterval(() => {
-    const peers = useSnapshot.getState().status?.Peer
-    const everyMs = peers && Object.keys(peers).length > LARGE_NETWORK ? STATUS_EVERY_MS_LARGE : STATUS_EVERY_MS
+    const everyMs = isLarge() ? STATUS_EVERY_MS_LARGE : STATUS_EVERY_MS
     if (document.hidden || Date.now() - lastLookMs < everyMs - 100) return
-    lastLookMs = Date.now()
     void lookAtStatus()
   }, STATUS_EVERY_MS)
   return () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
 import type { AppState, PathsPage, PeerStatus, Status } from '../../preload/contract.ts'
-import { deviceName, devicesOf, filterDevices, groupsOf, talkSummary } from '../../renderer/state/devices.ts'
+import { deviceName } from '../../renderer/state/devices.ts'
 import { age, ageOf, byteCount, roundTrip, safeText } from '../../main/words/format.ts'
 import { headline, pathWords, spokenRow } from '../../main/words/states.ts'
 
@@ -62,32 +62,7 @@ describe('headline', () => {
   })
 })
 
-describe('devices', () => {
-  const all = devicesOf(status({ Peer: {
-    a: peer({ ID: 'a', PublicKey: 'nodekey:1', UserID: 1 }),
-    b: peer({ ID: 'b', PublicKey: 'nodekey:2', UserID: 2, DNSName: 'bobs.lab.internal.' }),
-    c: peer({ ID: 'c', PublicKey: 'nodekey:3', Tags: ['tag:db'], DNSName: 'db.lab.internal.', Active: false }),
-  } }), { paths: [row({ kind: 'direct', addr: '192.168.1.2:1' })] }, true)
-
-  it('puts this device first and sorts the rest by name', () => {
-    expect(all.map((device) => device.name)).toEqual(['me', 'bobs', 'db', 'nas'])
-    expect(all[0]!.path.words).toBe('This device')
-  })
-
-  it('groups by yours, people and tagged', () => {
-    expect(groupsOf(all).map((group) => [group.name, group.devices.map((device) => device.name)])).toEqual([['Yours', ['me', 'nas']], ['People', ['bobs']], ['Tagged', ['db']]])
-  })
-
-  it.each([['nas', ['nas']], ['owner:bob', ['bobs']], ['tag:db', ['db']], ['path:direct', ['nas']], ['is:mine na', ['nas']], ['os:linux 100.64', ['me', 'bobs', 'db', 'nas']], ['nothing', []]])(
-    'filters by %s', (query, names) => {
-      expect(filterDevices(all, query).map((device) => device.name)).toEqual(names)
-    })
-
-  it('counts whom we talk to', () => {
-    expect(talkSummary(all)).toBe('4 devices. Talking to 1: 1 direct')
-    expect(talkSummary([])).toBe('0 devices. Talking to none.')
-  })
-
+describe('a device', () => {
   it('falls back to the host name where there is no network name', () => {
     expect(deviceName(peer({ DNSName: '' }))).toBe('host')
   })

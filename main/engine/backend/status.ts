@@ -154,6 +154,7 @@ function ofNode(node: Node, input: StatusInput): PeerStatus {
     HostName: node.Hostinfo?.Hostname ?? '',
     DNSName: node.Name,
     OS: node.Hostinfo?.OS ?? '',
+    ...(node.Hostinfo?.IPNVersion ? { IPNVersion: node.Hostinfo.IPNVersion } : {}),
     UserID: node.User,
     ...(node.Sharer !== undefined && node.Sharer !== 0 ? { AltSharerUserID: node.Sharer } : {}),
     TailscaleIPs: addressesOf(node),

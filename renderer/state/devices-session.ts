@@ -1,0 +1,55 @@
+/**
+ * What a person does with the list until the window closes: what is typed, the order, folded groups, the selection, where it is scrolled
+ * to. Kept while they look at other places.
+ */
+import { create } from 'zustand'
+import type { Line } from './devices-groups.ts'
+import { BY_NAME, type Sort } from './devices-order.ts'
+
+export interface ListSession {
+  readonly query: string
+  readonly sort: Sort
+  readonly folded: ReadonlySet<string>
+  readonly selected: ReadonlySet<string>
+  /** Where a range of the selection begins. */
+  readonly anchor: string | undefined
+  /** In px. */
+  readonly scrollTop: number
+}
+
+export const useList = create<ListSession>(() => ({ query: '', sort: BY_NAME, folded: new Set(), selected: new Set(), anchor: undefined, scrollTop: 0 }))
+
+export function setQuery(query: string): void {
+  useList.setState({ query })
+}
+
+export function select(ids: Iterable<string>): void {
+  useList.setState({ selected: new Set(ids) })
+}
+
+export function toggleSelected(id: string): void {
+  const selected = new Set(useList.getState().selected)
+  if (!selected.delete(id)) selected.add(id)
+  useList.setState({ selected })
+}
+
+/** Begins the next range at a line. */
+export function setAnchor(anchor: string): void {
+  useList.setState({ anchor })
+}
+
+/** Selects the devices from where the range began, else from `begin`, to `end`. */
+export function selectRange(lines: readonly Line[], index: ReadonlyMap<string, number>, begin: string, end: string): void {
+  const from = useList.getState().anchor ?? begin
+  const [a, b] = [index.get(from) ?? index.get(begin) ?? 0, index.get(end) ?? 0]
+  useList.setState({ anchor: from })
+  select(lines.slice(Math.min(a, b), Math.max(a, b) + 1).flatMap((line) => (line.kind === 'device' ? [line.key] : [])))
+}
+
+/** Folds a group, or opens it. */
+export function setFolded(group: string, isFolded: boolean): void {
+  const folded = new Set(useList.getState().folded)
+  if (isFolded) folded.add(group)
+  else folded.delete(group)
+  useList.setState({ folded })
+}
