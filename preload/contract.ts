@@ -8,10 +8,12 @@
 import type { AppSettings, AppSettingsPatch } from '../main/localapi/app-settings.ts'
 import type { AppState, WindowCommand } from '../main/localapi/app-state.ts'
 import type { BlockedPage } from '../main/localapi/blocked.ts'
-import type { DnsPage } from '../main/localapi/dns-page.ts'
+import type { DnsLookupPage, DnsPage } from '../main/localapi/dns-page.ts'
 import type { ExitNodesPage } from '../main/localapi/exit-nodes.ts'
 import type { Extras } from '../main/localapi/extras.ts'
 import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequest, ProxiesPage } from '../main/localapi/forwards.ts'
+import type { NetcheckJson } from '../main/localapi/netcheck.ts'
+import type { ReachPage } from '../main/localapi/reach.ts'
 import type { RoutesPage } from '../main/localapi/routes.ts'
 import type { StoragePage } from '../main/localapi/storage.ts'
 import type { LoginProfile, MaskedPrefs, Notify, PathPage, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status, TrustedCertificate, TrustPage } from '../main/localapi/types.ts'
@@ -19,11 +21,13 @@ import type { LoginProfile, MaskedPrefs, Notify, PathPage, PathsPage, PingResult
 export type { AccountView, AppSettings, AppSettingsPatch } from '../main/localapi/app-settings.ts'
 export type { AppState, WindowCommand } from '../main/localapi/app-state.ts'
 export type { BlockedPage, BlockedRow } from '../main/localapi/blocked.ts'
-export type { DnsPage } from '../main/localapi/dns-page.ts'
+export type { DnsAttempt, DnsLookupPage, DnsPage, ResolverView } from '../main/localapi/dns-page.ts'
 export type { Egress, ExitNodeRow, ExitNodesPage, ExitProof } from '../main/localapi/exit-nodes.ts'
 export type { ExitNodeFailure, Extras } from '../main/localapi/extras.ts'
 export type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, ProxiesPage } from '../main/localapi/forwards.ts'
 export type { StoragePage } from '../main/localapi/storage.ts'
+export type { NetcheckJson } from '../main/localapi/netcheck.ts'
+export type { ReachPage, ReachRung, ReachVerdict } from '../main/localapi/reach.ts'
 export type { OfferedRoute, RouteRow, RoutesPage, RouteVia } from '../main/localapi/routes.ts'
 export type {
   LoginProfile, MaskedPrefs, Notify, PathPage, PathRow, PathsPage, PeerStatus, PingResult, PingType, Prefs, SessionPage, SessionProblem, StartOptions, Status, TrustPage, Warning,
@@ -87,6 +91,12 @@ export interface Requests {
   removeTrust: { send: { fingerprint: string }; receive: TrustedCertificate }
   /** Where the engine keeps what it keeps, and what guards its keys. */
   storage: { send: Record<string, never>; receive: StoragePage }
+  /** What the network here lets through, and how far the relays are; looks at all of them now, which takes some seconds. */
+  netcheck: { send: Record<string, never>; receive: NetcheckJson }
+  /** Who answers a name, and what: every candidate is asked. */
+  dnsLookup: { send: { name: string; type: string }; receive: DnsLookupPage }
+  /** Whether a place can be reached. Without a version a look begins; with the one that the window has: answered when there is another, after 30 s in any case. */
+  reach: { send: { target: string; after?: number }; receive: ReachPage }
   /** Changes settings of the app itself; they come back with the app's state. */
   editSettings: { send: AppSettingsPatch; receive: AppSettings }
   /** Starts the engine anew; refused with `not-supported` where the host did not start it (a service, `bowline web`). */

@@ -19,6 +19,7 @@ import { netcheck } from './verbs/netcheck.ts'
 import { ping } from './verbs/ping.ts'
 import { preflight } from './verbs/preflight.ts'
 import { proxy } from './verbs/proxy.ts'
+import { reach } from './verbs/reach.ts'
 import { REFUSED } from './verbs/refused.ts'
 import { routes } from './verbs/routes.ts'
 import { set } from './verbs/set.ts'
@@ -36,7 +37,7 @@ export const VERBS: readonly Verb[] = [
   up, down, set, get, login, join, logout, switchTo, trust, wait,
   status, ip, whois, whoami, blocked, web,
   exitNode, routes, forward, proxy, file,
-  ping, netcheck, preflight, dns, bugreport, metrics, debug,
+  ping, reach, netcheck, preflight, dns, bugreport, metrics, debug,
   daemon, completion, version,
   ...REFUSED,
   completeWords(() => VERBS),

@@ -36,6 +36,7 @@ import type { DnsLookupPage, DnsPage } from './dns-page.ts'
 import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequest, ProxiesPage } from './forwards.ts'
 import type { PolicySnapshot } from './policy.ts'
 import type { JoinRequest, JoinResult, PreflightPage, PreflightRequest } from './preflight.ts'
+import type { ReachPage } from './reach.ts'
 import type { RoutesPage } from './routes.ts'
 import type { StoragePage } from './storage.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
@@ -172,6 +173,8 @@ export const METHODS = {
   blocked: row<void, BlockedPage>('bowline/blocked', ['GET'], 'read'),
   /** Networks behind devices; what is used of them is changed with prefs (RouteAll) and extras (SkippedRoutes). */
   routes: row<void, RoutesPage>('bowline/routes', ['GET'], 'read'),
+  /** Opens a connection to the place, which others would notice. */
+  reach: row<void, ReachPage>('bowline/reach', ['GET'], 'write'),
   dnsPage: row<void, DnsPage>('bowline/dns', ['GET'], 'read'),
   /** `name` and `type`; asks every candidate. */
   dnsLookup: row<void, DnsLookupPage>('bowline/dns-lookup', ['GET'], 'write'),

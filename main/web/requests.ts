@@ -9,6 +9,7 @@ import { checkPatch, type AppSettings, type AppSettingsPatch } from '../localapi
 import type { Answer, RequestName } from '../../preload/contract.ts'
 import { address, isRecord, Refused, text, version } from './checks.ts'
 import { DESKTOP_HANDLERS, type DesktopActions } from './desktop-requests.ts'
+import { DIAGNOSE_HANDLERS } from './diagnose-requests.ts'
 import { NETWORK_HANDLERS } from './network-requests.ts'
 import { SETTINGS_HANDLERS } from './settings-requests.ts'
 
@@ -70,6 +71,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   ...NETWORK_HANDLERS,
   ...SETTINGS_HANDLERS,
   ...DESKTOP_HANDLERS,
+  ...DIAGNOSE_HANDLERS,
   status: (client) => client.json({ method: 'GET', path: METHODS.status.path }),
   prefs: (client) => client.json({ method: 'GET', path: METHODS.prefs.path }),
   paths: (client) => client.json({ method: 'GET', path: METHODS.paths.path }),
@@ -129,7 +131,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
 }
 
 /** Requests that a read-only window may make; everything else, what is added later too, would change something. */
-export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'path', 'ping', 'openExternal', 'exitNodes', 'routes', 'blocked', 'dns', 'forwards', 'proxies', 'trust', 'storage'])
+export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'path', 'ping', 'openExternal', 'exitNodes', 'routes', 'blocked', 'dns', 'forwards', 'proxies', 'trust', 'storage', 'netcheck'])
 export const READ_ONLY: Answer<never> = { ok: false, code: 'read-only', message: 'This window is read only. To change something, use `bowline web` without --readonly.' }
 
 /** Answers one request of the window; never throws. */

@@ -143,7 +143,7 @@ async function nextTurn({ api, terminal }: Context, ip: string, waitMs: number, 
 
 /** Whether asking again is of no use: a stock daemon gives no code, and its own command does not ask again. */
 function isFinal({ Err, ErrCode }: PingResult): boolean {
-  return Err !== '' && ErrCode !== 'timeout' && ErrCode !== 'io'
+  return Err !== '' && ErrCode !== 'timeout' && ErrCode !== 'connection-refused' && ErrCode !== 'io'
 }
 
 async function sumUp({ api, json, terminal }: Context, tally: PingTally, type: PingType, last: PingResult | undefined): Promise<void> {

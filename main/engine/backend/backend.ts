@@ -50,6 +50,7 @@ import { ProxyDoor } from './proxy.ts'
 import { Profiles } from './profiles.ts'
 import { ProfileSwitch } from './profile-switch.ts'
 import { Offers } from './offers.ts'
+import { ReachPages } from './reach-pages.ts'
 import { outsidePlaces, RoutesPages } from './routes-page.ts'
 import { freshState } from './saved-state.ts'
 import { SessionPages } from './session-page.ts'
@@ -74,6 +75,8 @@ export class Backend {
   readonly offers: Offers
   /** What did not get through lately. */
   readonly blocked: BlockedPages
+  /** Whether places can be reached, and what is in the way. */
+  readonly reach: ReachPages
   /** Ports of this computer that lead into the network. */
   readonly forwards: Forwards
   readonly proxies: Proxies
@@ -118,6 +121,7 @@ export class Backend {
     this.#directWaits = new DirectWaits({ clock: deps.env.clock, magicsock: deps.magicsock })
     this.#proofs = new ExitProofs({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns })
     this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns, onAnswer: (answer, context) => this.#proofs.noteAnswer(answer, context) })
+    this.reach = new ReachPages({ ...deps, model: this.#model, plan: (host, port) => this.#proxy.plan(host, port) })
     this.forwards = new Forwards({ env: deps.env, model: this.#model, dataplane: deps.dataplane, door: this.#proxy, takeExtras: (extras) => this.#takeExtras(extras), whoListens: deps.whoListens })
     this.proxies = new Proxies({ env: deps.env, model: this.#model, dataplane: deps.dataplane, store: deps.store })
     this.preflights = new Preflights({ ...deps, world: deps.preflight, model: this.#model, editPrefs: (mask) => void this.editPrefs(mask) })
@@ -132,7 +136,7 @@ export class Backend {
     this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, begin: () => this.#begin() })
     this.config = new ConfigFlow({ ...shared, login: this.#login, config: deps.config, prefsContext: () => this.#prefsContext() })
     this.#gate = deps.stateKeys && new StateGate({ ...shared, keys: deps.stateKeys, start: () => this.start(), refreshWarnings: () => this.#refreshWarnings() })
-    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, forwards: this.forwards, knot, sessions: this.#sessions, directWaits: this.#directWaits, views: this.views, blocked: this.blocked, exit: this.#exit, onControlState: (state) => this.#onControlState(state) })
+    this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, forwards: this.forwards, knot, sessions: this.#sessions, directWaits: this.#directWaits, views: this.views, blocked: this.blocked, reach: this.reach, exit: this.#exit, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
   }
 
@@ -182,6 +186,7 @@ export class Backend {
   /** Lets watchers go and stops timers; the parts are stopped by their owner. */
   stop(): void {
     this.forwards.stop()
+    this.reach.stop()
     this.#map.stop()
     this.profiles.stop()
     this.#gate?.stop()

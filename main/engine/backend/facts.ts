@@ -16,6 +16,7 @@ import type { PeerSessions } from './peer-sessions.ts'
 import { ping } from './ping.ts'
 import type { BackendDeps, BackendFacts, ControlState } from './ports.ts'
 import type { ProxyDoor } from './proxy.ts'
+import type { ReachPages } from './reach-pages.ts'
 import { Surroundings } from './surroundings.ts'
 import type { Views } from './views.ts'
 
@@ -32,11 +33,12 @@ export interface FactsDeps {
   readonly directWaits: DirectWaits
   readonly views: Views
   readonly blocked: BlockedPages
+  readonly reach: ReachPages
   readonly exit: ExitNodeFlow
   readonly onControlState: (state: ControlState) => void
 }
 
-export function makeFacts({ deps, model, bus, map, login, proxy, forwards, knot, sessions, directWaits, views, blocked, exit, onControlState }: FactsDeps): BackendFacts {
+export function makeFacts({ deps, model, bus, map, login, proxy, forwards, knot, sessions, directWaits, views, blocked, reach, exit, onControlState }: FactsDeps): BackendFacts {
   const { env } = deps
   const surroundings = new Surroundings(env, model)
   const ways = new DnsWays(model)
@@ -90,7 +92,10 @@ export function makeFacts({ deps, model, bus, map, login, proxy, forwards, knot,
         proxy.handle(request)
         exit.handleWish()
       },
-      onRejected: (reject) => blocked.handleReject(reject),
+      onRejected: (reject) => {
+        blocked.handleReject(reject)
+        reach.handleReject(reject)
+      },
       onUnanswered: (to) => blocked.handleUnanswered(to),
       onForwardRequest: (request) => {
         forwards.handleRequest(request)

@@ -30,6 +30,7 @@ export async function ping(
   ip: string,
   type: PingType,
   sizeBytes: number,
+  timeoutMs = PING_TIMEOUT_MS,
 ): Promise<PingResult> {
   const { model } = deps
   const empty: PingResult = { IP: ip, NodeIP: '', NodeName: '', Err: '', LatencySeconds: 0, Endpoint: '', PeerRelay: '', DERPRegionID: 0, DERPRegionCode: '' }
@@ -47,7 +48,7 @@ export async function ping(
   try {
     switch (type) {
       case 'disco': {
-        const pong = await deps.magicsock.ping(node.Key as NodePublicKey, sizeBytes, PING_TIMEOUT_MS)
+        const pong = await deps.magicsock.ping(node.Key as NodePublicKey, sizeBytes, timeoutMs)
         const way =
           pong.via.kind === 'direct'
             ? { Endpoint: formatAddrPort(pong.via.addr) }
@@ -58,14 +59,14 @@ export async function ping(
       }
       case 'TSMP':
       case 'ICMP': {
-        const pong = await deps.dataplane.ping(type === 'TSMP' ? 'tsmp' : 'icmp', ip, sizeBytes, PING_TIMEOUT_MS)
+        const pong = await deps.dataplane.ping(type === 'TSMP' ? 'tsmp' : 'icmp', ip, sizeBytes, timeoutMs)
         const port = type === 'TSMP' && pong.peerApiPort !== undefined && pong.peerApiPort !== 0 ? { PeerAPIPort: pong.peerApiPort } : {}
         return { ...found, NodeIP: ip, LatencySeconds: pong.latencyMs / 1000, ...port }
       }
       case 'peerapi': {
         const url = peerApiUrls(node, netMap.self)?.[0]
         if (url === undefined) return { ...found, Err: 'that device serves no PeerAPI', ErrCode: 'not-supported' }
-        return { ...found, NodeIP: ip, NodeName: node.Name, LatencySeconds: (await pingPeerApi(deps, url, PING_TIMEOUT_MS)) / 1000, PeerAPIURL: url }
+        return { ...found, NodeIP: ip, NodeName: node.Name, LatencySeconds: (await pingPeerApi(deps, url, timeoutMs)) / 1000, PeerAPIURL: url }
       }
     }
   } catch (error) {

@@ -29,7 +29,7 @@ const DRAINS_A_TURN = 8
 /** The packet thread forgets a ping after so long. */
 const PING_PATIENCE_MS = 10_000
 const PROXY_KINDS = { socks5: 0, http: 1, both: 2 } as const
-const DIAL_CODES: Readonly<Record<string, ErrorCode>> = { 'timed-out': 'timeout', blocked: 'access-denied', cancelled: 'aborted' }
+const DIAL_CODES: Readonly<Record<string, ErrorCode>> = { 'timed-out': 'timeout', blocked: 'access-denied', refused: 'connection-refused', cancelled: 'aborted' }
 const REFUSALS = { 'no-such-host': 2, 'not-allowed': 3, unreachable: 4 } as const
 
 interface Waiting<T> {

@@ -21,6 +21,7 @@ import { beginPreflight, joinByLink, preflightPage } from './preflight.ts'
 import { portMapTrial } from './port-map-trial.ts'
 import type { TryPortMap } from './port-map-trial.ts'
 import { profiles } from './profiles.ts'
+import { reachPage } from './reach-page.ts'
 import { empty, json, jsonIndented, text } from './reply.ts'
 import type { Reply } from './reply.ts'
 import { addTrust, listTrust, removeTrust } from './trust.ts'
@@ -143,6 +144,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   editExtras: ({ backend, body }) => json(backend.editExtras(body)),
   blocked: ({ backend }) => json(backend.blocked.page()),
   routes: ({ backend }) => json(backend.routes.page()),
+  reach: reachPage,
   dnsPage: ({ backend }) => json(backend.dnsPages.page()),
   dnsLookup,
   exitNodes: (call) => versionedPage(call.backend.exitNodes, call),

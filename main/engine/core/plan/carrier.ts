@@ -7,12 +7,17 @@ import type { DataplanePeer } from './types.ts'
 
 /** undefined: nobody has it. */
 export function carrierOf(peers: readonly DataplanePeer[], ip: string): NodePublicKey | undefined {
-  let best: { readonly key: NodePublicKey; readonly bits: number } | undefined
+  return wayTo(peers, ip)?.key
+}
+
+/** The same with the prefix that leads there. */
+export function wayTo(peers: readonly DataplanePeer[], ip: string): { readonly key: NodePublicKey; readonly prefix: string } | undefined {
+  let best: { readonly key: NodePublicKey; readonly prefix: string; readonly bits: number } | undefined
   for (const { key, routes } of peers) {
     for (const route of routes) {
       const prefix = parsePrefix(route)
-      if (prefix && prefix.bits > (best?.bits ?? -1) && prefixContains(prefix, ip)) best = { key, bits: prefix.bits }
+      if (prefix && prefix.bits > (best?.bits ?? -1) && prefixContains(prefix, ip)) best = { key, prefix: route, bits: prefix.bits }
     }
   }
-  return best?.key
+  return best && { key: best.key, prefix: best.prefix }
 }
