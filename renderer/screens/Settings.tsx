@@ -96,12 +96,13 @@ function EngineAway(): ReactNode {
 function Managed(): ReactNode {
   const policy = useSnapshot((s) => s.policy)
   const before = useRef(policy)
-  const [changes, setChanges] = useState(0)
+  const [changed, setChanged] = useState({ count: 0, by: '' })
   useEffect(() => {
     if (before.current === policy) return
     const count = policyChanges(before.current, policy)
+    // A policy that is gone names nobody.
+    if (count > 0) setChanged({ count, by: managerOf(policy.Settings ? policy : before.current) })
     before.current = policy
-    if (count > 0) setChanges(count)
   }, [policy])
   const held = heldCount(policy)
   const manager = <bdi key="manager">{capital(managerOf(policy))}</bdi>
@@ -114,7 +115,7 @@ function Managed(): ReactNode {
           <a className="small" href="#/settings/advanced">{t('settings.policy.all')}</a>
         </div>
       )}
-      <p className={changes === 0 ? 'sr-only' : 'notice quiet settings-notice'} role="status">{changes === 0 ? '' : <span>{rich<ReactNode>('settings.policy.changed', { manager, n: changes })}</span>}</p>
+      <p className={changed.count === 0 ? 'sr-only' : 'notice quiet settings-notice'} role="status">{changed.count > 0 && <span>{rich<ReactNode>('settings.policy.changed', { manager: <bdi key="manager">{capital(changed.by)}</bdi>, n: changed.count })}</span>}</p>
     </>
   )
 }
