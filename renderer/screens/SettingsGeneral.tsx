@@ -27,5 +27,8 @@ export function LanguageRow(): ReactNode {
 
 export function OnQuitRow(): ReactNode {
   const onQuit = useSnapshot((s) => s.app.settings.onQuit)
-  return <AppChoiceRow id="onQuit" value={onQuit} choices={ON_QUIT.map((value) => ({ value, label: t(`settings.onQuit.${value}`) }))} patch={(value) => ({ onQuit: value as OnQuit })} />
+  // An engine of the app's own ends with it: there is nothing to keep.
+  const hosted = useSnapshot((s) => s.app.engineHost === 'app')
+  const choices = ON_QUIT.filter((one) => one !== 'keep' || !hosted || onQuit === 'keep')
+  return <AppChoiceRow id="onQuit" value={onQuit} choices={choices.map((value) => ({ value, label: t(`settings.onQuit.${value}`) }))} patch={(value) => ({ onQuit: value as OnQuit })} />
 }

@@ -9,9 +9,10 @@ import { PolicyRow, RelayRow } from './SettingsAdvanced.tsx'
 import { ExitOfferRow, FailureRow, ForwardsRow, HostNameRow, ModeRow, NetworksRow, ProxiesRow } from './SettingsConnection.tsx'
 import { LanguageRow, OnQuitRow, ThemeRow } from './SettingsGeneral.tsx'
 import { OddRow, ResolversRow } from './SettingsNames.tsx'
-import { NoticeRow } from './SettingsNotices.tsx'
+import { NoticeRow, RefusedRow } from './SettingsNotices.tsx'
 import { FilesRow, KeysRow, LeavesRow } from './SettingsPrivacy.tsx'
 import { AppSwitchRow, PrefRow } from './SettingsRow.tsx'
+import { CheckUpdatesRow, NewerRow } from './SettingsUpdates.tsx'
 
 export const SETTINGS: Readonly<Record<RowId, () => ReactNode>> = {
   theme: ThemeRow,
@@ -38,6 +39,8 @@ export const SETTINGS: Readonly<Record<RowId, () => ReactNode>> = {
   'notice.exit-node': () => <NoticeRow category="exit-node" />,
   'notice.connection-lost': () => <NoticeRow category="connection-lost" />,
   'notice.blocked': () => <NoticeRow category="blocked" />,
+  'notice.updates': () => <NoticeRow category="updates" />,
+  noticesRefused: RefusedRow,
   accounts: AccountsRow,
   signOut: SignOutRow,
   signInEnds: SignInEndsRow,
@@ -48,6 +51,8 @@ export const SETTINGS: Readonly<Record<RowId, () => ReactNode>> = {
   files: FilesRow,
   relay: RelayRow,
   policy: PolicyRow,
+  checkUpdates: CheckUpdatesRow,
+  newer: NewerRow,
   versions: VersionsRow,
   licence: LicenceRow,
   licences: LicencesRow,

@@ -5,9 +5,9 @@ import type { ReactNode } from 'react'
 import { NOTICE_LEVELS, type NoticeCategory, type NoticeLevel } from '../../main/localapi/app-settings.ts'
 import { t } from '../../main/words/words.ts'
 import { useSnapshot } from '../state/store.ts'
-import { AppChoiceRow } from './SettingsRow.tsx'
+import { AppChoiceRow, Row } from './SettingsRow.tsx'
 
-export type ShownCategory = Extract<NoticeCategory, 'sign-in' | 'exit-node' | 'connection-lost' | 'blocked'>
+export type ShownCategory = Extract<NoticeCategory, 'sign-in' | 'exit-node' | 'connection-lost' | 'blocked' | 'updates'>
 
 export function NoticeRow({ category }: { category: ShownCategory }): ReactNode {
   const level = useSnapshot((s) => s.app.settings.notifications[category])
@@ -15,4 +15,9 @@ export function NoticeRow({ category }: { category: ShownCategory }): ReactNode 
     <AppChoiceRow id={`notice.${category}`} value={level} choices={NOTICE_LEVELS.map((value) => ({ value, label: t(`settings.level.${value}`) }))}
       patch={(value) => ({ notifications: { [category]: value as NoticeLevel } })} />
   )
+}
+
+/** What was to be a notification stands in the window then. */
+export function RefusedRow(): ReactNode {
+  return <Row id="noticesRefused" />
 }

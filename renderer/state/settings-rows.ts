@@ -6,7 +6,7 @@ import { isHidden, type PolicySnapshot } from '../../main/localapi/policy.ts'
 import { t } from '../../main/words/words.ts'
 import type { AppState } from '../../preload/contract.ts'
 
-export const PAGES = ['general', 'connection', 'names', 'notifications', 'accounts', 'privacy', 'advanced', 'about'] as const
+export const PAGES = ['general', 'connection', 'names', 'notifications', 'accounts', 'privacy', 'advanced', 'updates', 'about'] as const
 export type PageId = (typeof PAGES)[number]
 
 const ROWS = {
@@ -18,10 +18,13 @@ const ROWS = {
   lan: ['connection', 'exit'], failure: ['connection', 'exit'], exitOffer: ['connection', 'exit'],
   hostName: ['connection', 'device'],
   useNames: ['names', 'names'], resolvers: ['names', 'names'], odd: ['names', 'names'],
+  noticesRefused: ['notifications', 'notices'],
   'notice.sign-in': ['notifications', 'notices'], 'notice.exit-node': ['notifications', 'notices'], 'notice.connection-lost': ['notifications', 'notices'], 'notice.blocked': ['notifications', 'notices'],
+  'notice.updates': ['notifications', 'notices'],
   accounts: ['accounts', 'here'], signOut: ['accounts', 'this'], signInEnds: ['accounts', 'this'], server: ['accounts', 'this'], certificates: ['accounts', 'this'],
   leaves: ['privacy', 'privacy'], keys: ['privacy', 'files'], files: ['privacy', 'files'],
   relay: ['advanced', 'advanced'], policy: ['advanced', 'policy'],
+  checkUpdates: ['updates', 'updates'], newer: ['updates', 'updates'],
   versions: ['about', 'about'], licence: ['about', 'about'], licences: ['about', 'about'],
 } as const satisfies Readonly<Record<string, readonly [page: PageId, group: string]>>
 
@@ -35,19 +38,22 @@ export interface Group {
 
 /** What decides which rows there are. */
 export interface Surroundings {
-  readonly app: Pick<AppState, 'host'>
+  readonly app: Pick<AppState, 'host' | 'updates' | 'noticesRefused'>
   readonly policy: PolicySnapshot
   /** Somebody is signed in with the account in use. */
   readonly signedIn: boolean
 }
 
-const APP_ONLY: ReadonlySet<RowId> = new Set(['startAtLogin', 'startDisconnected', 'onQuit', 'notice.sign-in', 'notice.exit-node', 'notice.connection-lost', 'notice.blocked'])
+const APP_ONLY: ReadonlySet<RowId> = new Set(['startAtLogin', 'startDisconnected', 'onQuit', 'notice.sign-in', 'notice.exit-node', 'notice.connection-lost', 'notice.blocked', 'notice.updates'])
 const SIGNED_IN_ONLY: ReadonlySet<RowId> = new Set(['signOut', 'signInEnds', 'networks', 'lan', 'failure', 'exitOffer', 'relay'])
 
 function isThere(row: RowId, { app, policy, signedIn }: Surroundings): boolean {
   const { Settings } = policy
   if (APP_ONLY.has(row) && app.host !== 'electron') return false
   if (SIGNED_IN_ONLY.has(row) && !signedIn) return false
+  if (row === 'noticesRefused') return app.noticesRefused === true
+  if (row === 'newer') return app.updates?.newer !== undefined && !isHidden(Settings, 'UpdateMenu')
+  if (row === 'checkUpdates' || row === 'notice.updates') return app.updates !== undefined && !isHidden(Settings, 'UpdateMenu')
   if (row === 'lan' || row === 'failure') return !isHidden(Settings, 'ExitNodesPicker')
   if (row === 'exitOffer') return !isHidden(Settings, 'RunExitNode')
   return !(['connection', 'names'].includes(ROWS[row][0]) && isHidden(Settings, 'PreferencesMenu'))

@@ -11,7 +11,7 @@ import { foundRows, groupsOf, pageOf, pagesOf, rowsThere, type RowId, type Surro
 const policyOf = (values: Readonly<Record<string, string | boolean>>): PolicySnapshot => ({
   Summary: { Scope: 'Device' }, Settings: Object.fromEntries(Object.entries(values).map(([key, Value]) => [key, { Value }])),
 })
-const rows = (change: Partial<Surroundings> = {}): readonly RowId[] => rowsThere({ app: { host: 'electron' }, policy: policyOf({}), signedIn: true, ...change })
+const rows = (change: Partial<Surroundings> = {}): readonly RowId[] => rowsThere({ app: { host: 'electron', updates: {}, noticesRefused: true }, policy: policyOf({}), signedIn: true, ...change })
 
 describe('which rows there are', () => {
   it('leaves away what a browser window cannot do', () => {
