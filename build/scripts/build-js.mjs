@@ -29,7 +29,7 @@ const sizes = [
   await bundle('preload/index.ts', 'preload.cjs', 'cjs'),
 ]
 cpSync(`${root}main/app/icons`, `${root}dist/icons`, { recursive: true })
-writeFileSync(`${root}dist/engine.mjs`, "import { main } from './bowline.mjs'\nprocess.exitCode = await main(['daemon', ...process.argv.slice(2)])\n")
+writeFileSync(`${root}dist/engine.mjs`, "import { main } from './bowline.mjs'\nprocess.exitCode = await main(['daemon', ...process.argv.slice(2)])\n// The port to the app holds the process; what was said last must get through it first.\nsetTimeout(() => process.exit(), 200).unref()\n")
 writeFileSync(`${root}dist/.stamp`, '')
 // What was written during the build is newer than the build.
 const stamp = Math.ceil(sourcesMs) / 1000

@@ -33,7 +33,7 @@ export class EngineHost {
   #endsMs: readonly number[] = []
   #fault: { code: string; message: string } | undefined
   #timer: NodeJS.Timeout | undefined
-  #startedOnce = false
+  #starts = 0
   #everAnswered = false
   #stopped = false
 
@@ -49,8 +49,8 @@ export class EngineHost {
   start(): void {
     if (this.#stopped || this.#child) return
     const { entry, socketPath, stateDir, startDisconnected, answer } = this.#options
-    const words = [`--socket=${socketPath}`, `--statedir=${stateDir}`, '--port=0', ...(startDisconnected && !this.#startedOnce ? ['--start-disconnected'] : [])]
-    this.#startedOnce = true
+    const words = [`--socket=${socketPath}`, `--statedir=${stateDir}`, '--port=0', ...(startDisconnected && this.#starts === 0 ? ['--start-disconnected'] : [])]
+    this.#starts++
     const child = utilityProcess.fork(entry, words, { serviceName: 'Bowline engine', stdio: 'inherit' })
     this.#child = child
     this.#run = { startedMs: Date.now(), answered: false, lostMs: undefined }
@@ -161,6 +161,6 @@ export class EngineHost {
   }
 
   #tell(): void {
-    this.#options.onLife(toldLife(this.#seen, { everAnswered: this.#everAnswered, endsMs: this.#endsMs, fault: this.#fault }, Date.now()))
+    this.#options.onLife(toldLife(this.#seen, { everAnswered: this.#everAnswered, endsMs: this.#endsMs, restarts: Math.max(0, this.#starts - 1), fault: this.#fault }, Date.now()))
   }
 }

@@ -42,14 +42,16 @@ export interface HostFacts {
   /** It answered once, in this run or an earlier one. */
   readonly everAnswered: boolean
   readonly endsMs: readonly number[]
+  /** How often it was started again. */
+  readonly restarts: number
   /** What the last run said of its end. */
   readonly fault: { readonly code: string; readonly message: string } | undefined
 }
 
 /** The engine's life as it is told: what the feed sees, with what the host of the process knows. */
-export function toldLife(seen: EngineLife, { everAnswered, endsMs, fault }: HostFacts, nowMs: number): EngineLife {
-  if (seen.engine === 'running') return seen
-  const { sinceMs, restarts, message } = seen
+export function toldLife(seen: EngineLife, { everAnswered, endsMs, restarts, fault }: HostFacts, nowMs: number): EngineLife {
+  const { sinceMs, message } = seen
+  if (seen.engine === 'running') return { ...seen, restarts }
   const ends = recentEnds(endsMs, nowMs).length
   // Nobody answers yet: that is how each start looks.
   if (!everAnswered && ends === 0) return { engine: 'starting', sinceMs, restarts }

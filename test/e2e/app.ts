@@ -1,11 +1,13 @@
 /**
  * The app in real Electron, each with its own folder of settings, for tests.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { _electron, type ElectronApplication, type Page } from 'playwright-core'
 import type { AppSettings } from '../../main/localapi/app-settings.ts'
+import type { AppState } from '../../main/localapi/app-state.ts'
+import type { RequestName, Requests } from '../../preload/contract.ts'
 import { electronBinary, root } from './browser.ts'
 
 export interface LaunchOptions {
@@ -50,6 +52,43 @@ export class TestApp {
 
   get pid(): number {
     return this.#child.pid!
+  }
+
+  /** What the app tells its window of itself. */
+  async state(): Promise<AppState> {
+    return (await (await this.page()).evaluate('new Promise((resolve) => { const off = window.bowline.onAppState((state) => { resolve(state); setTimeout(() => off()) }) })'))
+  }
+
+  /** A request of the window; throws when it is refused. */
+  async call<N extends RequestName>(name: N, send: Requests[N]['send']): Promise<Requests[N]['receive']> {
+    const answer = await (await this.page()).evaluate(([name, send]) => (globalThis as unknown as { bowline: { call(name: unknown, send: unknown): Promise<unknown> } }).bowline.call(name, send), [name, send])
+    const { ok, value, code, message } = answer as { ok: boolean; value: Requests[N]['receive']; code: string; message: string }
+    if (!ok) throw new Error(`${code}: ${message}`)
+    return value
+  }
+
+  /** Process id of the engine that the app started: the one process of Node below it. Throws when there is none. */
+  enginePid(): number {
+    const parents = new Map<number, number>()
+    for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
+        parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]))
+      } catch {
+        // It ended meanwhile.
+      }
+    }
+    const isBelow = (pid: number): boolean => pid === this.pid || ((parents.get(pid) ?? 0) > 1 && isBelow(parents.get(pid)!))
+    const isEngine = (pid: number): boolean => {
+      try {
+        return isBelow(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('node.mojom.NodeService')
+      } catch {
+        return false
+      }
+    }
+    const found = [...parents.keys()].find((pid) => isEngine(pid))
+    if (found === undefined) throw new Error('the app has no engine process')
+    return found
   }
 
   /** Resolves when the app has ended, with its exit code. */

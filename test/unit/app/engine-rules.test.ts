@@ -22,21 +22,20 @@ describe('the wait before the next start', () => {
 })
 
 describe('what is told of the engine', () => {
-  const host = { everAnswered: true, endsMs: [] as number[], fault: undefined }
+  const host = { everAnswered: true, endsMs: [] as number[], restarts: 3, fault: undefined }
 
   it('is what the feed sees while it runs', () => {
-    const running = life('running', { restarts: 3 })
-    expect(toldLife(running, { ...host, endsMs: [1, 2, 3, 4, 5] }, 10)).toBe(running)
+    expect(toldLife(life('running', { restarts: 7 }), { ...host, endsMs: [1, 2, 3, 4, 5] }, 10)).toEqual(life('running', { restarts: 3 }))
   })
 
   it('is that it starts, until it answered or ended for the first time', () => {
-    expect(toldLife(life('stopped', { message: 'no socket', code: 'x' }), { ...host, everAnswered: false }, 10)).toEqual(life('starting'))
+    expect(toldLife(life('stopped', { message: 'no socket', code: 'x' }), { ...host, everAnswered: false, restarts: 0 }, 10)).toEqual(life('starting'))
     expect(toldLife(life('starting'), { ...host, everAnswered: false, endsMs: [9] }, 10).engine).toBe('stopped')
   })
 
   it('is that it keeps stopping after four ends in two minutes, with what it said of the reason', () => {
     const fault = { code: 'already-running', message: 'Another engine uses the state directory.' }
-    expect(toldLife(life('stopped'), { everAnswered: false, endsMs: [1, 2, 3, 4], fault }, 10)).toEqual(life('keeps-stopping', fault))
+    expect(toldLife(life('stopped'), { everAnswered: false, endsMs: [1, 2, 3, 4], restarts: 3, fault }, 10)).toEqual(life('keeps-stopping', { ...fault, restarts: 3 }))
     expect(toldLife(life('stopped'), { ...host, endsMs: [1, 2, 3] }, 10).engine).toBe('stopped')
     expect(toldLife(life('stopped'), { ...host, endsMs: [1, 2, 3, 4] }, 500_000).engine).toBe('stopped')
   })
