@@ -14,6 +14,7 @@ import type { Extras } from '../main/localapi/extras.ts'
 import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequest, ProxiesPage } from '../main/localapi/forwards.ts'
 import type { NetcheckJson } from '../main/localapi/netcheck.ts'
 import type { ReachPage } from '../main/localapi/reach.ts'
+import type { JoinResult, PreflightPage } from '../main/localapi/preflight.ts'
 import type { RoutesPage } from '../main/localapi/routes.ts'
 import type { StoragePage } from '../main/localapi/storage.ts'
 import type { LoginProfile, MaskedPrefs, Notify, PathPage, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status, TrustedCertificate, TrustPage } from '../main/localapi/types.ts'
@@ -28,6 +29,7 @@ export type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, ProxiesP
 export type { StoragePage } from '../main/localapi/storage.ts'
 export type { NetcheckJson } from '../main/localapi/netcheck.ts'
 export type { ReachPage, ReachRung, ReachVerdict } from '../main/localapi/reach.ts'
+export type { JoinLinkPage, PreflightPage, PreflightStep, ShownCertificate } from '../main/localapi/preflight.ts'
 export type { OfferedRoute, RouteRow, RoutesPage, RouteVia } from '../main/localapi/routes.ts'
 export type {
   LoginProfile, MaskedPrefs, Notify, PathPage, PathRow, PathsPage, PeerStatus, PingResult, PingType, Prefs, SessionPage, SessionProblem, StartOptions, Status, TrustPage, Warning,
@@ -97,6 +99,14 @@ export interface Requests {
   dnsLookup: { send: { name: string; type: string }; receive: DnsLookupPage }
   /** Whether a place can be reached. Without a version a look begins; with the one that the window has: answered when there is another, after 30 s in any case. */
   reach: { send: { target: string; after?: number }; receive: ReachPage }
+  /** Begins to look whether a server can be joined from here; `target` is an address or a join link, `instead` a run that is no longer needed. */
+  lookAtServer: { send: { target: string; quick: boolean; instead?: string }; receive: PreflightPage }
+  /** What such a look has found. With the version that the window has: answered when there is another, after 30 s in any case. */
+  preflight: { send: { run: string; after?: number }; receive: PreflightPage }
+  /** Trusts and sets what the link of that look asks for; signing in is asked for afterwards. */
+  join: { send: { run: string }; receive: JoinResult }
+  /** Trusts one certificate of those that the server showed, for that server alone. */
+  trustShown: { send: { server: string; fingerprint: string }; receive: null }
   /** Changes settings of the app itself; they come back with the app's state. */
   editSettings: { send: AppSettingsPatch; receive: AppSettings }
   /** Starts the engine anew; refused with `not-supported` where the host did not start it (a service, `bowline web`). */

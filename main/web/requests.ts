@@ -10,6 +10,7 @@ import type { Answer, RequestName } from '../../preload/contract.ts'
 import { address, isRecord, Refused, text, version } from './checks.ts'
 import { DESKTOP_HANDLERS, type DesktopActions } from './desktop-requests.ts'
 import { DIAGNOSE_HANDLERS } from './diagnose-requests.ts'
+import { JOIN_HANDLERS } from './join-requests.ts'
 import { NETWORK_HANDLERS } from './network-requests.ts'
 import { SETTINGS_HANDLERS } from './settings-requests.ts'
 
@@ -72,6 +73,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   ...SETTINGS_HANDLERS,
   ...DESKTOP_HANDLERS,
   ...DIAGNOSE_HANDLERS,
+  ...JOIN_HANDLERS,
   status: (client) => client.json({ method: 'GET', path: METHODS.status.path }),
   prefs: (client) => client.json({ method: 'GET', path: METHODS.prefs.path }),
   paths: (client) => client.json({ method: 'GET', path: METHODS.paths.path }),
