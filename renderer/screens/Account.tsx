@@ -4,13 +4,13 @@
 import { Check, ChevronsUpDown, LogOut, Pencil, Plus, UserMinus } from 'lucide-react'
 import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode, type RefObject } from 'react'
 import { useShallow } from 'zustand/react/shallow'
-import { accountRows } from '../state/accounts.ts'
+import { accountRows, initial } from '../state/accounts.ts'
 import { safeText } from '../../main/words/format.ts'
+import { t } from '../../main/words/words.ts'
 import { useSnapshot } from '../state/store.ts'
 import { networkName } from '../../main/words/states.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { RemoveAccounts, RenameAccount, SignOut } from './AccountDialogs.tsx'
-import { initial } from './SignIn.tsx'
 
 type Dialog = 'none' | 'sign-out' | 'rename' | 'remove'
 
@@ -21,7 +21,7 @@ export function Account(): ReactNode {
   const box = useRef<HTMLDivElement>(null)
   const button = useRef<HTMLButtonElement>(null)
   const user = status ? status.User?.[String(status.Self.UserID)] : undefined
-  const network = safeText(prefs?.ProfileName ?? '', 60) || networkName(status) || 'No network yet'
+  const network = safeText(prefs?.ProfileName ?? '', 60) || networkName(status) || t('join.account.none')
   const login = safeText(user?.LoginName ?? '')
   const signedIn = status?.HaveNodeKey === true
   useMenu(box, open, () => setOpen(false))
@@ -37,7 +37,7 @@ export function Account(): ReactNode {
     <div className="account-box" ref={box} onKeyDown={(event) => onMenuKey(event, open, close)}>
       <button type="button" ref={button} className="account" aria-haspopup="menu" aria-expanded={open} title={network} disabled={!signedIn || !running} onClick={() => setOpen(!open)}>
         <span className="account-square" aria-hidden="true">{initial(network)}</span>
-        <span className="sr-only">Account: </span>
+        <span className="sr-only">{t('join.account.label')} </span>
         <span className="grow cut-box">
           <span className="cut strong-2"><bdi>{network}</bdi></span>
           <span className="cut small t3"><bdi>{login}</bdi></span>
@@ -61,7 +61,7 @@ function AccountMenu({ close, choose }: { close: () => void; choose: (dialog: Di
     if (!current) void api.call('switchProfile', { id })
   }
   return (
-    <div className="menu" role="menu" aria-label="Account">
+    <div className="menu" role="menu" aria-label={t('join.account.menu')}>
       {rows.map((row) => (
         <button key={row.id} type="button" role="menuitemradio" aria-checked={row.current} tabIndex={-1} className="menu-item" onClick={() => switchTo(row.id, row.current)}>
           <span className="menu-check" aria-hidden="true">{row.current && <Check size={16} strokeWidth={1.9} />}</span>
@@ -69,10 +69,10 @@ function AccountMenu({ close, choose }: { close: () => void; choose: (dialog: Di
         </button>
       ))}
       {rows.length > 0 && <div className="menu-line" role="separator" />}
-      <button type="button" role="menuitem" tabIndex={-1} className="menu-item" onClick={() => { close(); void api.call('addProfile', {}) }}><Plus size={16} strokeWidth={1.9} aria-hidden="true" />Add account…</button>
-      <button type="button" role="menuitem" tabIndex={-1} className="menu-item" onClick={() => choose('rename')}><Pencil size={16} strokeWidth={1.9} aria-hidden="true" />Nickname…</button>
-      {rows.length > 1 && <button type="button" role="menuitem" tabIndex={-1} className="menu-item" onClick={() => choose('remove')}><UserMinus size={16} strokeWidth={1.9} aria-hidden="true" />Remove an account…</button>}
-      <button type="button" role="menuitem" tabIndex={-1} className="menu-item" onClick={() => choose('sign-out')}><LogOut size={16} strokeWidth={1.9} aria-hidden="true" />Sign out…</button>
+      <button type="button" role="menuitem" tabIndex={-1} className="menu-item" onClick={() => { close(); void api.call('addProfile', {}) }}><Plus size={16} strokeWidth={1.9} aria-hidden="true" />{t('join.account.add')}</button>
+      <button type="button" role="menuitem" tabIndex={-1} className="menu-item" onClick={() => choose('rename')}><Pencil size={16} strokeWidth={1.9} aria-hidden="true" />{t('join.account.nickname')}</button>
+      {rows.length > 1 && <button type="button" role="menuitem" tabIndex={-1} className="menu-item" onClick={() => choose('remove')}><UserMinus size={16} strokeWidth={1.9} aria-hidden="true" />{t('join.account.remove')}</button>}
+      <button type="button" role="menuitem" tabIndex={-1} className="menu-item" onClick={() => choose('sign-out')}><LogOut size={16} strokeWidth={1.9} aria-hidden="true" />{t('join.account.signOut')}</button>
     </div>
   )
 }

@@ -4,6 +4,7 @@
 import { useState, type FormEvent, type ReactNode } from 'react'
 import { accountRows, NICKNAME_LIMIT } from '../state/accounts.ts'
 import { safeText } from '../../main/words/format.ts'
+import { rich, t } from '../../main/words/words.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { useDialog } from '../ui/use-dialog.ts'
@@ -21,17 +22,18 @@ export function SignOut({ network, login, onClose }: { network: string; login: s
     if (answer.ok) dialog.current?.close()
     else setProblem(answer.message)
   }
-  const device = safeText(self?.DNSName.split('.')[0] || self?.HostName || 'this device')
-  const account = login === '' ? 'your account' : `the account ${login}`
+  const device = safeText(self?.DNSName.split('.')[0] || self?.HostName || t('join.thisDevice'))
   return (
     <dialog ref={dialog} className="dialog" aria-labelledby="sign-out-title" aria-describedby="sign-out-text" onClose={onClose}>
-      <h2 id="sign-out-title">Sign out of <bdi>{network}</bdi>?</h2>
-      <p id="sign-out-text">This removes <bdi>{device}</bdi> from {account}. It loses its address {self?.TailscaleIPs?.[0] ?? ''}, its connections end, and coming back takes a new sign-in.</p>
-      <p className="t2">To stop for a while, use the switch instead: disconnected, this device stays on the network.</p>
+      <h2 id="sign-out-title">{rich<ReactNode>('join.out.title', { network: <bdi key="network">{network}</bdi> })}</h2>
+      <p id="sign-out-text">{login === ''
+        ? rich<ReactNode>('join.out.text', { device: <bdi key="device">{device}</bdi>, address: self?.TailscaleIPs?.[0] ?? '' })
+        : rich<ReactNode>('join.out.textOf', { device: <bdi key="device">{device}</bdi>, account: <bdi key="account">{login}</bdi>, address: self?.TailscaleIPs?.[0] ?? '' })}</p>
+      <p className="t2">{t('join.out.instead')}</p>
       {problem !== '' && <p role="alert" className="error-line">{safeText(problem, 300)}</p>}
       <div className="buttons end">
-        <button type="button" className="button lg" onClick={() => dialog.current?.close()}>Stay signed in</button>
-        <button type="button" className="button ink lg" disabled={waiting} aria-busy={waiting} onClick={() => void leave()}>Sign out</button>
+        <button type="button" className="button lg" onClick={() => dialog.current?.close()}>{t('join.out.stay')}</button>
+        <button type="button" className="button ink lg" disabled={waiting} aria-busy={waiting} onClick={() => void leave()}>{t('join.out.do')}</button>
       </div>
     </dialog>
   )
@@ -52,14 +54,14 @@ export function RenameAccount({ onClose }: { onClose: () => void }): ReactNode {
   return (
     <dialog ref={dialog} className="dialog" aria-labelledby="rename-title" onClose={onClose}>
       <form className="dialog-form" onSubmit={(event) => void keep(event)} noValidate>
-        <h2 id="rename-title">Nickname of this account</h2>
-        <label className="label" htmlFor="nickname">Nickname</label>
+        <h2 id="rename-title">{t('join.nickname.title')}</h2>
+        <label className="label" htmlFor="nickname">{t('join.nickname')}</label>
         <input id="nickname" className="field lg" value={text} maxLength={NICKNAME_LIMIT} onChange={(event) => setText(event.target.value)} autoComplete="off" spellCheck={false} aria-describedby="nickname-hint" />
-        <p id="nickname-hint" className="small t2">Only this computer shows it. Empty means none.</p>
+        <p id="nickname-hint" className="small t2">{t('join.nickname.hint')}</p>
         {problem !== '' && <p role="alert" className="error-line">{safeText(problem, 300)}</p>}
         <div className="buttons end">
-          <button type="button" className="button lg" onClick={() => dialog.current?.close()}>Cancel</button>
-          <button type="submit" className="button ink lg">Keep nickname</button>
+          <button type="button" className="button lg" onClick={() => dialog.current?.close()}>{t('action.cancel')}</button>
+          <button type="submit" className="button ink lg">{t('join.nickname.keep')}</button>
         </div>
       </form>
     </dialog>
@@ -81,19 +83,19 @@ export function RemoveAccounts({ onClose }: { onClose: () => void }): ReactNode 
   }
   return (
     <dialog ref={dialog} className="dialog" aria-labelledby="remove-title" aria-describedby="remove-text" onClose={onClose}>
-      <h2 id="remove-title">Remove an account from this computer</h2>
-      <p id="remove-text">Its keys and settings are forgotten here, and coming back takes a new sign-in. Its server is not told: it lists this device until an admin removes it there.</p>
-      {rows.length === 0 && <p className="t2">No other account is left.</p>}
+      <h2 id="remove-title">{t('join.remove.title')}</h2>
+      <p id="remove-text">{t('join.remove.text')}</p>
+      {rows.length === 0 && <p className="t2">{t('join.remove.none')}</p>}
       <ul className="plain account-list">
         {rows.map((row) => (
           <li key={row.id}>
             <span className="cut-box grow"><span className="cut strong-2"><bdi>{row.name}</bdi></span><span className="cut small t2"><bdi>{row.where}</bdi></span></span>
-            <button type="button" className="button" aria-label={`Remove ${row.name}`} onClick={() => void remove(row.id)}>Remove</button>
+            <button type="button" className="button" aria-label={t('join.remove.one', { name: row.name })} onClick={() => void remove(row.id)}>{t('action.remove')}</button>
           </li>
         ))}
       </ul>
       {problem !== '' && <p role="alert" className="error-line">{safeText(problem, 300)}</p>}
-      <div className="buttons end"><button type="button" className="button lg" onClick={() => dialog.current?.close()}>Done</button></div>
+      <div className="buttons end"><button type="button" className="button lg" onClick={() => dialog.current?.close()}>{t('join.done')}</button></div>
     </dialog>
   )
 }

@@ -6,7 +6,6 @@ import { useEffect, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { useExitNodes, useLook } from '../state/looks.ts'
 import { goTo, goToPlace, useRoute, type Route } from '../state/route.ts'
-import { needsSignIn } from '../state/sign-in.ts'
 import { t } from '../../main/words/words.ts'
 import { headline } from '../../main/words/states.ts'
 import { useSnapshot } from '../state/store.ts'
@@ -18,7 +17,7 @@ import { ExitNodes } from './ExitNodes.tsx'
 import { Notices } from './Notices.tsx'
 import { Settings } from './Settings.tsx'
 import { Sidebar } from './Sidebar.tsx'
-import { SignIn } from './SignIn.tsx'
+import { SignIn, useSignInScreen } from './SignIn.tsx'
 import { Small } from './Small.tsx'
 
 const PROXIES_EVERY_MS = 30_000
@@ -28,6 +27,7 @@ export function App(): ReactNode {
   const [app, status, exit] = useSnapshot(useShallow((s) => [s.app, s.status, s.exitNodes] as const))
   const route = useRoute()
   const head = headline(app, status, exit)
+  const isSignIn = useSignInScreen()
   useExitNodes(api)
   useLook(api, 'proxies', PROXIES_EVERY_MS, status?.BackendState)
   useKeys(route.place === 'small' ? {} : {
@@ -47,7 +47,7 @@ export function App(): ReactNode {
   return (
     <>
       <p className="sr-only" role="status">{head.words}</p>
-      {needsSignIn(status) && app.engine === 'running' ? (
+      {isSignIn ? (
         <SignIn />
       ) : (
         <div className="window">

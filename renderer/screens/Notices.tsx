@@ -8,6 +8,7 @@ import { EngineStopped, OtherVersion } from './EngineStopped.tsx'
 import { ExitNotice } from './ExitNotice.tsx'
 import { HealthList } from './HealthList.tsx'
 import { InAppNotices } from './InAppNotices.tsx'
+import { Joined } from './Joined.tsx'
 import { SignInNotice } from './SignInNotice.tsx'
 
 export function Notices({ head }: { head: Headline }): ReactNode {
@@ -17,6 +18,7 @@ export function Notices({ head }: { head: Headline }): ReactNode {
   return (
     <>
       <OtherVersion />
+      <Joined />
       <SignInNotice status={status} />
       <ExitNotice />
       <HealthList />

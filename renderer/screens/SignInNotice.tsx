@@ -8,6 +8,7 @@ import { useShallow } from 'zustand/react/shallow'
 import type { SessionPage, Status } from '../../preload/contract.ts'
 import { endWords, expiryOf, leftWords } from '../state/expiry.ts'
 import { clockTimeSec, safeText } from '../../main/words/format.ts'
+import { t } from '../../main/words/words.ts'
 import { problemOf, reportFor, type Problem } from '../state/sign-in.ts'
 import { replacedLink } from '../state/steps.ts'
 import { noteAsked, useSnapshot } from '../state/store.ts'
@@ -36,14 +37,14 @@ function AtTheBrowser({ session, url, ended }: { session: SessionPage; url: stri
     <div className="notice warn" role="alert">
       <CircleAlert size={20} strokeWidth={1.7} aria-hidden="true" />
       <div className="grow">
-        <p className="strong-3">{ended ? 'Your sign-in has ended. Nothing gets through until you sign in again.' : `Finish signing in in your browser.${stillIn ? ' Existing connections continue.' : ''}`}</p>
-        <p className="t2">{page.opened ? 'A page of your server has opened.' : 'Your server has a page to sign in.'} This window goes on by itself.{page.problem === '' ? '' : ` ${safeText(page.problem, 200)}`}</p>
-        {replaced !== '' && <p className="t2">{replaced} Use the new one.</p>}
+        <p className="strong-3">{ended ? t('join.ended') : stillIn ? t('join.finish.stillIn') : t('join.finish')}</p>
+        <p className="t2">{page.opened ? t('join.opened.goesOn') : t('join.hasPage.goesOn')}{page.problem === '' ? '' : ` ${safeText(page.problem, 200)}`}</p>
+        {replaced !== '' && <p className="t2">{replaced} {t('join.useNew')}</p>}
       </div>
-      <button type="button" className="button ink" onClick={() => void page.open()}><ExternalLink size={16} aria-hidden="true" />{page.opened ? 'Open the page again' : 'Open the page'}</button>
-      <CopyButton text={url} className="button">Copy link</CopyButton>
+      <button type="button" className="button ink" onClick={() => void page.open()}><ExternalLink size={16} aria-hidden="true" />{page.opened ? t('join.openAgain') : t('join.openPage')}</button>
+      <CopyButton text={url} className="button">{t('join.copyLink')}</CopyButton>
       {/* Without a key to ask for, a start goes on with the sign-in that is there. */}
-      {stillIn && <button type="button" className="button ghost" onClick={() => void api.call('start', {})}>Cancel</button>}
+      {stillIn && <button type="button" className="button ghost" onClick={() => void api.call('start', {})}>{t('action.cancel')}</button>}
     </div>
   )
 }
@@ -51,8 +52,8 @@ function AtTheBrowser({ session, url, ended }: { session: SessionPage; url: stri
 /** `stillIn`: the sign-in before is still good, only its renewal failed. */
 function SignedOut({ ended, problem, working, stillIn = false }: { ended: boolean; problem: Problem | undefined; working: boolean; stillIn?: boolean }): ReactNode {
   const [nowMs] = useSnapshot(useShallow((s) => [s.nowMs] as const))
-  const what = ended ? 'Your sign-in has ended. Nothing gets through until you sign in again.' : problem?.what ?? 'You are signed out. Nothing gets through until you sign in again.'
-  const retry = problem?.retryAtMs !== undefined && problem.retryAtMs > nowMs ? ` Tried again at ${clockTimeSec(problem.retryAtMs)}.` : ''
+  const what = ended ? t('join.ended') : problem?.what ?? t('join.out')
+  const retry = problem?.retryAtMs !== undefined && problem.retryAtMs > nowMs ? ` ${t('join.retry', { time: clockTimeSec(problem.retryAtMs) })}` : ''
   const more = ended && (problem === undefined || problem.code === 'key-expired') ? '' : `${ended ? problem!.what : ''} ${problem?.next ?? ''}${retry}`.trim()
   return (
     <div className="notice warn" role="alert">
@@ -61,7 +62,7 @@ function SignedOut({ ended, problem, working, stillIn = false }: { ended: boolea
         <p className="strong-3">{what}</p>
         {more !== '' && <p className="t2">{more}</p>}
       </div>
-      <OneAction problem={problem} working={working} label={stillIn ? 'Renew again' : 'Sign in'} />
+      <OneAction problem={problem} working={working} label={stillIn ? t('join.renewAgain') : t('join.signIn')} />
     </div>
   )
 }
@@ -69,7 +70,7 @@ function SignedOut({ ended, problem, working, stillIn = false }: { ended: boolea
 /** The one thing to do about it. */
 function OneAction({ problem, working, label }: { problem: Problem | undefined; working: boolean; label: string }): ReactNode {
   const [server, device, nowMs] = useSnapshot(useShallow((s) => [s.session?.Server ?? '', s.status?.Self.HostName ?? '', s.nowMs] as const))
-  if (problem?.action === 'ask-admin' && problem.code !== 'login-refused') return <CopyButton text={reportFor(problem, server, device, nowMs)} className="button ink">Copy report for admin</CopyButton>
+  if (problem?.action === 'ask-admin' && problem.code !== 'login-refused') return <CopyButton text={reportFor(problem, server, device, nowMs)} className="button ink">{t('join.copyReport')}</CopyButton>
   return <SignInButton icon={<LogIn size={16} aria-hidden="true" />} className="button ink" busy={working}>{label}</SignInButton>
 }
 
@@ -80,15 +81,15 @@ function SignInButton({ icon, className, busy = false, children }: { icon: React
     noteAsked()
     await api.call('loginInteractive', {})
   }
-  return <button type="button" className={className} disabled={busy} aria-busy={busy} onClick={() => void ask()}>{icon}{busy ? 'Reaching the server' : children}</button>
+  return <button type="button" className={className} disabled={busy} aria-busy={busy} onClick={() => void ask()}>{icon}{busy ? t('join.reaching') : children}</button>
 }
 
 function EndsSoon({ leftMs, atMs }: { leftMs: number; atMs: number }): ReactNode {
   return (
     <div className="notice quiet" role="status">
       <Clock size={16} strokeWidth={1.9} aria-hidden="true" />
-      <p className="grow"><span className="strong-2">Sign-in ends in {leftWords(leftMs)}.</span> <span className="t2">{endWords(atMs, leftMs)}. Renewing cuts no connections.</span></p>
-      <SignInButton icon={<RefreshCw size={16} aria-hidden="true" />} className="button">Renew</SignInButton>
+      <p className="grow"><span className="strong-2">{leftWords(leftMs)}</span> <span className="t2">{endWords(atMs, leftMs)} {t('join.renew.hint')}</span></p>
+      <SignInButton icon={<RefreshCw size={16} aria-hidden="true" />} className="button">{t('join.renew')}</SignInButton>
     </div>
   )
 }

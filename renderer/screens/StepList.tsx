@@ -3,9 +3,8 @@
  */
 import { Check, X } from 'lucide-react'
 import type { ReactNode } from 'react'
+import { t } from '../../main/words/words.ts'
 import type { StepRow } from '../state/steps.ts'
-
-const SAID = { done: ', done', failed: ', failed', running: '', pending: ', not yet' } as const
 
 /** `hint` stands under the running step in place of its reason. */
 export function StepList({ rows, hint }: { rows: readonly StepRow[]; hint?: ReactNode }): ReactNode {
@@ -22,7 +21,7 @@ function Step({ row, hint }: { row: StepRow; hint: ReactNode }): ReactNode {
     <li className={`step ${row.state}`} {...(row.state === 'running' ? { 'aria-current': 'step' as const } : {})}>
       <span className="step-mark" aria-hidden="true">{row.state === 'done' ? <Check size={12} strokeWidth={2.4} /> : row.state === 'failed' && <X size={12} strokeWidth={2.4} />}</span>
       <span className="grow">
-        <span className="step-words">{row.words}<span className="sr-only">{SAID[row.state]}</span></span>
+        <span className="step-words">{row.words}<span className="sr-only">{row.state === 'running' ? '' : t(`join.said.${row.state}`)}</span></span>
         {under !== '' && under !== undefined && <span className="step-why small t2">{under}</span>}
       </span>
       {row.time !== '' && <time className="t2 num small" title={row.at === '' ? undefined : `${row.at}. ${row.why}`}>{row.time}</time>}

@@ -5,8 +5,10 @@
 import { ChevronDown, Copy, ExternalLink } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
-import { age, safeText } from '../../main/words/format.ts'
-import { adminLine, opensElsewhere, replacedLink, stepRows } from '../state/steps.ts'
+import { age, ago, safeText } from '../../main/words/format.ts'
+import { rich, t } from '../../main/words/words.ts'
+import { useJoin } from '../state/join.ts'
+import { adminLine, lastHttp, opensElsewhere, replacedLink, serverName, stepRows } from '../state/steps.ts'
 import { noteAsked, useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
@@ -34,34 +36,59 @@ export function WaitingForBrowser({ url }: { url: string }): ReactNode {
     await api.call('loginInteractive', {})
   }
   const hint = waitedMs > PATIENCE_MS
-    ? <span role="status">Nothing has come back for {age(waitedMs)}. <button type="button" className="link" onClick={() => void startOver()}>Start over with a new link</button></span>
-    : 'This window goes on by itself.'
+    ? <span role="status">{t('join.wait.nothing', { age: age(waitedMs) })} <button type="button" className="link" onClick={() => void startOver()}>{t('join.wait.startOver')}</button></span>
+    : t('join.wait.goesOn')
   return (
     <>
-      <h1 className="page-title">Waiting for your browser</h1>
-      <p className="t2">{page.opened ? 'A page of your server has opened. Sign in there.' : 'Your server has a page to sign in. Open it, and sign in there.'}</p>
+      <h1 className="page-title">{t('join.wait.title')}</h1>
+      <p className="t2">{page.opened ? t('join.wait.opened') : t('join.wait.hasPage')}</p>
+      <Expected url={url} />
       <div className="waiting">
         <div className="grow">
           <StepList rows={stepRows(steps, nowMs)} hint={hint} />
-          {replaced !== '' && <p className="t2 replaced" role="status">{replaced} Use the new one.</p>}
+          <LastAnswer nowMs={nowMs} />
+          {replaced !== '' && <p className="t2 replaced" role="status">{replaced} {t('join.useNew')}</p>}
           {page.problem !== '' && <p role="alert" className="t2">{safeText(page.problem, 300)}</p>}
         </div>
         {opensElsewhere(url) && (
           <figure className="phone">
-            <QrCode text={url} label="The link as a QR code" />
-            <figcaption><span className="label">Or use your phone</span><span className="small t2">Scan, then sign in there.</span></figcaption>
+            <QrCode text={url} label={t('join.wait.qr')} />
+            <figcaption><span className="label">{t('join.wait.phone')}</span><span className="small t2">{t('join.wait.scan')}</span></figcaption>
           </figure>
         )}
       </div>
       <p className="well mono selectable link-line">{safeText(url, 300)}</p>
       <div className="buttons">
-        <button type="button" className="button ink lg" onClick={() => void page.open()}><ExternalLink size={16} aria-hidden="true" />{page.opened ? 'Open the page again' : 'Open the page'}</button>
-        <CopyButton text={url} className="button lg">Copy link</CopyButton>
-        <button type="button" className="button ghost lg" onClick={() => void giveUp()}>Cancel</button>
+        <button type="button" className="button ink lg" onClick={() => void page.open()}><ExternalLink size={16} aria-hidden="true" />{page.opened ? t('join.openAgain') : t('join.openPage')}</button>
+        <CopyButton text={url} className="button lg">{t('join.copyLink')}</CopyButton>
+        <button type="button" className="button ghost lg" onClick={() => void giveUp()}>{t('action.cancel')}</button>
       </div>
-      <p className="small t2">To use another browser, or one on another device, copy the link into it.</p>
+      <p className="small t2">{t('join.wait.other')}</p>
       <ForAdmin url={url} />
     </>
+  )
+}
+
+/** Where the invitation says that people sign in; a page anywhere else is worth a second look. */
+function Expected({ url }: { url: string }): ReactNode {
+  const invitation = useJoin((s) => s.invitation)
+  if (!invitation) return null
+  const host = serverName(url).replace(/:\d+$/, '')
+  const isStrange = host !== serverName(invitation.Server).replace(/:\d+$/, '') && host !== invitation.SignIn
+  if (isStrange) return <p role="alert" className="warn-text">{t('join.wait.strange', { host })}</p>
+  return invitation.SignIn === '' ? null : <p className="t2">{rich<ReactNode>('join.wait.expect', { host: <bdi key="host">{safeText(invitation.SignIn, 253)}</bdi> })}</p>
+}
+
+/** The last word of the server, for who wants to know. */
+function LastAnswer({ nowMs }: { nowMs: number }): ReactNode {
+  const steps = useSnapshot((s) => s.session?.Steps)
+  const last = lastHttp(steps ?? [])
+  if (!last) return null
+  return (
+    <details className="more small t2">
+      <summary>{t('join.wait.last')}</summary>
+      <p className="selectable num">{t('join.wait.heard', { ago: ago(Math.max(0, nowMs - last.atMs)) })} <span className="mono">{last.said}</span></p>
+    </details>
   )
 }
 
@@ -71,8 +98,8 @@ function ForAdmin({ url }: { url: string }): ReactNode {
   if (line === undefined) return null
   return (
     <details className="for-admin">
-      <summary><ChevronDown size={14} strokeWidth={1.9} aria-hidden="true" />For your admin</summary>
-      <p className="small t2">If the page asks you to hand over a code, send this line. It is good for this device only, and once.</p>
+      <summary><ChevronDown size={14} strokeWidth={1.9} aria-hidden="true" />{t('join.admin.title')}</summary>
+      <p className="small t2">{t('join.admin.hint')}</p>
       <div className="well admin-line"><code className="mono selectable grow">{line}</code><CopyButton text={line} className="icon-button"><Copy size={14} strokeWidth={1.9} aria-hidden="true" /></CopyButton></div>
     </details>
   )
@@ -81,25 +108,30 @@ function ForAdmin({ url }: { url: string }): ReactNode {
 export function WaitingForApproval(): ReactNode {
   const api = useApi()
   const [status, session, nowMs] = useSnapshot(useShallow((s) => [s.status, s.session, s.nowMs] as const))
+  const contact = useJoin((s) => s.invitation?.Contact ?? '')
   const login = safeText(status?.User?.[String(status.Self.UserID)]?.LoginName ?? '')
   const rows = stepRows(session?.Steps ?? [], nowMs).filter((row) => row.key !== 'map-received')
   const waited = session === undefined ? '' : age(Math.max(0, nowMs - Date.parse(session.Since)))
   const name = safeText(status?.Self.HostName ?? '')
-  const request = [`Please let this device in: ${name}`, `Key: ${status?.Self.PublicKey ?? ''}`, `Server: ${safeText(session?.Server ?? '', 200)}`, ...(login === '' ? [] : [`Account: ${login}`])].join('\n')
+  const request = [
+    t('join.request.title', { device: name }), t('join.request.key', { key: status?.Self.PublicKey ?? '' }), t('join.report.server', { server: safeText(session?.Server ?? '', 200) }),
+    ...(login === '' ? [] : [t('join.request.account', { login })]),
+  ].join('\n')
   return (
     <>
-      <h1 className="page-title">Waiting for approval</h1>
-      <p className="t2">You are signed in{login === '' ? '' : <> as <bdi>{login}</bdi></>}. An admin of your network has to let this device in.</p>
-      <StepList hint="This window goes on by itself." rows={[
+      <h1 className="page-title">{t('join.approval.title')}</h1>
+      <p className="t2">{login === '' ? t('join.approval.text') : rich<ReactNode>('join.approval.textOf', { login: <bdi key="login">{login}</bdi> })}</p>
+      {contact !== '' && <p className="t2 selectable">{rich<ReactNode>('join.approval.contact', { contact: <bdi key="contact">{safeText(contact, 120)}</bdi> })}</p>}
+      <StepList hint={t('join.approval.hint')} rows={[
         ...rows.map((row) => ({ ...row, state: 'done' as const })),
-        { key: 'approval', state: 'running', words: 'Waiting for approval', time: waited, at: '', why: '' },
-        { key: 'list', state: 'pending', words: 'Got the list of devices', time: '', at: '', why: '' },
+        { key: 'approval', state: 'running', words: t('join.approval.title'), time: waited, at: '', why: '' },
+        { key: 'list', state: 'pending', words: t('join.done.map-received'), time: '', at: '', why: '' },
       ]} />
       <div className="buttons">
-        <CopyButton text={request} className="button ink lg">Copy request for admin</CopyButton>
-        <button type="button" className="button ghost lg" onClick={() => void api.call('logout', {})}>Sign out</button>
+        <CopyButton text={request} className="button ink lg">{t('join.approval.copy')}</CopyButton>
+        <button type="button" className="button ghost lg" onClick={() => void api.call('logout', {})}>{t('join.out.do')}</button>
       </div>
-      <p className="small t2">The request names this device, its key and its account. It holds no secret.</p>
+      <p className="small t2">{t('join.approval.holds')}</p>
     </>
   )
 }

@@ -3,6 +3,7 @@
  */
 import type { LoginProfile, ProfilesPage } from '../../preload/contract.ts'
 import { safeText } from '../../main/words/format.ts'
+import { t } from '../../main/words/words.ts'
 import { serverName } from './steps.ts'
 
 export interface AccountRow {
@@ -26,7 +27,12 @@ export function accountRows(page: ProfilesPage | undefined): readonly AccountRow
 
 function rowOf(profile: LoginProfile, current: boolean): AccountRow {
   const login = safeText(profile.UserProfile.LoginName)
-  const name = safeText(profile.Name) || login || 'Unnamed account'
+  const name = safeText(profile.Name) || login || t('join.account.unnamed')
   const server = serverName(profile.ControlURL)
   return { id: profile.ID, name, where: login === '' || login === name ? server : `${login}, ${server}`, current }
+}
+
+/** The letter on an account's square. */
+export function initial(name: string): string {
+  return String.fromCodePoint(name.codePointAt(0) ?? 0x42).toUpperCase()
 }

@@ -3,7 +3,7 @@
  */
 import type { HealthState } from '../../main/localapi/types.ts'
 import { clockTime } from '../../main/words/format.ts'
-import { locale } from '../../main/words/words.ts'
+import { locale, t } from '../../main/words/words.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -20,18 +20,19 @@ export function expiryOf(warnings: HealthState['Warnings'], nowMs: number): Expi
   return Number.isNaN(atMs) || atMs <= nowMs ? undefined : { atMs, leftMs: atMs - nowMs }
 }
 
-/** "At 14:02" today, "On 24 November, 14:02" later; in the reader's own zone. */
+/** "At 14:02." today, "On 24 November, 14:02." later; in the reader's own zone. */
 export function endWords(atMs: number, leftMs: number): string {
-  if (leftMs < 20 * HOUR) return `At ${clockTime(atMs)}`
-  return `On ${new Intl.DateTimeFormat(locale(), { day: 'numeric', month: 'long' }).format(atMs)}, ${clockTime(atMs)}`
+  const time = clockTime(atMs)
+  if (leftMs < 20 * HOUR) return t('join.ends.at', { time })
+  return t('join.ends.on', { date: new Intl.DateTimeFormat(locale(), { day: 'numeric', month: 'long' }).format(atMs), time })
 }
 
-/** "2 days", "5 hours", "12 minutes", "less than a minute": rounded down, so that nobody is late. */
+/** "Sign-in ends in 2 days.": rounded down, so that nobody is late. */
 export function leftWords(ms: number): string {
   const units = [[DAY, 'day'], [HOUR, 'hour'], [MINUTE, 'minute']] as const
-  for (const [unitMs, name] of units) {
-    const count = Math.floor(ms / unitMs)
-    if (count >= 1) return `${count} ${name}${count === 1 ? '' : 's'}`
+  for (const [unitMs, unit] of units) {
+    const n = Math.floor(ms / unitMs)
+    if (n >= 1) return t(`join.ends.in.${unit}`, { n })
   }
-  return 'less than a minute'
+  return t('join.ends.in.moment')
 }

@@ -6,6 +6,7 @@
  */
 import type { SessionPage, SessionProblem, Status } from '../../preload/contract.ts'
 import { safeText } from '../../main/words/format.ts'
+import { isWord, locale, t } from '../../main/words/words.ts'
 
 export type ActionKind = SessionProblem['Action']['Kind']
 
@@ -64,11 +65,13 @@ export function problemOf(session: SessionPage | undefined): Problem | undefined
   const problem = session?.Problem
   if (!problem) return undefined
   const retryAtMs = problem.RetryAt === undefined ? NaN : Date.parse(problem.RetryAt)
-  return { ...sentences(problem.Code, problem.Text), action: problem.Action.Kind, code: problem.Code, retryAtMs: Number.isNaN(retryAtMs) ? undefined : retryAtMs }
+  return { ...sentences(problem.Code, problem.Text, hostOf(session.Server)), action: problem.Action.Kind, code: problem.Code, retryAtMs: Number.isNaN(retryAtMs) ? undefined : retryAtMs }
 }
 
 /** The engine's words as what happened and what to do. */
-function sentences(code: string, text: string): { what: string; next: string } {
+function sentences(code: string, text: string, server: string): { what: string; next: string } {
+  const known = `join.fault.${code}`
+  if (locale() !== 'en' && isWord(known)) return { what: `${t(known, { host: server }).replace(/[.。]$/, '')}${t('join.stop')}`, next: nextStep(code) }
   // The system's own code in brackets at the end is for tickets.
   const plain = safeText(text, 500).replace(/ \([A-Z][A-Z0-9_]+\)(?=\.?$)/, '').replace(/\bthe control server /, '')
   // Where the engine knows what to do, it says so behind its first sentence.
@@ -84,14 +87,14 @@ function sentence(text: string): string {
 function nextStep(code: string): string {
   switch (code) {
     case 'auth-key-invalid':
-      return 'Ask your admin for a new auth key, or sign in with the browser.'
+      return t('join.next.newKey')
     case 'control-version':
-      return 'Update Bowline.'
+      return t('join.next.update')
     case 'control-unreachable':
     case 'timeout':
-      return 'Check the address. Bowline tries it again by itself.'
+      return t('join.next.addressAndWait')
     case 'control-rate-limited':
-      return 'Bowline tries it again by itself.'
+      return t('join.next.wait')
     case 'control-not-found':
     case 'login-expired':
     case 'login-refused':
@@ -100,14 +103,18 @@ function nextStep(code: string): string {
     case 'key-expired':
       return ''
     default:
-      return 'Check the address.'
+      return t('join.next.address')
   }
+}
+
+function hostOf(url: string): string {
+  return /^https?:\/\/([^/]+)/i.exec(url)?.[1] ?? url
 }
 
 /** What an admin needs to help: no secret is in it. */
 export function reportFor(problem: Problem, server: string, device: string, nowMs: number): string {
   return [
-    `Bowline cannot sign in: ${problem.what}`, `Server: ${safeText(server, 200)}`, `Device: ${safeText(device)}`, `Code: ${safeText(problem.code, 60)}`,
-    `Time: ${new Date(nowMs).toISOString()}`,
+    t('join.report.cannot', { what: problem.what }), t('join.report.server', { server: safeText(server, 200) }), t('join.report.name', { device: safeText(device) }),
+    t('join.report.code', { code: safeText(problem.code, 60) }), t('join.report.time', { time: new Date(nowMs).toISOString() }),
   ].join('\n')
 }

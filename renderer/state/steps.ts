@@ -2,7 +2,8 @@
  * The steps of a sign-in as a person reads them: the engine's steps with words, and times as they are best read. Pure.
  */
 import type { SessionPage } from '../../preload/contract.ts'
-import { age, clockTimeSec, safeText } from '../../main/words/format.ts'
+import { age, clockTimeSec, decimal, safeText, sentence } from '../../main/words/format.ts'
+import { locale, t } from '../../main/words/words.ts'
 
 type EngineStep = SessionPage['Steps'][number]
 
@@ -18,25 +19,15 @@ export interface StepRow {
   readonly why: string
 }
 
-const WORDS: Readonly<Record<EngineStep['Step'], readonly [done: string, coming: string]>> = {
-  'server-key': ['Reached the server', 'Reaching the server'],
-  'registration-sent': ['Sent the key of this device', 'Sending the key of this device'],
-  'link-shown': ['Got the sign-in page', 'Getting the sign-in page'],
-  'waiting-for-approval': ['Signed in', 'Waiting for you to sign in'],
-  authorised: ['Let in by the network', 'Let in by the network'],
-  'map-received': ['Got the list of devices', 'Getting the list of devices'],
-}
-
 /** Rows for the page; `nowMs` is wall time. */
 export function stepRows(steps: SessionPage['Steps'], nowMs: number): readonly StepRow[] {
   return steps.map((step) => {
-    const [done, coming] = WORDS[step.Step]
     const atMs = step.At === undefined ? NaN : Date.parse(step.At)
     const reached = !Number.isNaN(atMs) && step.State !== 'pending'
     return {
       key: step.Step,
       state: step.State,
-      words: step.State === 'done' || (step.State === 'pending' && step.Step === 'map-received') ? done : coming,
+      words: step.State === 'done' || (step.State === 'pending' && step.Step === 'map-received') ? t(`join.done.${step.Step}`) : t(`join.coming.${step.Step}`),
       time: !reached ? '' : step.State === 'done' ? took(step, atMs) : age(Math.max(0, nowMs - atMs)),
       at: reached ? clockTimeSec(atMs) : '',
       why: reason(step.Why),
@@ -47,19 +38,26 @@ export function stepRows(steps: SessionPage['Steps'], nowMs: number): readonly S
 /** A step of a moment is told by its clock time, one that took a while by how long. */
 function took(step: EngineStep, atMs: number): string {
   if (step.TookMs === undefined || step.Step === 'link-shown') return clockTimeSec(atMs)
-  if (step.TookMs < 50) return '<0.1 s'
-  return step.TookMs < 60_000 ? `${(step.TookMs / 1000).toFixed(1)} s` : age(step.TookMs)
+  if (step.TookMs < 50) return `<${t('unit.s', { n: decimal(0.1) })}`
+  return step.TookMs < 60_000 ? t('unit.s', { n: decimal(step.TookMs / 1000) }) : age(step.TookMs)
 }
 
+/** The engine says why in English; in other languages the step's own words have to do. */
 function reason(why: string): string {
-  const text = safeText(why, 300)
-  return text === '' ? '' : `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? '' : '.'}`
+  return locale() === 'en' ? sentence(why) : ''
 }
 
-/** Whether the link in use took the place of one that led nowhere. */
+/** Whether the link in use took the place of one that led nowhere, and why. */
 export function replacedLink(steps: SessionPage['Steps']): string {
   const why = steps.find((step) => step.Step === 'link-shown')?.Why ?? ''
-  return /\blink before\b/.test(why) ? reason(why) : ''
+  if (!/\blink before\b/.test(why)) return ''
+  return locale() === 'en' ? sentence(why) : t('join.replaced')
+}
+
+/** The engine's own last word of the step that runs or ended last: it names the HTTP status where one came. */
+export function lastHttp(steps: SessionPage['Steps']): { readonly atMs: number; readonly said: string } | undefined {
+  const last = steps.findLast((step) => step.State !== 'pending' && step.At !== undefined)
+  return last && last.Why !== '' ? { atMs: Date.parse(last.At!) + (last.State === 'done' ? (last.TookMs ?? 0) : 0), said: safeText(last.Why, 300) } : undefined
 }
 
 /** The server's name without what is the same everywhere: "hs.example", "127.0.0.1:8080". */

@@ -73,10 +73,10 @@ describe('the end of a sign-in', () => {
   it('is told from what the engine says, and rounded so that nobody is late', () => {
     const soon = { 'key-expires-soon': warning({ Args: { expiry: '2026-11-25T10:00:59Z' } }) }
     expect(expiryOf(soon, NOW)?.leftMs).toBe(2 * 86_400_000 - 1000)
-    expect(leftWords(2 * 86_400_000 - 1000)).toBe('1 day')
+    expect(leftWords(2 * 86_400_000 - 1000)).toBe('Sign-in ends in 1 day.')
     expect(expiryOf(soon, Date.parse('2026-11-26T00:00:00Z'))).toBeUndefined()
     expect(expiryOf({ 'key-expires-soon': warning({ Args: { expiry: 'soon' } }) }, NOW)).toBeUndefined()
-    expect([30_000, 60_000, 7_200_000, 5 * 86_400_000].map(leftWords)).toEqual(['less than a minute', '1 minute', '2 hours', '5 days'])
+    expect([30_000, 60_000, 7_200_000, 5 * 86_400_000].map(leftWords)).toEqual(['Sign-in ends in less than a minute.', 'Sign-in ends in 1 minute.', 'Sign-in ends in 2 hours.', 'Sign-in ends in 5 days.'])
   })
 })
 
