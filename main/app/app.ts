@@ -22,8 +22,10 @@ import { PlacementFile } from './placement-file.ts'
 import { tellPower } from './power.ts'
 import { isConnected } from './quit-rules.ts'
 import { speakTo } from './speech.ts'
+import { joinStartAtLogin } from './start-at-login.ts'
 import { StateKeys } from './state-keys.ts'
 import { answerProxy } from './system-proxy.ts'
+import { watchUpdates } from './update-watch.ts'
 import { openWaysIn, type FirstStart } from './ways-in.ts'
 import { Windows } from './windows.ts'
 
@@ -98,14 +100,17 @@ export async function startApp(options: AppOptions): Promise<void> {
     },
   })
   let menuIsOf = ''
+  let followers: readonly (() => void)[] = []
   const follow = ({ settings, languages }: AppState): void => {
     nativeTheme.themeSource = settings.theme
     speakTo(settings, languages)
+    for (const also of followers) also()
     if (menuIsOf === settings.language) return
     menuIsOf = settings.language
     setApplicationMenu({ go: (hash) => windows.showMain(hash), palette: () => windows.command({ kind: 'palette' }), quit })
   }
   follow(state.value)
+  followers = [joinStartAtLogin(state), watchUpdates(state)]
   requests.serve((channel, id) => ({ app: () => state.value, notify: () => feed.first, command: () => windows.takeCommand(id) })[channel]())
   desktop.start()
   host?.start()
