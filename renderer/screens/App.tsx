@@ -1,20 +1,19 @@
 /**
- * Chooses the screen: sign-in pages fill the window; otherwise the sidebar with a place beside it. Keys and commands of the host that hold
- * everywhere end here.
+ * Chooses the screen: sign-in pages fill the window; otherwise the sidebar with a place beside it.
  */
 import { useEffect, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { useExitNodes, useLook } from '../state/looks.ts'
-import { goTo, goToPlace, useRoute, type Route } from '../state/route.ts'
+import { useRoute, type Route } from '../state/route.ts'
 import { t } from '../../main/words/words.ts'
 import { headline } from '../../main/words/states.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
-import { useKeys } from '../ui/keys.ts'
 import { Devices } from './Devices.tsx'
 import { Diagnose } from './Diagnose.tsx'
 import { ExitNodes } from './ExitNodes.tsx'
 import { Notices } from './Notices.tsx'
+import { Overlays } from './Overlays.tsx'
 import { Settings } from './Settings.tsx'
 import { Sidebar } from './Sidebar.tsx'
 import { SignIn, useSignInScreen } from './SignIn.tsx'
@@ -30,13 +29,6 @@ export function App(): ReactNode {
   const isSignIn = useSignInScreen()
   useExitNodes(api)
   useLook(api, 'proxies', PROXIES_EVERY_MS, status?.BackendState)
-  useKeys(route.place === 'small' ? {} : {
-    'Mod+1': () => goTo(undefined),
-    'Mod+2': () => goToPlace('exit-nodes'),
-    'Mod+E': () => goToPlace('exit-nodes'),
-    'Mod+3': () => goToPlace('diagnose'),
-    'Mod+,': () => goToPlace('settings'),
-  })
   useEffect(() => api.onCommand((command) => {
     if (command.kind === 'go') window.location.hash = command.hash
   }), [api])
@@ -56,6 +48,7 @@ export function App(): ReactNode {
             <Notices head={head} />
             <PlaceOf route={route} />
           </main>
+          <Overlays />
         </div>
       )}
     </>

@@ -7,6 +7,7 @@ import { t } from '../../main/words/words.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
+import { connect, setConnected } from '../ui/connect.ts'
 import { ariaKeys, useKeys, withKey } from '../ui/keys.ts'
 import { useAsk, waits } from '../ui/use-ask.ts'
 
@@ -19,8 +20,8 @@ export function ConnectionSwitch(): ReactNode {
   const state = status?.BackendState
   const there = app.engine === 'running' && (state === 'Running' || state === 'Starting' || state === 'Stopped')
   const on = prefs?.WantRunning ?? state !== 'Stopped'
-  const flip = (): void => void ask.run(() => api.call('editPrefs', { WantRunning: !on, WantRunningSet: true }))
-  useKeys(there ? { [CONNECT_KEYS]: flip } : {})
+  const flip = (): void => void ask.run(() => setConnected(api, !on))
+  useKeys(there ? { [CONNECT_KEYS]: () => void ask.run(() => connect(api, !on)) } : {})
   if (!there) return null
   return (
     <>

@@ -3,10 +3,18 @@
  */
 import { age, ageOf, clockTime, safeText } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
-import type { Snapshot } from './store.ts'
+import type { AppState, PathsPage, Status, Warning } from '../../preload/contract.ts'
+
+export interface ServerFacts {
+  readonly app: Pick<AppState, 'engine'>
+  readonly status: Pick<Status, 'BackendState'> | undefined
+  readonly warnings: Readonly<Record<string, Warning>> | null
+  readonly paths: PathsPage | undefined
+  readonly nowMs: number
+}
 
 /** `why` is the engine's sentence, '' when there is none. */
-export function serverWords({ app, status, warnings, paths, nowMs }: Pick<Snapshot, 'app' | 'status' | 'warnings' | 'paths' | 'nowMs'>): { readonly words: string; readonly why: string } {
+export function serverWords({ app, status, warnings, paths, nowMs }: ServerFacts): { readonly words: string; readonly why: string } {
   const lost = warnings?.['not-in-map-poll']
   if (app.engine !== 'running' || !status) return { words: t('frame.server.unchecked'), why: '' }
   if (lost) {

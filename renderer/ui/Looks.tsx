@@ -7,8 +7,10 @@ import { locale, type Speech } from '../../main/words/words.ts'
 import { loadLanguage, wantedLanguage } from '../state/language.ts'
 import { useSnapshot } from '../state/store.ts'
 
+const OS_NAMES: Readonly<Record<string, string>> = { win32: 'windows', darwin: 'macos' }
+
 export function Looks({ children }: { children: () => ReactNode }): ReactNode {
-  const [settings, languages, known] = useSnapshot(useShallow((s) => [s.app.settings, s.app.languages, s.app.version !== ''] as const))
+  const [settings, languages, known, host, platform] = useSnapshot(useShallow(({ app }) => [app.settings, app.languages, app.version !== '', app.host, app.platform] as const))
   const [spoken, setSpoken] = useState<Speech | undefined>(undefined)
   const wanted = wantedLanguage({ settings, languages }, navigator.languages)
   useEffect(() => {
@@ -31,6 +33,8 @@ export function Looks({ children }: { children: () => ReactNode }): ReactNode {
     else delete dataset['density']
     if (settings.moreContrast) dataset['contrast'] = 'more'
     else delete dataset['contrast']
-  }, [settings.theme, settings.moreContrast, settings.comfortableRows])
+    // Whose buttons stand in the title bar, and how large its text is.
+    if (host === 'electron') dataset['os'] = OS_NAMES[platform] ?? platform
+  }, [settings.theme, settings.moreContrast, settings.comfortableRows, host, platform])
   return spoken === undefined ? null : <Fragment key={spoken}>{children()}</Fragment>
 }

@@ -6,7 +6,8 @@
 import { useEffect, useRef } from 'react'
 import { useSnapshot } from '../state/store.ts'
 
-export type Combination = `${'Mod+' | ''}${'Shift+' | ''}${string}`
+/** "Mod+Shift+C": Mod is Ctrl or Command, the last part is the key. */
+export type Combination = string
 
 /** In a browser the page itself knows the system. */
 export function isMac(): boolean {
