@@ -10,10 +10,10 @@ import { networkName } from '../../main/words/states.ts'
 import { locale, rich, t } from '../../main/words/words.ts'
 import { accountRows, type AccountRow } from '../state/accounts.ts'
 import { look, useLook } from '../state/looks.ts'
-import { lockOf } from '../state/policy.ts'
 import { noteAsked, useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
+import { useLock } from '../ui/PolicyLine.tsx'
 import { useAsk, waits } from '../ui/use-ask.ts'
 import { RemoveAccounts, SignOut } from './AccountDialogs.tsx'
 import { Row } from './SettingsRow.tsx'
@@ -50,7 +50,7 @@ function Account({ row }: { row: AccountRow }): ReactNode {
 
 export function SignOutRow(): ReactNode {
   const [status, prefs] = useSnapshot(useShallow((s) => [s.status, s.prefs] as const))
-  const lock = useSnapshot((s) => lockOf(s.policy, 'WantRunning'))
+  const lock = useLock('WantRunning')
   const [open, setOpen] = useState(false)
   const login = safeText((status && status.User?.[String(status.Self.UserID)]?.LoginName) ?? '')
   const network = safeText(prefs?.ProfileName ?? '', 60) || networkName(status) || t('settings.account.thisNetwork')
@@ -81,7 +81,7 @@ export function SignInEndsRow(): ReactNode {
 
 export function ServerRow(): ReactNode {
   const url = useSnapshot((s) => s.prefs?.ControlURL ?? '')
-  const lock = useSnapshot((s) => lockOf(s.policy, 'ControlURL'))
+  const lock = useLock('ControlURL')
   const words = url === '' ? t('settings.server.none') : rich<ReactNode>('settings.server.is', { server: <bdi key="server" className="selectable">{safeText(url, 300)}</bdi> })
   return <Row id="server" words={words} lock={lock} />
 }

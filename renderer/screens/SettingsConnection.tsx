@@ -6,10 +6,10 @@ import { useState, type ReactNode } from 'react'
 import { safeText } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import type { ExitNodeFailure } from '../../preload/contract.ts'
-import { lockOf } from '../state/policy.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
+import { useLock } from '../ui/PolicyLine.tsx'
 import { useExit } from '../ui/use-exit.ts'
 import { ForwardList } from './ForwardList.tsx'
 import { modeName, ModeDialog } from './ModeDialog.tsx'
@@ -70,7 +70,7 @@ export function FailureRow(): ReactNode {
 
 export function ExitOfferRow(): ReactNode {
   const offer = useSnapshot((s) => s.exitNodes?.Offer)
-  const lock = useSnapshot((s) => lockOf(s.policy, 'AdvertiseRoutes'))
+  const lock = useLock('AdvertiseRoutes')
   if (!offer) return null
   const state = !offer.Advertised ? 'off' : offer.Approved ? 'on' : 'waits'
   return <Row id="exitOffer" words={t(`settings.exitOffer.${state}`)} lock={lock}><a className="button" href="#/exit-nodes">{t('settings.exitOffer.page')}</a></Row>
@@ -81,7 +81,7 @@ const HOST_NAME_LIMIT = 63
 export function HostNameRow(): ReactNode {
   const api = useApi()
   const [name, own] = [useSnapshot((s) => s.prefs?.Hostname), useSnapshot((s) => s.status?.Self.HostName ?? '')]
-  const lock = useSnapshot((s) => lockOf(s.policy, 'Hostname'))
+  const lock = useLock('Hostname')
   if (name === undefined) return null
   return <TextRow id="hostName" value={name} placeholder={safeText(own, 63)} limit={HOST_NAME_LIMIT} lock={lock} keep={(text, ask) => ask.run(() => api.call('editPrefs', { Hostname: text, HostnameSet: true }))} />
 }

@@ -2,16 +2,15 @@
  * One setting: label, one line of what it does, the control at the right. A control moves when the fact comes back; one that the device
  * policy holds shows its value, keeps the focus and says whose rule it is.
  */
-import { Lock } from 'lucide-react'
 import { useState, type FormEvent, type ReactNode } from 'react'
 import type { ManagedPref } from '../../main/localapi/policy.ts'
-import { rich, t } from '../../main/words/words.ts'
+import { t } from '../../main/words/words.ts'
 import type { AppSettingsPatch } from '../../preload/contract.ts'
-import { lockOf, managerOf } from '../state/policy.ts'
 import type { RowId } from '../state/settings-rows.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
+import { PolicyLine, useLock } from '../ui/PolicyLine.tsx'
 import { Switch } from '../ui/Switch.tsx'
 import { useAsk, waits, type Ask } from '../ui/use-ask.ts'
 
@@ -35,7 +34,7 @@ export function Row({ id, words, ask, lock, children, below }: RowProps): ReactN
         <div className="grow">
           <p className="strong-2" id={labelId(id)}>{t(`settings.row.${id}`)}</p>
           <p className="small t2" id={`${labelId(id)}-does`}>{words ?? t(`settings.does.${id}`)}</p>
-          {lock !== undefined && <LockLine id={id} policyKey={lock} />}
+          <PolicyLine id={`${labelId(id)}-lock`} rule={lock} />
           {ask && <AskWords ask={ask} />}
         </div>
         {children !== undefined && <div className="setting-control">{children}</div>}
@@ -49,19 +48,13 @@ export const labelId = (id: RowId): string => `setting-${id}`
 /** What describes the control of a row. */
 export const describedBy = (id: RowId, lock?: string): string => `${labelId(id)}-does${lock === undefined ? '' : ` ${labelId(id)}-lock`}`
 
-function LockLine({ id, policyKey }: { id: RowId; policyKey: string }): ReactNode {
-  const policy = useSnapshot((s) => s.policy)
-  const parts = rich<ReactNode>('settings.policy.setBy', { manager: <bdi key="manager">{managerOf(policy)}</bdi>, rule: <bdi key="rule">{policyKey}</bdi> })
-  return <p className="small t3 lock-line" id={`${labelId(id)}-lock`}><Lock size={12} strokeWidth={1.9} aria-hidden="true" /><span>{parts}</span></p>
-}
-
 /** A switch of the engine's prefs; `invert`: on means that the pref is off. */
 export function PrefRow({ id, pref, invert = false }: { id: RowId; pref: ManagedPref & ('ShieldsUp' | 'CorpDNS' | 'RouteAll' | 'ExitNodeAllowLANAccess'); invert?: boolean }): ReactNode {
   const api = useApi()
   const ask = useAsk()
   const value = useSnapshot((s) => s.prefs?.[pref])
   const running = useSnapshot((s) => s.app.engine === 'running')
-  const lock = useSnapshot((s) => lockOf(s.policy, pref))
+  const lock = useLock(pref)
   const flip = (): void => void ask.run(() => api.call('editPrefs', { [pref]: !value, [`${pref}Set`]: true }))
   return (
     <Row id={id} ask={ask} lock={lock}>

@@ -4,9 +4,9 @@
 import type { ReactNode } from 'react'
 import { safeText } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
-import { lockOf } from '../state/policy.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { useLock } from '../ui/PolicyLine.tsx'
 import { Switch } from '../ui/Switch.tsx'
 import { useAsk } from '../ui/use-ask.ts'
 import { describedBy, Row } from './SettingsRow.tsx'
@@ -16,7 +16,7 @@ export function CheckUpdatesRow(): ReactNode {
   const ask = useAsk()
   const own = useSnapshot((s) => s.app.settings.checkForUpdates)
   const held = useSnapshot((s) => s.prefs?.AutoUpdate.Check)
-  const lock = useSnapshot((s) => lockOf(s.policy, 'AutoUpdate'))
+  const lock = useLock('AutoUpdate')
   const on = lock === undefined ? own : held === true
   return (
     <Row id="checkUpdates" ask={ask} lock={lock}>
