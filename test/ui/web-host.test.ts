@@ -134,6 +134,7 @@ describe('web host', () => {
     ['useRoute', { prefix: '10.0.0.1/8', use: true }], ['useRoute', { prefix: '10.0.0.0/8', use: 'no' }], ['offer', { prefixes: ['10.0.0.0/8', 'x'], on: true }], ['offer', { prefixes: 'all', on: true }],
     ['offer', { prefixes: Array.from({ length: 1001 }, () => '10.0.0.0/8'), on: true }], ['addForward', { Proto: 'icmp', Listen: '5432', To: 'db:5432' }], ['addForward', { Listen: 5432, To: 'db:5432' }],
     ['addForward', { Listen: '5432', To: 'x'.repeat(301) }], ['removeForward', { id: 'f1&x=y' }], ['removeForward', {}],
+    ['removeTrust', { fingerprint: 'AA:BB' }], ['removeTrust', { fingerprint: '../x' }], ['removeTrust', {}], ['editPrefs', { RelayServerPort: 70_000, RelayServerPortSet: true }], ['editPrefs', { RelayServerPort: '0', RelayServerPortSet: true }],
     ['openForward', { To: 'db:5432', Scheme: 'file' }], ['openForward', { To: 7 }], ['openForward', {}], ['start', { AuthKey: 7 }], ['status', []], ['status', null], ['status', 'x'],
   ])('refuses %s with %j', async (name, send) => {
     const before = engine.asked.length
