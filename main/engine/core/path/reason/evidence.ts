@@ -76,15 +76,26 @@ export interface Fact {
 
 /** Something that would help, and who has to do it. */
 export interface Step {
+  /** Which one, for words in another language. */
+  readonly id: StepId
   readonly step: string
   readonly who: string
 }
+
+export type StepId =
+  | 'peer-relay' | 'other-network' | 'port-mapping' | 'large-packets' | 'connect' | 'sign-in-there' | 'connect-there' | 'same-relays' | 'ping' | 'portal' | 'allow-udp'
+  | 'other-network-there' | 'client-isolation' | 'firewall-there' | 'relays-by-udp' | 'port-mapping-there' | 'both-firewalls' | 'look-again' | 'second-relay' | 'update' | 'turn-on'
+
+/** What a rule's sentence names beside the kind of path: numbers, or one of a few words of the rule's own. */
+export type Args = Readonly<Record<string, string | number>>
 
 export interface Reason {
   /** Begins with the kind of path and a colon. One sentence without its full stop; never an address in it. */
   readonly sentence: string
   /** Name of the rule that decided. */
   readonly rule: string
+  /** With the rule's name enough to say the sentence in another language. */
+  readonly args: Args
   readonly confidence: 'high' | 'likely' | 'unknown'
   /** What the rule rests on. */
   readonly evidence: readonly Fact[]
@@ -101,6 +112,7 @@ export interface Rule {
 export interface Finding {
   readonly sentence: string
   readonly evidence: readonly Fact[]
+  readonly args?: Args
   /** high unless said otherwise. */
   readonly confidence?: Reason['confidence']
   readonly steps?: readonly Step[]

@@ -10,7 +10,7 @@ const MAX_STEPS = 3
 export function explainPath(e: PathEvidence): Reason {
   for (const rule of RULES) {
     const found = rule.judge(e)
-    if (found) return { sentence: found.sentence, rule: rule.name, confidence: found.confidence ?? 'high', evidence: found.evidence, steps: (found.steps ?? []).slice(0, MAX_STEPS) }
+    if (found) return { sentence: found.sentence, rule: rule.name, args: found.args ?? {}, confidence: found.confidence ?? 'high', evidence: found.evidence, steps: (found.steps ?? []).slice(0, MAX_STEPS) }
   }
   throw new Error('the last rule decides always')
 }
