@@ -6,8 +6,13 @@ import type { PathPage } from './types.ts'
 
 const LAST_CHANGES = 5
 
-/** Lines for a ticket; `named` adds the device's name and every address. */
-export function pathTicket(page: PathPage, named: boolean): string {
+/** What a ticket has beside the verdict; `names` are the device's name and every address. */
+export type TicketPart = 'sides' | 'changes' | 'versions' | 'names'
+
+/** Lines for a ticket, with the parts that somebody wants in it. */
+export function pathTicket(page: PathPage, parts: readonly TicketPart[]): string {
+  const has = (part: TicketPart): boolean => parts.includes(part)
+  const named = has('names')
   const { reason, candidates } = page
   const answered = candidates.filter((one) => one.lastPongAgoMs !== undefined).length
   const changes = page.events.filter((event) => event.part === 'path' && event.kind === 'path').slice(-LAST_CHANGES)
@@ -20,12 +25,11 @@ export function pathTicket(page: PathPage, named: boolean): string {
     `Since: ${page.since}`,
     ...(page.latencyMs === undefined ? [] : [`Round trip: ${page.latencyMs.toFixed(1)} ms`]),
     ...reason.evidence.map(({ label, value }) => `Evidence: ${label}: ${value}`),
-    ...page.sides.map(({ label, here, there }) => `${label}: here ${here.state} (${here.value}), there ${there.state} (${there.value})`),
+    ...(has('sides') ? page.sides.map(({ label, here, there }) => `${label}: here ${here.state} (${here.value}), there ${there.state} (${there.value})`) : []),
     `Addresses: ${candidates.length} known, ${answered} ever answered`,
     ...(named ? candidates.map((one) => `  ${one.addr} from ${one.sources.join(', ')}${one.lastPongAgoMs === undefined ? ', never answered' : ''}`) : []),
-    ...changes.map((event) => `Change: ${event.at} ${kindOf(event, 'from')} to ${kindOf(event, 'to')}, because: ${event.why ?? 'no cause seen'}`),
-    `Here: Bowline ${page.own.version} on ${page.own.os || 'an unknown system'}`,
-    `There: ${page.other.version || 'unknown version'} on ${page.other.os || 'an unknown system'}`,
+    ...(has('changes') ? changes.map((event) => `Change: ${event.at} ${kindOf(event, 'from')} to ${kindOf(event, 'to')}, because: ${event.why ?? 'no cause seen'}`) : []),
+    ...(has('versions') ? [`Here: Bowline ${page.own.version} on ${page.own.os || 'an unknown system'}`, `There: ${page.other.version || 'unknown version'} on ${page.other.os || 'an unknown system'}`] : []),
     `Time: ${page.at}`,
   ]
   return `${lines.join('\n')}\n`

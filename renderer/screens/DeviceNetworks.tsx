@@ -3,6 +3,7 @@
  */
 import type { ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
+import { t } from '../../main/words/words.ts'
 import { look, useLook } from '../state/looks.ts'
 import { isNetwork, routesBehind, type RouteLine } from '../state/networks.ts'
 import { useSnapshot } from '../state/store.ts'
@@ -20,8 +21,8 @@ export function DeviceNetworks({ device }: { device: string }): ReactNode {
   const lines = routesBehind(page, device).filter((line) => isNetwork(line.prefix))
   if (lines.length === 0) return null
   return (
-    <section className="block" aria-label="Networks behind this device">
-      <h2>Networks behind this device</h2>
+    <section className="block" aria-label={t('device.networks')}>
+      <h2>{t('device.networks')}</h2>
       {page?.Accept === false && <NotAccepted running={running} />}
       <ul className="plain lines">{lines.map((line) => <Line key={line.prefix} line={line} running={running} />)}</ul>
     </section>
@@ -37,8 +38,8 @@ function NotAccepted({ running }: { running: boolean }): ReactNode {
   })
   return (
     <div className="line-note">
-      <p className="t2 grow">Networks behind devices are not used on this computer. Use one of them here, or all that are offered.</p>
-      <button type="button" className="button" disabled={!running} aria-busy={waits(ask)} onClick={accept}>Use all</button>
+      <p className="t2 grow">{t('device.networks.notAccepted')}</p>
+      <button type="button" className="button" disabled={!running} aria-busy={waits(ask)} onClick={accept}>{t('device.networks.useAll')}</button>
       <AskWords ask={ask} />
     </div>
   )
@@ -59,7 +60,7 @@ function Line({ line, running }: { line: RouteLine; running: boolean }): ReactNo
         <p className="small t2 selectable" id={id}>{line.why}</p>
         <AskWords ask={ask} />
       </div>
-      {line.use !== undefined && <Switch on={line.use} wait={ask.wait} label={`Use ${line.prefix}`} describedBy={id} disabled={!running} onFlip={flip} />}
+      {line.use !== undefined && <Switch on={line.use} wait={ask.wait} label={t('device.networks.use', { network: line.prefix })} describedBy={id} disabled={!running} onFlip={flip} />}
     </li>
   )
 }

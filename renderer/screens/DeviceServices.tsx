@@ -5,12 +5,14 @@
 import { Globe, Plug } from 'lucide-react'
 import { useState, type ReactNode } from 'react'
 import type { Answer, ForwardRow, OpenedForward } from '../../preload/contract.ts'
+import { rich, t } from '../../main/words/words.ts'
 import type { Device } from '../state/devices.ts'
 import { look } from '../state/looks.ts'
 import { commandFor, forwardTarget, SERVICES } from '../state/networks.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
+import { Said } from '../ui/Said.tsx'
 import { useAsk, waits } from '../ui/use-ask.ts'
 
 /** The lowest port that a person without admin rights may listen on. */
@@ -42,17 +44,17 @@ export function DeviceServices({ device, running }: { device: Device; running: b
     return look(api, 'forwards')
   })
   return (
-    <section className="services" aria-label="Open a service">
+    <section className="services" aria-label={t('device.service')}>
       <div className="buttons chips">
         {SERVICES.map((service) => (
-          <button key={service.port} type="button" className="chip" disabled={!running} title={service.isWeb ? 'Opens in your browser' : 'Gives an address on this computer'}
-            onClick={() => (service.isWeb ? openPage(service.port) : openDoor(service.port))}>{service.name} <span className="t3 num">{service.port}</span></button>
+          <button key={service.port} type="button" className="chip" disabled={!running} title={t(service.isWeb ? 'device.service.opens' : 'device.service.gives')}
+            onClick={() => (service.isWeb ? openPage(service.port) : openDoor(service.port))}>{'name' in service ? service.name : t(`device.service.${service.word}`)} <span className="t3 num">{service.port}</span></button>
         ))}
       </div>
       <div className="buttons">
-        <label className="field port">port <input inputMode="numeric" size={5} maxLength={5} value={text} onChange={(event) => setText(event.target.value.replaceAll(/\D/g, ''))} aria-invalid={text !== '' && !valid} /></label>
-        <button type="button" className="button" disabled={!valid || !running} aria-busy={waits(ask)} onClick={() => openPage(port)}><Globe size={16} aria-hidden="true" />Open its web page</button>
-        <button type="button" className="button" disabled={!valid || !running} aria-busy={waits(ask)} onClick={() => openDoor(port)}><Plug size={16} aria-hidden="true" />Get an address</button>
+        <label className="field port">{t('device.service.port')} <input inputMode="numeric" size={5} maxLength={5} value={text} onChange={(event) => setText(event.target.value.replaceAll(/\D/g, ''))} aria-invalid={text !== '' && !valid} /></label>
+        <button type="button" className="button" disabled={!valid || !running} aria-busy={waits(ask)} onClick={() => openPage(port)}><Globe size={16} aria-hidden="true" />{t('device.service.page')}</button>
+        <button type="button" className="button" disabled={!valid || !running} aria-busy={waits(ask)} onClick={() => openDoor(port)}><Plug size={16} aria-hidden="true" />{t('device.service.address')}</button>
       </div>
       <AskWords ask={ask} />
       {door && <OpenDoor device={device} door={door} />}
@@ -78,14 +80,14 @@ function OpenDoor({ device, door }: { device: Device; door: Door }): ReactNode {
   return (
     <div className="well door" role="status">
       {kept === '' ? (
-        <p>Port {port} of <bdi>{device.name}</bdi> is at <span className="num strong-2 selectable">{forward.Listen}</span> on this computer, until ten minutes after its last use.</p>
+        <p><Said parts={rich<ReactNode>('device.service.door', { port: String(port), name: <bdi>{device.name}</bdi>, address: <span className="num strong-2 selectable">{forward.Listen}</span> })} /></p>
       ) : (
-        <p>Port {port} of <bdi>{device.name}</bdi> is at <span className="num strong-2 selectable">{kept}</span> on this computer from now on, also after a restart.</p>
+        <p><Said parts={rich<ReactNode>('device.service.kept', { port: String(port), name: <bdi>{device.name}</bdi>, address: <span className="num strong-2 selectable">{kept}</span> })} /></p>
       )}
       <div className="buttons">
-        <CopyButton text={kept || forward.Listen} className="button">Copy address</CopyButton>
-        {command !== '' && kept === '' && <CopyButton text={command} className="button">Copy command</CopyButton>}
-        {kept === '' && <button type="button" className="button" aria-busy={waits(ask)} onClick={keep}>Keep this forward</button>}
+        <CopyButton text={kept || forward.Listen} className="button">{t('device.copyAddress')}</CopyButton>
+        {command !== '' && kept === '' && <CopyButton text={command} className="button">{t('device.service.copyCommand')}</CopyButton>}
+        {kept === '' && <button type="button" className="button" aria-busy={waits(ask)} onClick={keep}>{t('device.service.keep')}</button>}
       </div>
       <AskWords ask={ask} />
     </div>

@@ -17,6 +17,7 @@ import { useLook } from '../state/looks.ts'
 import { goTo, useRoute } from '../state/route.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { DeviceGone } from './DeviceGone.tsx'
 import { DevicePage } from './DevicePage.tsx'
 import { Alone, NoList, NoMatch } from './DevicesEmpty.tsx'
 import { DevicesFilters } from './DevicesFilters.tsx'
@@ -57,7 +58,8 @@ export function Devices(): ReactNode {
   const [section, setSection] = useState<HTMLElement | null>(null)
   const columns = useColumns(section, view.columns)
   const actions = useDeviceActions(all)
-  const isCompact = chosen !== undefined
+  const isGone = wanted !== undefined && chosen === undefined && all.length > 0
+  const isCompact = chosen !== undefined || isGone
   return (
     <div className={`devices ${isCompact ? 'with-detail' : ''}`}>
       <section className="device-list" aria-label={t('devices.title')} ref={setSection}>
@@ -78,6 +80,7 @@ export function Devices(): ReactNode {
         <DevicesFoot devices={all} hidden={marks.hidden.size} past={past} live={live} said={actions.said} />
       </section>
       {chosen && <DevicePage device={chosen} key={chosen.id} />}
+      {isGone && <DeviceGone />}
       {actions.overlay}
     </div>
   )

@@ -3,6 +3,7 @@
  */
 import type { ReactNode } from 'react'
 import { safeText } from '../../main/words/format.ts'
+import { t } from '../../main/words/words.ts'
 import { useLook } from '../state/looks.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
@@ -16,8 +17,8 @@ export function OwnNames(): ReactNode {
   useLook(api, 'dns', EVERY_MS)
   if (notes === undefined || notes.length === 0) return null
   return (
-    <section className="block" aria-label="Names">
-      <h2>Names</h2>
+    <section className="block" aria-label={t('device.names')}>
+      <h2>{t('device.names')}</h2>
       <ul className="plain lines">{notes.slice(0, SHOWN).map((note) => <li key={note}><span className="grow selectable">{safeText(note, 400)}</span></li>)}</ul>
     </section>
   )

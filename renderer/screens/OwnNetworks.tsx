@@ -6,6 +6,7 @@ import { useState, type FormEvent, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import type { Answer, OfferedRoute } from '../../preload/contract.ts'
 import { safeText } from '../../main/words/format.ts'
+import { t } from '../../main/words/words.ts'
 import { look, useLook } from '../state/looks.ts'
 import { isNetwork, offeredWords } from '../state/networks.ts'
 import { useSnapshot } from '../state/store.ts'
@@ -23,10 +24,10 @@ export function OwnNetworks(): ReactNode {
   if (!page) return null
   const offered = page.Offered.filter((route) => isNetwork(route.Prefix))
   return (
-    <section className="block" aria-label="Networks">
-      <h2>Networks</h2>
+    <section className="block" aria-label={t('device.own')}>
+      <h2>{t('device.own')}</h2>
       <Accept on={page.Accept} count={page.Routes.filter((row) => isNetwork(row.Prefix)).length} running={running} />
-      <p className="strong-2 offer-title" id="offer-networks">Networks that this device offers to the others</p>
+      <p className="strong-2 offer-title" id="offer-networks">{t('device.own.offers')}</p>
       {offered.length > 0 && <ul className="plain lines">{offered.map((route) => <Offered key={route.Prefix} route={route} running={running} />)}</ul>}
       <OfferNetwork running={running} />
     </section>
@@ -40,15 +41,14 @@ function Accept({ on, count, running }: { on: boolean; count: number; running: b
     const answer = await api.call('editPrefs', { RouteAll: !on, RouteAllSet: true })
     return answer.ok ? look(api, 'routes') : answer
   })
-  const words = count === 0 ? 'No device offers one now.' : count === 1 ? 'One network is offered. It can be left out on its device\'s page.' : `${count} networks are offered. Each can be left out on its device's page.`
   return (
     <div className="line">
       <div className="grow">
-        <p className="strong-2">Use networks behind other devices</p>
-        <p className="small t2" id="accept-words">{words}</p>
+        <p className="strong-2">{t('device.own.use')}</p>
+        <p className="small t2" id="accept-words">{t('device.own.count', { n: count })}</p>
         <AskWords ask={ask} />
       </div>
-      <Switch on={on} wait={ask.wait} label="Use networks behind other devices" describedBy="accept-words" disabled={!running} onFlip={flip} />
+      <Switch on={on} wait={ask.wait} label={t('device.own.use')} describedBy="accept-words" disabled={!running} onFlip={flip} />
     </div>
   )
 }
@@ -72,7 +72,7 @@ function Offered({ route, running }: { route: OfferedRoute; running: boolean }):
         {route.Note !== undefined && route.Note !== '' && <p className="small t2">{safeText(route.Note, 200)}</p>}
         <AskWords ask={ask} />
       </div>
-      <button type="button" className="icon-button" aria-label={`Offer ${route.Prefix} no longer`} title="Offer it no longer" disabled={!running} onClick={() => void set(route.Prefix, false)}><Trash2 size={16} strokeWidth={1.9} aria-hidden="true" /></button>
+      <button type="button" className="icon-button" aria-label={t('device.own.stopIt', { network: route.Prefix })} title={t('device.own.stop')} disabled={!running} onClick={() => void set(route.Prefix, false)}><Trash2 size={16} strokeWidth={1.9} aria-hidden="true" /></button>
     </li>
   )
 }
@@ -86,8 +86,8 @@ function OfferNetwork({ running }: { running: boolean }): ReactNode {
   }
   return (
     <form className="offer-form" onSubmit={(event) => void offer(event)} noValidate aria-labelledby="offer-networks">
-      <input className="field" value={text} onChange={(event) => setText(event.target.value)} aria-label="Network to offer" placeholder="10.0.3.0/24" spellCheck={false} autoComplete="off" maxLength={60} />
-      <button type="submit" className="button" disabled={!running || text.trim() === ''} aria-busy={waits(ask)}>Offer it</button>
+      <input className="field" value={text} onChange={(event) => setText(event.target.value)} aria-label={t('device.own.which')} placeholder="10.0.3.0/24" spellCheck={false} autoComplete="off" maxLength={60} />
+      <button type="submit" className="button" disabled={!running || text.trim() === ''} aria-busy={waits(ask)}>{t('device.own.offer')}</button>
       <AskWords ask={ask} />
     </form>
   )

@@ -4,6 +4,7 @@
 import type { BlockedPage, ForwardRow, ForwardsPage, OfferedRoute, RouteRow, RoutesPage } from '../../preload/contract.ts'
 import type { Device } from './devices.ts'
 import { ago, safeText, sentence } from '../../main/words/format.ts'
+import { t } from '../../main/words/words.ts'
 
 export interface RouteLine {
   readonly prefix: string
@@ -23,25 +24,21 @@ export function routesBehind(page: RoutesPage | undefined, device: string): read
 
 function lineOf(row: RouteRow, device: string): RouteLine {
   const others = row.State === 'used' ? [] : row.Standby.filter((one) => one.ID !== device)
-  const also = others.length === 0 ? '' : ` Also offered by ${others.map((one) => safeText(one.Name, 60)).join(', ')}.`
+  const also = others.length === 0 ? '' : ` ${t('device.networks.also', { devices: others.map((one) => safeText(one.Name, 60)).join(', ') })}`
   return {
     prefix: row.Prefix,
     state: row.State,
-    words: row.State === 'used' && row.Via !== undefined && row.Via.ID !== device ? 'Used through another device' : STATE_WORDS[row.State],
+    words: row.State === 'used' && row.Via !== undefined && row.Via.ID !== device ? t('device.networks.other') : t(`device.network.${row.State}`),
     why: `${row.State === 'not-accepted' ? '' : sentence(row.Why)}${also}`.trim(),
     use: row.State === 'used' ? true : row.State === 'skipped' || row.State === 'not-accepted' ? false : undefined,
   }
 }
 
-const STATE_WORDS: Readonly<Record<RouteRow['State'], string>> = {
-  used: 'Used', 'not-accepted': 'Not used', skipped: 'Left out', overlaps: 'Not used: it overlaps', 'no-router': 'Not reachable', refused: 'Refused',
-}
-
 /** "Approved, in use by 3 connections" */
 export function offeredWords(route: OfferedRoute): string {
-  if (!route.Approved) return 'Not approved yet by an admin'
-  if (!route.Primary) return 'Approved; another device carries it, this one would take over'
-  return route.Flows === 0 ? 'Approved, nobody uses it now' : `Approved, ${route.Flows} ${route.Flows === 1 ? 'connection' : 'connections'} now`
+  if (!route.Approved) return t('device.offer.waiting')
+  if (!route.Primary) return t('device.offer.standby')
+  return route.Flows === 0 ? t('device.offer.unused') : t('device.offer.used', { n: route.Flows })
 }
 
 /** Routes of a device that are networks: what an exit node offers is told elsewhere. */
@@ -60,7 +57,7 @@ export function blockedWith(page: BlockedPage | undefined, nodeKey: string, nowM
     const last = ago(nowMs - Date.parse(row.Last))
     // It begins with a name, which stays as it is; its code is for the command line.
     const why = safeText(row.Why.replace(/ \([a-z-]+\)$/, ''), 300)
-    return { why: `${why}.`, when: row.Count === 1 ? last : `${row.Count} times, last ${last}` }
+    return { why: `${why}.`, when: row.Count === 1 ? last : t('device.blocked.times', { n: row.Count, when: last }) }
   })
 }
 
@@ -84,20 +81,16 @@ export function forwardTarget(device: Device, port: number): string {
   return name === '' ? (device.address.includes(':') ? `[${device.address}]:${port}` : `${device.address}:${port}`) : `${name}:${port}`
 }
 
-export interface Service {
-  readonly port: number
-  readonly name: string
-  /** A browser shows it. */
-  readonly isWeb: boolean
-}
+/** Its name is a word, or the same in every language; `isWeb`: a browser shows it. */
+export type Service = { readonly port: number; readonly isWeb: boolean } & ({ readonly name: string } | { readonly word: 'web' | 'https' | 'rdp' | 'vnc' })
 
 /** What devices most often offer. */
 export const SERVICES: readonly Service[] = [
-  { port: 80, name: 'Web', isWeb: true },
-  { port: 443, name: 'Secure web', isWeb: true },
+  { port: 80, word: 'web', isWeb: true },
+  { port: 443, word: 'https', isWeb: true },
   { port: 22, name: 'SSH', isWeb: false },
-  { port: 3389, name: 'Remote desktop', isWeb: false },
-  { port: 5900, name: 'Screen (VNC)', isWeb: false },
+  { port: 3389, word: 'rdp', isWeb: false },
+  { port: 5900, word: 'vnc', isWeb: false },
   { port: 5432, name: 'PostgreSQL', isWeb: false },
   { port: 3306, name: 'MySQL', isWeb: false },
 ]

@@ -3,14 +3,14 @@
  */
 import type { ReactNode } from 'react'
 import type { PathKind } from '../../main/words/states.ts'
+import { t } from '../../main/words/words.ts'
 
 /** `tried`: addresses without a reply, when that is known. */
 export function PathDrawing({ kind, via, name, tried }: { kind: PathKind; via: string; name: string; tried: number | undefined }): ReactNode {
   if (kind === 'idle' || kind === 'offline' || kind === 'unknown' || kind === 'self') return null
   const relayed = kind === 'relay' || kind === 'trying' || kind === 'peer-relay'
-  const silent = tried === undefined || tried === 0 ? 'direct: no reply yet' : `direct: ${tried} ${tried === 1 ? 'address' : 'addresses'} tried, no reply`
   return (
-    <figure className={`drawing drawing-${kind}`} aria-hidden="true">
+    <figure className={`drawing drawing-${kind}`} aria-hidden="true" key={kind}>
       <svg viewBox="0 0 560 96" width="100%" height="96" fill="none" strokeLinecap="round">
         {relayed ? (
           <>
@@ -24,11 +24,11 @@ export function PathDrawing({ kind, via, name, tried }: { kind: PathKind; via: s
         )}
         <circle cx="40" cy="60" r="5" className="post" />
         <circle cx="520" cy="60" r="5" className="post" />
-        <text x="40" y="44" textAnchor="middle">You</text>
+        <text x="40" y="44" textAnchor="middle">{t('device.you')}</text>
         <text x="520" y="44" textAnchor="middle">{name.length > 18 ? `${name.slice(0, 17)}…` : name}</text>
         {relayed && <text x="300" y="14">{via}</text>}
-        {(kind === 'relay' || kind === 'peer-relay') && <text x="280" y="88" textAnchor="middle" className="quiet">{silent}</text>}
-        {kind === 'trying' && <text x="280" y="88" textAnchor="middle" className="quiet">trying direct now</text>}
+        {(kind === 'relay' || kind === 'peer-relay') && <text x="280" y="88" textAnchor="middle" className="quiet">{t('device.draw.tried', { n: tried ?? 0 })}</text>}
+        {kind === 'trying' && <text x="280" y="88" textAnchor="middle" className="quiet">{t('device.draw.trying')}</text>}
       </svg>
     </figure>
   )

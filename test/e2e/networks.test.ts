@@ -31,6 +31,7 @@ describe.skipIf(missing !== undefined)(`networks and services in the window${mis
   it('shows the network behind a device as not used, and uses it when somebody says so', async () => {
     told()
     await page.getByRole('row', { name: /^files\./ }).click()
+    await page.getByRole('tab', { name: 'Access' }).click()
     const networks = page.getByRole('region', { name: 'Networks behind this device' })
     await networks.getByText('Networks behind devices are not used on this computer.').waitFor()
     expect(await stateOf(OFFICE_NETWORK)).toBe('not-accepted')
@@ -53,6 +54,7 @@ describe.skipIf(missing !== undefined)(`networks and services in the window${mis
   it('offers a network of this computer to the others, and takes it back', async () => {
     told()
     await page.getByRole('row', { name: /^my-computer\./ }).click()
+    await page.getByRole('tab', { name: 'Access' }).click()
     const own = page.getByRole('region', { name: 'Networks' })
     await own.getByText('One network is offered.').waitFor()
     await own.getByLabel('Network to offer').fill('10.30.0.7/24')
@@ -70,6 +72,7 @@ describe.skipIf(missing !== undefined)(`networks and services in the window${mis
   it('gives a loopback address for a port of a device, which leads there', async () => {
     told()
     await page.getByRole('row', { name: /^files\./ }).click()
+    await page.getByRole('tab', { name: 'Access' }).click()
     await page.getByRole('button', { name: 'Open a service' }).click()
     await page.getByLabel('port').fill(String(lab.network.filesPort))
     await page.getByRole('button', { name: 'Get an address' }).click()

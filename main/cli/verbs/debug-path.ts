@@ -63,7 +63,7 @@ async function keyOf({ api }: Context, name: string): Promise<string> {
 
 function show({ args, json, terminal }: Context, page: PathPage): void {
   if (json) (args.bool('watch') ? printJsonLine : printJson)(terminal, page)
-  else if (args.bool('ticket')) terminal.out(pathTicket(page, args.bool('names')).replace(/[^\n]+/g, printable))
+  else if (args.bool('ticket')) terminal.out(pathTicket(page, ['sides', 'changes', 'versions', ...(args.bool('names') ? ['names' as const] : [])]).replace(/[^\n]+/g, printable))
   else if (args.bool('watch') && terminal.page) terminal.page(`${pathText(page)}\n${styled('faint', 'Ctrl-C ends')}\n`)
   else terminal.out(`${pathText(page)}${args.bool('watch') ? '\n' : ''}`)
 }

@@ -1,0 +1,60 @@
+/**
+ * What can be done with a device: ping it, open a service, use it as exit node, pin it.
+ */
+import { Activity, DoorOpen, Pin, PinOff, Plug, Square } from 'lucide-react'
+import { useState, type ReactNode } from 'react'
+import { useShallow } from 'zustand/react/shallow'
+import { NO_VIEW } from '../../main/localapi/app-settings.ts'
+import { t } from '../../main/words/words.ts'
+import type { Device } from '../state/devices.ts'
+import { useSnapshot } from '../state/store.ts'
+import { useApi } from '../ui/ApiContext.tsx'
+import { AskWords } from '../ui/AskWords.tsx'
+import { useAsk, waits } from '../ui/use-ask.ts'
+import { useExit } from '../ui/use-exit.ts'
+import type { Probe } from '../ui/use-probe.ts'
+import { DeviceServices } from './DeviceServices.tsx'
+
+export function DeviceActions({ device, probe, running }: { device: Device; probe: Probe; running: boolean }): ReactNode {
+  const [open, setOpen] = useState(false)
+  const exit = useExit()
+  const page = useSnapshot((s) => s.exitNodes)
+  const inUse = page !== undefined && page.Chosen.Kind !== 'none' && page.Chosen.ID === device.id
+  return (
+    <>
+      <div className="buttons">
+        <button type="button" className="button" disabled={!running} onClick={() => probe.toggle()}>
+          {probe.pinging ? <Square size={16} aria-hidden="true" /> : <Activity size={16} aria-hidden="true" />}{t(probe.pinging ? 'device.ping.stop' : 'device.ping')}
+        </button>
+        <button type="button" className="button" aria-expanded={open} onClick={() => setOpen(!open)}><Plug size={16} aria-hidden="true" />{t('device.service')}</button>
+        {(device.peer.ExitNodeOption || inUse) && (
+          <button type="button" className="button" disabled={!running} aria-busy={waits(exit.ask)} onClick={() => void (inUse ? exit.clear() : exit.use(device.id))}>
+            <DoorOpen size={16} aria-hidden="true" />{t(inUse ? 'device.exit.stop' : 'device.exit.use')}
+          </button>
+        )}
+        <PinButton id={device.id} />
+      </div>
+      <AskWords ask={exit.ask} />
+      {open && <DeviceServices device={device} running={running} />}
+    </>
+  )
+}
+
+function PinButton({ id }: { id: string }): ReactNode {
+  const api = useApi()
+  const ask = useAsk()
+  const [account, settings] = useSnapshot(useShallow((s) => [s.profiles?.current.ID ?? '', s.app.settings] as const))
+  if (account === '') return null
+  const view = settings.accounts[account] ?? NO_VIEW
+  const on = view.pinned.includes(id)
+  const pinned = on ? view.pinned.filter((one) => one !== id) : [...view.pinned, id]
+  const words = t(on ? 'device.unpin' : 'device.pin')
+  return (
+    <>
+      <button type="button" className="button" aria-busy={waits(ask)} onClick={() => void ask.run(() => api.call('editSettings', { accounts: { [account]: { ...view, pinned } } }))}>
+        {on ? <PinOff size={16} aria-hidden="true" /> : <Pin size={16} aria-hidden="true" />}{words}
+      </button>
+      <AskWords ask={ask} />
+    </>
+  )
+}
