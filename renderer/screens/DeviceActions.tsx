@@ -15,15 +15,19 @@ import { useExit } from '../ui/use-exit.ts'
 import type { Probe } from '../ui/use-probe.ts'
 import { DeviceServices } from './DeviceServices.tsx'
 
-export function DeviceActions({ device, probe, running }: { device: Device; probe: Probe; running: boolean }): ReactNode {
+export function DeviceActions({ device, probe, running, onPing }: { device: Device; probe: Probe; running: boolean; onPing: () => void }): ReactNode {
   const [open, setOpen] = useState(false)
+  const ping = (): void => {
+    if (!probe.pinging) onPing()
+    probe.toggle()
+  }
   const exit = useExit()
   const page = useSnapshot((s) => s.exitNodes)
   const inUse = page !== undefined && page.Chosen.Kind !== 'none' && page.Chosen.ID === device.id
   return (
     <>
       <div className="buttons">
-        <button type="button" className="button" disabled={!running} onClick={() => probe.toggle()}>
+        <button type="button" className="button" disabled={!running} onClick={ping}>
           {probe.pinging ? <Square size={16} aria-hidden="true" /> : <Activity size={16} aria-hidden="true" />}{t(probe.pinging ? 'device.ping.stop' : 'device.ping')}
         </button>
         <button type="button" className="button" aria-expanded={open} onClick={() => setOpen(!open)}><Plug size={16} aria-hidden="true" />{t('device.service')}</button>

@@ -18,7 +18,6 @@ import { useProbe } from '../ui/use-probe.ts'
 import { DeviceAccess } from './DeviceAccess.tsx'
 import { DeviceActions } from './DeviceActions.tsx'
 import { DeviceDetails } from './DeviceDetails.tsx'
-import { DevicePings } from './DevicePings.tsx'
 import { PathSection } from './PathSection.tsx'
 
 export function DevicePage({ device }: { device: Device }): ReactNode {
@@ -49,10 +48,7 @@ export function DevicePage({ device }: { device: Device }): ReactNode {
       <div className="page-body">
         <FactsLine device={device} nowMs={nowMs} />
         {device.isSelf ? <p className="verdict">{t('device.self')}</p> : (
-          <>
-            <DeviceActions device={device} probe={probe} running={running} />
-            <DevicePings probe={probe} />
-          </>
+          <DeviceActions device={device} probe={probe} running={running} onPing={() => tab !== 'path' && goTo(device.id, 'path')} />
         )}
         <Tabs tabs={tabs} chosen={tab} label={t('device.tabs')} onChoose={(id) => goTo(device.id, id)}>
           {tab === 'path' && <PathSection device={device} look={look} probe={probe} running={running} nowMs={nowMs} />}

@@ -19,7 +19,7 @@ export function DevicePings({ probe: { tallies } }: { probe: Probe }): ReactNode
           <thead>
             <tr>
               <th scope="col">{t('device.layers.layer')}</th>
-              {families.map((family) => <th key={family} scope="col" className="right">{t('device.layers.reply', { family })}</th>)}
+              {families.map((family) => <th key={family} scope="col" className="right"><span className="sr-only">{t('device.layers.reply', { family })}</span><span aria-hidden="true">{family}</span></th>)}
               <th scope="col">{t('device.layers.way')}</th>
             </tr>
           </thead>
@@ -36,7 +36,7 @@ function Row({ type, families, tallies }: { type: PingType; families: readonly F
   const last = families.map(of).findLast((one) => one?.last?.Err === '')?.last
   return (
     <tr>
-      <th scope="row"><span>{t(`device.layers.${type}`)}</span><span className="t3 small asks">{t(`device.layers.${type}.asks`)}</span></th>
+      <th scope="row"><span>{t(`device.layers.${type}`)}</span> <span className="t3 small">{t(`device.layers.${type}.asks`)}</span></th>
       {families.map((family) => <td key={family} className="num right reply"><Reply tally={of(family)} /></td>)}
       <td className="selectable num way">{last === undefined ? '' : type === 'disco' ? wayOf(last) : t('device.layers.inTunnel')}</td>
     </tr>

@@ -17,6 +17,7 @@ import { sideLabel, sideValue, stepWords, verdict, whoWords } from '../state/ver
 import { PathDrawing } from '../ui/PathDrawing.tsx'
 import { Said } from '../ui/Said.tsx'
 import type { Probe } from '../ui/use-probe.ts'
+import { DevicePings } from './DevicePings.tsx'
 import { PathChart } from './PathChart.tsx'
 import { PathEvidence } from './PathEvidence.tsx'
 import { PathFoot } from './PathFoot.tsx'
@@ -42,6 +43,7 @@ export function PathSection({ device, look, probe, running, nowMs }: Props): Rea
         {page ? <Said parts={verdict<ReactNode>(page, kind, (name) => <bdi>{name}</bdi>, <HardNat />)} /> : t(running ? 'device.loading' : 'device.verdict.none')}
       </p>
       <Since device={device} page={page} running={running} nowMs={nowMs} />
+      <DevicePings probe={probe} />
       <PathDrawing kind={kind} via={safeText(kind === 'peer-relay' ? (device.row?.via ?? '') : (device.row?.regionCode ?? ''), 20)} name={device.name} tried={page?.candidates.filter((one) => one.unanswered > 0).length} />
       <PathChart device={device} measuring={probe.pinging} nowMs={nowMs} />
       {page && <Sides page={page} />}

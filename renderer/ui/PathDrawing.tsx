@@ -11,7 +11,7 @@ export function PathDrawing({ kind, via, name, tried }: { kind: PathKind; via: s
   const relayed = kind === 'relay' || kind === 'trying' || kind === 'peer-relay'
   return (
     <figure className={`drawing drawing-${kind}`} aria-hidden="true" key={kind}>
-      <svg viewBox="0 0 560 96" width="100%" height="96" fill="none" strokeLinecap="round">
+      <svg viewBox={relayed ? '0 0 560 96' : '0 26 560 50'} width="100%" height={relayed ? 96 : 50} fill="none" strokeLinecap="round">
         {relayed ? (
           <>
             <path className="used" d="M44 60C150 60 180 24 262 24M298 24C380 24 410 60 516 60" strokeWidth="2" />
