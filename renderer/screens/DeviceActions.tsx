@@ -3,10 +3,10 @@
  */
 import { Activity, DoorOpen, Pin, PinOff, Plug, Square } from 'lucide-react'
 import { useState, type ReactNode } from 'react'
-import { useShallow } from 'zustand/react/shallow'
-import { NO_VIEW } from '../../main/localapi/app-settings.ts'
 import { t } from '../../main/words/words.ts'
 import type { Device } from '../state/devices.ts'
+import { editView, useAccountView } from '../state/devices-live.ts'
+import { marked } from '../state/devices-view.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
@@ -47,16 +47,13 @@ export function DeviceActions({ device, probe, running, onPing }: { device: Devi
 function PinButton({ id }: { id: string }): ReactNode {
   const api = useApi()
   const ask = useAsk()
-  const [account, settings] = useSnapshot(useShallow((s) => [s.profiles?.current.ID ?? '', s.app.settings] as const))
-  if (account === '') return null
-  const view = settings.accounts[account] ?? NO_VIEW
-  const on = view.pinned.includes(id)
-  const pinned = on ? view.pinned.filter((one) => one !== id) : [...view.pinned, id]
-  const words = t(on ? 'device.unpin' : 'device.pin')
+  const on = useAccountView().pinned.includes(id)
+  const isKnown = useSnapshot((s) => (s.profiles?.current.ID ?? '') !== '')
+  if (!isKnown) return null
   return (
     <>
-      <button type="button" className="button" aria-busy={waits(ask)} onClick={() => void ask.run(() => api.call('editSettings', { accounts: { [account]: { ...view, pinned } } }))}>
-        {on ? <PinOff size={16} aria-hidden="true" /> : <Pin size={16} aria-hidden="true" />}{words}
+      <button type="button" className="button" aria-busy={waits(ask)} onClick={() => void ask.run(() => editView(api, (view) => marked(view, 'pinned', [id], !on)))}>
+        {on ? <PinOff size={16} aria-hidden="true" /> : <Pin size={16} aria-hidden="true" />}{t(on ? 'device.unpin' : 'device.pin')}
       </button>
       <AskWords ask={ask} />
     </>

@@ -51,7 +51,7 @@ function Line({ forward }: { forward: ForwardRow }): ReactNode {
         <AskWords ask={ask} />
       </div>
       <CopyButton text={forward.Listen} className="icon-button"><Copy size={16} strokeWidth={1.9} aria-hidden="true" /></CopyButton>
-      <button type="button" className="icon-button" aria-label={t('device.forwards.remove', { address: forward.Listen })} title={t('device.forwards.removeIt')} aria-busy={ask.wait !== 'no'} onClick={remove}><Trash2 size={16} strokeWidth={1.9} aria-hidden="true" /></button>
+      <button type="button" className="icon-button" aria-label={t('device.forwards.remove', { address: forward.Listen })} title={t('action.remove')} aria-busy={ask.wait !== 'no'} onClick={remove}><Trash2 size={16} strokeWidth={1.9} aria-hidden="true" /></button>
     </li>
   )
 }

@@ -45,7 +45,7 @@ function Ticket({ page }: { page: PathPage }): ReactNode {
           <input type="checkbox" checked={parts.includes(part)} onChange={(event) => setParts(event.target.checked ? [...parts, part] : parts.filter((one) => one !== part))} />{t(`device.ticket.${part}`)}
         </label>
       ))}
-      <div className="buttons"><button type="button" className="button" onClick={() => void copy()}>{t(copied ? 'device.ticket.copied' : 'device.ticket.copy')}</button><span className="t3 small">{t('device.ticket.local')}</span></div>
+      <div className="buttons"><button type="button" className="button" onClick={() => void copy()}>{t(copied ? 'action.copied' : 'device.ticket.copy')}</button><span className="t3 small">{t('device.ticket.local')}</span></div>
     </fieldset>
   )
 }
