@@ -19,6 +19,7 @@ import { benchPaths } from './paths.ts'
 import { benchPipe } from './pipe.ts'
 import { benchSocks } from './socks.ts'
 import { benchSocksLoss } from './socks-loss.ts'
+import { benchUi } from './ui.ts'
 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
   socks: benchSocks,
@@ -33,6 +34,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   filter: benchFilter,
   netmap: benchNetmap,
   paths: benchPaths,
+  ui: benchUi,
 }
 
 /** The fewest pairs that make a row. */
