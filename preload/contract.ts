@@ -44,7 +44,8 @@ export interface Requests {
   loginInteractive: { send: Record<string, never>; receive: null }
   logout: { send: Record<string, never>; receive: null }
   ping: { send: { ip: string; type: PingType }; receive: PingResult }
-  paths: { send: Record<string, never>; receive: PathsPage }
+  /** `active`: only of devices with packets lately, or that are being looked for. */
+  paths: { send: { active?: boolean }; receive: PathsPage }
   /** One device's path with its reason, by node key. With the version that the window has: answered when there is another, after 5 s in any case. */
   path: { send: { peer: string; after?: number }; receive: PathPage }
   /** Signing in, step by step. With the version that the window has: answered when there is another, after 30 s in any case. */

@@ -125,7 +125,7 @@ export class EngineFacts {
   async #lookAround(): Promise<void> {
     const { app, status } = this.#facts
     if (app.engine !== 'running' || status?.BackendState !== 'Running') return
-    const paths = (await this.#ask(METHODS.paths.path)) as PathsPage | undefined
+    const paths = (await this.#ask(`${METHODS.paths.path}?active=true`)) as PathsPage | undefined
     const blocked = app.settings.notifications.blocked === 'off' ? undefined : ((await this.#ask(METHODS.blocked.path)) as BlockedPage | undefined)
     if (paths) this.#set({ paths, blocked })
   }

@@ -166,6 +166,7 @@ export const METHODS = {
   /** ?full=false: of home and the nearest relays alone. */
   netcheck: row<void, NetcheckJson>('bowline/netcheck', ['GET', 'POST'], 'read'),
   path: row<void, PathPage>('bowline/path', ['GET'], 'read'),
+  /** ?active=true: of peers with packets lately, or that are being looked for. */
   paths: row<void, PathsPage>('bowline/paths', ['GET'], 'read'),
   extras: row<void, Extras>('bowline/extras', ['GET'], 'read'),
   /** Some of the fields; forwards have rows of their own. */

@@ -74,9 +74,9 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   ...DESKTOP_HANDLERS,
   ...DIAGNOSE_HANDLERS,
   ...JOIN_HANDLERS,
-  status: (client) => client.json({ method: 'GET', path: METHODS.status.path }),
+  status: (client) => client.json({ method: 'GET', path: `${METHODS.status.path}?indent=false` }),
   prefs: (client) => client.json({ method: 'GET', path: METHODS.prefs.path }),
-  paths: (client) => client.json({ method: 'GET', path: METHODS.paths.path }),
+  paths: (client, _host, send) => client.json({ method: 'GET', path: `${METHODS.paths.path}${send['active'] === true ? '?active=true' : ''}` }),
   path: (client, _host, send) => {
     const peer = text(send['peer'], 'peer')
     const after = version(send['after'], 'after')

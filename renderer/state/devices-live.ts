@@ -17,7 +17,7 @@ export function isLive({ app, status, stillIn, pathsMs, nowMs }: Snapshot): bool
 }
 
 export function useDevices(): readonly Device[] {
-  const [status, paths, live] = useSnapshot(useShallow((s) => [s.status, s.paths, isLive(s)] as const))
+  const [status, paths, live] = useSnapshot(useShallow((s) => [s.status, s.paths?.paths, isLive(s)] as const))
   return useMemo(() => table.look(status, paths, live), [status, paths, live])
 }
 

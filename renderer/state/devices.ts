@@ -40,11 +40,11 @@ export class DeviceTable {
   #all: readonly Device[] = []
 
   /** Every device of the network, this one first, the rest by name; the same array when nothing is new. */
-  look(status: Status | undefined, paths: PathsPage | undefined, running: boolean): readonly Device[] {
+  look(status: Status | undefined, paths: readonly PathRow[] | undefined, running: boolean): readonly Device[] {
     if (!status) return (this.#all = [])
     const around: Around = { running, me: status.Self.UserID, users: status.User, language: locale() }
     const same = (['running', 'me', 'users', 'language'] as const).every((key) => around[key] === this.#around[key])
-    const rows = new Map(paths?.paths.map((row) => [row.peer, row]))
+    const rows = new Map(paths?.map((row) => [row.peer, row]))
     const made = new Map<string, Device>()
     let [changed, moved] = [false, false]
     const take = (peer: PeerStatus, isSelf: boolean): void => {
@@ -69,7 +69,7 @@ export class DeviceTable {
 }
 
 export function devicesOf(status: Status | undefined, paths: PathsPage | undefined, running: boolean): readonly Device[] {
-  return new DeviceTable().look(status, paths, running)
+  return new DeviceTable().look(status, paths?.paths, running)
 }
 
 /** How many devices the network has, this one among them. */

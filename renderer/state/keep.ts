@@ -33,7 +33,7 @@ function keepPeers(was: Status['Peer'], is: Status['Peer']): Status['Peer'] {
   return changed ? kept : was
 }
 
-/** The same for paths. */
+/** The same for paths: rows, and their list. */
 export function keepPaths(was: PathsPage | undefined, is: PathsPage): PathsPage {
   if (!was) return is
   const old = new Map<string, PathRow>(was.paths.map((row) => [row.peer, row]))
@@ -41,5 +41,5 @@ export function keepPaths(was: PathsPage | undefined, is: PathsPage): PathsPage 
     const before = old.get(row.peer)
     return before !== undefined && same(before, row) ? before : row
   })
-  return paths.length === was.paths.length && paths.every((row, index) => row === was.paths[index]) ? was : { ...is, paths }
+  return { ...is, paths: paths.length === was.paths.length && paths.every((row, index) => row === was.paths[index]) ? was.paths : paths }
 }

@@ -9,7 +9,7 @@ import type { AppState, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, Forward
 import { keepPaths, keepStatus } from './keep.ts'
 import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
 import { NO_POLICY, type PolicySnapshot } from '../../main/localapi/policy.ts'
-import type { HealthState } from '../../main/localapi/types.ts'
+import { STATE_NUMBER, type HealthState } from '../../main/localapi/types.ts'
 import { deviceCount } from './devices.ts'
 import { stillIn } from './sign-in.ts'
 import { storyAfter, type EngineEvent } from './engine-story.ts'
@@ -82,14 +82,24 @@ export const useSnapshot = create<Snapshot>(() => ({
 const PATHS_EVERY_MS = 1000
 /** A whole status is large in a large network, and small changes come on the bus. */
 const STATUS_EVERY_MS = 2_000
-const STATUS_EVERY_MS_LARGE = 15_000
+const STATUS_EVERY_MS_LARGE = 30_000
 const LARGE_NETWORK = 500
+/** States of somebody who is signed in. */
+const QUICK_STATES = ['Stopped', 'Starting', 'Running'] as const
 /** Bursts of bus messages make one look at the status. */
 const SETTLE_MS = 60
 /** The same for news of single devices in a large network. */
-const SETTLE_MS_LARGE = 5_000
+const SETTLE_MS_LARGE = 10_000
 /** After a session page that could not be had. */
 const SESSION_RETRY_MS = 500
+
+/** Connected or not is known from the bus alone; the rest of the status follows. */
+function stateNow(notify: Notify): Partial<Snapshot> {
+  const { status } = useSnapshot.getState()
+  const next = QUICK_STATES.find((name) => STATE_NUMBER[name] === notify.State)
+  const isQuick = status !== undefined && !notify.InitialStatus && next !== undefined && QUICK_STATES.some((name) => name === status.BackendState)
+  return isQuick ? { status: { ...status, BackendState: next } } : {}
+}
 
 /** Whether a notify tells of other devices and of nothing else. */
 function isOfDevices(notify: Notify): boolean {
@@ -126,7 +136,7 @@ export function follow(api: BowlineApi): () => void {
   const lookAtPaths = async (): Promise<void> => {
     const { status, stillIn: carrying } = useSnapshot.getState()
     if (document.hidden || !(status?.BackendState === 'Running' || carrying)) return
-    const answer = await api.call('paths', {})
+    const answer = await api.call('paths', isLarge() ? { active: true } : {})
     if (!stopped && answer.ok) set((s) => ({ paths: keepPaths(s.paths, answer.value), pathsMs: Date.now(), heardMs: Date.now() }))
   }
   const lookAtProfiles = async (): Promise<void> => {
@@ -139,6 +149,7 @@ export function follow(api: BowlineApi): () => void {
       ...(notify.Prefs ? { prefs: notify.Prefs } : {}),
       ...(notify.Prefs?.ControlURL ? { lastServer: notify.Prefs.ControlURL } : {}),
       ...(notify.InitialStatus ? { status: keepStatus(useSnapshot.getState().status, notify.InitialStatus) } : {}),
+      ...stateNow(notify),
       ...(notify.Policy ? { policy: notify.Policy } : {}),
       ...(notify.Health ? { warnings: notify.Health.Warnings } : {}),
     })

@@ -54,14 +54,14 @@ describe('devices', () => {
 
   it('keep their identity until something of them changes', () => {
     const table = new DeviceTable()
-    const first = table.look(lab, paths, true)
+    const first = table.look(lab, paths.paths, true)
     const again = keepStatus(lab, JSON.parse(JSON.stringify(lab)) as Status)
-    expect(table.look(again, keepPaths(paths, JSON.parse(JSON.stringify(paths)) as PathsPage), true)).toBe(first)
+    expect(table.look(again, keepPaths(paths, JSON.parse(JSON.stringify(paths)) as PathsPage).paths, true)).toBe(first)
     const moved = keepStatus(again, { ...again, Peer: { ...again.Peer, b: { ...again.Peer!['b']!, DNSName: 'zed.lab.internal.' } } })
-    const after = table.look(moved, paths, true)
+    const after = table.look(moved, paths.paths, true)
     expect(names(after)).toEqual(['me', 'db', 'nas', 'zed'])
     expect(after.filter((device) => !first.includes(device)).map((device) => device.name)).toEqual(['zed'])
-    expect(table.look(moved, paths, false).every((device) => device.isSelf || device.path.kind === 'unknown')).toBe(true)
+    expect(table.look(moved, paths.paths, false).every((device) => device.isSelf || device.path.kind === 'unknown')).toBe(true)
   })
 
   it('made of looks one after another are the same as made of the last one', () => {

@@ -37,8 +37,8 @@ export class PathViews {
     this.#model = model
   }
 
-  /** How packets go to each peer of the map, in its order. */
-  all(): PathsPage {
+  /** How packets go to each peer of the map, in its order; `activeOnly`: to those with packets lately, or that are being looked for. */
+  all(activeOnly = false): PathsPage {
     const { netMap } = this.#model
     if (!netMap) return { paths: [] }
     const views: ReadonlyMap<string, PathView> = this.#deps.magicsock.paths()
@@ -46,7 +46,9 @@ export class PathViews {
     const { heardMs } = this.#deps.control
     const paths = [...netMap.peers.values()].flatMap((node) => {
       const view = views.get(node.Key)
-      return view ? [look.row(node, view).row] : []
+      // A reason costs far more than the look whether it is wanted.
+      if (!view || (activeOnly && !view.evidence.isActive && !this.#model.active.has(node.Key as NodePublicKey))) return []
+      return [look.row(node, view).row]
     })
     return { paths, ...(heardMs === undefined ? {} : { serverHeard: new Date(heardMs).toISOString() }) }
   }

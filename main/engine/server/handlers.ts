@@ -52,7 +52,7 @@ const noMap = (): Reply => text(503, 'no netmap')
 const fine = (): Reply => json({ Warning: '' })
 
 export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
-  status: ({ backend, query }) => jsonIndented(backend.views.status(goBool(query.get('peers'), true))),
+  status: ({ backend, query }) => (goBool(query.get('indent'), true) ? jsonIndented : json)(backend.views.status(goBool(query.get('peers'), true))),
   prefs: ({ backend }) => jsonIndented(backend.views.prefs()),
   editPrefs,
   reloadConfig: async ({ backend }) => {
@@ -139,7 +139,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   journal: journalPage,
   netcheck: async ({ backend, query }) => json(toNetcheckJson(await backend.network.netcheck(goBool(query.get('full'), true)))),
   path: pathPage,
-  paths: ({ backend }) => json(backend.views.pathViews.all()),
+  paths: ({ backend, query }) => json(backend.views.pathViews.all(goBool(query.get('active'), false))),
   extras: ({ backend }) => json(backend.extras),
   editExtras: ({ backend, body }) => json(backend.editExtras(body)),
   blocked: ({ backend }) => json(backend.blocked.page()),
