@@ -78,6 +78,7 @@ export async function startApp(options: AppOptions): Promise<void> {
     onNotify: (notify) => {
       requests.tell('notify', notify)
       desktop.onNotify(notify)
+      if (notify.Policy) for (const also of followers) also()
     },
     onEngine: (life) => (host ? host.handleLife(life) : state.setEngine(life)),
   })
@@ -110,7 +111,7 @@ export async function startApp(options: AppOptions): Promise<void> {
     setApplicationMenu({ go: (hash) => windows.showMain(hash), palette: () => windows.command({ kind: 'palette' }), quit })
   }
   follow(state.value)
-  followers = [joinStartAtLogin(state), watchUpdates(state)]
+  followers = [joinStartAtLogin(state), watchUpdates(state, () => feed.first?.Policy)]
   requests.serve((channel, id) => ({ app: () => state.value, notify: () => feed.first, command: () => windows.takeCommand(id) })[channel]())
   desktop.start()
   host?.start()

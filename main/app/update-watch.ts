@@ -1,24 +1,26 @@
 /**
- * Joins the update check with the app: where the build names a feed, the setting switches it on and what it found is part of the app's state.
+ * Joins the update check with the app: where the build names a feed, the setting switches it on, unless the device policy holds it, and
+ * what it found is part of the app's state.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { app, net } from 'electron'
+import { choiceOf, type PolicySnapshot } from '../localapi/policy.ts'
 import { VERSION } from '../localapi/version.ts'
 import type { HostState } from '../web/host-state.ts'
 import { feedOf, UpdateCheck } from './updates.ts'
 
 const LIMIT_MS = 30_000
 
-/** Answers what to call on each change of the settings. */
-export function watchUpdates(state: HostState): () => void {
+/** Answers what to call on each change of the settings or the policy. */
+export function watchUpdates(state: HostState, policy: () => PolicySnapshot | undefined): () => void {
   const feed = feedOf(buildFacts().updateFeed)
   if (feed === undefined) return () => {}
   const check = new UpdateCheck(feed, {
     fetch: fetchText, ours: VERSION, random: Math.random, onNewer: (newer) => state.set({ updates: newer ? { newer } : {} }),
   })
   state.set({ updates: {} })
-  const follow = (): void => check.set(state.settings.checkForUpdates)
+  const follow = (): void => check.set(choiceOf(policy()?.Settings, 'CheckUpdates') ?? state.settings.checkForUpdates)
   follow()
   return follow
 }

@@ -52,6 +52,12 @@ export function isHidden(settings: PolicySnapshot['Settings'], key: 'ExitNodesPi
   return settings?.[key]?.Value === 'hide'
 }
 
+/** What a policy chooses, undefined where it leaves that to people. */
+export function choiceOf(settings: PolicySnapshot['Settings'], key: 'CheckUpdates'): boolean | undefined {
+  const value = settings?.[key]?.Value
+  return value === 'always' ? true : value === 'never' ? false : undefined
+}
+
 /** A text of a policy, "" where there is none. */
 export function policyText(settings: PolicySnapshot['Settings'], key: 'ManagedByOrganizationName' | 'ManagedByCaption' | 'ManagedByURL'): string {
   const value = settings?.[key]?.Value

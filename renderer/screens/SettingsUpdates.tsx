@@ -2,6 +2,7 @@
  * Newer versions, where this build knows a place to ask for them.
  */
 import type { ReactNode } from 'react'
+import { choiceOf } from '../../main/localapi/policy.ts'
 import { safeText } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import { useSnapshot } from '../state/store.ts'
@@ -15,9 +16,9 @@ export function CheckUpdatesRow(): ReactNode {
   const api = useApi()
   const ask = useAsk()
   const own = useSnapshot((s) => s.app.settings.checkForUpdates)
-  const held = useSnapshot((s) => s.prefs?.AutoUpdate.Check)
+  const held = useSnapshot((s) => choiceOf(s.policy.Settings, 'CheckUpdates'))
   const lock = useLock('AutoUpdate')
-  const on = lock === undefined ? own : held === true
+  const on = held ?? own
   return (
     <Row id="checkUpdates" ask={ask} lock={lock}>
       <Switch on={on} wait={ask.wait} label={t('settings.row.checkUpdates')} describedBy={describedBy('checkUpdates', lock)} locked={lock !== undefined} onFlip={() => void ask.run(() => api.call('editSettings', { checkForUpdates: !on }))} />

@@ -38,7 +38,7 @@ export interface Group {
 
 /** What decides which rows there are. */
 export interface Surroundings {
-  readonly app: Pick<AppState, 'host' | 'updates' | 'noticesRefused'>
+  readonly app: Pick<AppState, 'host' | 'engineHost' | 'updates' | 'noticesRefused'>
   readonly policy: PolicySnapshot
   /** Somebody is signed in with the account in use. */
   readonly signedIn: boolean
@@ -51,6 +51,8 @@ function isThere(row: RowId, { app, policy, signedIn }: Surroundings): boolean {
   const { Settings } = policy
   if (APP_ONLY.has(row) && app.host !== 'electron') return false
   if (SIGNED_IN_ONLY.has(row) && !signedIn) return false
+  // How an engine starts is for whoever starts it.
+  if (row === 'startDisconnected' && app.engineHost === 'other') return false
   if (row === 'noticesRefused') return app.noticesRefused === true
   if (row === 'newer') return app.updates?.newer !== undefined && !isHidden(Settings, 'UpdateMenu')
   if (row === 'checkUpdates' || row === 'notice.updates') return app.updates !== undefined && !isHidden(Settings, 'UpdateMenu')

@@ -34,10 +34,11 @@ describe.skipIf(missing !== undefined)(`settings in the app${missing === undefin
   const kept = (): AppSettings => JSON.parse(readFileSync(join(app.userDir, 'settings.json'), 'utf8')) as AppSettings
 
   it('say what happens when the app starts and quits, and keep it', async () => {
-    const start = page.getByRole('switch', { name: 'Start disconnected' })
+    const start = page.getByRole('switch', { name: 'Start when you sign in to this computer' })
     await start.click()
     await expect.poll(() => start.getAttribute('aria-checked'), PATIENCE).toBe('true')
-    expect(kept().startDisconnected).toBe(true)
+    expect(kept().startAtLogin).toBe(true)
+    expect(await page.getByRole('switch', { name: 'Start disconnected' }).count()).toBe(0)
     await page.getByLabel('When you quit').selectOption('Ask each time')
     await expect.poll(() => kept().onQuit, PATIENCE).toBe('ask')
     await page.getByLabel('When you quit').selectOption('Keep the connection where a service holds it')

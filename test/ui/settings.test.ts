@@ -20,6 +20,11 @@ describe('which rows there are', () => {
     expect(pagesOf(rows({ app: { host: 'web' } }))).not.toContain('notifications')
   })
 
+  it('leaves it to whoever starts an engine how it starts', () => {
+    expect(rows()).toContain('startDisconnected')
+    expect(rows({ app: { host: 'electron', engineHost: 'other' } })).not.toContain('startDisconnected')
+  })
+
   it('leaves away what needs somebody who is signed in', () => {
     expect(rows({ signedIn: false })).not.toContain('signOut')
     expect(rows({ signedIn: false })).toContain('accounts')
