@@ -138,6 +138,59 @@ export class TrayHost {
   }
 }
 
+export interface Shown {
+  readonly id: number
+  /** 0 = it took no other's place. */
+  readonly replaces: number
+  readonly title: string
+  readonly body: string
+  /** What its buttons say, by their keys. */
+  readonly actions: Readonly<Record<string, string>>
+}
+
+/** A notification service that reads bodies as markup and has buttons. */
+export class NoticeHost {
+  readonly #bus: MessageBus
+  readonly shown: Shown[] = []
+  readonly closed: number[] = []
+  #last = 0
+
+  constructor(bus: PrivateBus) {
+    this.#bus = bus.connect()
+  }
+
+  async start(): Promise<void> {
+    this.#bus.addMethodHandler((message: Message) => this.#answer(message))
+    await this.#bus.requestName('org.freedesktop.Notifications')
+  }
+
+  stop(): void {
+    this.#bus.disconnect()
+  }
+
+  /** The person presses the button that says so. */
+  press({ id, actions }: Shown, label: string): void {
+    const key = Object.keys(actions).find((one) => actions[one] === label)
+    if (key === undefined) throw new Error(`no button ${label} among ${Object.values(actions).join(', ')}`)
+    this.#bus.send(Message.newSignal('/org/freedesktop/Notifications', 'org.freedesktop.Notifications', 'ActionInvoked', 'us', [id, key]))
+  }
+
+  #answer(message: Message): boolean {
+    if (message.path !== '/org/freedesktop/Notifications') return false
+    if (message.member === 'GetCapabilities') this.#bus.send(Message.newMethodReturn(message, 'as', [['actions', 'body', 'body-markup']]))
+    else if (message.member === 'Notify') {
+      const [, replaces, , title, body, flat] = message.body as [string, number, string, string, string, string[]]
+      const id = replaces === 0 ? ++this.#last : replaces
+      this.shown.push({ id, replaces, title, body, actions: Object.fromEntries(flat.flatMap((key, index) => (index % 2 === 0 ? [[key, flat[index + 1]!] as const] : []))) })
+      this.#bus.send(Message.newMethodReturn(message, 'u', [id]))
+    } else {
+      if (message.member === 'CloseNotification') this.closed.push((message.body as [number])[0])
+      this.#bus.send(Message.newMethodReturn(message, '', []))
+    }
+    return true
+  }
+}
+
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 const all = (entries: readonly MenuEntry[]): readonly MenuEntry[] => entries.flatMap((entry) => [entry, ...all(entry.children)])
 

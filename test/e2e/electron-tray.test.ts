@@ -3,11 +3,12 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LocalApi } from '../sim/demo/local-api.ts'
 import { waitFor } from '../support/wait.ts'
 import { TestApp } from './app.ts'
-import { electronBinary } from './browser.ts'
+import { axe, electronBinary, picture } from './browser.ts'
 import { startDemoLab, type DemoLab } from './demo-lab.ts'
 import { DBUS_DAEMON, PrivateBus, TrayHost, type MenuEntry } from './desktop-bus.ts'
 
@@ -107,6 +108,36 @@ describe.skipIf(missing !== undefined)(`the tray${missing === undefined ? '' : `
     await waitFor('no window', async () => (await windows()).length === 0, PATIENCE)
     await host.click('Open Bowline')
     await waitFor('the window', async () => (await windows()).length === 1, PATIENCE)
+  })
+
+  it('has a small window with what is wanted most, which goes when the main window comes', async () => {
+    await app.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.close())
+    await waitFor('no window', async () => (await windows()).length === 0, PATIENCE)
+    const open = async (): Promise<Page> => {
+      const [page] = await Promise.all([app.app.waitForEvent('window'), host.click('Small window')])
+      page.setDefaultTimeout(PATIENCE.withinMs)
+      return page
+    }
+    const page = await open()
+    await page.getByRole('heading', { name: 'Connected' }).waitFor()
+    await page.getByRole('button', { name: /^files\./ }).waitFor()
+    expect(await page.evaluate('[innerWidth, innerHeight].join()')).toBe('380,560')
+    expect(await axe(page)).toEqual([])
+    await picture(page, 'small-window')
+    await page.getByRole('button', { name: 'Keep this window open' }).click()
+    await page.getByRole('button', { name: 'Close it when it loses the focus' }).click()
+    await page.getByRole('switch', { name: 'Disconnect' }).click()
+    await page.getByRole('heading', { name: 'Disconnected' }).waitFor()
+    await page.getByRole('switch', { name: 'Connect', exact: true }).click()
+    await page.getByRole('heading', { name: 'Connected' }).waitFor()
+    await page.getByRole('button', { name: /^Exit node/ }).click()
+    await waitFor('the main window alone', async () => (await windows()).join() === '#/exit-nodes', PATIENCE)
+    const again = await open()
+    await again.getByRole('heading', { name: 'Connected' }).waitFor()
+    const gone = again.waitForEvent('close')
+    // The page may be gone before the key is up.
+    await again.keyboard.press('Escape').catch(() => undefined)
+    await gone
   })
 
   it('says that the engine stopped, and comes back with it', async () => {

@@ -51,6 +51,8 @@ interface Entry {
 export class NoticeMachine {
   #levels: AppSettings['notifications']
   #entries = new Map<string, Entry>()
+  /** Keys of what is on screen: also of one that waits to be replaced. */
+  #onScreen = new Set<string>()
   #causes: readonly Cause[] = []
   #visible = false
   #shownMs = -Infinity
@@ -78,7 +80,7 @@ export class NoticeMachine {
     this.#visible = visible
     if (visible) {
       for (const { cause, state } of this.#entries.values()) {
-        if (state === 'shown') this.#effects.push({ kind: 'close', key: cause.key })
+        this.#close(cause.key)
         if (state === 'shown' || state === 'waiting') this.#put(cause, cause.inWindow ? 'told' : 'window')
       }
     }
@@ -88,6 +90,7 @@ export class NoticeMachine {
   /** The system does not show it: the window does. */
   handleFailed(nowMs: number, key: string): void {
     const entry = this.#entries.get(key)
+    this.#onScreen.delete(key)
     if (entry?.state === 'shown') this.#put(entry.cause, entry.cause.inWindow ? 'told' : 'window')
     this.#go(nowMs)
   }
@@ -96,7 +99,7 @@ export class NoticeMachine {
   handleClosed(nowMs: number, key: string): void {
     const entry = this.#entries.get(key)
     if (!entry) return
-    if (entry.state === 'shown') this.#effects.push({ kind: 'close', key })
+    this.#close(key)
     this.#put(entry.cause, 'told')
     this.#go(nowMs)
   }
@@ -123,11 +126,15 @@ export class NoticeMachine {
     this.#entries.set(cause.key, { cause, state })
   }
 
+  #close(key: string): void {
+    if (this.#onScreen.delete(key)) this.#effects.push({ kind: 'close', key })
+  }
+
   #compare(nowMs: number): void {
     const present = new Map(this.#causes.filter((cause) => this.#levels[cause.category] === 'toast').map((cause) => [cause.key, cause]))
-    for (const [key, { state }] of this.#entries) {
+    for (const key of this.#entries.keys()) {
       if (present.has(key)) continue
-      if (state === 'shown') this.#effects.push({ kind: 'close', key })
+      this.#close(key)
       this.#entries.delete(key)
     }
     for (const cause of present.values()) {
@@ -149,6 +156,7 @@ export class NoticeMachine {
     if (next && nowMs >= this.#shownMs + PACE_MS) {
       this.#shownMs = nowMs
       this.#put(next, 'shown')
+      this.#onScreen.add(next.key)
       this.#effects.push({ kind: 'show', cause: next })
     }
     const count = this.#causes.filter((cause) => this.#levels[cause.category] !== 'off').length
