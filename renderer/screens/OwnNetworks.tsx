@@ -12,6 +12,7 @@ import { isNetwork, offeredWords } from '../state/networks.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
+import { PolicyLine, useLock } from '../ui/PolicyLine.tsx'
 import { Switch } from '../ui/Switch.tsx'
 import { useAsk, waits, type Ask } from '../ui/use-ask.ts'
 
@@ -37,6 +38,7 @@ export function OwnNetworks(): ReactNode {
 function Accept({ on, count, running }: { on: boolean; count: number; running: boolean }): ReactNode {
   const api = useApi()
   const ask = useAsk()
+  const rule = useLock('RouteAll')
   const flip = (): void => void ask.run(async () => {
     const answer = await api.call('editPrefs', { RouteAll: !on, RouteAllSet: true })
     return answer.ok ? look(api, 'routes') : answer
@@ -46,9 +48,10 @@ function Accept({ on, count, running }: { on: boolean; count: number; running: b
       <div className="grow">
         <p className="strong-2">{t('device.own.use')}</p>
         <p className="small t2" id="accept-words">{t('device.own.count', { n: count })}</p>
+        <PolicyLine id="accept-rule" rule={rule} />
         <AskWords ask={ask} />
       </div>
-      <Switch on={on} wait={ask.wait} label={t('device.own.use')} describedBy="accept-words" disabled={!running} onFlip={flip} />
+      <Switch on={on} wait={ask.wait} label={t('device.own.use')} describedBy={rule === undefined ? 'accept-words' : 'accept-words accept-rule'} disabled={!running} locked={rule !== undefined} onFlip={flip} />
     </div>
   )
 }
