@@ -12,7 +12,7 @@ import type { DnsLookupPage, DnsPage } from '../main/localapi/dns-page.ts'
 import type { ExitNodesPage } from '../main/localapi/exit-nodes.ts'
 import type { Extras } from '../main/localapi/extras.ts'
 import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequest, ProxiesPage } from '../main/localapi/forwards.ts'
-import type { NetcheckJson } from '../main/localapi/netcheck.ts'
+import type { ThisNetwork } from '../main/localapi/this-network.ts'
 import type { ReachPage } from '../main/localapi/reach.ts'
 import type { JoinResult, PreflightPage } from '../main/localapi/preflight.ts'
 import type { RoutesPage } from '../main/localapi/routes.ts'
@@ -27,7 +27,7 @@ export type { Egress, ExitNodeRow, ExitNodesPage, ExitProof } from '../main/loca
 export type { ExitNodeFailure, Extras } from '../main/localapi/extras.ts'
 export type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, ProxiesPage } from '../main/localapi/forwards.ts'
 export type { StoragePage } from '../main/localapi/storage.ts'
-export type { NetcheckJson } from '../main/localapi/netcheck.ts'
+export type { ThisNetwork } from '../main/localapi/this-network.ts'
 export type { ReachPage, ReachRung, ReachVerdict } from '../main/localapi/reach.ts'
 export type { JoinLinkPage, PreflightPage, PreflightStep, ShownCertificate } from '../main/localapi/preflight.ts'
 export type { OfferedRoute, RouteRow, RoutesPage, RouteVia } from '../main/localapi/routes.ts'
@@ -94,8 +94,8 @@ export interface Requests {
   removeTrust: { send: { fingerprint: string }; receive: TrustedCertificate }
   /** Where the engine keeps what it keeps, and what guards its keys. */
   storage: { send: Record<string, never>; receive: StoragePage }
-  /** What the network here lets through, and how far the relays are; looks at all of them now, which takes some seconds. */
-  netcheck: { send: Record<string, never>; receive: NetcheckJson }
+  /** What the network here lets through, how far the relays are, and what a look at the server saw; looks now, which takes some seconds. */
+  thisNetwork: { send: Record<string, never>; receive: ThisNetwork }
   /** Who answers a name, and what: every candidate is asked. */
   dnsLookup: { send: { name: string; type: string }; receive: DnsLookupPage }
   /** Whether a place can be reached. Without a version a look begins; with the one that the window has: answered when there is another, after 30 s in any case. */

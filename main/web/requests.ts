@@ -133,7 +133,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
 }
 
 /** Requests that a read-only window may make; everything else, what is added later too, would change something. */
-export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'path', 'ping', 'openExternal', 'exitNodes', 'routes', 'blocked', 'dns', 'forwards', 'proxies', 'trust', 'storage', 'netcheck'])
+export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'path', 'ping', 'openExternal', 'exitNodes', 'routes', 'blocked', 'dns', 'forwards', 'proxies', 'trust', 'storage', 'thisNetwork'])
 export const READ_ONLY: Answer<never> = { ok: false, code: 'read-only', message: 'This window is read only. To change something, use `bowline web` without --readonly.' }
 
 /** Answers one request of the window; never throws. */
