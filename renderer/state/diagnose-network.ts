@@ -27,10 +27,11 @@ export function networkVerdict({ Report: report, Steps: steps }: ThisNetwork): N
   return { title: t(`diagnose.network.${kind}`), more: t(`diagnose.network.${kind}.more`) }
 }
 
-function verdictKind(report: ThisNetwork['Report'], steps: ThisNetwork['Steps']): 'page' | 'none' | 'noUdp' | 'good' | 'mapped' | 'hard' {
+function verdictKind(report: ThisNetwork['Report'], steps: ThisNetwork['Steps']): 'page' | 'none' | 'noUdp' | 'good' | 'likely' | 'mapped' | 'hard' {
   if (report.CaptivePortal === true || steps.some(({ Code }) => Code === 'page-found')) return 'page'
   if (!report.UDP) return Object.keys(report.RegionLatency).length === 0 && !steps.some(({ Step, State }) => Step === 'connection' && State === 'good') ? 'none' : 'noUdp'
-  if (report.MappingVariesByDestIP !== true) return 'good'
+  if (report.MappingVariesByDestIP === false) return 'good'
+  if (report.MappingVariesByDestIP === null) return 'likely'
   return isMapped(report) ? 'mapped' : 'hard'
 }
 
