@@ -79,6 +79,7 @@ const ANY: readonly HttpMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELE
 const usePost: Words = { instead: [405, 'use POST'] }
 
 export const METHODS = {
+  /** ?versions=true: with the versions of devices, and not indented. */
   status: row<void, Status>('status', ANY, 'read', { denied: 'status access denied' }),
   prefs: row<void, Prefs>('prefs', ['GET', 'HEAD'], 'read', { denied: 'prefs access denied' }),
   reloadConfig: row<void, { readonly Reloaded: boolean; readonly Err: string }>('reload-config', ['POST'], 'write', usePost),

@@ -96,7 +96,7 @@ export interface PeerStatus {
   /** With trailing dot. */
   readonly DNSName: string
   readonly OS: string
-  /** Version of its program, as it told the server. Ours alone: the official status has none. */
+  /** Version of its program, as it told the server; only where it was asked for. */
   readonly IPNVersion?: string
   readonly UserID: number
   readonly AltSharerUserID?: number

@@ -74,7 +74,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   ...DESKTOP_HANDLERS,
   ...DIAGNOSE_HANDLERS,
   ...JOIN_HANDLERS,
-  status: (client) => client.json({ method: 'GET', path: `${METHODS.status.path}?indent=false` }),
+  status: (client) => client.json({ method: 'GET', path: `${METHODS.status.path}?versions=true` }),
   prefs: (client) => client.json({ method: 'GET', path: METHODS.prefs.path }),
   paths: (client, _host, send) => client.json({ method: 'GET', path: `${METHODS.paths.path}${send['active'] === true ? '?active=true' : ''}` }),
   path: (client, _host, send) => {

@@ -124,7 +124,7 @@ describe('web host', () => {
   it('passes a good request on and answers with its value', async () => {
     const reply = await call('status', {})
     expect(JSON.parse(reply.text)).toEqual({ ok: true, value: { BackendState: 'Running' } })
-    expect(engine.asked).toContain('GET /localapi/v0/status')
+    expect(engine.asked).toContain('GET /localapi/v0/status?versions=true')
   })
 
   it.each([

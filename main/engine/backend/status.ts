@@ -38,6 +38,8 @@ export interface StatusInput {
   readonly active: ReadonlySet<NodePublicKey>
   /** Whether control's map stream is open: what Self.Online says. */
   readonly online: boolean
+  /** Whether devices tell the version of their program, which the stock daemon keeps to itself. */
+  readonly withVersions: boolean
 }
 
 const ZERO_KEY = `nodekey:${'0'.repeat(64)}`
@@ -154,7 +156,7 @@ function ofNode(node: Node, input: StatusInput): PeerStatus {
     HostName: node.Hostinfo?.Hostname ?? '',
     DNSName: node.Name,
     OS: node.Hostinfo?.OS ?? '',
-    ...(node.Hostinfo?.IPNVersion ? { IPNVersion: node.Hostinfo.IPNVersion } : {}),
+    ...(input.withVersions && node.Hostinfo?.IPNVersion ? { IPNVersion: node.Hostinfo.IPNVersion } : {}),
     UserID: node.User,
     ...(node.Sharer !== undefined && node.Sharer !== 0 ? { AltSharerUserID: node.Sharer } : {}),
     TailscaleIPs: addressesOf(node),

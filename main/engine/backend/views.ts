@@ -33,7 +33,7 @@ export class Views {
     return this.#deps.version
   }
 
-  status(withPeers: boolean): Status {
+  status(withPeers: boolean, withVersions = false): Status {
     const model = this.#model
     const running = model.life.name === 'Running' || model.life.name === 'Starting'
     return buildStatus(
@@ -53,6 +53,7 @@ export class Views {
         stats: this.#deps.dataplane.stats(),
         active: model.active,
         online: running && model.control.kind === 'running',
+        withVersions,
       },
       withPeers,
     )

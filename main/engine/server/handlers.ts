@@ -52,7 +52,10 @@ const noMap = (): Reply => text(503, 'no netmap')
 const fine = (): Reply => json({ Warning: '' })
 
 export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
-  status: ({ backend, query }) => (goBool(query.get('indent'), true) ? jsonIndented : json)(backend.views.status(goBool(query.get('peers'), true))),
+  status: ({ backend, query }) => {
+    const ofOurs = goBool(query.get('versions'), false)
+    return (ofOurs ? json : jsonIndented)(backend.views.status(goBool(query.get('peers'), true), ofOurs))
+  },
   prefs: ({ backend }) => jsonIndented(backend.views.prefs()),
   editPrefs,
   reloadConfig: async ({ backend }) => {
