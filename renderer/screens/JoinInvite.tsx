@@ -110,7 +110,7 @@ function Choices({ page, signedIn, again }: { page: PreflightPage; signedIn: boo
       <div className="buttons">
         <button type="button" className="button ink lg" disabled={!known || forbidden} aria-busy={ask.wait !== 'no'} onClick={() => void accept()}>{stands ? t('join.invite.anyway') : t('join.invite.accept')}</button>
         <CopyButton text={checksText(page, device, version, nowMs)} className="button lg">{t('join.ready.copy')}</CopyButton>
-        {page.State === 'done' && <button type="button" className="button ghost lg" onClick={again}>{t('join.ready.again')}</button>}
+        {page.State === 'done' && <button type="button" className="button ghost lg" onClick={again}>{t('action.checkAgain')}</button>}
         <button type="button" className="button ghost lg" onClick={leave}>{t('action.cancel')}</button>
       </div>
       {signedIn && <p className="small t2">{t('join.invite.adds')}</p>}

@@ -90,7 +90,7 @@ export function Welcome({ busyMs, problem }: { busyMs: number | undefined; probl
         {page && <JoinCertificate page={page} onTrusted={() => setRound(round + 1)} />}
         <div className="buttons sign-in-buttons">
           <button type="submit" className="button ink lg" disabled={busy || value.trim() === ''} aria-busy={busy}>
-            {busy ? t('join.reaching') : shown ? t('join.again') : stands ? t('join.anyway') : t('join.signIn')}
+            {busy ? t('join.reaching') : shown ? t('action.tryAgain') : stands ? t('join.anyway') : t('join.signIn')}
           </button>
           <Beside busyMs={busyMs} problem={shown} server={value} withKey={withKey} setWithKey={setWithKey} onText={change} onFault={(what) => setError(typed(what, ''))} />
         </div>
