@@ -93,7 +93,7 @@ export class SessionBus {
 
   async property(to: string, path: string, iface: string, name: string): Promise<unknown> {
     const [value] = await this.call({ to, path, iface: 'org.freedesktop.DBus.Properties', member: 'Get', signature: 'ss', body: [iface, name] })
-    return value instanceof Variant ? (value.value as unknown) : value
+    return plain(value)
   }
 
   close(): void {
@@ -116,6 +116,11 @@ export class SessionBus {
     const signal = { sender: message.sender ?? '', iface: message.interface ?? '', member: message.member ?? '', body: message.body as unknown[] }
     for (const listener of this.#listeners) listener(signal)
   }
+}
+
+/** What is in a variant, or in one within another. */
+export function plain(value: unknown): unknown {
+  return value instanceof Variant ? plain(value.value) : value
 }
 
 /** A variant of the bus. */

@@ -1,6 +1,6 @@
 /**
- * What the app would have told by a notification, and tells here: the person sees the window, or the system shows none. Also, once, that
- * this desktop has no place for a tray icon.
+ * What the app would have told by a notification, and tells here: the person sees the window, or the system shows none. Also, once, what there is
+ * to know of this desktop's tray.
  */
 import { Bell, X } from 'lucide-react'
 import { useEffect, useState, type ReactNode } from 'react'
@@ -11,13 +11,12 @@ import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 
 const SHOWN = 3
-const TOLD = 'tray-missing'
 
 export function InAppNotices(): ReactNode {
   const notices = useSnapshot((s) => s.app.notices)
   return (
     <>
-      <TrayMissing />
+      <AboutTray />
       {notices?.slice(0, SHOWN).map((notice) => <Notice key={notice.key} notice={notice} />)}
     </>
   )
@@ -29,7 +28,10 @@ function Notice({ notice }: { notice: NonNullable<AppState['notices']>[number] }
   return (
     <div className="notice" role="status">
       <Bell size={16} strokeWidth={1.9} aria-hidden="true" />
-      <p className="grow"><span className="strong-2"><bdi>{notice.title}</bdi></span> <span className="t2"><bdi>{notice.body}</bdi></span></p>
+      <div className="grow">
+        <p className="strong-2"><bdi>{notice.title}</bdi></p>
+        <p className="t2"><bdi>{notice.body}</bdi></p>
+      </div>
       {notice.actions.map((label, action) => <button key={label} type="button" className="button" onClick={() => void api.call('useNotice', { key, action })}>{label}</button>)}
       <Close onClose={() => void api.call('useNotice', { key })} />
     </div>
@@ -37,20 +39,22 @@ function Notice({ notice }: { notice: NonNullable<AppState['notices']>[number] }
 }
 
 /** Told once, and kept on screen until the person closes it or the window ends. */
-function TrayMissing(): ReactNode {
+function AboutTray(): ReactNode {
   const api = useApi()
-  const [missing, gnome, told] = useSnapshot(useShallow((s) => [s.app.tray === 'missing', s.app.desktop === 'gnome', s.app.settings.told] as const))
+  const [tray, platform, gnome, told] = useSnapshot(useShallow((s) => [s.app.tray, s.app.platform, s.app.desktop === 'gnome', s.app.settings.told] as const))
   const [shown, setShown] = useState(false)
+  // Windows puts new icons behind an arrow.
+  const topic = tray === 'missing' ? 'tray-missing' : tray === 'shown' && platform === 'win32' ? 'tray-arrow' : undefined
   useEffect(() => {
-    if (!missing || told.includes(TOLD)) return
+    if (topic === undefined || told.includes(topic)) return
     setShown(true)
-    void api.call('editSettings', { told: [...told, TOLD] })
-  }, [api, missing, told])
-  if (!missing || !shown) return null
+    void api.call('editSettings', { told: [...told, topic] })
+  }, [api, topic, told])
+  if (topic === undefined || !shown) return null
   return (
     <div className="notice quiet" role="status">
       <Bell size={16} strokeWidth={1.9} aria-hidden="true" />
-      <p className="grow t2">{gnome ? t('tray.missing.gnome') : t('tray.missing.other')}</p>
+      <p className="grow t2">{topic === 'tray-arrow' ? t('tray.arrow') : gnome ? t('tray.missing.gnome') : t('tray.missing.other')}</p>
       <Close onClose={() => setShown(false)} />
     </div>
   )

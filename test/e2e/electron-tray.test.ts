@@ -134,9 +134,18 @@ describe.skipIf(missing !== undefined)(`the tray${missing === undefined ? '' : `
     await waitFor('the main window alone', async () => (await windows()).join() === '#/exit-nodes', PATIENCE)
     const again = await open()
     await again.getByRole('heading', { name: 'Connected' }).waitFor()
-    const gone = again.waitForEvent('close')
+    await again.getByRole('button', { name: 'Keep this window open' }).click()
+    const loseFocus = (): Promise<void> => app.app.evaluate(({ BrowserWindow }) => void BrowserWindow.getAllWindows().find((one) => one.webContents.getURL().endsWith('#/small'))?.emit('blur'))
+    await again.getByRole('button', { name: 'Close it when it loses the focus' }).waitFor()
+    await loseFocus()
+    await again.getByRole('button', { name: 'Close it when it loses the focus' }).click()
+    await again.getByRole('button', { name: 'Keep this window open' }).waitFor()
+    await Promise.all([again.waitForEvent('close'), loseFocus()])
+    const third = await open()
+    await third.getByRole('heading', { name: 'Connected' }).waitFor()
+    const gone = third.waitForEvent('close')
     // The page may be gone before the key is up.
-    await again.keyboard.press('Escape').catch(() => undefined)
+    await third.keyboard.press('Escape').catch(() => undefined)
     await gone
   })
 

@@ -75,6 +75,7 @@ export class BusNotices implements NoticeSink {
     const [id] = await bus.call({ ...AT, member: 'Notify', signature: 'susssasa{sv}i', body: ['Bowline', this.#ids.get(cause.key) ?? 0, icon, cause.title, body, actions, hints, -1] })
     if (typeof id !== 'number') throw new Error('no notification was made')
     this.#ids.set(cause.key, id)
+    this.#facts.onShown()
   }
 
   async #follow(): Promise<void> {

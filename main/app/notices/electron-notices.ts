@@ -23,6 +23,7 @@ export class ElectronNotices implements NoticeSink {
     const ours = (run: () => void) => (): void => {
       if (this.#shown.get(key) === notice) run()
     }
+    notice.on('show', ours(() => this.#facts.onShown()))
     notice.on('click', ours(() => this.#facts.onUsed(key, 'open')))
     notice.on('action', (_event, index) => ours(() => this.#facts.onUsed(key, index))())
     notice.on('close', ours(() => {

@@ -9,6 +9,7 @@ export interface SinkFacts {
   /** The person closed it, or its time was over. */
   onClosed(key: string): void
   onFailed(key: string): void
+  onShown(): void
 }
 
 export interface NoticeSink {

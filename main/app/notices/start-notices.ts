@@ -55,6 +55,11 @@ export function startNotices({ bus, icon, run, setState, setBadge }: NoticesDeps
   const sinkFacts: SinkFacts = {
     onUsed: use,
     onClosed: (key) => act((one) => one.handleClosed(Date.now(), key)),
+    onShown() {
+      if (!refused) return
+      refused = false
+      tellWindow()
+    },
     onFailed: (key) => {
       refused = true
       act((one) => one.handleFailed(Date.now(), key))

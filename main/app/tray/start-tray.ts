@@ -5,8 +5,9 @@ import { app, type Rectangle } from 'electron'
 import type { AppState } from '../../localapi/app-state.ts'
 import type { Action } from '../actions.ts'
 import type { Facts } from '../engine-facts.ts'
-import type { SessionBus } from '../session-bus.ts'
+import { plain, type SessionBus } from '../session-bus.ts'
 import { probeTrayHost } from './host-probe.ts'
+import { watchPanelTheme } from './panel-theme.ts'
 import { AppTray, later } from './tray.ts'
 
 export interface TrayDeps {
@@ -42,6 +43,7 @@ export function startTray({ bus, desktop, iconsDir, ownEngine, run, showSmall, s
     start() {
       // "2 days left" gets less by itself.
       tick = setInterval(draw, TICK_MS)
+      if (platform === 'linux' && bus) watchPanelTheme({ bus, plain }, (dark) => tray.setPanel(dark))
       if (platform === 'linux') return probeTrayHost({ bus, later }, { onHost: (present) => tray.setHost(present), onState: setState })
       tray.setHost(true)
       setState('shown')

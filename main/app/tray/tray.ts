@@ -36,6 +36,7 @@ export class AppTray {
   #model: TrayModel | undefined
   #iconFile = ''
   #wanted = false
+  #panelDark: boolean | undefined
 
   constructor(deps: AppTrayDeps) {
     this.#deps = deps
@@ -54,6 +55,12 @@ export class AppTray {
     this.#tray?.destroy()
     this.#tray = undefined
     if (this.#model) this.#draw(this.#model)
+  }
+
+  /** The panel that the icon stands on is dark, or light. */
+  setPanel(dark: boolean): void {
+    this.#panelDark = dark
+    this.#drawIcon()
   }
 
   stop(): void {
@@ -96,7 +103,7 @@ export class AppTray {
     const { platform, desktop, iconsDir } = this.#deps
     // Releases before 39 do not tell the taskbar's own theme.
     const { shouldUseDarkColorsForSystemIntegratedUI: panel = nativeTheme.shouldUseDarkColors } = nativeTheme as { shouldUseDarkColorsForSystemIntegratedUI?: boolean }
-    return join(iconsDir, iconFile(glyph, { platform, desktop, dark: panel }))
+    return join(iconsDir, iconFile(glyph, { platform, desktop, dark: this.#panelDark ?? panel }))
   }
 
   #drawIcon(): void {

@@ -37,6 +37,7 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'tray.settings': 'Einstellungen…',
   'tray.quit': 'Beenden',
   'tray.small': 'Kleines Fenster',
+  'tray.arrow': 'Das Symbol von Bowline steht womöglich hinter dem Pfeil am Ende der Taskleiste. Ziehen Sie es heraus, um den Zustand immer zu sehen.',
   'tray.missing.gnome': 'Dieser Desktop zeigt ohne die Erweiterung AppIndicator and KStatusNotifierItem Support keine Symbole in der Leiste. Alles ist auch in diesem Fenster.',
   'tray.missing.other': 'Dieser Desktop hat keinen Platz für Symbole in der Leiste: Kein StatusNotifierItem-Host antwortet. Alles ist auch in diesem Fenster.',
   'notice.signIn.soon': 'Ihre Anmeldung endet am {date} um {time}',

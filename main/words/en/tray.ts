@@ -37,6 +37,7 @@ export const tray = {
   'tray.quit': 'Quit',
   'tray.small': 'Small window',
 
+  'tray.arrow': 'Bowline’s icon may stand behind the arrow at the end of the taskbar. Drag it out to see the state at all times.',
   'tray.missing.gnome': 'This desktop shows no tray icons without the extension AppIndicator and KStatusNotifierItem Support. Everything is in this window too.',
   'tray.missing.other': 'This desktop has no place for tray icons: no StatusNotifierItem host answers. Everything is in this window too.',
 

@@ -37,6 +37,7 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'tray.settings': 'Ajustes…',
   'tray.quit': 'Salir',
   'tray.small': 'Ventana pequeña',
+  'tray.arrow': 'El icono de Bowline puede estar tras la flecha al final de la barra de tareas. Arrástrelo fuera para ver siempre el estado.',
   'tray.missing.gnome': 'Este escritorio no muestra iconos de bandeja sin la extensión AppIndicator and KStatusNotifierItem Support. Todo está también en esta ventana.',
   'tray.missing.other': 'Este escritorio no tiene sitio para iconos de bandeja: no responde ningún host de StatusNotifierItem. Todo está también en esta ventana.',
   'notice.signIn.soon': 'Su sesión caduca el {date} a las {time}',

@@ -37,6 +37,7 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'tray.settings': 'Réglages…',
   'tray.quit': 'Quitter',
   'tray.small': 'Petite fenêtre',
+  'tray.arrow': 'L’icône de Bowline se trouve peut-être derrière la flèche au bout de la barre des tâches. Faites-la glisser pour voir l’état à tout moment.',
   'tray.missing.gnome': 'Ce bureau n’affiche pas d’icônes de notification sans l’extension AppIndicator and KStatusNotifierItem Support. Tout se trouve aussi dans cette fenêtre.',
   'tray.missing.other': 'Ce bureau n’a pas de place pour les icônes de notification : aucun hôte StatusNotifierItem ne répond. Tout se trouve aussi dans cette fenêtre.',
   'notice.signIn.soon': 'Votre connexion au compte expire le {date} à {time}',

@@ -37,6 +37,7 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'tray.settings': '設定…',
   'tray.quit': '終了',
   'tray.small': '小さいウィンドウ',
+  'tray.arrow': 'Bowline のアイコンは、タスクバーの端にある矢印の中に隠れていることがあります。外にドラッグすると、状態をいつでも確認できます。',
   'tray.missing.gnome': 'このデスクトップでは、拡張機能 AppIndicator and KStatusNotifierItem Support がないとトレイアイコンが表示されません。すべての操作はこのウィンドウでもできます。',
   'tray.missing.other': 'このデスクトップにはトレイアイコンを表示する場所がありません（StatusNotifierItem ホストが応答しません）。すべての操作はこのウィンドウでもできます。',
   'notice.signIn.soon': 'サインインは {date} {time} に切れます',

@@ -37,6 +37,7 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'tray.settings': '设置…',
   'tray.quit': '退出',
   'tray.small': '小窗口',
+  'tray.arrow': 'Bowline 的图标可能在任务栏末端的箭头后面。将其拖出，即可随时看到状态。',
   'tray.missing.gnome': '此桌面没有扩展 AppIndicator and KStatusNotifierItem Support 就不显示托盘图标。所有功能在此窗口中也都有。',
   'tray.missing.other': '此桌面没有显示托盘图标的位置：没有 StatusNotifierItem 宿主响应。所有功能在此窗口中也都有。',
   'notice.signIn.soon': '您的登录将于 {date} {time} 过期',

@@ -44,7 +44,7 @@ const settle = async (): Promise<void> => {
 function start(bus: FakeBus | undefined): { notices: BusNotices; told: string[] } {
   const told: string[] = []
   const notices = new BusNotices({ bus, icon: '/icon.png', variant: (_signature, value) => value }, {
-    onUsed: (key, action) => told.push(`used ${key} ${action}`), onClosed: (key) => told.push(`closed ${key}`), onFailed: (key) => told.push(`failed ${key}`),
+    onUsed: (key, action) => told.push(`used ${key} ${action}`), onClosed: (key) => told.push(`closed ${key}`), onFailed: (key) => told.push(`failed ${key}`), onShown: () => undefined,
   })
   return { notices, told }
 }

@@ -3,6 +3,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { recentExitPatch } from '../../../main/app/tray/recent.ts'
 import { trayModel, type Glyph, type TrayFacts } from '../../../main/app/tray/model.ts'
 import { clickable, drawn, exits, facts, NOW_MS, peer, profile, status, warning, withView } from './tray-facts.ts'
 
@@ -142,5 +143,28 @@ describe('names that mean harm', () => {
       const kinds = (more: string): readonly unknown[] => clickable(trayModel(facts({ status: status('Running', { Peer: { a: peer('n1', more) } }) })).menu).map((one) => one.action)
       expect(kinds(name)).toEqual(kinds('plain'))
     }))
+  })
+})
+
+describe('exit nodes used last', () => {
+  const chosen = (ID: string): Partial<TrayFacts> => ({ exit: exits({ Chosen: { Kind: 'node', ID, Name: ID } }) })
+
+  it('are remembered for the account, the last one first, each once and not without end', () => {
+    let { settings } = facts().app
+    for (let i = 0; i < 100; i++) {
+      const patch = recentExitPatch(settings, facts(chosen(`x${i % 30}`)))
+      settings = { ...settings, accounts: { ...settings.accounts, ...(patch!.accounts as typeof settings.accounts) } }
+    }
+    const { recentExits } = settings.accounts['p1']!
+    expect(recentExits.slice(0, 3)).toEqual(['x9', 'x8', 'x7'])
+    expect(recentExits).toHaveLength(20)
+    expect(recentExitPatch(settings, facts(chosen('x9')))).toBeUndefined()
+  })
+
+  it('are only those that a person chose, while somebody is signed in', () => {
+    const { settings } = facts().app
+    expect(recentExitPatch(settings, facts())).toBeUndefined()
+    expect(recentExitPatch(settings, facts({ exit: exits({ Chosen: { Kind: 'auto', ID: 'x1', Name: 'x1' } }) }))).toBeUndefined()
+    expect(recentExitPatch(settings, facts({ ...chosen('x1'), profile: '' }))).toBeUndefined()
   })
 })
