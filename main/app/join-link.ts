@@ -6,7 +6,8 @@
  */
 
 export const LINK_SCHEME = 'bowline'
-const LIMIT = 2000
+/** As long as the longest link that the join screen reads. */
+const LIMIT = 6000
 /** A person opens no links faster than this. */
 const LEAST_GAP_MS = 2000
 

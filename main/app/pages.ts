@@ -32,6 +32,9 @@ export function servePages(folder: string): void {
   })
   session.defaultSession.setPermissionRequestHandler((_contents, permission, answer) => answer(permission === 'clipboard-sanitized-write'))
   session.defaultSession.setPermissionCheckHandler((_contents, permission) => permission === 'clipboard-sanitized-write')
+  // Nothing that a page makes or names is written to the disk.
+  session.defaultSession.on('will-download', (event) => event.preventDefault())
+  session.defaultSession.setDevicePermissionHandler(() => false)
   app.on('web-contents-created', (_event, contents) => {
     contents.on('will-navigate', (event) => event.preventDefault())
     contents.on('will-redirect', (event) => event.preventDefault())

@@ -9,7 +9,8 @@ export class Refused extends Error {}
 const TEXT_LIMIT = 2048
 const LIST_LIMIT = 1000
 
-export const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+/** A plain object: what IPC can carry beside those (dates, maps, bytes) is none. */
+export const isRecord = (value: unknown): value is Record<string, unknown> => Object.prototype.toString.call(value) === '[object Object]'
 
 export function text(value: unknown, name: string, limit = TEXT_LIMIT): string {
   if (typeof value !== 'string' || value.length > limit) throw new Refused(`${name} must be a text of at most ${limit} characters`)

@@ -10,7 +10,7 @@ describe('a join link', () => {
   it.each([
     '', 'bowline:join', 'bowline://', 'bowline://joins', 'bowline://join.evil', 'bowline://evil/join', 'bowline://join@evil/', 'bowline://user:secret@join/', 'bowline://join:80/',
     'https://join/', 'xbowline://join', ' bowline://join', 'bowline://join ', 'bowline://join?a=b\n', 'bowline://join?\u202e', 'bowline://join/\u0000', 'javascript:alert(1)//bowline://join',
-    `bowline://join?${'x'.repeat(3000)}`, 7, null, {}, ['bowline://join'],
+    `bowline://join?${'x'.repeat(6000)}`, 7, null, {}, ['bowline://join'],
   ])('is refused: %j', (text) => {
     expect(joinLink(text)).toBeUndefined()
   })
