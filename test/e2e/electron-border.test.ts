@@ -1,7 +1,7 @@
 /**
  * What reaches the app from outside, in real Electron: hostile pages, hostile links, files that are dropped on it.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -106,10 +106,15 @@ describe.skipIf(executablePath === undefined)('the border of the app', () => {
     const page = await (await launch()).page()
     await page.getByRole('heading', { name: 'Join your network' }).waitFor()
     const before = page.url()
+    const evil = join(test!.userDir, 'evil.html')
+    writeFileSync(evil, '<title>Evil</title>')
+    await test!.app.evaluate(async ({ BrowserWindow }, file) => {
+      const { debugger: hand } = BrowserWindow.getAllWindows()[0]!.webContents
+      hand.attach('1.3')
+      for (const type of ['dragEnter', 'dragOver', 'drop']) await hand.sendCommand('Input.dispatchDragEvent', { type, x: 300, y: 300, data: { items: [], files: [file], dragOperationsMask: 1 } })
+      hand.detach()
+    }, evil)
     const asked = await page.evaluate(async () => {
-      const transfer = new DataTransfer()
-      transfer.items.add(new File(['<h1>evil</h1>'], 'evil.html', { type: 'text/html' }))
-      for (const type of ['dragover', 'drop']) document.body.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }))
       const link = document.createElement('a')
       link.href = URL.createObjectURL(new Blob(['evil']))
       link.download = 'evil.exe'
@@ -135,6 +140,21 @@ describe.skipIf(executablePath === undefined)('the border of the app', () => {
     expect(await page.getByRole('heading', { name: 'Join your network' }).count()).toBe(1)
     expect(await secondStart('bowline://join#v2.a.b.c')).toBe(0)
     await page.getByText('That join link is made for a newer Bowline').waitFor({ timeout: 30_000 })
+  })
+
+  it('offers to load a page anew that hangs, while the engine goes on', async () => {
+    const page = await (await launch()).page()
+    await page.getByRole('heading', { name: 'Join your network' }).waitFor()
+    await test!.app.evaluate(({ BrowserWindow, dialog }) => {
+      const [window] = BrowserWindow.getAllWindows()
+      dialog.showMessageBox = ((...given: unknown[]) => Promise.resolve({ response: (given.at(-1) as { buttons: string[] }).buttons.indexOf('Load it anew'), checkboxChecked: false })) as typeof dialog.showMessageBox
+      Object.assign(globalThis, { loads: 0 })
+      window!.webContents.on('did-finish-load', () => (globalThis as unknown as { loads: number }).loads++)
+      void window!.webContents.executeJavaScript('for (;;) {}').catch(() => {})
+      // As the system tells it when input gets no answer for a while.
+      window!.emit('unresponsive')
+    })
+    await waitFor('the page anew', () => test!.app.evaluate(() => (globalThis as unknown as { loads: number }).loads === 1), PATIENCE)
   })
 
   it('loads a page anew whose process was killed, keeps the engine connected, and offers help when it goes on', async () => {

@@ -2,7 +2,7 @@
  * The windows of the app in real Electron: closed and shown again, placed as they were, started hidden, started twice.
  */
 import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { waitFor } from '../support/wait.ts'
@@ -75,6 +75,24 @@ describe.skipIf(executablePath === undefined)('the windows of the app', () => {
     await app.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.setBounds({ width: 100, height: 100 }))
     await waitFor('the least size', async () => (await windows())[0]!.bounds.width === 720, PATIENCE)
     expect((await windows())[0]!.bounds).toMatchObject({ width: 720, height: 520 })
+  })
+
+  it('starts with the session when that is switched on, until the person removes it', async () => {
+    await start()
+    await app!.page()
+    const entry = join(app!.userDir, 'config/autostart/bowline.desktop')
+    await app!.call('editSettings', { startAtLogin: true })
+    expect(readFileSync(entry, 'utf8')).toMatch(/^Exec=\S*electron \S+ --hidden$/m)
+    await app!.call('editSettings', { startAtLogin: false })
+    expect(existsSync(entry)).toBe(false)
+    await app!.call('editSettings', { startAtLogin: true })
+    rmSync(entry)
+    const { userDir } = app!
+    await app!.end({ keep: true })
+    app = await TestApp.launch({ args: [`--socket=${lab.socketPath}`], userDir })
+    await app.page()
+    expect((await app.state()).settings.startAtLogin).toBe(false)
+    expect(existsSync(entry)).toBe(false)
   })
 
   it('opens on a display that is there, whatever its file says', async () => {
