@@ -2,13 +2,16 @@
  * A window whose page crashed or hangs: loaded anew, or offered to be. The engine is another process and goes on in any case.
  *
  *   crash   loaded anew at once; the third within a minute is asked about, so that nothing flickers without end
- *   hang    said when the system notices that input gets no answer; ended and loaded anew when the person wants, or when nobody looks
+ *   hang    noticed by a question to the page every few seconds while the person sees it, since Electron's own event comes late and only
+ *           with input; ended and loaded anew when the person wants that
  */
 import { dialog, type BrowserWindow } from 'electron'
 import { t } from '../words/words.ts'
 
 const MEMORY_MS = 60_000
 const TOO_OFTEN = 3
+const LOOK_MS = 2000
+const HANG_LOOKS = 4
 
 /** What to do about one more crash, with the times of the last ones. Pure. */
 export function afterCrash(crashesMs: readonly number[], nowMs: number): { readonly crashesMs: readonly number[]; readonly step: 'reload' | 'ask' } {
@@ -39,17 +42,41 @@ export function watchPage(window: BrowserWindow, quit: () => void): void {
     })
   })
 
-  window.on('unresponsive', () => {
-    if (!window.isVisible()) return contents.forcefullyCrashRenderer()
+  watchAnswers(window, (hangs) => {
     asking?.abort()
+    if (!hangs) return
     asking = new AbortController()
     void ask(window, t('shell.window.hung'), t('shell.window.hung.more'), [t('shell.window.wait'), t('shell.window.reload')], asking.signal).then((answer) => {
       // Its end is a crash like any other, and loads it anew.
       if (answer === 1 && !contents.isDestroyed()) contents.forcefullyCrashRenderer()
     })
   })
-  window.on('responsive', () => asking?.abort())
   window.on('closed', () => asking?.abort())
+}
+
+/** Asks the page again and again while it can be seen, and tells when it begins to owe an answer and when it gives it after all. */
+function watchAnswers(window: BrowserWindow, onHang: (hangs: boolean) => void): void {
+  const contents = window.webContents
+  // Looks without an answer, in place of a time: a machine that slept has not looked.
+  let owed = 0
+  let hangs = false
+  const settle = (): void => {
+    owed = 0
+    if (hangs) onHang(false)
+    hangs = false
+  }
+  const look = (): void => {
+    if (!window.isVisible() || window.isMinimized() || contents.isLoading() || contents.isCrashed()) return settle()
+    owed++
+    if (owed === 1) contents.executeJavaScript('0').then(settle, settle)
+    else if (!hangs && owed > HANG_LOOKS) {
+      hangs = true
+      onHang(true)
+    }
+  }
+  const timer = setInterval(look, LOOK_MS)
+  contents.on('render-process-gone', settle)
+  window.on('closed', () => clearInterval(timer))
 }
 
 /** Which button was pressed; the first one when the question was taken back. */
