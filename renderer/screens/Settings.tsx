@@ -23,9 +23,12 @@ export function Settings({ page: word }: { page: string }): ReactNode {
   const pages = pagesOf(rows)
   const page = pageOf(word, pages)
   const body = useRef<HTMLDivElement>(null)
+  const list = useRef<HTMLElement>(null)
   useEffect(() => {
     setTyped('')
     if (body.current) body.current.scrollTop = 0
+    // Where the window is narrow the pages stand in one line that scrolls.
+    list.current?.querySelector('.on')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
   }, [page])
   return (
     <div className="settings">
@@ -35,7 +38,7 @@ export function Settings({ page: word }: { page: string }): ReactNode {
         <SearchField value={typed} onChange={setTyped} label={t('settings.find')} placeholder={t('settings.find')} />
       </header>
       <div className="settings-body">
-        <nav className="settings-pages" aria-label={t('settings.pages')}>
+        <nav className="settings-pages" ref={list} aria-label={t('settings.pages')}>
           {pages.map((one) => {
             const Icon = ICONS[one]
             const here = wanted === '' && one === page
