@@ -43,8 +43,9 @@ export class ProfileSwitch {
     this.#change('another profile was chosen', () => profiles.take(next))
   }
 
-  /** Takes a new, empty profile, which is kept once somebody has signed in with it. */
+  /** Takes a new, empty profile, which is kept once somebody has signed in with it. Throws EngineError('managed-by-policy'). */
   toNew(): void {
+    this.#deps.managed.assertMayLeave()
     this.#change('a new profile was asked for', () => this.#deps.profiles.take(undefined))
   }
 

@@ -68,6 +68,7 @@ describe('a policy', () => {
     expect(() => edit({ WantRunning: false, WantRunningSet: true })).toThrow(managed)
     await expect(rig.backend.logout()).rejects.toThrow(managed)
     expect(() => rig.backend.resetAuth()).toThrow(managed)
+    expect(() => rig.backend.profileSwitch.toNew()).toThrow(managed)
     expect(() => rig.backend.profileSwitch.remove(rig.backend.profiles.current().ID)).toThrow(managed)
     change({})
     edit({ WantRunning: false, WantRunningSet: true })
