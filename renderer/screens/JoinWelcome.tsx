@@ -14,6 +14,7 @@ import { serverUrl } from '../state/server-url.ts'
 import { noteAsked, useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
+import { PolicyLine, useLock } from '../ui/PolicyLine.tsx'
 import { usePreflight } from '../ui/use-preflight.ts'
 import { JoinCertificate } from './JoinCertificate.tsx'
 
@@ -31,13 +32,14 @@ const isWorthALook = (text: string): boolean => /^(localhost$|bowline:)|[.:]/i.t
 export function Welcome({ busyMs, problem }: { busyMs: number | undefined; problem: Problem | undefined }): ReactNode {
   const api = useApi()
   const server = useSnapshot((s) => s.prefs?.ControlURL || s.lastServer)
+  const rule = useLock('ControlURL')
   const [text, setText] = useState<string>()
   const [authKey, setAuthKey] = useState('')
   const [withKey, setWithKey] = useState(problem?.action === 'new-auth-key')
   const [sending, setSending] = useState(false)
   const [error, setError] = useState<Problem>()
   const [round, setRound] = useState(0)
-  const value = text ?? server
+  const value = rule === undefined ? (text ?? server) : server
   const busy = sending || busyMs !== undefined
   const typedText = (text ?? '').trim()
   const page = usePreflight(!busy && isWorthALook(typedText) ? typedText : '', true, round)
@@ -76,9 +78,10 @@ export function Welcome({ busyMs, problem }: { busyMs: number | undefined; probl
         <label className="label" htmlFor="server">{t('join.field')}</label>
         <span className="field-box">
           <input id="server" className="field lg" value={value} onChange={(event) => change(event.target.value)} placeholder="https://headscale.example.com" inputMode="url"
-            autoComplete="url" autoCapitalize="off" spellCheck={false} readOnly={busy} aria-describedby="sign-in-problem looked" aria-invalid={shown !== undefined} />
+            autoComplete="url" autoCapitalize="off" spellCheck={false} readOnly={busy || rule !== undefined} aria-describedby="sign-in-problem looked server-rule" aria-invalid={shown !== undefined} />
           <FieldMark page={page} />
         </span>
+        <PolicyLine id="server-rule" rule={rule} />
         {withKey && (
           <>
             <label className="label" htmlFor="auth-key">{t('join.key')}</label>
