@@ -58,7 +58,7 @@ function useEscape(): void {
 function Head({ head }: { head: Headline }): ReactNode {
   const api = useApi()
   const ask = useAsk()
-  const [running, status, prefs] = useSnapshot(useShallow((s) => [s.app.engine === 'running', s.status, s.prefs] as const))
+  const [running, ownStopped, status, prefs] = useSnapshot(useShallow((s) => [s.app.engine === 'running', s.app.engineHost === 'app' && (s.app.engine === 'stopped' || s.app.engine === 'keeps-stopping'), s.status, s.prefs] as const))
   const on = switchOf(running, status?.BackendState, prefs)
   const address = status?.Self.TailscaleIPs?.[0]
   const name = safeText(status?.Self.DNSName.split('.')[0] || status?.Self.HostName || '', 60)
@@ -71,6 +71,7 @@ function Head({ head }: { head: Headline }): ReactNode {
         <p className="small t2 num cut">{ask.problem !== '' ? safeText(ask.problem, 200) : address === undefined || !running ? head.more ?? '' : <><bdi>{name}</bdi>, {address}</>}</p>
       </div>
       {on !== undefined && <Switch on={on} wait={ask.wait} label={on ? t('tray.disconnect') : t('tray.connect')} onFlip={() => void ask.run(() => api.call('editPrefs', { WantRunning: !on, WantRunningSet: true }))} />}
+      {ownStopped && <button type="button" className="button" aria-busy={ask.wait !== 'no'} onClick={() => void ask.run(() => api.call('restartEngine', {}))}>{t('tray.startEngine')}</button>}
       {signsIn && <button type="button" className="button ink" onClick={() => void api.call('showMain', {})}>{t('notice.signIn')}</button>}
     </section>
   )

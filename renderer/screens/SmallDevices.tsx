@@ -4,7 +4,7 @@
 import { useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { roundTrip, safeText } from '../../main/words/format.ts'
-import { heardMs, spokenRow } from '../../main/words/states.ts'
+import { heardMs, spokenRow, type PathWords } from '../../main/words/states.ts'
 import { t } from '../../main/words/words.ts'
 import { devicesOf, type Device } from '../state/devices.ts'
 import { smallDevices, viewOf } from '../state/small.ts'
@@ -44,8 +44,6 @@ export function SmallDevices(): ReactNode {
 function Row({ device, nowMs, past }: { device: Device; nowMs: number; past: boolean }): ReactNode {
   const api = useApi()
   const { path } = device
-  const relayed = path.kind === 'relay' || path.kind === 'trying'
-  const words = [path.latencyMs === undefined || relayed ? path.words : '', roundTrip(path.latencyMs)].filter((one) => one !== '').join(', ')
   return (
     <li>
       <button type="button" className={`small-row ${path.kind === 'offline' || past ? 'offline' : ''}`}
@@ -53,9 +51,16 @@ function Row({ device, nowMs, past }: { device: Device; nowMs: number; past: boo
         <span className="sr-only">{spokenRow(device.name, path, heardMs(device.peer, nowMs))}</span>
         <KindIcon os={device.peer.OS} tagged={device.tagged} />
         <span className="cut grow" aria-hidden="true"><bdi>{safeText(device.name, 60)}</bdi></span>
-        <span className={`small num cut path-${path.kind}`} aria-hidden="true">{words}</span>
+        <span className={`small num cut path-${path.kind}`} aria-hidden="true">{pathText(path)}</span>
         <PathGlyph kind={path.kind} />
       </button>
     </li>
   )
+}
+
+/** The round trip says enough of a good path; of another one, the words too. */
+function pathText({ kind, words, latencyMs }: PathWords): string {
+  const time = roundTrip(latencyMs)
+  if (time === '') return words
+  return kind === 'relay' || kind === 'trying' ? t('small.path', { path: words, roundTrip: time }) : time
 }

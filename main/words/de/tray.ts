@@ -74,6 +74,7 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'small.exit': 'Exit-Node',
   'small.exitBlocked': '{name} ist nicht nutzbar, Internet gesperrt',
   'small.endsIn': 'Anmeldung endet in {left}',
+  'small.path': '{path}, {roundTrip}',
   'small.find': 'Gerät suchen',
   'small.noMatch': 'Kein Gerät passt zu „{query}“.',
   'small.alone': 'Noch sind Sie hier das einzige Gerät.',

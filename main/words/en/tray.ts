@@ -76,6 +76,7 @@ export const tray = {
   'small.exit': 'Exit node',
   'small.exitBlocked': '{name} cannot be used, internet blocked',
   'small.endsIn': 'Sign-in ends in {left}',
+  'small.path': '{path}, {roundTrip}',
   'small.find': 'Find a device',
   'small.noMatch': 'No device matches “{query}”.',
   'small.alone': 'You are the only device here yet.',

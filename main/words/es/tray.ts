@@ -74,6 +74,7 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'small.exit': 'Nodo de salida',
   'small.exitBlocked': '{name} no se puede usar, internet bloqueado',
   'small.endsIn': 'La sesión caduca en {left}',
+  'small.path': '{path}, {roundTrip}',
   'small.find': 'Buscar un dispositivo',
   'small.noMatch': 'Ningún dispositivo coincide con «{query}».',
   'small.alone': 'De momento es el único dispositivo aquí.',

@@ -74,6 +74,7 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'small.exit': 'Nœud de sortie',
   'small.exitBlocked': '{name} est inutilisable, Internet bloqué',
   'small.endsIn': 'La connexion au compte expire dans {left}',
+  'small.path': '{path}, {roundTrip}',
   'small.find': 'Chercher un appareil',
   'small.noMatch': 'Aucun appareil ne correspond à « {query} ».',
   'small.alone': 'Vous êtes pour l’instant le seul appareil ici.',

@@ -74,6 +74,7 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'small.exit': '出口ノード',
   'small.exitBlocked': '{name} を使えません。インターネットは遮断されています',
   'small.endsIn': 'サインインの残り時間: {left}',
+  'small.path': '{path}、{roundTrip}',
   'small.find': 'デバイスを探す',
   'small.noMatch': '「{query}」に一致するデバイスはありません。',
   'small.alone': 'まだこのデバイスしかありません。',

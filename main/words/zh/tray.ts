@@ -74,6 +74,7 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'small.exit': '出口节点',
   'small.exitBlocked': '{name} 无法使用，互联网已阻断',
   'small.endsIn': '登录将在 {left}后过期',
+  'small.path': '{path}，{roundTrip}',
   'small.find': '查找设备',
   'small.noMatch': '没有与“{query}”匹配的设备。',
   'small.alone': '这里目前只有您这一台设备。',
