@@ -3,12 +3,11 @@
  */
 import { useMemo } from 'react'
 import { useShallow } from 'zustand/react/shallow'
-import { NO_VIEW } from '../../main/localapi/app-settings.ts'
 import { safeText } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import type { Answer, BowlineApi } from '../../preload/contract.ts'
 import { accountRows } from '../state/accounts.ts'
-import { devicesOf } from '../state/devices.ts'
+import { useAccountView, useDevices } from '../state/devices-live.ts'
 import { look, takeExitNodes } from '../state/looks.ts'
 import type { Doing, Surroundings } from '../state/palette.ts'
 import { useSnapshot } from '../state/store.ts'
@@ -17,12 +16,13 @@ import { connect } from '../ui/connect.ts'
 import { say } from '../ui/toast.ts'
 
 export function usePaletteSurroundings(): Surroundings {
-  const [app, status, paths, exit, policy, profiles] = useSnapshot(useShallow((s) => [s.app, s.status, s.paths, s.exitNodes, s.policy, s.profiles] as const))
+  const [app, status, exit, policy, profiles] = useSnapshot(useShallow((s) => [s.app, s.status, s.exitNodes, s.policy, s.profiles] as const))
   const on = useSnapshot((s) => s.prefs?.WantRunning ?? s.status?.BackendState !== 'Stopped')
-  const devices = useMemo(() => devicesOf(status, paths, app.engine === 'running'), [status, paths, app.engine])
+  const devices = useDevices()
+  const view = useAccountView()
   return useMemo(
-    () => ({ app, status, devices, view: app.settings.accounts[profiles?.current.ID ?? ''] ?? NO_VIEW, accounts: accountRows(profiles), exit, policy, on }),
-    [app, status, devices, profiles, exit, policy, on],
+    () => ({ app, status, devices, view, accounts: accountRows(profiles), exit, policy, on }),
+    [app, status, devices, view, profiles, exit, policy, on],
   )
 }
 

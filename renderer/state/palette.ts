@@ -157,7 +157,7 @@ function deviceActions(device: Device, around: Surroundings): readonly Item[] {
     ...item('open', device.tagged ? 'server' : 'device', t('palette.open', { device: device.name }), [device.path.words, roundTrip(device.path.latencyMs)].filter((part) => part !== '').join(', '), { kind: 'go', hash: routeHash(device.id) }, 'Enter'),
     device, drill: device,
   }
-  const exit = around.exit?.Nodes.find((node) => node.ID === device.id)
+  const exit = usableExits(around).find((node) => node.ID === device.id)
   const name = device.peer.DNSName.replace(/\.$/, '')
   return [
     open,
@@ -167,7 +167,7 @@ function deviceActions(device: Device, around: Surroundings): readonly Item[] {
       item('explain', 'explain', t('palette.explain'), '', { kind: 'go', hash: routeHash(device.id, 'path') }),
       item('access', 'access', t('palette.access'), '', { kind: 'go', hash: routeHash(device.id, 'access') }),
       ...(running ? [item('port', 'port', t('palette.reachPort'), '', { kind: 'type', text: `${device.name}:` })] : []),
-      ...(exit && (exit.Unavailable ?? '') === '' && mayChooseExit(around) ? [item('exit', 'exit', t('palette.useExit', { device: device.name }), '', { kind: 'use-exit', id: device.id })] : []),
+      ...(exit ? [item('exit', 'exit', t('palette.useExit', { device: device.name }), '', { kind: 'use-exit', id: device.id })] : []),
     ]),
     item('details', 'details', t('palette.details'), '', { kind: 'go', hash: routeHash(device.id, 'details') }),
   ]
@@ -191,6 +191,14 @@ function portGroup(name: string, digits: string, around: Surroundings): ItemGrou
 
 const mayChooseExit = ({ policy, app, status, exit }: Surroundings): boolean =>
   app.engine === 'running' && status?.BackendState === 'Running' && exit !== undefined && !isHidden(policy.Settings, 'ExitNodesPicker') && policyKeyOf(policy.Settings, 'ExitNodeID') === undefined
+
+/** Exit nodes that can be chosen now and are not. */
+function usableExits(around: Surroundings): ExitNodesPage['Nodes'] {
+  const { exit } = around
+  if (!exit || !mayChooseExit(around)) return []
+  const chosen = exit.Chosen.Kind === 'node' ? exit.Chosen.ID : ''
+  return exit.Nodes.filter((node) => (node.Unavailable ?? '') === '' && node.ID !== chosen)
+}
 
 interface Command {
   readonly id: 'devices' | 'exit-nodes' | 'diagnose' | 'settings' | 'connect' | 'disconnect' | 'clear-exit' | 'copy-own' | 'add-account' | 'restart' | 'keyboard' | 'quit'
@@ -241,7 +249,7 @@ function settingsGroup(text: string, { app, policy, status }: Surroundings): Ite
 }
 
 function exitGroup(words: readonly string[], around: Surroundings, best: Device | undefined): ItemGroup {
-  const usable = words.length > 0 && mayChooseExit(around) ? around.exit!.Nodes.filter((node) => (node.Unavailable ?? '') === '' && node.ID !== best?.id) : []
+  const usable = words.length > 0 ? usableExits(around).filter((node) => node.ID !== best?.id) : []
   const title = t('place.exit-nodes')
   const items = usable.filter((node) => {
     const text = fold(`${node.Name} ${node.Place ?? ''} ${node.Owner} ${title}`)

@@ -43,10 +43,11 @@ interface AxeResult {
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** What axe (WCAG 2.2 AA and best practices) finds wrong on the page, as short lines; [] = nothing. */
-export async function axe(page: Page): Promise<readonly string[]> {
+/** What axe (WCAG 2.2 AA and best practices) finds wrong on the page, as short lines; [] = nothing. `rules` = these alone. */
+export async function axe(page: Page, rules?: readonly string[]): Promise<readonly string[]> {
   await page.evaluate(axeSource)
-  const result = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResult
+  const only = rules === undefined ? '' : `, runOnly: { type: 'rule', values: ${JSON.stringify(rules)} }`
+  const result = (await page.evaluate(`axe.run(document, { resultTypes: ["violations"]${only} })`)) as AxeResult
   return result.violations.flatMap((violation) => violation.nodes.map((node) => `${violation.id}: ${node.html.slice(0, 160)} ${node.failureSummary ?? ''}`))
 }
 
