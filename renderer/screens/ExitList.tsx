@@ -4,8 +4,9 @@
  */
 import { useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
 import type { ExitNodesPage } from '../../preload/contract.ts'
-import { chosenName, heldStill, spokenExit, SUGGESTED, type ExitGroup, type ExitRow } from '../state/exit-nodes.ts'
+import { chosenName, heldStill, spokenExit, type ExitGroup, type ExitRow } from '../state/exit-nodes.ts'
 import { roundTrip } from '../../main/words/format.ts'
+import { t } from '../../main/words/words.ts'
 import { AskWords } from '../ui/AskWords.tsx'
 import { PathGlyph } from '../ui/PathGlyph.tsx'
 import { waits } from '../ui/use-ask.ts'
@@ -58,16 +59,16 @@ export function ExitList({ page, groups, running, withAuto }: ListProps): ReactN
   return (
     <>
       <AskWords ask={exit.ask} />
-      <div ref={box} className="exit-list" role="radiogroup" aria-label="Exit node to use" onKeyDown={move} onPointerEnter={() => setHeld(true)} onPointerLeave={() => setHeld(false)}>
+      <div ref={box} className="exit-list" role="radiogroup" aria-label={t('exit.list')} onKeyDown={move} onPointerEnter={() => setHeld(true)} onPointerLeave={() => setHeld(false)}>
         {withAuto && <AutoRow page={page} state={radio(AUTO)} onChoose={() => choose(AUTO, true)} />}
         {cut.map((group) => (
           <div key={group.name} role="group" aria-label={group.name}>
             <h3><bdi>{group.name}</bdi></h3>
-            {group.rows.map((row) => <NodeRow key={row.id} row={row} where={row.place || (group.name === SUGGESTED ? row.owner : '')} state={radio(row.id)} onChoose={() => choose(row.id, row.unavailable === '')} />)}
+            {group.rows.map((row) => <NodeRow key={row.id} row={row} where={row.place || (group.name === t('exit.suggested') ? row.owner : '')} state={radio(row.id)} onChoose={() => choose(row.id, row.unavailable === '')} />)}
           </div>
         ))}
       </div>
-      {!all && total > SHOWN && <p className="only-line"><button type="button" className="button" onClick={() => setAll(true)}>Show {total - SHOWN} more</button></p>}
+      {!all && total > SHOWN && <p className="only-line"><button type="button" className="button" onClick={() => setAll(true)}>{t('exit.list.more', { n: total - SHOWN })}</button></p>}
     </>
   )
 }
@@ -122,12 +123,11 @@ function Radio({ id, label, state, unavailable = false, onChoose, children }: Ra
 
 function AutoRow({ page, state, onChoose }: { page: ExitNodesPage; state: RadioState; onChoose: () => void }): ReactNode {
   const name = chosenName(page)
-  const now = page.Chosen.Kind === 'auto' && name !== '' ? `now ${name}` : ''
-  const means = 'The best by measured path, and another one when it stops working.'
+  const now = page.Chosen.Kind === 'auto' && name !== '' ? t('exit.auto.now', { name }) : ''
   return (
-    <Radio id={AUTO} label={`Choose automatically. ${means}${now === '' ? '' : ` ${now}.`}`} state={state} onChoose={onChoose}>
-      <span className="exit-what cut"><span className="strong-2">Automatic</span> <span className="small t3"><bdi>{now}</bdi></span></span>
-      <span className="t2 exit-means">{means}</span>
+    <Radio id={AUTO} label={t('exit.auto.spoken', { now: now === '' ? '' : `${now}.` }).trimEnd()} state={state} onChoose={onChoose}>
+      <span className="exit-what cut"><span className="strong-2">{t('exit.auto')}</span> <span className="small t3"><bdi>{now}</bdi></span></span>
+      <span className="t2 exit-means">{t('exit.auto.means')}</span>
     </Radio>
   )
 }
@@ -136,7 +136,7 @@ function NodeRow({ row, where, state, onChoose }: { row: ExitRow; where: string;
   const cannot = row.unavailable !== ''
   return (
     <Radio id={row.id} label={spokenExit(row)} state={state} unavailable={cannot} onChoose={onChoose}>
-      <span className="exit-what cut" title={row.name}><span className="strong-2"><bdi>{row.name}</bdi></span> {row.inUse && !row.chosen ? <span className="small in-use-now">In use now</span> : row.note !== '' && <span className="small t3">{row.note}</span>}</span>
+      <span className="exit-what cut" title={row.name}><span className="strong-2"><bdi>{row.name}</bdi></span> {row.inUse && !row.chosen ? <span className="small in-use-now">{t('exit.row.now')}</span> : row.note !== '' && <span className="small t3">{row.note}</span>}</span>
       <span className="t2 cut exit-where"><bdi>{where}</bdi></span>
       {cannot ? <span className="t3 exit-cannot">{row.unavailable}</span> : (
         <>

@@ -8,6 +8,7 @@ import type { ExitNodesPage } from '../../preload/contract.ts'
 import { devicesOf } from '../state/devices.ts'
 import { exitGroups, filterExits } from '../state/exit-nodes.ts'
 import { safeText } from '../../main/words/format.ts'
+import { rich, t } from '../../main/words/words.ts'
 import { takeExitNodes } from '../state/looks.ts'
 import { useSnapshot } from '../state/store.ts'
 import { networkName } from '../../main/words/states.ts'
@@ -28,13 +29,13 @@ export function ExitNodes(): ReactNode {
   return (
     <section className="exit-page" aria-labelledby="exit-title">
       <header className="bar">
-        <h1 id="exit-title">Exit nodes</h1>
+        <h1 id="exit-title">{t('exit.title')}</h1>
         <div className="grow" />
-        {page !== undefined && page.Nodes.length > 1 && <SearchField value={query} onChange={setQuery} label="Find an exit node by name, owner or place" placeholder="Find a place" />}
+        {page !== undefined && page.Nodes.length > 1 && <SearchField value={query} onChange={setQuery} label={t('exit.find')} placeholder={t('exit.find.hint')} />}
       </header>
       <div className="page-body">
         <Means />
-        {past ? <p className="t2 only-line">The engine does not run, so nothing is known of exit nodes.</p> : page === undefined ? <Loading running={running} /> : (
+        {past ? <p className="t2 only-line">{t('exit.noEngine')}</p> : page === undefined ? <Loading running={running} /> : (
           <>
             {(!isEmpty || !running) && <ExitInUse page={page} running={running} />}
             {!isEmpty && <ExitRules page={page} />}
@@ -62,12 +63,11 @@ function useMeasuredOnce(running: boolean): void {
 function Means(): ReactNode {
   const proxies = useSnapshot((s) => s.proxies)
   const [open, setOpen] = useState(false)
-  if (proxies?.Mode !== 'apps') return <p className="t2 means">Sends your internet traffic through one of your own devices. Sites then see that device's address, not yours.</p>
+  if (proxies?.Mode !== 'apps') return <p className="t2 means">{t('exit.means')}</p>
   return (
     <>
       <p className="t2 means">
-        Sends the internet traffic of <button type="button" className="link" onClick={() => setOpen(true)}>apps that use Bowline</button> through one of your own devices. Sites then see that
-        device's address, not yours.
+        {rich<ReactNode>('exit.means.apps', { apps: <button key="apps" type="button" className="link" onClick={() => setOpen(true)}>{t('exit.means.apps.link')}</button> })}
       </p>
       {open && <ModeDialog onClose={() => setOpen(false)} />}
     </>
@@ -79,12 +79,12 @@ function Nodes({ page, running, query, onClear }: { page: ExitNodesPage; running
   const groups = useMemo(() => exitGroups(page, devicesOf(status, paths, running), networkName(status)), [page, status, paths, running])
   const shown = useMemo(() => filterExits(groups, query), [groups, query])
   if (shown.length === 0 && query !== '') {
-    return <div className="empty"><p>No exit node matches “{safeText(query, 60)}”.</p><button type="button" className="button" onClick={onClear}>Clear filter</button></div>
+    return <div className="empty"><p>{t('exit.noMatch', { query: safeText(query, 60) })}</p><button type="button" className="button" onClick={onClear}>{t('exit.clearFilter')}</button></div>
   }
   return <ExitList page={page} groups={shown} running={running} withAuto={query === ''} key={query} />
 }
 
 function Loading({ running }: { running: boolean }): ReactNode {
-  if (!running) return <p className="t2 only-line">Not connected, so nothing is known of exit nodes.</p>
-  return <div aria-busy="true" aria-label="Getting the list of exit nodes">{Array.from({ length: 4 }, (_, i) => <div className="exit-row skeleton" key={i}><span /></div>)}</div>
+  if (!running) return <p className="t2 only-line">{t('exit.notConnected')}</p>
+  return <div aria-busy="true" aria-label={t('exit.loading')}>{Array.from({ length: 4 }, (_, i) => <div className="exit-row skeleton" key={i}><span /></div>)}</div>
 }

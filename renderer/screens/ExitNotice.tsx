@@ -7,6 +7,7 @@ import { useShallow } from 'zustand/react/shallow'
 import type { ExitNodesPage } from '../../preload/contract.ts'
 import { blockedWhy, chosenName, nextExit, pauseLeft } from '../state/exit-nodes.ts'
 import { HOLDS_PORTAL } from '../state/health.ts'
+import { rich, t } from '../../main/words/words.ts'
 import { useSnapshot } from '../state/store.ts'
 import { AskWords } from '../ui/AskWords.tsx'
 import { waits } from '../ui/use-ask.ts'
@@ -28,10 +29,10 @@ function Paused({ page }: { page: ExitNodesPage }): ReactNode {
     <div className="notice warn asks" role="status">
       <Clock size={20} strokeWidth={1.7} aria-hidden="true" />
       <div className="grow">
-        <p><span className="strong-3"><bdi>{chosenName(page)}</bdi> is paused, so internet traffic leaves by your own network.</span> {left !== '' && <span className="t2 num" role="timer" aria-live="off">In use again in {left}.</span>}</p>
+        <p><span className="strong-3">{rich<ReactNode>('exit.notice.paused', { name: <bdi key="name">{chosenName(page)}</bdi> })}</span> {left !== '' && <span className="t2 num" role="timer" aria-live="off">{t('exit.notice.pausedLeft', { left })}</span>}</p>
         <AskWords ask={exit.ask} />
       </div>
-      <button type="button" className="button" aria-busy={waits(exit.ask)} onClick={() => void exit.pause(false)}>Use it again now</button>
+      <button type="button" className="button" aria-busy={waits(exit.ask)} onClick={() => void exit.pause(false)}>{t('exit.do.resume')}</button>
     </div>
   )
 }
@@ -43,11 +44,11 @@ function Portal({ page }: { page: ExitNodesPage }): ReactNode {
     <div className="notice bad asks" role="alert">
       <TriangleAlert size={20} strokeWidth={1.7} aria-hidden="true" />
       <div className="grow">
-        <p className="strong-3">This network asks you to sign in, and its page cannot be opened through <bdi>{chosenName(page)}</bdi>.</p>
-        <p className="t2">Pause it for this network and sign in there. It is used again by itself after that.</p>
+        <p className="strong-3">{rich<ReactNode>('exit.notice.portal', { name: <bdi key="name">{chosenName(page)}</bdi> })}</p>
+        <p className="t2">{t('exit.notice.portal.more')}</p>
         <AskWords ask={exit.ask} />
       </div>
-      <button type="button" className="button ink" aria-busy={waits(exit.ask)} onClick={() => void exit.pause(true)}>Pause for 10 minutes</button>
+      <button type="button" className="button ink" aria-busy={waits(exit.ask)} onClick={() => void exit.pause(true)}>{t('exit.do.pause')}</button>
     </div>
   )
 }
@@ -61,12 +62,12 @@ function Blocked({ page }: { page: ExitNodesPage }): ReactNode {
     <div className="notice bad asks" role="alert">
       <TriangleAlert size={20} strokeWidth={1.7} aria-hidden="true" />
       <div className="grow">
-        <p><span className="strong-3">{name === '' ? 'No exit node can be used' : <><bdi>{name}</bdi> cannot be used</>}, so {apps ? 'the internet traffic of apps that use Bowline' : 'your internet'} is blocked.</span></p>
-        <p className="t2 selectable">{blockedWhy(page.Egress)} Your devices stay reachable.</p>
+        <p><span className="strong-3">{name === '' ? t(apps ? 'exit.notice.blockedNone.apps' : 'exit.notice.blockedNone') : rich<ReactNode>(apps ? 'exit.notice.blocked.apps' : 'exit.notice.blocked', { name: <bdi key="name">{name}</bdi> })}</span></p>
+        <p className="t2 selectable">{blockedWhy(page.Egress)} {t('exit.notice.devices')}</p>
         <AskWords ask={exit.ask} />
       </div>
-      {next && <button type="button" className="button ink" aria-busy={waits(exit.ask)} onClick={() => void exit.use(next.id)}><span className="cut" title={next.name}>Use <bdi>{next.name}</bdi></span></button>}
-      <button type="button" className="button" aria-busy={waits(exit.ask)} onClick={() => void exit.clear()}>Turn off</button>
+      {next && <button type="button" className="button ink" aria-busy={waits(exit.ask)} onClick={() => void exit.use(next.id)}><span className="cut" title={next.name}>{rich<ReactNode>('exit.do.use', { name: <bdi key="name">{next.name}</bdi> })}</span></button>}
+      <button type="button" className="button" aria-busy={waits(exit.ask)} onClick={() => void exit.clear()}>{t('exit.do.off')}</button>
     </div>
   )
 }

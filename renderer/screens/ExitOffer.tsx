@@ -4,6 +4,7 @@
 import { useState, type ReactNode } from 'react'
 import type { ExitNodesPage } from '../../preload/contract.ts'
 import { safeText } from '../../main/words/format.ts'
+import { rich, t } from '../../main/words/words.ts'
 import { useSnapshot } from '../state/store.ts'
 import { AskWords } from '../ui/AskWords.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
@@ -14,13 +15,12 @@ import { useExit } from '../ui/use-exit.ts'
 export function ExitOffer({ page }: { page: ExitNodesPage }): ReactNode {
   const [open, setOpen] = useState(false)
   const { Offer: offer } = page
-  const flows = offer.Flows === 0 ? 'nobody uses it now' : `${offer.Flows} ${offer.Flows === 1 ? 'connection' : 'connections'} now`
-  const state = !offer.Advertised ? 'off' : offer.Approved ? `on, ${flows}` : 'offered, not approved yet'
+  const state = !offer.Advertised ? t('exit.offer.off') : !offer.Approved ? t('exit.offer.waits') : offer.Flows === 0 ? t('exit.offer.idle') : t('exit.offer.used', { n: offer.Flows })
   return (
     <>
       <footer className="foot">
-        <span className="grow cut">Let other devices leave through this one: <span className={offer.Advertised && !offer.Approved ? 'warn-text' : ''}>{state}</span></span>
-        <button type="button" className="link" aria-haspopup="dialog" onClick={() => setOpen(true)}>{offer.Advertised ? 'Change…' : 'Turn on…'}</button>
+        <span className="grow cut">{rich<ReactNode>('exit.offer', { state: <span key="state" className={offer.Advertised && !offer.Approved ? 'warn-text' : ''}>{state}</span> })}</span>
+        <button type="button" className="link" aria-haspopup="dialog" onClick={() => setOpen(true)}>{offer.Advertised ? t('exit.offer.change') : t('exit.offer.turnOn')}</button>
       </footer>
       {open && <OfferDialog page={page} onClose={() => setOpen(false)} />}
     </>
@@ -32,22 +32,22 @@ function OfferDialog({ page, onClose }: { page: ExitNodesPage; onClose: () => vo
   const exit = useExit()
   const self = useSnapshot((s) => s.status?.Self)
   const { Offer: offer } = page
-  const device = safeText(self?.DNSName.split('.')[0] || self?.HostName || 'this device')
+  const device = safeText(self?.DNSName.split('.')[0] || self?.HostName || t('exit.offer.thisDevice'))
   const set = async (on: boolean): Promise<void> => {
     if ((await exit.offer(on)) && !on) dialog.current?.close()
   }
-  const request = `Please approve ${device} as an exit node:\nheadscale nodes approve-routes --identifier ID --routes 0.0.0.0/0,::/0\n`
+  const request = `${t('exit.offer.request', { device })}\nheadscale nodes approve-routes --identifier ID --routes 0.0.0.0/0,::/0\n`
   return (
     <dialog ref={dialog} className="dialog" aria-labelledby="offer-title" aria-describedby="offer-text" onClose={onClose}>
-      <h2 id="offer-title">{offer.Advertised ? <><bdi>{device}</bdi> offers to be an exit node</> : <>Let other devices leave through <bdi>{device}</bdi>?</>}</h2>
-      <p id="offer-text">Devices of your network may then send their internet traffic through this computer. Sites see your address, and your connection carries their traffic. Your local network stays closed to them.</p>
-      {offer.Advertised && <p className={offer.Approved ? 't2' : 'warn-text'}>{offer.Approved ? `Approved. ${offer.Flows} ${offer.Flows === 1 ? 'connection' : 'connections'} of other devices now.` : 'Not approved yet: an admin has to approve it on the server. Until then nobody can use it.'}</p>}
-      {!offer.Advertised && <p className="t2">An admin has to approve it on the server. You can stop it at any time.</p>}
+      <h2 id="offer-title">{rich<ReactNode>(offer.Advertised ? 'exit.offer.title.on' : 'exit.offer.title.off', { device: <bdi key="device">{device}</bdi> })}</h2>
+      <p id="offer-text">{t('exit.offer.means')}</p>
+      {offer.Advertised && <p className={offer.Approved ? 't2' : 'warn-text'}>{offer.Approved ? t('exit.offer.approved', { n: offer.Flows }) : t('exit.offer.notApproved')}</p>}
+      {!offer.Advertised && <p className="t2">{t('exit.offer.needs')}</p>}
       <AskWords ask={exit.ask} />
       <div className="buttons end">
-        {offer.Advertised && !offer.Approved && <CopyButton text={request} className="button lg">Copy request for admin</CopyButton>}
-        <button type="button" className="button lg" onClick={() => dialog.current?.close()}>{offer.Advertised ? 'Keep it' : 'Cancel'}</button>
-        <button type="button" className="button ink lg" aria-busy={waits(exit.ask)} onClick={() => void set(!offer.Advertised)}>{offer.Advertised ? 'Turn off' : 'Turn on'}</button>
+        {offer.Advertised && !offer.Approved && <CopyButton text={request} className="button lg">{t('exit.do.request')}</CopyButton>}
+        <button type="button" className="button lg" onClick={() => dialog.current?.close()}>{offer.Advertised ? t('exit.offer.keep') : t('action.cancel')}</button>
+        <button type="button" className="button ink lg" aria-busy={waits(exit.ask)} onClick={() => void set(!offer.Advertised)}>{offer.Advertised ? t('exit.offer.doOff') : t('exit.offer.doOn')}</button>
       </div>
     </dialog>
   )

@@ -3,8 +3,10 @@
  */
 import type { KeyboardEvent, ReactNode } from 'react'
 import type { ExitNodeFailure, ExitNodesPage } from '../../preload/contract.ts'
-import { FAILURE_WORDS, lanWords } from '../state/exit-nodes.ts'
+import { lanWords } from '../state/exit-nodes.ts'
+import { t } from '../../main/words/words.ts'
 import { AskWords } from '../ui/AskWords.tsx'
+import { PolicyLine, useLock } from '../ui/PolicyLine.tsx'
 import { Switch } from '../ui/Switch.tsx'
 import { waits } from '../ui/use-ask.ts'
 import { useExit } from '../ui/use-exit.ts'
@@ -15,12 +17,14 @@ export function ExitRules({ page }: { page: ExitNodesPage }): ReactNode {
 
 function LocalNetwork({ page }: { page: ExitNodesPage }): ReactNode {
   const exit = useExit()
+  const rule = useLock('ExitNodeAllowLANAccess')
   return (
-    <section className="rule" aria-label="Local network">
-      <Switch on={page.AllowLAN} wait={exit.ask.wait} label="Reach the local network" describedBy="lan-words" onFlip={() => void exit.setLan(!page.AllowLAN)} />
+    <section className="rule" aria-label={t('exit.lan.region')}>
+      <Switch on={page.AllowLAN} wait={exit.ask.wait} label={t('exit.lan.title')} describedBy={rule === undefined ? 'lan-words' : 'lan-words lan-rule'} locked={rule !== undefined} onFlip={() => void exit.setLan(!page.AllowLAN)} />
       <div className="grow">
-        <p className="strong-2" aria-hidden="true">Reach the local network</p>
+        <p className="strong-2" aria-hidden="true">{t('exit.lan.title')}</p>
         <p className="small t2 selectable" id="lan-words">{lanWords(page)}</p>
+        <PolicyLine id="lan-rule" rule={rule} />
         <AskWords ask={exit.ask} />
       </div>
     </section>
@@ -43,16 +47,16 @@ function Failure({ page }: { page: ExitNodesPage }): ReactNode {
     buttons.at((at + step) % buttons.length)?.focus()
   }
   return (
-    <section className="rule failure" aria-label="If it stops working">
+    <section className="rule failure" aria-label={t('exit.failure.title')}>
       <div className="grow">
-        <p className="strong-2" id="failure-title">If it stops working</p>
-        <p className="small t2" id="failure-words">{FAILURE_WORDS[page.Failure].means}</p>
+        <p className="strong-2" id="failure-title">{t('exit.failure.title')}</p>
+        <p className="small t2" id="failure-words">{t(`exit.failure.${page.Failure}.means`)}</p>
         <AskWords ask={exit.ask} />
       </div>
       <div className="segments" role="radiogroup" aria-labelledby="failure-title" aria-describedby="failure-words" aria-busy={waits(exit.ask)} onKeyDown={move}>
         {KINDS.map((kind) => (
-          <button key={kind} type="button" role="radio" aria-checked={kind === page.Failure} tabIndex={kind === page.Failure ? 0 : -1} title={FAILURE_WORDS[kind].means}
-            className="segment" onClick={() => choose(kind)}>{FAILURE_WORDS[kind].label}</button>
+          <button key={kind} type="button" role="radio" aria-checked={kind === page.Failure} tabIndex={kind === page.Failure ? 0 : -1} title={t(`exit.failure.${kind}.means`)}
+            className="segment" onClick={() => choose(kind)}>{t(`exit.failure.${kind}`)}</button>
         ))}
       </div>
     </section>

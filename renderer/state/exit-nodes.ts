@@ -2,10 +2,11 @@
  * Exit nodes as the window shows them: what becomes of internet traffic in words, the list in groups that hold still under a hand,
  * proofs with their age. Pure. Nothing is claimed that the engine did not look at.
  */
-import type { Egress, ExitNodeFailure, ExitNodeRow, ExitNodesPage, ExitProof } from '../../preload/contract.ts'
+import type { Egress, ExitNodeRow, ExitNodesPage, ExitProof } from '../../preload/contract.ts'
 import type { Device } from './devices.ts'
-import { ageOf, ago, capital, safeText, sentence } from '../../main/words/format.ts'
-import type { PathWords } from '../../main/words/states.ts'
+import { ageOf, ago, capital, decimal, roundTrip, safeText, sentence } from '../../main/words/format.ts'
+import { pathKindWords, type PathWords } from '../../main/words/states.ts'
+import { locale, t } from '../../main/words/words.ts'
 
 export interface ExitRow {
   readonly id: string
@@ -29,8 +30,6 @@ export interface ExitGroup {
   readonly rows: readonly ExitRow[]
 }
 
-export const SUGGESTED = 'Suggested'
-const UNKNOWN: PathWords = { kind: 'unknown', words: 'Path unknown', latencyMs: undefined }
 
 /** Every node in groups: the suggested one, those of the network, each owner's; by name inside a group. */
 export function exitGroups(page: ExitNodesPage, devices: readonly Device[], network: string): readonly ExitGroup[] {
@@ -44,24 +43,22 @@ export function exitGroups(page: ExitNodesPage, devices: readonly Device[], netw
   for (const node of page.Nodes) {
     const device = known.get(node.ID)
     const row = rowOf(page, node, device)
-    put(node.Suggested ? SUGGESTED : groupOf(node, device, network), row)
+    put(node.Suggested ? t('exit.suggested') : groupOf(node, device, network), row)
   }
-  const rank = (name: string): number => (name === SUGGESTED ? 0 : name === network ? 1 : name === OWN ? 2 : 3)
+  const rank = (name: string): number => (name === t('exit.suggested') ? 0 : name === network ? 1 : name === t('exit.own') ? 2 : 3)
   return [...groups]
     .map(([name, rows]) => ({ name, rows: rows.toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }) || (a.id < b.id ? -1 : 1)) }))
     .toSorted((a, b) => rank(a.name) - rank(b.name) || a.name.localeCompare(b.name, 'en'))
 }
 
-const OWN = 'Your own devices'
-
 function groupOf(node: ExitNodeRow, device: Device | undefined, network: string): string {
-  if (device?.mine) return OWN
+  if (device?.mine) return t('exit.own')
   if (device?.tagged && network !== '') return network
-  return device?.owner || safeText(node.Owner) || 'Others'
+  return device?.owner || safeText(node.Owner) || t('exit.others')
 }
 
 function rowOf(page: ExitNodesPage, node: ExitNodeRow, device: Device | undefined): ExitRow {
-  const path = device?.path ?? UNKNOWN
+  const path = device?.path ?? { kind: 'unknown', words: t('path.unknown'), latencyMs: undefined }
   return {
     id: node.ID,
     name: device?.name ?? (safeText(node.Name.split('.')[0]!) || node.ID),
@@ -70,8 +67,8 @@ function rowOf(page: ExitNodesPage, node: ExitNodeRow, device: Device | undefine
     address: node.IP,
     path,
     latencyMs: path.latencyMs ?? node.LatencyMs,
-    note: node.Suggested ? capital(safeText(node.Why ?? '', 120)) : '',
-    unavailable: capital(safeText(node.Unavailable ?? '', 160)),
+    note: node.Suggested ? suggestWords(node.Why ?? '') : '',
+    unavailable: cannotWords(node.Unavailable ?? ''),
     chosen: page.Chosen.Kind === 'node' && page.Chosen.ID === node.ID,
     inUse: page.Egress.Kind === 'exit' && page.Egress.ID === node.ID,
   }
@@ -123,17 +120,17 @@ export interface ExitWords {
 
 /** The few words beside "Exit node" in the sidebar. */
 export function exitWords(page: ExitNodesPage | undefined): ExitWords {
-  if (!page) return { words: 'not known yet', tone: 'plain' }
-  const name = chosenName(page) || 'none found'
+  if (!page) return { words: t('exit.words.unknown'), tone: 'plain' }
+  const name = chosenName(page) || t('exit.words.noneFound')
   switch (page.Egress.Kind) {
     case 'direct':
-      return page.Chosen.Kind === 'none' ? { words: 'None', tone: 'plain' } : { words: `${name}, not in use`, tone: 'warn' }
+      return page.Chosen.Kind === 'none' ? { words: t('exit.words.none'), tone: 'plain' } : { words: t('exit.words.notInUse', { name }), tone: 'warn' }
     case 'exit':
       return { words: name, tone: 'on' }
     case 'blocked':
-      return { words: `${name}, blocked`, tone: 'bad' }
+      return { words: t('exit.words.blocked', { name }), tone: 'bad' }
     case 'paused':
-      return { words: `${name}, paused`, tone: 'warn' }
+      return { words: t('exit.words.paused', { name }), tone: 'warn' }
   }
 }
 
@@ -147,7 +144,7 @@ export function pauseLeft(egress: Egress, nowMs: number): string {
   const untilMs = egress.Kind === 'paused' ? Date.parse(egress.Until ?? '') : NaN
   const leftSec = Math.ceil((untilMs - nowMs) / 1000)
   if (Number.isNaN(leftSec) || leftSec <= 0) return ''
-  return leftSec < 60 ? `${leftSec} s` : `${Math.floor(leftSec / 60)} min ${leftSec % 60} s`
+  return leftSec < 60 ? t('exit.left.sec', { sec: leftSec }) : t('exit.left.min', { min: Math.floor(leftSec / 60), sec: leftSec % 60 })
 }
 
 export interface ProofLine {
@@ -162,12 +159,6 @@ export interface ProofLine {
   readonly age: string
 }
 
-const PROOFS: Readonly<Record<ExitProof['What'], Readonly<Record<'yes' | 'no', (name: string) => string>> & { readonly subject: (name: string) => string }>> = {
-  ipv4: { yes: (name) => `IPv4 leaves through ${name}`, no: (name) => `IPv4 does not leave through ${name}`, subject: () => 'IPv4' },
-  ipv6: { yes: (name) => `IPv6 leaves through ${name}`, no: (name) => `IPv6 does not leave through ${name}`, subject: () => 'IPv6' },
-  names: { yes: (name) => `Names answered by ${name}`, no: (name) => `Names not answered by ${name}`, subject: () => 'Names' },
-  leak: { yes: (name) => `No internet traffic past ${name}`, no: (name) => `Internet traffic went past ${name}`, subject: (name) => `Traffic past ${name}` },
-}
 const WHAT = ['ipv4', 'ipv6', 'names', 'leak'] as const
 /** Longer ones stand below their line. */
 const SHORT = 22
@@ -181,43 +172,50 @@ export function proofLines(page: ExitNodesPage, nowMs: number): readonly ProofLi
     const since = ago(ageOf(proof?.At, nowMs))
     if (proof?.Ok === undefined) {
       const [, how = 'not checked', why = seen] = /^(not [a-z ]{1,20}): (.+)$/.exec(seen) ?? []
-      return { what, state: 'unknown', words: `${PROOFS[what].subject(name)}: ${how}`, value: '', detail: sentence(why), age: how === 'not checked' ? '' : since }
+      return { what, state: 'unknown', words: t(`exit.proof.${what}.${how === 'not known' ? 'known' : 'checked'}`, { name }), value: '', detail: sentence(why), age: how === 'not checked' ? '' : since }
     }
     const state = proof.Ok ? 'yes' : 'no'
     const [head, rest] = seen.length <= SHORT ? [seen, ''] : (/^([0-9a-f.:]{3,45}), (.+)$/i.exec(seen)?.slice(1) ?? ['', seen])
-    return { what, state, words: PROOFS[what][state](name), value: head!, detail: sentence(rest!), age: since }
+    return { what, state, words: t(`exit.proof.${what}.${state}`, { name }), value: head!, detail: sentence(rest!), age: since }
   })
 }
 
 /** "Checked 40 s ago." from the oldest proof that there is. */
 export function checkedWords(page: ExitNodesPage, nowMs: number): string {
   const ages = page.Proofs.filter((proof) => proof.Ok !== undefined).map((proof) => ageOf(proof.At, nowMs)).filter((one) => one !== undefined)
-  if (ages.length === 0) return 'Not checked yet.'
-  return `Checked ${ago(Math.max(...ages))}.`
+  if (ages.length === 0) return t('exit.proofs.none')
+  return t('exit.proofs.age', { age: ago(Math.max(...ages)) })
 }
 
 /** What becomes of the networks that this computer is on. */
 export function lanWords(page: ExitNodesPage): string {
-  const names = page.LAN.map((net) => `${net.Prefix}${net.Interface === '' ? '' : ` (${safeText(net.Interface, 30)})`}`)
-  if (names.length === 0) return 'This computer is on no local network now.'
-  const all = names.length <= 3 ? joined(names) : `${names.slice(0, 2).join(', ')} and ${names.length - 2} more`
-  const many = names.length > 1
-  return page.AllowLAN ? `${all} ${many ? 'stay' : 'stays'} usable.` : `${all} ${many ? 'are' : 'is'} not reachable while an exit node is in use.`
+  const all = page.LAN.map((net) => `${net.Prefix}${net.Interface === '' ? '' : ` (${safeText(net.Interface, 30)})`}`)
+  if (all.length === 0) return t('exit.lan.none')
+  const names = all.length <= 3 ? new Intl.ListFormat(locale(), { type: 'conjunction' }).format(all) : t('exit.lan.more', { names: all.slice(0, 2).join(', '), n: all.length - 2 })
+  return t(page.AllowLAN ? 'exit.lan.kept' : 'exit.lan.lost', { n: all.length, names })
 }
 
-const joined = (names: readonly string[]): string => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)!}`)
+/** The engine's words for ways → kinds of paths. */
+const WAYS: Readonly<Record<string, string>> = { direct: 'direct', 'through another device': 'peer-relay', 'through a relay': 'relay' }
 
-export const FAILURE_WORDS: Readonly<Record<ExitNodeFailure, { readonly label: string; readonly means: string }>> = {
-  block: { label: 'Block', means: 'Nothing leaves until it is back.' },
-  next: { label: 'Next node', means: 'The next best one takes over, and you are told.' },
-  direct: { label: 'Go direct', means: 'Traffic leaves by your own network, and sites see your address.' },
+/** Why a node cannot be used or is suggested, in the person's language where the engine's words are known. */
+function cannotWords(why: string): string {
+  const known = { 'offline, says the server': 'offline', 'does not answer': 'dead', 'offline, says the server, and does not answer': 'both', 'not approved on the server': 'approved', 'not offered as exit node any more': 'offered' }[why]
+  return known === undefined ? capital(safeText(why, 160)) : t(`exit.cannot.${known as "offline"}`)
 }
 
-/** What a screen reader says of a row: one whole sentence. */
+export function suggestWords(why: string): string {
+  if (why === 'the only one that is online, says the server') return t('exit.suggest.online')
+  const [, first, n = '', way = '', ms = ''] = /^(the nearest of (\d+)|the only one that answers): ([a-z -]+), ([\d.]+) ms$/.exec(why) ?? []
+  const path = WAYS[way]
+  if (first === undefined || path === undefined) return capital(safeText(why, 120))
+  const values = { way: pathKindWords(path), ms: roundTrip(Number(ms)) }
+  return n === '' ? t('exit.suggest.only', values) : t('exit.suggest.nearest', { ...values, n })
+}
+
+/** What a screen reader says of a row: whole sentences, one after the other. */
 export function spokenExit(row: ExitRow): string {
-  const where = row.place === '' ? '' : ` ${row.place}.`
-  const rtt = row.latencyMs === undefined ? '' : ` Round trip ${row.latencyMs < 10 ? row.latencyMs.toFixed(1) : Math.round(row.latencyMs)} milliseconds.`
-  const state = row.unavailable !== '' ? ` Not available: ${row.unavailable}.` : ` ${row.path.words}.${rtt}`
-  const used = row.inUse ? ' In use now.' : ''
-  return `${row.name}.${used}${row.note === '' ? '' : ` Suggested: ${row.note}.`}${where}${state}`
+  const rtt = row.latencyMs === undefined ? '' : t('spoken.roundTrip', { ms: row.latencyMs < 10 ? decimal(row.latencyMs) : String(Math.round(row.latencyMs)) })
+  const state = row.unavailable !== '' ? [t('exit.spoken.cannot', { why: row.unavailable })] : [sentence(row.path.words), rtt]
+  return [`${row.name}.`, row.inUse ? t('exit.spoken.used') : '', row.note === '' ? '' : t('exit.spoken.suggested', { why: row.note }), sentence(row.place), ...state].filter((one) => one !== '').join(' ')
 }
