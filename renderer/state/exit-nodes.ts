@@ -198,10 +198,15 @@ export function lanWords(page: ExitNodesPage): string {
 /** The engine's words for ways → kinds of paths. */
 const WAYS: Readonly<Record<string, string>> = { direct: 'direct', 'through another device': 'peer-relay', 'through a relay': 'relay' }
 
+const CANNOT: Readonly<Record<string, 'offline' | 'dead' | 'both' | 'approved' | 'offered'>> = {
+  'offline, says the server': 'offline', 'does not answer': 'dead', 'offline, says the server, and does not answer': 'both', 'not approved on the server': 'approved',
+  'not offered as exit node any more': 'offered',
+}
+
 /** Why a node cannot be used or is suggested, in the person's language where the engine's words are known. */
 function cannotWords(why: string): string {
-  const known = { 'offline, says the server': 'offline', 'does not answer': 'dead', 'offline, says the server, and does not answer': 'both', 'not approved on the server': 'approved', 'not offered as exit node any more': 'offered' }[why]
-  return known === undefined ? capital(safeText(why, 160)) : t(`exit.cannot.${known as "offline"}`)
+  const known = CANNOT[why]
+  return known === undefined ? capital(safeText(why, 160)) : t(`exit.cannot.${known}`)
 }
 
 export function suggestWords(why: string): string {

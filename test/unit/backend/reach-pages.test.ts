@@ -54,7 +54,7 @@ describe('bowline/reach', () => {
     refuse(rig, 'access-denied', 'acl')
     const page = await look(rig, 'renamed:5432')
     expect(page.Verdict).toMatchObject({ Code: 'policy', Rung: 'port', Text: "renamed is up, but your network's rules do not let you reach port 5432." })
-    expect(page.Request).toContain('{"src":["alice')
+    expect(page.Request).toContain('{"src":["alice@"]')
     expect(page.Request).toContain('"ip":["tcp:5432"]')
     refuse(rig, 'access-denied')
     expect(await verdict(rig, 'renamed:5432'), 'the reason is told once for many').toBe('policy at port')

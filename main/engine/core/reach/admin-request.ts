@@ -25,7 +25,7 @@ export interface AdminRequest {
 /** Lines to paste into a message. */
 export function adminRequest(request: AdminRequest): string {
   const { target, login, device, address, tags, to, verdict, at } = request
-  const from = tags.length > 0 ? tags : [login]
+  const from = tags.length > 0 ? tags : [userName(login)]
   const clean = (text: string): string => printable(text, 200)
   const dst = to.tags.length > 0 ? to.tags : [to.address]
   const grant = { src: from.map(clean), dst: dst.map(clean), ip: [target.port === 0 ? '*' : `tcp:${target.port}`] }
@@ -43,4 +43,9 @@ export function adminRequest(request: AdminRequest): string {
     JSON.stringify(acl),
     '',
   ].join('\n')
+}
+
+/** As a policy names a user: Headscale's own users have an "@" behind their name. */
+function userName(login: string): string {
+  return login.includes('@') ? login : `${login}@`
 }
