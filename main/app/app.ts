@@ -80,6 +80,7 @@ export async function startApp(options: AppOptions): Promise<void> {
       desktop.onNotify(notify)
       if (notify.Policy) for (const also of followers) also()
     },
+    onVersion: (version) => state.setEngineVersion(version),
     onEngine: (life) => (host ? host.handleLife(life) : state.setEngine(life)),
   })
   const desktop = startDesktop({ client, state, showMain: (hash) => windows.showMain(hash), isVisible: () => windows.isVisible(), startEngine: host && (() => host.restart()), quit })

@@ -18,6 +18,8 @@ const KEEPS_STOPPING = 4
 export interface FeedFacts {
   onNotify(notify: Notify): void
   onEngine(life: EngineLife): void
+  /** The version that the engine says it is, each time that it is asked. */
+  onVersion(version: string): void
 }
 
 export class EngineFeed {
@@ -79,7 +81,8 @@ export class EngineFeed {
       await pause(HEARTBEAT_MS, signal)
       if (this.#state.engine !== 'running') continue
       try {
-        await this.#client.json({ method: 'GET', path: 'status?peers=false', signal: AbortSignal.timeout(HEARTBEAT_MS) })
+        const status = (await this.#client.json({ method: 'GET', path: 'status?peers=false', signal: AbortSignal.timeout(HEARTBEAT_MS) })) as { Version?: unknown } | undefined
+        if (typeof status?.Version === 'string') this.#facts.onVersion(status.Version.slice(0, 60))
       } catch {
         if (!signal.aborted) this.#endRound()
       }

@@ -43,6 +43,14 @@ export class HostState {
     this.#set({ ...rest, ...life })
   }
 
+  /** What the engine says it is; told where that is another version than ours. */
+  setEngineVersion(version: string): void {
+    const other = version === VERSION ? undefined : version
+    if (other === this.#state.engineVersion) return
+    const { engineVersion: _old, ...rest } = this.#state
+    this.#set(other === undefined ? rest : { ...rest, engineVersion: other })
+  }
+
   set(change: Partial<Omit<AppState, keyof EngineLife>>): void {
     this.#set({ ...this.#state, ...change })
   }

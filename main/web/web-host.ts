@@ -58,6 +58,7 @@ export class WebHost {
     this.#feed = new EngineFeed(this.#client, {
       onNotify: (notify) => this.#tell('notify', notify),
       onEngine: (life) => this.#state.setEngine(life),
+      onVersion: (version) => this.#state.setEngineVersion(version),
     })
   }
 

@@ -69,6 +69,7 @@ export interface Headline {
 
 /** The one line that sums up: the first of engine, sign-in, connection, exit node that is not as wished. */
 export function headline(app: AppState, status: Status | undefined, exit?: ExitNodesPage): Headline {
+  if (app.engine !== 'running' && app.code === 'access-denied') return { words: t('engine.otherUser'), tone: 'error' }
   if (app.engine === 'keeps-stopping') return { words: t('engine.keepsStopping'), tone: 'error', ...(app.message === undefined ? {} : { more: app.message }) }
   if (app.engine === 'stopped') return { words: t('engine.stopped'), tone: 'error', more: t('engine.stopped.more') }
   if (app.engine === 'starting' || !status) return { words: t('engine.starting'), tone: 'connecting' }

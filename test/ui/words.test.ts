@@ -60,6 +60,10 @@ describe('headline', () => {
   it('knows a sign-in that waits for the browser', () => {
     expect(headline(app('running'), status({ BackendState: 'NeedsLogin', AuthURL: 'https://x/register/1' })).words).toBe('Waiting for your browser')
   })
+
+  it('says when the engine is another user\'s', () => {
+    expect(headline({ ...app('stopped'), code: 'access-denied' }, undefined)).toEqual({ words: 'Engine in use by another user', tone: 'error' })
+  })
 })
 
 describe('a device', () => {
