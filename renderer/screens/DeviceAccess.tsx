@@ -1,5 +1,5 @@
 /**
- * What reaches a device and what does not: networks behind it, forwards to it, what was refused lately. Of this device: what it offers.
+ * What reaches a device and what does not: a port of it, networks behind it, forwards to it, what was refused lately. Of this device: what it offers.
  */
 import type { ReactNode } from 'react'
 import { t } from '../../main/words/words.ts'
@@ -8,6 +8,7 @@ import { blockedWith, forwardsTo, isNetwork, routesBehind } from '../state/netwo
 import { useSnapshot } from '../state/store.ts'
 import { DeviceBlocked } from './DeviceBlocked.tsx'
 import { DeviceNetworks } from './DeviceNetworks.tsx'
+import { DeviceReach } from './DeviceReach.tsx'
 import { ForwardList } from './ForwardList.tsx'
 import { OwnNames } from './OwnNames.tsx'
 import { OwnNetworks } from './OwnNetworks.tsx'
@@ -16,6 +17,7 @@ export function DeviceAccess({ device }: { device: Device }): ReactNode {
   if (device.isSelf) return <><OwnNetworks /><OwnNames /><ForwardList device={undefined} /></>
   return (
     <>
+      <DeviceReach device={device} />
       <DeviceNetworks device={device.id} />
       <ForwardList device={device} />
       <DeviceBlocked nodeKey={device.peer.PublicKey} />

@@ -17,6 +17,8 @@ const LEFT = 38
 const TOP = 12
 const BAR_Y = TOP + HEIGHT + 5
 const TABLE_ROWS = 60
+/** Under this, minutes alone would name two times alike. */
+const SHORT_SPAN_MS = 300_000
 const NONE: readonly Sample[] = []
 
 export function PathChart({ device, measuring, nowMs }: { device: Device; measuring: boolean; nowMs: number }): ReactNode {
@@ -90,6 +92,7 @@ const lineOf = line<ChartPoint>((point) => point.x, (point) => point.y)
 
 function Picture({ chart, width, endMs, chosen }: { chart: Chart; width: number; endMs: number; chosen: number | undefined }): ReactNode {
   const inner = width - LEFT - 2
+  const time = endMs - chart.fromMs < SHORT_SPAN_MS ? clockTimeSec : clockTime
   const cursor = chosen === undefined ? undefined : chart.points[chosen]
   return (
     <svg className="chart" width={width} height={TOP + HEIGHT + 28} aria-hidden="true" fill="none">
@@ -107,8 +110,8 @@ function Picture({ chart, width, endMs, chosen }: { chart: Chart; width: number;
         {cursor && <><path className="cursor" d={`M${cursor.x} 0V${HEIGHT}`} /><circle className="cursor-dot" cx={cursor.x} cy={cursor.y} r="3" /></>}
       </g>
       <g transform={`translate(${LEFT} ${BAR_Y})`}>{chart.runs.map((run) => <Bar key={run.fromX} run={run} />)}</g>
-      <text x={LEFT} y={TOP + HEIGHT + 24}>{clockTime(chart.fromMs)}</text>
-      <text x={LEFT + inner / 2} y={TOP + HEIGHT + 24} textAnchor="middle">{clockTime((chart.fromMs + endMs) / 2)}</text>
+      <text x={LEFT} y={TOP + HEIGHT + 24}>{time(chart.fromMs)}</text>
+      <text x={LEFT + inner / 2} y={TOP + HEIGHT + 24} textAnchor="middle">{time((chart.fromMs + endMs) / 2)}</text>
       <text x={width} y={TOP + HEIGHT + 24} textAnchor="end">{t('device.chart.time.now')}</text>
     </svg>
   )

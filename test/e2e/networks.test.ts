@@ -74,7 +74,7 @@ describe.skipIf(missing !== undefined)(`networks and services in the window${mis
     await page.getByRole('row', { name: /^files\./ }).click()
     await page.getByRole('tab', { name: 'Access' }).click()
     await page.getByRole('button', { name: 'Open a service' }).click()
-    await page.getByLabel('port').fill(String(lab.network.filesPort))
+    await page.getByRole('region', { name: 'Open a service' }).getByLabel('port').fill(String(lab.network.filesPort))
     await page.getByRole('button', { name: 'Get an address' }).click()
     const at = await page.locator('.door .num').textContent()
     expect(at).toMatch(/^127\.0\.0\.1:\d+$/)
@@ -116,7 +116,7 @@ describe.skipIf(missing !== undefined)(`networks and services in the window${mis
 
   it('says why a port cannot be reached, and keeps it in mind', async () => {
     told()
-    await page.getByLabel('port').fill('9')
+    await page.getByRole('region', { name: 'Open a service' }).getByLabel('port').fill('9')
     await page.getByRole('button', { name: 'Get an address' }).click()
     await page.getByRole('region', { name: 'Open a service' }).getByRole('alert').waitFor()
     const blocked = page.getByRole('region', { name: 'Blocked' })

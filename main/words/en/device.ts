@@ -190,6 +190,9 @@ export const device = {
   'device.value.rate': '{total}, {rate}/s now',
   'device.value.unknown': 'not known',
 
+  'device.reach': 'Reach a port',
+  'device.reach.look': 'Can it be reached?',
+  'device.reach.means': 'From the name to the port: the first step that fails says why.',
   'device.access.none': 'No networks, forwards or refused connections of this device.',
   'device.blocked': 'Blocked',
   'device.blocked.title': 'Blocked lately',
