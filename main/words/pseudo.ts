@@ -12,7 +12,7 @@ const TO = 'àçéîñôûýÀÉÎÔÛÇ'
 /** Accents, and about 40 % more letters. */
 function stretch(text: string): string {
   const accented = Array.from(text, (letter) => TO[FROM.indexOf(letter)] ?? letter).join('')
-  return accented.replaceAll(/[^\s\d\W]{4,}/gu, (word) => word + word.slice(-Math.ceil(word.length * 0.4)))
+  return accented.replaceAll(/\p{L}{4,}/gu, (word) => word + word.slice(-Math.ceil(word.length * 0.4)))
 }
 
 function change(part: Part): Part {

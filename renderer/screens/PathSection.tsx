@@ -128,7 +128,7 @@ function Changes({ page }: { page: PathPage }): ReactNode {
       <h2>{t('device.changes')}</h2>
       <ul className="plain changes">
         {changes.map((event) => (
-          <li key={event.seq}><span className="num t3">{clockTimeSec(Date.parse(event.at))}</span><span>{t('device.changes.line', { from: pathKindWords(kindOf(event, 'from')), to: pathKindWords(kindOf(event, 'to')) })}</span><span className="t3 small grow">{safeText(event.why ?? '', 300) || t('device.changes.noCause')}</span></li>
+          <li key={event.seq}><span className="num t3">{clockTimeSec(Date.parse(event.at))}</span><span>{t('device.changes.line', { from: pathKindWords(kindOf(event, 'from')), to: pathKindWords(kindOf(event, 'to')) })}</span><span className="t3 small grow selectable">{safeText(event.why ?? '', 300) || t('device.changes.noCause')}</span></li>
         ))}
       </ul>
     </section>

@@ -17,7 +17,7 @@ export function ResolversRow(): ReactNode {
   const api = useApi()
   const page = useSnapshot((s) => s.dns)
   useLook(api, 'dns', EVERY_MS)
-  const words = page === undefined ? t('settings.unknown') : page.System === '' ? t('settings.does.resolvers') : sentence(page.System)
+  const words = page === undefined ? t('settings.unknown') : page.System === '' ? t('settings.does.resolvers') : <span className="selectable">{sentence(page.System)}</span>
   return <Row id="resolvers" words={words} below={page && page.Routes.length > 0 && <Routes page={page} />} />
 }
 
@@ -31,7 +31,7 @@ function Routes({ page }: { page: DnsPage }): ReactNode {
             <tr key={route.Suffix}>
               <td className="selectable"><bdi>{route.Suffix === '' ? t('settings.names.others') : safeText(route.Suffix, 200)}</bdi></td>
               <td className="selectable">{route.Resolvers.length === 0 ? t('settings.names.here') : <ul className="plain">{route.Resolvers.map((one) => <li key={one.Addr}><bdi>{safeText(one.Addr, 200)}</bdi>{one.Refused !== undefined && <span className="t2"> {sentence(one.Refused)}</span>}</li>)}</ul>}</td>
-              <td>{sentence(route.Why)}</td>
+              <td className="selectable">{sentence(route.Why)}</td>
             </tr>
           ))}
         </tbody>
