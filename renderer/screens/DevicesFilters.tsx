@@ -4,6 +4,7 @@
  */
 import { ListFilter, Tag, X } from 'lucide-react'
 import { useMemo, useState, type KeyboardEvent, type ReactNode } from 'react'
+import { whole } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import type { Device } from '../state/devices.ts'
 import { filterDevices, hasWord, toggled, wordsOf, type Marks } from '../state/devices-query.ts'
@@ -40,9 +41,9 @@ export function DevicesFilters({ devices, marks }: { devices: readonly Device[];
     buttons[next]!.focus()
   }
   const entries: readonly { key: string; label: ReactNode; isOn?: boolean; name?: string; className?: string; press: () => void }[] = [
-    { key: 'all', label: <>{t('devices.filter.all')} <span className="n num">{counts.all}</span></>, isOn: whose === undefined, press: () => setQuery(without()) },
+    { key: 'all', label: <>{t('devices.filter.all')} <span className="n num">{whole(counts.all)}</span></>, isOn: whose === undefined, press: () => setQuery(without()) },
     ...WHOSE.filter(([, group]) => counts[group] > 0).map(([word, group]) => ({
-      key: word, label: <>{t(`devices.group.${group}`)} <span className="n num">{counts[group]}</span></>, isOn: whose === word,
+      key: word, label: <>{t(`devices.group.${group}`)} <span className="n num">{whole(counts[group])}</span></>, isOn: whose === word,
       press: () => setQuery(whose === word ? without() : toggled(without(), word)),
     })),
     ...chips.map((chip) => ({

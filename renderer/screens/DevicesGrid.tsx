@@ -7,6 +7,7 @@
  */
 import { defaultRangeExtractor, useVirtualizer, type Range } from '@tanstack/react-virtual'
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from 'react'
+import { whole } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import { template, type Column } from '../state/devices-columns.ts'
 import type { Line } from '../state/devices-groups.ts'
@@ -106,7 +107,7 @@ function GroupRow({ line, rowIndex, start, isFocused }: { line: Line & { kind: '
       <div role="gridcell">
         <button type="button" className="fold" tabIndex={isFocused ? 0 : -1} aria-expanded={!line.isFolded} aria-label={t('devices.group.spoken', { name: line.name, n: line.count })} onClick={() => setFolded(group, !line.isFolded)}>
           <svg className="fold-mark" viewBox="0 0 16 16" width="14" height="14" fill="none" stroke="currentColor" strokeWidth="1.6" strokeLinecap="round" strokeLinejoin="round" aria-hidden="true"><path d="M4 6l4 4 4-4" /></svg>
-          <bdi>{line.name}</bdi> <span className="n num">{line.count}</span>
+          <bdi>{line.name}</bdi> <span className="n num">{whole(line.count)}</span>
         </button>
       </div>
     </div>

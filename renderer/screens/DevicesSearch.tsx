@@ -4,6 +4,7 @@
  */
 import { Search } from 'lucide-react'
 import { useEffect, useId, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
+import { useShallow } from 'zustand/react/shallow'
 import { t } from '../../main/words/words.ts'
 import type { Device } from '../state/devices.ts'
 import { accepted, suggestions, type Suggestion } from '../state/devices-suggest.ts'
@@ -12,12 +13,18 @@ import { useSnapshot } from '../state/store.ts'
 
 const FIELD = 'devices-search'
 
+const setCaret = (caret: number): void => useList.setState({ caret })
+
 /** Puts the caret at the end of what is typed. */
 export function focusSearch(): void {
   const field = document.getElementById(FIELD) as HTMLInputElement | null
   field?.focus()
   // What was put into it just now is there with the next frame.
-  requestAnimationFrame(() => field?.setSelectionRange(field.value.length, field.value.length))
+  requestAnimationFrame(() => {
+    if (!field) return
+    field.setSelectionRange(field.value.length, field.value.length)
+    setCaret(field.value.length)
+  })
 }
 
 /** Gives the list's present row the focus. */
@@ -33,11 +40,10 @@ interface SearchProps {
 }
 
 export function DevicesSearch({ devices, isShort, found }: SearchProps): ReactNode {
-  const query = useList((s) => s.query)
+  const [query, caret] = useList(useShallow((s) => [s.query, s.caret] as const))
   const singleKeys = useSnapshot((s) => s.app.settings.singleKeys)
   const field = useRef<HTMLInputElement>(null)
   const list = useId()
-  const [caret, setCaret] = useState(-1)
   const [at, setAt] = useState(-1)
   const offers = useMemo(() => (caret < 0 ? [] : suggestions(query, caret, devices)), [query, caret, devices])
   useSlash(singleKeys)
@@ -76,7 +82,7 @@ export function DevicesSearch({ devices, isShort, found }: SearchProps): ReactNo
         <Search size={16} strokeWidth={1.9} aria-hidden="true" />
         <input ref={field} id={FIELD} value={query} role="combobox" aria-expanded={offers.length > 0} aria-controls={list} aria-autocomplete="list" autoComplete="off" spellCheck={false}
           aria-label={t('devices.search.label')} placeholder={isShort ? t('devices.search.short') : t('devices.search.hint')} onKeyDown={onKeyDown} onBlur={close}
-          onSelect={(event) => { if (document.activeElement === event.currentTarget && event.currentTarget.value !== '') setCaret(event.currentTarget.selectionStart ?? -1) }}
+          onSelect={(event) => { if (useList.getState().caret >= 0) setCaret(event.currentTarget.selectionStart ?? -1) }}
           onChange={(event) => { setQuery(event.target.value); setCaret(event.target.selectionStart ?? -1); setAt(-1) }}
           {...(at >= 0 ? { 'aria-activedescendant': `${list}-${at}` } : {})} />
         {singleKeys && <kbd aria-hidden="true">/</kbd>}

@@ -15,7 +15,7 @@ export const AT_END: ReadonlySet<Column> = new Set(['roundTrip', 'heard', 'since
 
 /** Least widths in rem, and how what is left is shared. */
 const WIDTHS: Readonly<Record<Column, readonly [rem: number, share: number]>> = {
-  name: [10, 1.4], owner: [6.5, 1], address: [8, 0], path: [11, 1.2], roundTrip: [5, 0], heard: [4.5, 0], since: [4.5, 0], server: [5.5, 0.6], os: [5, 0.6],
+  name: [9, 1.4], owner: [6.5, 1], address: [7, 0.4], path: [9.5, 1.2], roundTrip: [4.5, 0.2], heard: [4, 0.2], since: [4, 0.2], server: [5.5, 0.6], os: [5, 0.6],
 }
 const GAP_REM = 0.75
 const PADDING_REM = 2.5

@@ -8,6 +8,8 @@ import { BY_NAME, type Sort } from './devices-order.ts'
 
 export interface ListSession {
   readonly query: string
+  /** Where the caret is in it while somebody types; -1 = they do not, and nothing is offered. */
+  readonly caret: number
   readonly sort: Sort
   readonly folded: ReadonlySet<string>
   readonly selected: ReadonlySet<string>
@@ -17,7 +19,7 @@ export interface ListSession {
   readonly scrollTop: number
 }
 
-export const useList = create<ListSession>(() => ({ query: '', sort: BY_NAME, folded: new Set(), selected: new Set(), anchor: undefined, scrollTop: 0 }))
+export const useList = create<ListSession>(() => ({ query: '', caret: -1, sort: BY_NAME, folded: new Set(), selected: new Set(), anchor: undefined, scrollTop: 0 }))
 
 export function setQuery(query: string): void {
   useList.setState({ query })

@@ -223,8 +223,8 @@ describe('columns', () => {
     expect(fitting(USUAL_COLUMNS, 55, false)).toEqual(USUAL_COLUMNS)
     expect(fitting(USUAL_COLUMNS, 45, false)).toEqual(['name', 'address', 'path', 'roundTrip', 'heard'])
     expect(fitting(USUAL_COLUMNS, 40, true)).toEqual(['name', 'path', 'roundTrip'])
-    expect(fitting(USUAL_COLUMNS, 20, true)).toEqual(['name', 'path'])
-    expect(template(['name', 'roundTrip'])).toBe('minmax(0rem, 14fr) 5rem')
+    expect(fitting(USUAL_COLUMNS, 22, true)).toEqual(['name', 'path'])
+    expect(template(['name', 'roundTrip'])).toBe('minmax(0rem, 14fr) minmax(4.5rem, 2fr)')
   })
 })
 
