@@ -111,6 +111,27 @@ describe.skipIf(missing !== undefined)(`settings${missing === undefined ? '' : `
     await page.getByText('Nobody has laid down anything for this computer.').waitFor()
   })
 
+  it('lists certificates that were let in with their fingerprints, and removes the one that is meant', async () => {
+    const fingerprint = Array.from({ length: 32 }, (_, i) => (i + 16).toString(16).toUpperCase()).join(':')
+    const one = { Subject: 'Lab CA\u202e', Issuer: 'Lab CA', Fingerprint: fingerprint, NotBefore: '2026-01-01T00:00:00Z', NotAfter: '2027-01-01T00:00:00Z', IsAuthority: true, PEM: '' }
+    // The lab's server speaks without TLS, so nothing can be let in for it.
+    let left = [one]
+    let asked: unknown
+    await page.route('**/api/call/trust', (route) => route.fulfill({ json: { ok: true, value: { Server: 'https://hs.lab', Certificates: left } } }))
+    await page.route('**/api/call/removeTrust', (route) => {
+      asked = route.request().postDataJSON()
+      left = []
+      return route.fulfill({ json: { ok: true, value: one } })
+    })
+    await go('accounts')
+    await page.getByText(fingerprint).waitFor()
+    await page.getByText('From Lab CA, until January 1, 2027').waitFor()
+    await page.getByRole('button', { name: 'Trust Lab CA\ufffd no longer' }).click()
+    await page.getByText('None beside the ones that the system trusts.').waitFor()
+    expect(asked).toEqual({ fingerprint })
+    await page.unrouteAll({ behavior: 'ignoreErrors' })
+  })
+
   it('shows the licence of each piece of software inside', async () => {
     await go('about')
     await page.getByText('Read it').click()
