@@ -62,6 +62,7 @@ const places: readonly Scene[] = [
   {
     name: 'device-path-relayed', narrow: true,
     reach: async (stage) => {
+      await stage.page.locator('.joined button').click()
       await ping(stage, 'web')
       await device(stage, 'web')
     },
