@@ -93,7 +93,7 @@ function Choices({ page, signedIn, again }: { page: PreflightPage; signedIn: boo
   const [device, version, nowMs] = useSnapshot(useShallow((s) => [s.prefs?.Hostname || s.status?.Self.HostName || '', s.app.version, s.nowMs] as const))
   const stands = obstacle(page)
   // Without the certificate that the link names nobody is let on; everything else the engine goes on trying by itself.
-  const forbidden = stepOf(page, 'certificate')?.Code === 'certificate-not-pinned'
+  const forbidden = (page.Link?.Pins.length ?? 0) > 0 && stepOf(page, 'certificate')?.Code !== 'certificate-pinned'
   const known = page.State === 'done' || stepOf(page, 'server')?.State !== 'waiting'
   const accept = async (): Promise<void> => {
     const joined = await ask.run(async () => {

@@ -4,6 +4,7 @@
  */
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest'
+import { makeLink } from '../../main/engine/core/join/link.ts'
 import { WebHost } from '../../main/web/web-host.ts'
 import { Lab } from '../interop/lab/lab.ts'
 import type { LabNode } from '../interop/lab/node.ts'
@@ -212,6 +213,26 @@ describe.skipIf(why !== undefined)(`the window and OpenID Connect${why === undef
     // A link that takes the place of another does not open by itself.
     expect(context.pages()).toHaveLength(pages)
     await walk(await pageFrom(() => page.getByRole('button', { name: 'Open the page' }).click()), 'anna')
+    await connected()
+  })
+
+  it('joins by a link after its checks, and says where it wants people to sign in', async () => {
+    told()
+    await page.getByRole('button', { name: /^Account/ }).click()
+    await page.keyboard.press('End')
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click()
+    const content = { server: lab.headscale.url, org: 'Fjord Labs', contact: 'it@fjord.example', signIn: 'login.fjord.example', pins: [], settings: { names: true, exitNode: 'none' }, untilMs: Date.now() + 86_400_000 }
+    const made = makeLink(content, new Uint8Array(32).fill(4), Date.now(), 'https://fjord.example/join')
+    await page.getByLabel('Join link or server address').fill(made.kind === 'made' ? made.text : '')
+    await page.getByRole('heading', { name: 'Fjord Labs invites you' }).waitFor()
+    await page.getByText('11 of 11 checked').waitFor()
+    await page.getByText(/^Headscale 0\.\d+\.\d+, speaks our version$/).waitFor()
+    await lookAt('invited')
+    const signIn = await pageFrom(() => page.getByRole('button', { name: 'Join and sign in' }).click())
+    await page.getByText('The invitation says that you sign in at login.fjord.example, and nowhere else.').waitFor()
+    await lookAt('invited-waiting')
+    await walk(signIn, 'anna')
     await connected()
   })
 })

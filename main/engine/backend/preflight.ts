@@ -88,7 +88,8 @@ export class Preflights {
     if (target.kind !== 'server' || !target.link || !run) throw new EngineError('bad-argument', 'that run was not of a join link')
     const { link, server } = target
     if (link.untilMs <= env.clock.wallMs()) throw new EngineError('bad-argument', 'the join link is no longer good. Ask for a new one')
-    if (run.findings.get('certificate')?.code === 'certificate-not-pinned') throw new EngineError('bad-argument', 'the server does not show the certificate that the link names, so it is not joined')
+    const isPinned = run.findings.get('certificate')?.code === 'certificate-pinned'
+    if (link.pins.length > 0 && !isPinned) throw new EngineError('bad-argument', 'the server does not show the certificate that the link names, so it is not joined')
     if (model.saved.nodeKey !== undefined) throw new EngineError('bad-argument', 'this device is signed in. Add an account first (bowline login does so by itself)')
     const trusted = run.pinned === undefined ? [] : world.trust.add(run.pinned, server)
     editPrefs(prefsOf(link))
