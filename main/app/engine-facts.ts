@@ -29,9 +29,9 @@ export interface Facts {
 }
 
 const SETTLE_MS = 100
-/** A whole status is large in a large network. */
+/** A whole status is large in a large network: there the devices are asked for now and then alone. */
 const LARGE_NETWORK = 500
-const LARGE_PACE_MS = 15_000
+const LARGE_PACE_MS = 60_000
 const LOOK_MS = 10_000
 const RETRY_MS = 1000
 
@@ -42,7 +42,7 @@ export class EngineFacts {
   #facts: Facts
   #soon: NodeJS.Timeout | undefined
   #look: NodeJS.Timeout | undefined
-  #lookedMs = 0
+  #wholeMs = 0
   #following = false
 
   /** `changed` is called with the whole on every change. */
@@ -103,18 +103,19 @@ export class EngineFacts {
   }
 
   #lookSoon(): void {
-    const peers = Object.keys(this.#facts.status?.Peer ?? {}).length
-    const waitMs = peers > LARGE_NETWORK ? Math.max(SETTLE_MS, this.#lookedMs + LARGE_PACE_MS - Date.now()) : SETTLE_MS
     this.#soon ??= setTimeout(() => {
       this.#soon = undefined
-      this.#lookedMs = Date.now()
       void this.#lookAtStatus()
-    }, waitMs)
+    }, SETTLE_MS)
   }
 
   async #lookAtStatus(): Promise<void> {
-    const status = (await this.#ask(METHODS.status.path)) as Status | undefined
-    if (status) this.#set({ status })
+    const known = this.#facts.status
+    const nowMs = Date.now()
+    const whole = Object.keys(known?.Peer ?? {}).length <= LARGE_NETWORK || nowMs - this.#wholeMs >= LARGE_PACE_MS
+    if (whole) this.#wholeMs = nowMs
+    const status = (await this.#ask(whole ? METHODS.status.path : `${METHODS.status.path}?peers=false`)) as Status | undefined
+    if (status) this.#set({ status: whole ? status : { ...status, Peer: known!.Peer, User: known!.User } })
   }
 
   async #lookAtProfiles(): Promise<void> {

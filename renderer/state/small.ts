@@ -4,14 +4,13 @@
 import { NO_VIEW } from '../../main/localapi/app-settings.ts'
 import { age, ageOf } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
-import type { AccountView, ExitNodesPage, Prefs } from '../../preload/contract.ts'
+import type { AccountView, AppState, ExitNodesPage, Prefs, ProfilesPage } from '../../preload/contract.ts'
 import type { HealthState, Status } from '../../main/localapi/types.ts'
 import type { Device } from './devices.ts'
 import { filterDevices } from './devices-query.ts'
 import { chosenName } from './exit-nodes.ts'
 import { expiryOf } from './expiry.ts'
 import { healthRows } from './health.ts'
-import type { Snapshot } from './store.ts'
 
 export interface AttentionLine {
   readonly key: string
@@ -51,7 +50,7 @@ export function attentionLines({ status, warnings, exit, nowMs }: SmallFacts): r
 }
 
 /** Which profile is in use: its view of the devices. */
-export function viewOf({ app, profiles }: Pick<Snapshot, 'app' | 'profiles'>): AccountView {
+export function viewOf({ app, profiles }: { readonly app: Pick<AppState, 'settings'>; readonly profiles: ProfilesPage | undefined }): AccountView {
   const id = profiles?.current.ID ?? ''
   const { accounts } = app.settings
   return Object.hasOwn(accounts, id) ? accounts[id]! : NO_VIEW
