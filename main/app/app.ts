@@ -11,11 +11,11 @@ import { EngineFeed } from '../web/engine-feed.ts'
 import { HostState } from '../web/host-state.ts'
 import { mayOpen } from '../web/may-open.ts'
 import { notSupported } from '../web/requests.ts'
-import { startDesktop } from './desktop.ts'
+import { startDesktop, type Desktop } from './desktop.ts'
 import { EngineHost } from './engine-host.ts'
 import { serveRequests } from './ipc.ts'
 import { Leaving } from './leaving.ts'
-import { serveKeys, setApplicationMenu } from './menus.ts'
+import { serveKeys, setApplicationMenu, type MenuActions } from './menus.ts'
 import { servePages } from './pages.ts'
 import { watchPage } from './page-watch.ts'
 import { PlacementFile } from './placement-file.ts'
@@ -84,7 +84,38 @@ export async function startApp(options: AppOptions): Promise<void> {
     onEngine: (life) => (host ? host.handleLife(life) : state.setEngine(life)),
   })
   const desktop = startDesktop({ client, state, showMain: (hash) => windows.showMain(hash), isVisible: () => windows.isVisible(), startEngine: host && (() => host.restart()), quit })
-  const leaving = new Leaving({
+  const leaving = waysOut({ client, state, windows, feed, desktop, host })
+  let followers: readonly (() => void)[] = []
+  const followLooks = looksOf({ go: (hash) => windows.showMain(hash), palette: () => windows.command({ kind: 'palette' }), quit })
+  const follow = (value: AppState): void => {
+    followLooks(value)
+    for (const also of followers) also()
+  }
+  follow(state.value)
+  followers = [joinStartAtLogin(state), watchUpdates(state, () => feed.first?.Policy)]
+  requests.serve((channel, id) => ({ app: () => state.value, notify: () => feed.first, command: () => windows.takeCommand(id) })[channel]())
+  desktop.start()
+  host?.start()
+  if (host) {
+    tellPower(powerMonitor, (message) => host.tell(message))
+    powerMonitor.on('resume', () => host.handleResume())
+  }
+  powerMonitor.on('shutdown', () => leaving.systemEnds())
+  feed.start()
+  openWaysIn(windows, options)
+}
+
+interface Running {
+  readonly client: LocalApiClient
+  readonly state: HostState
+  readonly windows: Windows
+  readonly feed: EngineFeed
+  readonly desktop: Desktop
+  readonly host: EngineHost | undefined
+}
+
+function waysOut({ client, state, windows, feed, desktop, host }: Running): Leaving {
+  return new Leaving({
     hosted: host !== undefined,
     settings: () => state.settings,
     edit: (patch) => state.edit(patch),
@@ -101,28 +132,18 @@ export async function startApp(options: AppOptions): Promise<void> {
       await host?.stop()
     },
   })
+}
+
+/** What follows the looks that are set: theme of the system's own parts, language, application menu. */
+function looksOf(actions: MenuActions): (value: AppState) => void {
   let menuIsOf = ''
-  let followers: readonly (() => void)[] = []
-  const follow = ({ settings, languages }: AppState): void => {
+  return ({ settings, languages }) => {
     nativeTheme.themeSource = settings.theme
     speakTo(settings, languages)
-    for (const also of followers) also()
     if (menuIsOf === settings.language) return
     menuIsOf = settings.language
-    setApplicationMenu({ go: (hash) => windows.showMain(hash), palette: () => windows.command({ kind: 'palette' }), quit })
+    setApplicationMenu(actions)
   }
-  follow(state.value)
-  followers = [joinStartAtLogin(state), watchUpdates(state, () => feed.first?.Policy)]
-  requests.serve((channel, id) => ({ app: () => state.value, notify: () => feed.first, command: () => windows.takeCommand(id) })[channel]())
-  desktop.start()
-  host?.start()
-  if (host) {
-    tellPower(powerMonitor, (message) => host.tell(message))
-    powerMonitor.on('resume', () => host.handleResume())
-  }
-  powerMonitor.on('shutdown', () => leaving.systemEnds())
-  feed.start()
-  openWaysIn(windows, options)
 }
 
 function ownEngine(socketPath: string, userDir: string, state: HostState): EngineHost {

@@ -70,7 +70,7 @@ export class LoginItem implements Autostart {
 
 /** A desktop entry, as the Desktop Entry Specification 1.5 has it. */
 export function entryText(words: readonly string[]): string {
-  return ['[Desktop Entry]', 'Type=Application', 'Name=Bowline', `Exec=${[...words, MARK].map(quoted).join(' ')}`, 'Icon=bowline', 'Terminal=false', 'X-GNOME-Autostart-enabled=true', ''].join('\n')
+  return ['[Desktop Entry]', 'Type=Application', 'Name=Bowline', `Exec=${[...words, MARK].map(quoted).join(' ')}`, 'Icon=org.bowline.Bowline', 'Terminal=false', 'X-GNOME-Autostart-enabled=true', ''].join('\n')
 }
 
 /** A word of Exec: in quotes, with what is special in them escaped, once for the quotes and once for the value; "%" begins a field code. */
