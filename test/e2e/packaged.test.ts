@@ -3,13 +3,14 @@
  * Chromium's sandbox on, driven, and its Debian package looked into.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { listPackage } from '@electron/asar'
 import { FuseV1Options, getCurrentFuseWire } from '@electron/fuses'
 import { chromium, type Browser, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { makeLink } from '../../main/engine/core/join/link.ts'
 import { waitFor } from '../support/wait.ts'
 import { electronBinary, root } from './browser.ts'
 import { startDemoLab, type DemoLab } from './demo-lab.ts'
@@ -52,26 +53,30 @@ describe.skipIf(!canRun)(`the packaged app${canRun ? '' : ' (no Electron binary 
 
   const debFile = (): string => join(packages, readdirSync(packages).find((name) => name.endsWith('.deb'))!)
 
-  /** Starts the app as an ordinary user and gives its page. */
-  const start = async (env: Readonly<Record<string, string>>, ...args: string[]): Promise<Page> => {
-    const home = join(folder, `home-${Math.random().toString(36).slice(2)}`)
-    mkdirSync(home, { mode: 0o700 })
-    const command = [join(app, 'bowline-desktop'), '--disable-gpu', '--remote-debugging-port=0', ...args]
-    if (isRoot) {
-      chownSync(home, NOBODY, NOBODY)
-      command.unshift('setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--inh-caps=-all')
-    }
-    const authority = join(home, 'xauthority')
+  /** The home of an ordinary user, with the key to the screen. */
+  const newHome = (): string => {
+    const home = mkdtempSync(join(folder, 'home-'))
     const given = process.env['XAUTHORITY']
-    if (given !== undefined && existsSync(given)) {
-      writeFileSync(authority, readFileSync(given), { mode: 0o600 })
-      if (isRoot) chownSync(authority, NOBODY, NOBODY)
-    }
-    said = ''
-    child = spawn(command[0]!, command.slice(1), {
+    const authority = join(home, 'xauthority')
+    if (given !== undefined && existsSync(given)) writeFileSync(authority, readFileSync(given), { mode: 0o600 })
+    if (isRoot) for (const path of [home, authority]) if (existsSync(path)) chownSync(path, NOBODY, NOBODY)
+    return home
+  }
+  const run = (home: string, env: Readonly<Record<string, string>>, ...args: string[]): ChildProcess => {
+    const command = [join(app, 'bowline-desktop'), '--disable-gpu', ...args]
+    if (isRoot) command.unshift('setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--inh-caps=-all')
+    return spawn(command[0]!, command.slice(1), {
       cwd: home, stdio: ['ignore', 'pipe', 'pipe'], detached: true,
-      env: { PATH: process.env['PATH']!, DISPLAY: process.env['DISPLAY'] ?? '', XAUTHORITY: authority, HOME: home, XDG_RUNTIME_DIR: home, DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent', ...env },
+      env: {
+        PATH: process.env['PATH']!, DISPLAY: process.env['DISPLAY'] ?? '', XAUTHORITY: join(home, 'xauthority'), HOME: home, XDG_RUNTIME_DIR: home,
+        DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent', ...env,
+      },
     })
+  }
+  /** Starts the app and gives its page. */
+  const start = async (home: string, env: Readonly<Record<string, string>>, ...args: string[]): Promise<Page> => {
+    said = ''
+    child = run(home, env, '--remote-debugging-port=0', ...args)
     for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (bytes: Buffer) => (said += bytes.toString()))
     const url = await waitFor('the debugging port', () => /DevTools listening on (ws:\S+)/.exec(said)?.[1], PATIENT)
     browser = await chromium.connectOverCDP(url)
@@ -101,7 +106,8 @@ describe.skipIf(!canRun)(`the packaged app${canRun ? '' : ' (no Electron binary 
   it('starts as an ordinary user with the sandbox on, whatever the environment says, and joins a network', async () => {
     const evil = join(folder, 'evil.cjs')
     writeFileSync(evil, `console.log('evil ran')`)
-    const page = await start({ NODE_OPTIONS: `--require ${evil}`, ELECTRON_RUN_AS_NODE: '1' }, '--inspect=0')
+    const home = newHome()
+    const page = await start(home, { NODE_OPTIONS: `--require ${evil}`, ELECTRON_RUN_AS_NODE: '1' }, '--inspect=0')
     const renderers = processesOf(app).filter((process) => process.command.includes('--type=renderer'))
     expect(renderers.length).toBeGreaterThan(0)
     // 2 = a filter of system calls holds.
@@ -113,6 +119,14 @@ describe.skipIf(!canRun)(`the packaged app${canRun ? '' : ' (no Electron binary 
     const inline = `new Promise((done) => { addEventListener('securitypolicyviolation', (event) => done(event.effectiveDirective), { once: true }); const s = document.createElement('script'); s.textContent = 'window.ran = true'; document.head.append(s) })`
     expect(await page.evaluate(inline)).toMatch(/^script-src/)
     expect(await page.evaluate(`fetch('https://127.0.0.1:1/').then(() => 'went', () => 'refused')`)).toBe('refused')
+
+    // What the desktop does with a join link: it starts the app once more, which hands the link to the first.
+    const second = run(home, {}, joinLink(lab.network.control.url))
+    second.stdout!.resume()
+    second.stderr!.resume()
+    await page.getByRole('heading', { name: 'Fjord Labs invites you' }).waitFor({ timeout: 60_000 })
+    await waitFor('the end of the second start', () => second.exitCode !== null, PATIENT)
+    await page.getByRole('button', { name: 'Cancel' }).click()
 
     const key = lab.network.control.createAuthKey({ login: 'anna' })
     const call = (name: string, send: unknown): Promise<{ ok: boolean }> => page.evaluate(([what, body]) => (globalThis as unknown as Bridge).bowline.call(what as string, body), [name, send] as const)
@@ -145,6 +159,13 @@ describe.skipIf(!canRun)(`the packaged app${canRun ? '' : ' (no Electron binary 
 
 interface Bridge {
   readonly bowline: { call(name: string, send: unknown): Promise<{ ok: boolean }> }
+}
+
+function joinLink(server: string): string {
+  const content = { server, org: 'Fjord Labs', contact: '', signIn: '', pins: [], settings: {}, untilMs: Date.now() + 86_400_000 }
+  const made = makeLink(content, new Uint8Array(32).fill(7), Date.now())
+  if (made.kind === 'refused') throw new Error(made.code)
+  return made.text
 }
 
 /** Processes whose program lies below a folder. */
