@@ -19,7 +19,7 @@ const MAX_CHAIN = 10
 export interface SeenServer {
   /** Names of who vouches, printable by whoever shows them. */
   readonly issuer: string
-  /** SHA-256 of the public keys (SPKI) of the chain, hex, its own certificate first. */
+  /** SHA-256 of the public keys (SPKI) of the chain, hex, its own certificate first. Each one after it has signed the one before. */
   readonly keys: readonly string[]
   /** SHA-256 of the certificates themselves, as `AddedCertificate.fingerprint` has them. */
   readonly fingerprints: readonly string[]
@@ -85,11 +85,12 @@ export class ServerLook {
   readonly peekDate = (url: string, timeoutMs: number, signal: AbortSignal): Promise<number | undefined> => peekDate(this.dial, url, timeoutMs, signal)
 }
 
+/** Node links what was sent by names alone: whoever sends more certificates could name any key that way, so signatures are looked at here. */
 function seenServer(secure: TLSSocket): SeenServer {
   const chain: X509Certificate[] = []
   for (let at = secure.getPeerCertificate(true); at?.raw !== undefined && chain.length < MAX_CHAIN; at = at.issuerCertificate) {
     const certificate = new X509Certificate(at.raw)
-    if (chain.some((one) => one.fingerprint256 === certificate.fingerprint256)) break
+    if (chain.some((one) => one.fingerprint256 === certificate.fingerprint256) || chain.at(-1)?.verify(certificate.publicKey) === false) break
     chain.push(certificate)
   }
   const last = chain.at(-1)?.issuer ?? ''

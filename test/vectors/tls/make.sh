@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the certificates of this folder: an authority of a home lab, what it issued (good, expired, not yet valid, for
-# another name), what a company's firewall would show, and a chain whose middle is left out. Good ones last until 2126.
+# another name), what a company's firewall would show, a chain whose middle is left out, and one that has no more than the
+# name and the key's mark of that authority. Good ones last until 2126.
 # (localhost.crt is older than this and stays.)
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -44,4 +45,6 @@ issue other-name home-ca '/CN=other.example' "$old" "$far" 'subjectAltName=DNS:o
 issue intercepted firewall-ca '/CN=hs.lab.internal' "$old" "$far" "$names"
 issue middle public-ca "/O=Let's Encrypt/CN=R99" "$old" "$far" "$may_sign"
 issue no-middle middle '/CN=hs.lab.internal' "$old" "$far" "$names"
-rm -f ./*-ca.key middle.key firewall-ca.crt public-ca.crt
+mark=$(openssl x509 -in home-ca.crt -noout -ext subjectKeyIdentifier | tail -n 1 | tr -d ' ')
+sign pretender '/O=Home Lab/CN=Home Lab Root' "$old" "$far" "${may_sign/=hash/=$mark}" -selfsign -keyfile pretender.key
+rm -f ./*-ca.key middle.key pretender.key firewall-ca.crt public-ca.crt
