@@ -91,8 +91,9 @@ export class Preflights {
     const isPinned = run.findings.get('certificate')?.code === 'certificate-pinned'
     if (link.pins.length > 0 && !isPinned) throw new EngineError('bad-argument', 'the server does not show the certificate that the link names, so it is not joined')
     if (model.saved.nodeKey !== undefined) throw new EngineError('bad-argument', 'this device is signed in. Add an account first (bowline login does so by itself)')
-    const trusted = run.pinned === undefined ? [] : world.trust.add(run.pinned, server)
+    // First what a device policy may refuse: nothing is trusted for a server that is not joined.
     editPrefs(prefsOf(link))
+    const trusted = run.pinned === undefined ? [] : world.trust.add(run.pinned, server)
     this.#remember(link)
     const why = `a person joined by a link of "${printable(link.org, 60)}", signed by the key ${link.fingerprint.slice(0, 16)}…`
     env.journal.add({ part: 'join', kind: 'joined', why, server, fingerprint: link.fingerprint })

@@ -35,7 +35,7 @@ interface Rig {
 }
 
 /** `untrusted`: the server's certificate is of an authority that nobody here knows. */
-function rig(over: { untrusted?: boolean; world?: Partial<PreflightWorld>; ways?: Partial<ServerWays>; store?: MemoryStore } = {}): Rig {
+function rig(over: { untrusted?: boolean; world?: Partial<PreflightWorld>; ways?: Partial<ServerWays>; store?: MemoryStore; editPrefs?: (mask: MaskedPrefs) => void } = {}): Rig {
   const clock = new HandClock(NOW)
   const random = seededRandom(3)
   const model = newModel(freshState(random, 'linux', NOW))
@@ -69,7 +69,7 @@ function rig(over: { untrusted?: boolean; world?: Partial<PreflightWorld>; ways?
     ...over.world,
   }
   const store = over.store ?? new MemoryStore()
-  const preflights = new Preflights({ env: { clock, random, log: silentLog, journal: { add: () => {} } }, world, model, store, editPrefs: (mask) => void masks.push(mask) })
+  const preflights = new Preflights({ env: { clock, random, log: silentLog, journal: { add: () => {} } }, world, model, store, editPrefs: over.editPrefs ?? ((mask) => void masks.push(mask)) })
   const look = async (target: string): Promise<PreflightPage> => {
     let page = preflights.begin({ Target: target })
     while (page.State === 'running') page = await preflights.next(page.Run, page.Version).page
@@ -173,6 +173,17 @@ describe('joining by a link', () => {
     model.saved = { ...model.saved, nodeKey: PrivateKey.fromRandom(new Uint8Array(32).fill(5)) }
     expect(() => preflights.join({ Run: good.Run })).toThrow(/is signed in/)
     expect([masks, trusted]).toEqual([[], []])
+  })
+
+  it('trusts nothing and remembers nobody where the device policy refuses the server', async () => {
+    const refuse = (): never => {
+      throw new EngineError('managed-by-policy', 'the device policy names another server')
+    }
+    const { preflights, look, trusted } = rig({ untrusted: true, editPrefs: refuse })
+    const page = await look(linkOf({ pins: [PIN] }))
+    expect(() => preflights.join({ Run: page.Run })).toThrow(expect.objectContaining({ code: 'managed-by-policy' }))
+    expect(trusted).toEqual([])
+    expect((await look(linkOf({ pins: [PIN] }))).Link?.SignedBy.Known).toBe('new')
   })
 
   it('is too late once the link is no longer good', async () => {
