@@ -2,7 +2,7 @@
  * Devices as a table for other programs: RFC 4180, one line each. Pure.
  *
  * Spreadsheets take a field that begins with = + - @ for a formula and run it; names come from the network, so such a field gets an
- * apostrophe before it, which shows that it is text.
+ * apostrophe before it, which shows that it is text. In languages where they part fields by semicolons, one begins behind each of those.
  */
 import { t } from '../../main/words/words.ts'
 import type { Device } from './devices.ts'
@@ -24,6 +24,6 @@ export function csvOf(devices: readonly Device[], nickname: (id: string) => stri
 function field(text: string): string {
   // oxlint-disable-next-line no-control-regex
   const clean = text.replaceAll(/[\u0000-\u001f\u007f]/g, ' ')
-  const safe = /^\s*[=+\-@＝＋－＠]/.test(clean) ? `'${clean}` : clean
+  const safe = clean.replaceAll(/(^|;)(?=[\s"]*[=+\-@＝＋－＠])/g, "$1'")
   return `"${safe.replaceAll('"', '""')}"`
 }

@@ -262,6 +262,11 @@ describe('a table for other programs', () => {
       expect(fields.every((field) => !/^\s*[=+\-@＝]/.test(field))).toBe(true)
     }))
   })
+
+  it('runs nothing where semicolons part the fields either', () => {
+    const devices = devicesOf(status({ Self: peer({ ID: 'x', DNSName: '', HostName: 'nas', OS: 'a;b;=1+1;"@SUM(A1)' }) }), undefined, true)
+    expect(csvOf(devices, () => ';\t-1').split('\r\n')[1]).toMatch(/^"nas",";' -1",.*,"a;b;'=1\+1;'""@SUM\(A1\)"$/)
+  })
 })
 
 describe('the foot', () => {
