@@ -75,7 +75,7 @@ function noSecrets(value: unknown, depth: number): void {
     const known = depth === 0 ? KNOWN.includes(name) : depth === 1 && KNOWN_SETTINGS.includes(name)
     const inList = Array.isArray(value)
     if (!known && !inList && (SECRET_NAME.test(name) || SECRET_VALUE.test(name))) wrong('holds-secret', '')
-    if (depth === 0 && !known) noLongText(one, depth)
+    if (!known && !inList) noLongText(one, depth)
     noSecrets(one, depth + 1)
   }
 }
