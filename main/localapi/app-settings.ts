@@ -140,13 +140,19 @@ export function checkPatch(value: unknown): AppSettingsPatch | { readonly fault:
   return patch as AppSettingsPatch
 }
 
-/** The settings after a change; of notifications and accounts what the change does not name stays. */
+/** The settings after a change; of notifications and accounts what the change does not name stays, of accounts no more than can be read again. */
 export function patched(settings: AppSettings, patch: AppSettingsPatch): AppSettings {
   return {
     ...settings, ...patch,
     notifications: { ...settings.notifications, ...patch.notifications },
-    accounts: { ...settings.accounts, ...(patch.accounts as AppSettings['accounts'] | undefined) },
+    accounts: withAccounts(settings.accounts, patch.accounts as AppSettings['accounts'] | undefined),
   }
+}
+
+/** The changed ones first, so that those that nobody changes go when there are too many. */
+function withAccounts(accounts: AppSettings['accounts'], changed: AppSettings['accounts'] = {}): AppSettings['accounts'] {
+  const others = Object.entries(accounts).filter(([id]) => !Object.hasOwn(changed, id))
+  return Object.fromEntries([...Object.entries(changed), ...others].slice(0, ACCOUNT_LIMIT))
 }
 
 /** What a file holds, each setting by itself: a wrong one is its default. */

@@ -48,7 +48,11 @@ function load(path: string): AppSettings {
   try {
     return readSettings(JSON.parse(text))
   } catch {
-    renameSync(path, `${path}.damaged`)
+    try {
+      renameSync(path, `${path}.damaged`)
+    } catch {
+      // Where nothing can be written it stays, and the app starts all the same.
+    }
     return DEFAULT_SETTINGS
   }
 }
