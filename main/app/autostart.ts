@@ -76,7 +76,7 @@ export function entryText(words: readonly string[]): string {
 /** A word of Exec: in quotes, with what is special in them escaped, once for the quotes and once for the value; "%" begins a field code. */
 function quoted(word: string): string {
   if (/^[\w@+=:,./-]+$/.test(word)) return word
-  return `"${word.replaceAll(/["`$\\]/g, (sign) => `\\${sign}`).replaceAll('\\', '\\\\').replaceAll('%', '%%')}"`
+  return `"${word.replaceAll(/["`$\\]/g, (sign) => `\\${sign}`).replaceAll('\\', '\\\\').replaceAll('%', '%%').replaceAll('\n', '\\n').replaceAll('\r', '\\r')}"`
 }
 
 /** Whether the desktop would start it: desktops switch an entry off by a line in it. */

@@ -38,6 +38,7 @@ describe('starting with the session on Linux', () => {
   it('quotes what is special in a path, as the specification has it', () => {
     expect(entryText(['/home/anna/my apps/Bowline 100%.AppImage'])).toContain('Exec="/home/anna/my apps/Bowline 100%%.AppImage" --hidden\n')
     expect(entryText(['/opt/a"b$c`d\\e'])).toContain(String.raw`Exec="/opt/a\\"b\\$c\\` + '`' + String.raw`d\\\\e" --hidden`)
+    expect(entryText(['/opt/a\nHidden=true\nExec=b']).match(/^(Exec|Hidden)=.*$/gm)).toEqual([String.raw`Exec="/opt/a\nHidden=true\nExec=b" --hidden`])
   })
 
   it('starts an AppImage by its own file', () => {
