@@ -73,6 +73,11 @@ export const DEFAULT_SETTINGS: AppSettings = {
 
 export const NO_VIEW: AccountView = { pinned: [], hidden: [], nicknames: {}, columns: [], groupBy: '', recent: [], recentExits: [] }
 
+/** The view of an account by its profile's ID; the same one while nothing of it changes. */
+export function viewOf(settings: AppSettings, profile: string | undefined): AccountView {
+  return (profile !== undefined && Object.hasOwn(settings.accounts, profile) ? settings.accounts[profile] : undefined) ?? NO_VIEW
+}
+
 const TEXT_LIMIT = 200
 const LIST_LIMIT = 2000
 const ACCOUNT_LIMIT = 100

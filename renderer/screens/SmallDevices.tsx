@@ -6,8 +6,9 @@ import { useShallow } from 'zustand/react/shallow'
 import { roundTrip, safeText } from '../../main/words/format.ts'
 import { heardMs, spokenRow, type PathWords } from '../../main/words/states.ts'
 import { t } from '../../main/words/words.ts'
-import { devicesOf, type Device } from '../state/devices.ts'
-import { smallDevices, viewOf } from '../state/small.ts'
+import type { Device } from '../state/devices.ts'
+import { isLive, useAccountView, useDevices } from '../state/devices-live.ts'
+import { smallDevices } from '../state/small.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { KindIcon } from '../ui/KindIcon.tsx'
@@ -15,12 +16,13 @@ import { PathGlyph } from '../ui/PathGlyph.tsx'
 import { SearchField } from '../ui/SearchField.tsx'
 
 export function SmallDevices(): ReactNode {
-  const [app, status, paths, profiles, nowMs] = useSnapshot(useShallow((s) => [s.app, s.status, s.paths, s.profiles, s.nowMs] as const))
+  const [status, live, nowMs] = useSnapshot(useShallow((s) => [s.status, isLive(s), s.nowMs] as const))
   const [query, setQuery] = useState('')
   const list = useRef<HTMLUListElement>(null)
-  const live = app.engine === 'running' && status?.BackendState === 'Running'
-  const all = useMemo(() => devicesOf(status, paths, live), [status, paths, live])
-  const shown = smallDevices(all, viewOf({ app, profiles }), query, nowMs)
+  const all = useDevices()
+  const view = useAccountView()
+  // The clock alone changes no order.
+  const shown = useMemo(() => smallDevices(all, view, query, useSnapshot.getState().nowMs), [all, view, query])
   const move = (event: KeyboardEvent): void => {
     const buttons = [...(list.current?.querySelectorAll('button') ?? [])]
     const at = buttons.indexOf(document.activeElement as HTMLButtonElement)

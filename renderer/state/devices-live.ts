@@ -4,9 +4,9 @@
 import { useMemo } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import type { AccountView, Answer, BowlineApi } from '../../preload/contract.ts'
+import { viewOf } from '../../main/localapi/app-settings.ts'
 import { STALE_MS } from '../../main/words/states.ts'
 import { DeviceTable, type Device } from './devices.ts'
-import { viewOf } from './devices-view.ts'
 import { useSnapshot, type Snapshot } from './store.ts'
 
 const table = new DeviceTable()

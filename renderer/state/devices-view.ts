@@ -1,17 +1,11 @@
 /**
  * How an account's devices are shown on this computer: pinned, hidden, named. A change makes a whole view. Pure.
  */
-import type { AccountView, AppSettings } from '../../preload/contract.ts'
-import { NO_VIEW } from '../../main/localapi/app-settings.ts'
+import type { AccountView } from '../../preload/contract.ts'
 import { safeText } from '../../main/words/format.ts'
 import { fold, nameKey, type Device } from './devices.ts'
 
 export const NICKNAME_LIMIT = 60
-
-/** The view of an account; the same one while nothing of it changes. */
-export function viewOf(settings: AppSettings, profile: string | undefined): AccountView {
-  return (profile !== undefined && Object.hasOwn(settings.accounts, profile) ? settings.accounts[profile] : undefined) ?? NO_VIEW
-}
 
 /** Puts devices into a list of the view, or takes them out. */
 export function marked(view: AccountView, list: 'pinned' | 'hidden', devices: readonly string[], on: boolean): AccountView {

@@ -1,13 +1,13 @@
 /**
  * What the tray's small window says: at most two lines that ask for a person, and the devices that are likely to be wanted. Pure.
  */
-import { NO_VIEW } from '../../main/localapi/app-settings.ts'
 import { age, ageOf } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
-import type { AccountView, AppState, ExitNodesPage, Prefs, ProfilesPage } from '../../preload/contract.ts'
+import type { AccountView, ExitNodesPage, Prefs } from '../../preload/contract.ts'
 import type { HealthState, Status } from '../../main/localapi/types.ts'
 import type { Device } from './devices.ts'
 import { filterDevices } from './devices-query.ts'
+import { nicknameOf } from './devices-view.ts'
 import { chosenName } from './exit-nodes.ts'
 import { expiryOf } from './expiry.ts'
 import { healthRows } from './health.ts'
@@ -49,24 +49,20 @@ export function attentionLines({ status, warnings, exit, nowMs }: SmallFacts): r
   return lines.slice(0, LINES)
 }
 
-/** Which profile is in use: its view of the devices. */
-export function viewOf({ app, profiles }: { readonly app: Pick<AppState, 'settings'>; readonly profiles: ProfilesPage | undefined }): AccountView {
-  const id = profiles?.current.ID ?? ''
-  const { accounts } = app.settings
-  return Object.hasOwn(accounts, id) ? accounts[id]! : NO_VIEW
-}
-
 /** Pinned, then opened lately, then talked to; what matches when somebody searches. This device is in the head. */
 export function smallDevices(devices: readonly Device[], view: AccountView, query: string, nowMs: number): readonly Device[] {
-  const named = devices.filter((device) => !device.isSelf).map((device) => (Object.hasOwn(view.nicknames, device.id) && view.nicknames[device.id] !== '' ? { ...device, name: view.nicknames[device.id]! } : device))
+  const named = devices.filter((device) => !device.isSelf).map((device) => withNickname(device, nicknameOf(view, device.id)))
   if (query.trim() !== '') return filterDevices(named, query).slice(0, DEVICES)
   const rank = new Map([...view.pinned, ...view.recent].toReversed().map((id, index) => [id, index + 1]))
-  const heard = (device: Device): number => ageOf(device.peer.LastHandshake, nowMs) ?? Infinity
+  const ages = new Map(named.map((device) => [device, ageOf(device.peer.LastHandshake, nowMs) ?? Infinity]))
+  const heard = (device: Device): number => ages.get(device)!
   const shown = named.filter((device) => !view.hidden.includes(device.id) || view.pinned.includes(device.id))
   return shown.toSorted((a, b) =>
     (rank.get(b.id) ?? 0) - (rank.get(a.id) ?? 0) || Number(b.peer.Active) - Number(a.peer.Active) || Number(b.peer.Online) - Number(a.peer.Online)
     || Math.sign(heard(a) - heard(b) || 0) || (a.name < b.name ? -1 : 1)).slice(0, DEVICES)
 }
+
+const withNickname = (device: Device, nickname: string): Device => (nickname === '' ? device : { ...device, name: nickname })
 
 /** What the large switch stands at; undefined = there is nothing to switch. */
 export function switchOf(running: boolean, state: Status['BackendState'] | undefined, prefs: Prefs | undefined): boolean | undefined {

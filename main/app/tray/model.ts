@@ -7,7 +7,7 @@
  * the network and from people: each is made harmless, cut, and its "&" doubled, since one alone would underline the next letter.
  */
 import type { AccountView } from '../../localapi/app-settings.ts'
-import { NO_VIEW } from '../../localapi/app-settings.ts'
+import { viewOf } from '../../localapi/app-settings.ts'
 import type { ExitNodeRow, ExitNodesPage } from '../../localapi/exit-nodes.ts'
 import type { LoginProfile, PeerStatus } from '../../localapi/types.ts'
 import { age, safeText } from '../../words/format.ts'
@@ -128,7 +128,7 @@ function exitMenu(facts: TrayFacts): TrayItem | undefined {
   const { Chosen } = page
   const chosen = Chosen.Kind === 'node' ? Chosen.ID : ''
   const suggested = page.Nodes.find((node) => node.Suggested && (node.Unavailable ?? '') === '')
-  const others = recentExits(page, viewOf(facts).recentExits).filter((node) => node !== suggested)
+  const others = recentExits(page, viewOf(facts.app.settings, facts.profile).recentExits).filter((node) => node !== suggested)
   const items: readonly TrayItem[] = [
     item(t('tray.exit.useNone'), { kind: 'exit', do: { Do: 'clear' } }, Chosen.Kind === 'none'),
     ...(Chosen.Kind === 'auto' ? [item(t('tray.exit.auto'), { kind: 'exit', do: { Do: 'use', Node: 'auto' } }, true)] : []),
@@ -157,16 +157,11 @@ function recentExits(page: ExitNodesPage, recent: readonly string[]): readonly E
   return ids.map((id) => byId.get(id)).filter((node) => node !== undefined).slice(0, RECENT_EXITS)
 }
 
-export function viewOf({ app, profile }: Pick<TrayFacts, 'app' | 'profile'>): AccountView {
-  const { accounts } = app.settings
-  return Object.hasOwn(accounts, profile) ? accounts[profile]! : NO_VIEW
-}
-
 function deviceMenu(facts: TrayFacts): TrayItem | undefined {
-  const { status, paths } = facts
+  const { app, status, paths } = facts
   if (!status) return undefined
   const rows = new Map(paths?.paths.map((row) => [row.peer, row]))
-  const view = viewOf(facts)
+  const view = viewOf(app.settings, facts.profile)
   const own = status.Self.TailscaleIPs?.[0]
   const items = chosenDevices(status.Peer ?? {}, view).map((peer) => {
     const { kind } = pathWords(peer, rows.get(peer.PublicKey), true)
