@@ -12,7 +12,7 @@ import { isHidden, policyKeyOf, type PolicySnapshot } from '../../main/localapi/
 import { roundTrip, safeText } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import type { AccountRow } from './accounts.ts'
-import type { Device } from './devices.ts'
+import { fold, type Device } from './devices.ts'
 import { routeHash } from './route.ts'
 import { foundRows, rowsThere } from './settings-rows.ts'
 
@@ -73,8 +73,6 @@ const EXITS_SHOWN = 5
 const SETTINGS_SHOWN = 5
 const RECENT_SHOWN = 5
 
-/** As people compare words: case and accents make no difference. */
-export const fold = (text: string): string => text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase()
 const wordsOf = (text: string): readonly string[] => fold(text).split(/\s+/).filter((word) => word !== '')
 
 /** What is offered; `drilled` = the device that Tab went into. */
