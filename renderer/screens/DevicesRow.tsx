@@ -5,7 +5,7 @@ import { Copy, Ellipsis, Gauge } from 'lucide-react'
 import { memo, useState, type ReactNode } from 'react'
 import { age, ageOf, clockTime, roundTrip, safeText, sentence } from '../../main/words/format.ts'
 import { heardMs, spokenRow, STALE_MS } from '../../main/words/states.ts'
-import { t } from '../../main/words/words.ts'
+import { locale, t } from '../../main/words/words.ts'
 import type { Device } from '../state/devices.ts'
 import type { Column } from '../state/devices-columns.ts'
 import { useSnapshot } from '../state/store.ts'
@@ -79,7 +79,7 @@ function Cell({ column, device, nickname, nowMs, heard, past }: CellProps): Reac
     case 'address':
       return <span className="cut num t2" role="gridcell">{device.address}</span>
     case 'path':
-      return <span className={`path path-${path.kind}`} role="gridcell" title={past === undefined && row ? sentence(row.why) : path.words}><PathGlyph kind={path.kind} /><span className="cut">{path.words}</span></span>
+      return <span className={`path path-${path.kind}`} role="gridcell" title={past === undefined && row && locale() === 'en' ? sentence(row.why) : path.words}><PathGlyph kind={path.kind} /><span className="cut">{path.words}</span></span>
     case 'roundTrip':
       return <span className={`right num ${heard !== undefined && heard > STALE_MS ? 't3' : 't2'}`} role="gridcell">{heard !== undefined && heard > GONE_MS ? '' : roundTrip(path.latencyMs)}</span>
     case 'heard':

@@ -24,7 +24,7 @@ function Step({ row, hint }: { row: StepRow; hint: ReactNode }): ReactNode {
         <span className="step-words">{row.words}<span className="sr-only">{row.state === 'running' ? '' : t(`join.said.${row.state}`)}</span></span>
         {under !== '' && under !== undefined && <span className="step-why small t2">{under}</span>}
       </span>
-      {row.time !== '' && <time className="t2 num small" title={row.at === '' ? undefined : `${row.at}. ${row.why}`}>{row.time}</time>}
+      {row.time !== '' && <time className="t2 num small" title={row.at === '' ? undefined : row.why === '' ? row.at : `${row.at}. ${row.why}`}>{row.time}</time>}
     </li>
   )
 }
