@@ -6,7 +6,7 @@ import { useShallow } from 'zustand/react/shallow'
 import { useExitNodes, useLook } from '../state/looks.ts'
 import { useRoute, type Route } from '../state/route.ts'
 import { t } from '../../main/words/words.ts'
-import { headline } from '../../main/words/states.ts'
+import { headline, type Headline } from '../../main/words/states.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { Devices } from './Devices.tsx'
@@ -38,7 +38,7 @@ export function App(): ReactNode {
   if (route.place === 'small') return <Small />
   return (
     <>
-      <p className="sr-only" role="status">{head.words}</p>
+      <SpokenHeadline head={head} />
       {isSignIn ? (
         <SignIn />
       ) : (
@@ -51,6 +51,17 @@ export function App(): ReactNode {
           <Overlays />
         </div>
       )}
+    </>
+  )
+}
+
+/** Said aloud: "not connected" at once, the rest in its turn. Blocked internet and a stopped engine are said by their notices. */
+function SpokenHeadline({ head: { tone, words } }: { head: Headline }): ReactNode {
+  const isUrgent = tone === 'disconnected'
+  return (
+    <>
+      <p className="sr-only" role="status">{isUrgent ? '' : words}</p>
+      <p className="sr-only" role="alert">{isUrgent ? words : ''}</p>
     </>
   )
 }
