@@ -45,7 +45,7 @@ export function DeviceServices({ device, running }: { device: Device; running: b
   })
   return (
     <section className="services" aria-label={t('device.service')}>
-      <div className="buttons chips">
+      <div className="buttons">
         {SERVICES.map((service) => (
           <button key={service.port} type="button" className="chip" disabled={!running} title={t(service.isWeb ? 'device.service.opens' : 'device.service.gives')}
             onClick={() => (service.isWeb ? openPage(service.port) : openDoor(service.port))}>{'name' in service ? service.name : t(`device.service.${service.word}`)} <span className="t3 num">{service.port}</span></button>

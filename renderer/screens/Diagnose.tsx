@@ -35,7 +35,7 @@ function ReachBox({ running }: { running: boolean }): ReactNode {
     if (target !== '') setAsked({ target, turn: asked.turn + 1 })
   }
   return (
-    <div className="reach-part">
+    <div>
       <form className="reach-box" role="search" onSubmit={go}>
         <label className="field lg grow">
           <Waypoints size={16} strokeWidth={1.9} aria-hidden="true" />

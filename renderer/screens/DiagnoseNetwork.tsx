@@ -55,7 +55,7 @@ export function DiagnoseNetwork(): ReactNode {
         <div className="network-body">
           <div>
             <p className="network-said selectable" role="status"><span className="strong-3">{verdict.title}</span> <span className="t2">{verdict.more}</span></p>
-            <dl className="network-facts">{networkFacts(network).map((fact) => <Fact key={fact.what} fact={fact} />)}</dl>
+            <dl>{networkFacts(network).map((fact) => <Fact key={fact.what} fact={fact} />)}</dl>
           </div>
           <Relays network={network} />
         </div>

@@ -29,7 +29,7 @@ function InUse({ page, running }: { page: ExitNodesPage; running: boolean }): Re
   const facts = [safeText(place, 80), egress.Kind !== 'exit' || Number.isNaN(sinceMs) ? '' : t('exit.inUse.since', { time: clockTime(sinceMs) }), chosen.Kind === 'auto' ? t('exit.inUse.auto') : ''].filter((one) => one !== '')
   return (
     <section className={`exit-card card-${egress.Kind}`} aria-label={t('exit.inUse')}>
-      <div className="exit-main">
+      <div>
         <div className="exit-name">
           {egress.Kind === 'blocked' ? <TriangleAlert className="bad-mark" size={20} strokeWidth={1.7} aria-hidden="true" /> : <Knot tone={egress.Kind === 'exit' ? 'exit-node' : 'attention'} size={20} />}
           <h2 className="cut"><bdi>{chosenName(page) || t('exit.inUse.noneFound')}</bdi></h2>
@@ -86,7 +86,7 @@ function NoneInUse({ page, running }: { page: ExitNodesPage; running: boolean })
   const name = safeText(best?.Name.split('.')[0] ?? '')
   return (
     <section className="exit-card none" aria-label={t('exit.inUse')}>
-      <div className="exit-main">
+      <div>
         <div className="exit-name"><Knot tone={running ? 'connected' : 'disconnected'} size={20} /><h2>{t('exit.inUse.none')}</h2></div>
         <p className="small t2 why">{t('exit.inUse.ownNetwork')}</p>
         {best && running && <div className="buttons"><button type="button" className="button ink" aria-busy={waits(exit.ask)} onClick={() => void exit.use(best.ID)}><span className="cut">{rich<ReactNode>('exit.do.use', { name: <bdi key="name">{name}</bdi> })}</span></button><span className="small t3">{sentence(suggestWords(best.Why ?? ''))}</span></div>}

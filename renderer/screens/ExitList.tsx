@@ -126,7 +126,7 @@ function AutoRow({ page, state, onChoose }: { page: ExitNodesPage; state: RadioS
   const now = page.Chosen.Kind === 'auto' && name !== '' ? t('exit.auto.now', { name }) : ''
   return (
     <Radio id={AUTO} label={t('exit.auto.spoken', { now: now === '' ? '' : `${now}.` }).trimEnd()} state={state} onChoose={onChoose}>
-      <span className="exit-what cut"><span className="strong-2">{t('exit.auto')}</span> <span className="small t3"><bdi>{now}</bdi></span></span>
+      <span className="cut"><span className="strong-2">{t('exit.auto')}</span> <span className="small t3"><bdi>{now}</bdi></span></span>
       <span className="t2 exit-means">{t('exit.auto.means')}</span>
     </Radio>
   )
@@ -136,7 +136,7 @@ function NodeRow({ row, where, state, onChoose }: { row: ExitRow; where: string;
   const cannot = row.unavailable !== ''
   return (
     <Radio id={row.id} label={spokenExit(row)} state={state} unavailable={cannot} onChoose={onChoose}>
-      <span className="exit-what cut" title={row.name}><span className="strong-2"><bdi>{row.name}</bdi></span> {row.inUse && !row.chosen ? <span className="small in-use-now">{t('exit.row.now')}</span> : row.note !== '' && <span className="small t3">{row.note}</span>}</span>
+      <span className="cut" title={row.name}><span className="strong-2"><bdi>{row.name}</bdi></span> {row.inUse && !row.chosen ? <span className="small in-use-now">{t('exit.row.now')}</span> : row.note !== '' && <span className="small t3">{row.note}</span>}</span>
       <span className="t2 cut exit-where"><bdi>{where}</bdi></span>
       {cannot ? <span className="t3 exit-cannot">{row.unavailable}</span> : (
         <>

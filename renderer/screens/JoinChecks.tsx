@@ -17,11 +17,11 @@ function CheckMark({ mark }: { mark: Mark }): ReactNode {
 
 export function JoinChecks({ page, onTrusted }: { page: PreflightPage; onTrusted: () => void }): ReactNode {
   return (
-    <ul className="plain checks">
+    <ul className="plain">
       {checkRows(page).map((row) => (
         <li key={row.key} className={`check ${row.mark}`}>
           <CheckMark mark={row.mark} />
-          <span className="check-name">{row.name}</span>
+          <span>{row.name}</span>
           <span className="check-saw t2"><span className="selectable">{row.saw}</span>{row.mark === 'bad' && row.fix !== '' && <span className="check-fix">{row.fix}</span>}</span>
           {row.key === 'certificate' && <JoinCertificate page={page} onTrusted={onTrusted} />}
         </li>

@@ -38,7 +38,7 @@ export function PathSection({ device, look, probe, running, nowMs }: Props): Rea
   const page = running ? look?.page : undefined
   const kind = device.path.kind
   return (
-    <section className="path-section" aria-label={t('device.tab.path')}>
+    <section aria-label={t('device.tab.path')}>
       <p className="verdict" aria-busy={running && page === undefined}>
         {page ? <Said parts={verdict<ReactNode>(page, kind, (name) => <bdi>{name}</bdi>, <HardNat />)} /> : t(running ? 'device.loading' : 'device.verdict.none')}
       </p>
