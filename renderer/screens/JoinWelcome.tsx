@@ -13,6 +13,7 @@ import { reportFor, type Problem } from '../state/sign-in.ts'
 import { serverUrl } from '../state/server-url.ts'
 import { noteAsked, useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { setConnected } from '../ui/connect.ts'
 import { CopyButton } from '../ui/CopyButton.tsx'
 import { PolicyLine, useLock } from '../ui/PolicyLine.tsx'
 import { usePreflight } from '../ui/use-preflight.ts'
@@ -147,7 +148,7 @@ interface BesideProps {
 /** What else can be done than to sign in with what stands there. */
 function Beside({ busyMs, problem, server, withKey, setWithKey, onText, onFault }: BesideProps): ReactNode {
   const api = useApi()
-  if (busyMs !== undefined) return <button type="button" className="button ghost lg" onClick={() => void api.call('editPrefs', { WantRunning: false, WantRunningSet: true })}>{t('action.cancel')}</button>
+  if (busyMs !== undefined) return <button type="button" className="button ghost lg" onClick={() => void setConnected(api, false)}>{t('action.cancel')}</button>
   if (problem && needsHelp(problem)) return <CopyReport problem={problem} server={server} />
   return (
     <>

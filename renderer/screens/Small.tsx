@@ -13,6 +13,7 @@ import { useExitNodes } from '../state/looks.ts'
 import { attentionLines, switchOf, type AttentionLine } from '../state/small.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { setConnected } from '../ui/connect.ts'
 import { Knot } from '../ui/PathGlyph.tsx'
 import { Switch } from '../ui/Switch.tsx'
 import { useAsk } from '../ui/use-ask.ts'
@@ -70,7 +71,7 @@ function Head({ head }: { head: Headline }): ReactNode {
         <div role="status"><h1 className="small-headline">{head.words}</h1></div>
         <p className="small t2 num cut">{ask.problem !== '' ? safeText(ask.problem, 200) : address === undefined || !running ? head.more ?? '' : <><bdi>{name}</bdi>, {address}</>}</p>
       </div>
-      {on !== undefined && <Switch on={on} wait={ask.wait} label={on ? t('tray.disconnect') : t('tray.connect')} onFlip={() => void ask.run(() => api.call('editPrefs', { WantRunning: !on, WantRunningSet: true }))} />}
+      {on !== undefined && <Switch on={on} wait={ask.wait} label={on ? t('tray.disconnect') : t('tray.connect')} onFlip={() => void ask.run(() => setConnected(api, !on))} />}
       {ownStopped && <button type="button" className="button" aria-busy={ask.wait !== 'no'} onClick={() => void ask.run(() => api.call('restartEngine', {}))}>{t('tray.startEngine')}</button>}
       {signsIn && <button type="button" className="button ink" onClick={() => void api.call('showMain', {})}>{t('notice.signIn')}</button>}
     </section>

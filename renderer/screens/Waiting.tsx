@@ -11,6 +11,7 @@ import { useJoin } from '../state/join.ts'
 import { adminLine, lastHttp, opensElsewhere, replacedLink, serverName, stepRows } from '../state/steps.ts'
 import { noteAsked, useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { setConnected } from '../ui/connect.ts'
 import { CopyButton } from '../ui/CopyButton.tsx'
 import { QrCode } from '../ui/QrCode.tsx'
 import { useSignInPage } from '../ui/sign-in-page.ts'
@@ -27,12 +28,12 @@ export function WaitingForBrowser({ url }: { url: string }): ReactNode {
   const waitedMs = session === undefined ? 0 : Math.max(0, nowMs - Date.parse(session.Since))
   const replaced = replacedLink(steps)
   const giveUp = async (): Promise<void> => {
-    await api.call('editPrefs', { WantRunning: false, WantRunningSet: true })
+    await setConnected(api, false)
   }
   const startOver = async (): Promise<void> => {
     await giveUp()
     noteAsked()
-    await api.call('editPrefs', { WantRunning: true, WantRunningSet: true })
+    await setConnected(api, true)
     await api.call('loginInteractive', {})
   }
   const hint = waitedMs > PATIENCE_MS
