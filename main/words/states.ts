@@ -1,10 +1,10 @@
 /**
- * The language of states: the exact words for engine, sign-in, connection and path. These words and no others appear in the window.
+ * The language of states: the exact words for engine, sign-in, connection, path and exit node. These words and no others appear in window and tray.
  */
 import type { AppState } from '../localapi/app-state.ts'
 import type { ExitNodesPage } from '../localapi/exit-nodes.ts'
 import type { PathRow, PeerStatus, Status } from '../localapi/types.ts'
-import { ageOf, ageParts, decimal, safeText } from './format.ts'
+import { ageOf, ageParts, capital, decimal, safeText } from './format.ts'
 import { isWord, t, type WordId } from './words.ts'
 
 export type PathKind = 'direct' | 'peer-relay' | 'relay' | 'trying' | 'idle' | 'blocked' | 'unknown' | 'offline' | 'self'
@@ -119,6 +119,17 @@ function spokenHeard(ms: number | undefined): string {
 export function heardMs(peer: PeerStatus, nowMs: number): number | undefined {
   const handshake = ageOf(peer.LastHandshake, nowMs)
   return handshake ?? (peer.Online ? undefined : ageOf(peer.LastSeen, nowMs))
+}
+
+const CANNOT: Readonly<Record<string, 'offline' | 'dead' | 'both' | 'approved' | 'offered'>> = {
+  'offline, says the server': 'offline', 'does not answer': 'dead', 'offline, says the server, and does not answer': 'both', 'not approved on the server': 'approved',
+  'not offered as exit node any more': 'offered',
+}
+
+/** Why an exit node cannot be used, in the person's language where the engine's words are known; '' = it can. */
+export function cannotWords(why: string): string {
+  const known = Object.hasOwn(CANNOT, why) ? CANNOT[why] : undefined
+  return known === undefined ? capital(safeText(why, 160)) : t(`exit.cannot.${known}`)
 }
 
 /** What the network is called: the name that the server gives it, or its domain where that name is a bare address. */

@@ -8,8 +8,8 @@ import { pathTicket, type TicketPart } from '../../main/localapi/path-ticket.ts'
 import { t } from '../../main/words/words.ts'
 import type { Device } from '../state/devices.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { CopyButton } from '../ui/CopyButton.tsx'
 
-const SAID_MS = 1500
 const TRY_SEC = 10
 const PARTS: readonly TicketPart[] = ['sides', 'changes', 'versions', 'names']
 
@@ -30,12 +30,6 @@ export function PathFoot({ device, page, open, onOpen }: { device: Device; page:
 
 function Ticket({ page }: { page: PathPage }): ReactNode {
   const [parts, setParts] = useState<readonly TicketPart[]>(['sides', 'changes', 'versions'])
-  const [copied, setCopied] = useState(false)
-  const copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(pathTicket(page, parts))
-    setCopied(true)
-    setTimeout(() => setCopied(false), SAID_MS)
-  }
   return (
     <fieldset className="block ticket">
       <legend className="strong-2">{t('device.ticket.what')}</legend>
@@ -45,7 +39,7 @@ function Ticket({ page }: { page: PathPage }): ReactNode {
           <input type="checkbox" checked={parts.includes(part)} onChange={(event) => setParts(event.target.checked ? [...parts, part] : parts.filter((one) => one !== part))} />{t(`device.ticket.${part}`)}
         </label>
       ))}
-      <div className="buttons"><button type="button" className="button" onClick={() => void copy()}>{t(copied ? 'action.copied' : 'device.ticket.copy')}</button><span className="t3 small">{t('device.ticket.local')}</span></div>
+      <div className="buttons"><CopyButton text={pathTicket(page, parts)} className="button">{t('device.ticket.copy')}</CopyButton><span className="t3 small">{t('device.ticket.local')}</span></div>
     </fieldset>
   )
 }

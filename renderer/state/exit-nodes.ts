@@ -5,7 +5,7 @@
 import type { Egress, ExitNodeRow, ExitNodesPage, ExitProof } from '../../preload/contract.ts'
 import type { Device } from './devices.ts'
 import { ageOf, ago, capital, decimal, roundTrip, safeText, sentence } from '../../main/words/format.ts'
-import { pathKindWords, type PathWords } from '../../main/words/states.ts'
+import { cannotWords, pathKindWords, type PathWords } from '../../main/words/states.ts'
 import { locale, t } from '../../main/words/words.ts'
 
 export interface ExitRow {
@@ -198,17 +198,7 @@ export function lanWords(page: ExitNodesPage): string {
 /** The engine's words for ways → kinds of paths. */
 const WAYS: Readonly<Record<string, string>> = { direct: 'direct', 'through another device': 'peer-relay', 'through a relay': 'relay' }
 
-const CANNOT: Readonly<Record<string, 'offline' | 'dead' | 'both' | 'approved' | 'offered'>> = {
-  'offline, says the server': 'offline', 'does not answer': 'dead', 'offline, says the server, and does not answer': 'both', 'not approved on the server': 'approved',
-  'not offered as exit node any more': 'offered',
-}
-
-/** Why a node cannot be used or is suggested, in the person's language where the engine's words are known. */
-function cannotWords(why: string): string {
-  const known = CANNOT[why]
-  return known === undefined ? capital(safeText(why, 160)) : t(`exit.cannot.${known}`)
-}
-
+/** Why a node is suggested, in the person's language where the engine's words are known. */
 export function suggestWords(why: string): string {
   if (why === 'the only one that is online, says the server') return t('exit.suggest.online')
   const [, first, n = '', way = '', ms = ''] = /^(the nearest of (\d+)|the only one that answers): ([a-z -]+), ([\d.]+) ms$/.exec(why) ?? []

@@ -11,7 +11,7 @@ import { viewOf } from '../../localapi/app-settings.ts'
 import type { ExitNodeRow, ExitNodesPage } from '../../localapi/exit-nodes.ts'
 import type { LoginProfile, PeerStatus } from '../../localapi/types.ts'
 import { age, safeText } from '../../words/format.ts'
-import { headline, networkName, pathWords, type Headline } from '../../words/states.ts'
+import { cannotWords, headline, networkName, pathWords, type Headline } from '../../words/states.ts'
 import { isWord, t } from '../../words/words.ts'
 import type { Action } from '../actions.ts'
 import type { Facts } from '../engine-facts.ts'
@@ -145,7 +145,7 @@ function exitMenu(facts: TrayFacts): TrayItem | undefined {
 function exitItem(node: ExitNodeRow, chosen: string): TrayItem {
   const why = node.Unavailable ?? ''
   if (why === '') return item(exitName(node), { kind: 'exit', do: { Do: 'use', Node: node.ID } }, chosen === node.ID)
-  return item(t('tray.exit.why', { name: exitName(node), why: named(why) }), undefined, chosen === node.ID)
+  return item(t('tray.exit.why', { name: exitName(node), why: named(cannotWords(why)) }), undefined, chosen === node.ID)
 }
 
 /** The chosen one and those used lately; where there are fewer, what else can be used, in the engine's order. */

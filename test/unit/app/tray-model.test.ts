@@ -65,7 +65,7 @@ describe('the menu', () => {
     const chosen = { Chosen: { Kind: 'node', ID: 'x3', Name: 'exit-old' } as const, AllowLAN: true }
     const menu = lines({ exit: exits({ ...chosen, Egress: { Kind: 'blocked', ID: 'x3', Name: 'exit-old.fjord.example', Why: 'offline' } }) })
     expect(menu).toContain('Exit node: exit-old, blocked >')
-    expect(menu).toContain('  [x] (exit-old: offline, says the server)')
+    expect(menu).toContain('  [x] (exit-old: Offline, says the server)')
     expect(menu).toContain('  [x] Reach the local network')
     expect(menu).toContain('  [ ] None')
     expect(lines({ exit: exits({ ...chosen, Egress: { Kind: 'paused', ID: 'x3', Name: 'exit-old', Why: '' } }) })).toContain('Exit node: exit-old, paused >')
