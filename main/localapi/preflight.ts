@@ -2,6 +2,7 @@
  * bowline/preflight: whether a server can be joined from this computer, asked before anybody signs in; and bowline/join, which does
  * what a join link asks for once a person has said yes. Nothing of it is a secret, so it may be sent to whoever helps.
  */
+import type { TrustedCertificate } from './types.ts'
 
 export const PREFLIGHT_STEPS = ['name', 'connection', 'certificate', 'server', 'clock', 'proxy', 'sign-in-page', 'udp', 'other-vpn', 'key-store', 'rights'] as const
 export type PreflightStepName = (typeof PREFLIGHT_STEPS)[number]
@@ -39,14 +40,7 @@ export interface JoinLinkPage {
 }
 
 /** A certificate that the server shows and that is not trusted. */
-export interface ShownCertificate {
-  readonly Subject: string
-  readonly Issuer: string
-  readonly Fingerprint: string
-  readonly NotBefore: string
-  readonly NotAfter: string
-  readonly IsAuthority: boolean
-}
+export type ShownCertificate = Omit<TrustedCertificate, 'PEM'>
 
 export interface PreflightPage {
   readonly Run: string
