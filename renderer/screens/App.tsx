@@ -35,7 +35,7 @@ export function App(): ReactNode {
   useEffect(() => {
     document.title = t('frame.title', { words: head.words })
   }, [head.words])
-  if (route.place === 'small') return <Small />
+  if (route.place === 'small') return <Small head={head} />
   return (
     <>
       <SpokenHeadline head={head} />

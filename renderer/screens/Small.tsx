@@ -6,10 +6,9 @@ import { AppWindow, ChevronRight, CircleAlert, DoorOpen, Pin, PinOff, Power, Set
 import { useEffect, useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { safeText } from '../../main/words/format.ts'
-import { headline, type Headline } from '../../main/words/states.ts'
+import type { Headline } from '../../main/words/states.ts'
 import { t } from '../../main/words/words.ts'
 import { exitWords } from '../state/exit-nodes.ts'
-import { useExitNodes } from '../state/looks.ts'
 import { attentionLines, switchOf, type AttentionLine } from '../state/small.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
@@ -21,13 +20,9 @@ import { useExit } from '../ui/use-exit.ts'
 import { Account } from './Account.tsx'
 import { SmallDevices } from './SmallDevices.tsx'
 
-export function Small(): ReactNode {
-  const api = useApi()
-  const [app, status, exit] = useSnapshot(useShallow((s) => [s.app, s.status, s.exitNodes] as const))
-  useExitNodes(api)
+export function Small({ head }: { head: Headline }): ReactNode {
+  const connected = useSnapshot((s) => s.app.engine === 'running' && s.status?.BackendState === 'Running')
   useEscape()
-  const head = headline(app, status, exit)
-  const connected = app.engine === 'running' && status?.BackendState === 'Running'
   return (
     <div className="small-window">
       <header className="small-top"><Account /></header>
