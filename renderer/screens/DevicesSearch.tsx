@@ -3,13 +3,14 @@
  * empties it; ArrowDown goes on into the list.
  */
 import { Search } from 'lucide-react'
-import { useEffect, useId, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
+import { useId, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { t } from '../../main/words/words.ts'
 import type { Device } from '../state/devices.ts'
 import { accepted, suggestions, type Suggestion } from '../state/devices-suggest.ts'
 import { setQuery, useList } from '../state/devices-session.ts'
 import { useSnapshot } from '../state/store.ts'
+import { useKeys } from '../ui/keys.ts'
 
 const FIELD = 'devices-search'
 
@@ -46,7 +47,7 @@ export function DevicesSearch({ devices, isShort, found }: SearchProps): ReactNo
   const list = useId()
   const [at, setAt] = useState(-1)
   const offers = useMemo(() => (caret < 0 ? [] : suggestions(query, caret, devices)), [query, caret, devices])
-  useSlash(singleKeys)
+  useKeys({ '/': focusSearch })
   const take = (offer: Suggestion): void => {
     const next = accepted(query, caret, offer)
     setQuery(next.query)
@@ -98,17 +99,4 @@ export function DevicesSearch({ devices, isShort, found }: SearchProps): ReactNo
       <p className="sr-only" aria-live="polite">{found === undefined ? '' : t('devices.search.found', { n: found })}</p>
     </div>
   )
-}
-
-function useSlash(on: boolean): void {
-  useEffect(() => {
-    if (!on) return undefined
-    const focus = (event: globalThis.KeyboardEvent): void => {
-      if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || (event.target as Element).closest?.('input, textarea, dialog')) return
-      event.preventDefault()
-      focusSearch()
-    }
-    window.addEventListener('keydown', focus)
-    return () => window.removeEventListener('keydown', focus)
-  }, [on])
 }
