@@ -10,6 +10,7 @@ import { t } from '../../main/words/words.ts'
 import { useSnapshot } from '../state/store.ts'
 import { networkName } from '../../main/words/states.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { moveInMenu } from '../ui/menu-keys.ts'
 import { RemoveAccounts, RenameAccount, SignOut } from './AccountDialogs.tsx'
 
 type Dialog = 'none' | 'sign-out' | 'rename' | 'remove'
@@ -98,10 +99,5 @@ function onMenuKey(event: KeyboardEvent<HTMLDivElement>, open: boolean, close: (
     if (event.key === 'Escape') event.preventDefault()
     return close()
   }
-  const items = itemsOf(event.currentTarget)
-  const at = items.indexOf(document.activeElement as HTMLElement)
-  const to = event.key === 'ArrowDown' ? at + 1 : event.key === 'ArrowUp' ? at - 1 : event.key === 'Home' ? 0 : event.key === 'End' ? -1 : undefined
-  if (to === undefined || items.length === 0) return
-  event.preventDefault()
-  items.at(to % items.length)!.focus()
+  moveInMenu(event, itemsOf(event.currentTarget))
 }

@@ -8,6 +8,7 @@ import type { AccountView } from '../../preload/contract.ts'
 import { t } from '../../main/words/words.ts'
 import type { Device } from '../state/devices.ts'
 import { toggleSelected, useList } from '../state/devices-session.ts'
+import { moveInMenu } from '../ui/menu-keys.ts'
 import type { DeviceActions } from './DevicesActions.tsx'
 
 interface MenuProps {
@@ -59,12 +60,7 @@ export function DevicesMenu({ devices, x, y, view, actions, onClose }: MenuProps
       event.preventDefault()
       return close()
     }
-    const items = [...event.currentTarget.querySelectorAll('button')]
-    const at = items.indexOf(document.activeElement as HTMLButtonElement)
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key]
-    if (to === undefined) return
-    event.preventDefault()
-    items.at(to % items.length)?.focus()
+    moveInMenu(event, [...event.currentTarget.querySelectorAll('button')])
   }
   const items = devices.length === 1 ? itemsOfOne(devices[0]!, view, actions) : itemsOfMany(devices, view, actions)
   const label = devices.length === 1 ? t('devices.menu', { name: devices[0]!.name }) : t('devices.menu.many', { n: devices.length })
