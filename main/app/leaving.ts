@@ -106,7 +106,16 @@ export class Leaving {
   }
 
   #tellOnce(): void {
-    this.#deps.edit({ told: [...this.#deps.settings().told, TOLD_CLOSED] })
+    this.#remember({ told: [...this.#deps.settings().told, TOLD_CLOSED] })
+  }
+
+  /** Settings that cannot be written must not hold the app: it is asked, or told, once more next time. */
+  #remember(patch: AppSettingsPatch): void {
+    try {
+      this.#deps.edit(patch)
+    } catch (error) {
+      console.error(`the settings were not written: ${error instanceof Error ? error.message : String(error)}`)
+    }
   }
 
   async #askQuit(): Promise<'keep' | 'disconnect' | 'cancel'> {
@@ -122,7 +131,7 @@ export class Leaving {
       checkboxLabel: t('shell.quit.remember'),
     })
     const choice = choices[response] ?? 'cancel'
-    if (checkboxChecked && choice !== 'cancel') this.#deps.edit({ onQuit: choice })
+    if (checkboxChecked && choice !== 'cancel') this.#remember({ onQuit: choice })
     return choice
   }
 

@@ -97,8 +97,13 @@ function Choices({ page, signedIn, again }: { page: PreflightPage; signedIn: boo
   const known = page.State === 'done' || stepOf(page, 'server')?.State !== 'waiting'
   const accept = async (): Promise<void> => {
     const joined = await ask.run(async () => {
-      const added = signedIn ? await api.call('addProfile', {}) : undefined
-      return added?.ok === false ? added : api.call('join', { run: page.Run })
+      const before = signedIn ? await api.call('profiles', {}) : undefined
+      if (before?.ok === false) return before
+      const added = before && (await api.call('addProfile', {}))
+      const answer = added?.ok === false ? added : await api.call('join', { run: page.Run })
+      // Refused: the account that was in use is so again.
+      if (!answer.ok && added?.ok === true) await api.call('switchProfile', { id: before!.value.current.ID })
+      return answer
     })
     if (!joined) return
     noteAsked()

@@ -9,6 +9,7 @@ import { errorText } from '../../engine/base/errors.ts'
 import { fingerprintOf, makeLink } from '../../engine/core/join/link.ts'
 import type { JoinSettings } from '../../engine/core/join/link-types.ts'
 import type { JoinLinkPage, PreflightPage } from '../../localapi/preflight.ts'
+import type { LoginProfile } from '../../localapi/types.ts'
 import { CliError, EXIT, usageError } from '../exit.ts'
 import type { ExitCode } from '../exit.ts'
 import { parseFlags, type FlagSpec, type Parsed } from '../flags.ts'
@@ -96,10 +97,22 @@ async function joinBy(context: Context): Promise<ExitCode> {
   if (!canJoin(page)) throw new CliError(EXIT.failed, 'not-ready', `${printable(page.Server)} cannot be joined from here yet.`)
   if (!args.bool('yes') && !(await agreed(context, page))) throw new CliError(EXIT.failed, 'refused', 'Not joined; nothing was changed.')
   const before = await api.call('status', { query: { peers: 'false' } })
-  if (before.HaveNodeKey === true) await api.call('profiles', { method: 'PUT' })
-  await api.call('join', { body: { Run: page.Run } })
+  await joinAnew(api, page.Run, before.HaveNodeKey === true)
   const given = args.given.filter((name) => name !== 'yes' && name !== 'json' && name !== 'socket').map((name) => `--${name}=${args.text(name)}`)
   return await login.run!({ ...context, args: parseFlags([`--login-server=${page.Server}`, ...given], login.flags, 'login') })
+}
+
+/** Joins as a new account where one is signed in; when that is refused, the one that was in use is so again. */
+async function joinAnew(api: Context['api'], Run: PreflightPage['Run'], signedIn: boolean): Promise<void> {
+  if (!signedIn) return void (await api.call('join', { body: { Run } }))
+  const { ID } = (await api.call('profiles', { rest: 'current' })) as LoginProfile
+  await api.call('profiles', { method: 'PUT' })
+  try {
+    await api.call('join', { body: { Run } })
+  } catch (error) {
+    await api.call('profiles', { method: 'POST', rest: encodeURIComponent(ID) })
+    throw error
+  }
 }
 
 async function agreed({ terminal }: Context, page: PreflightPage): Promise<boolean> {
