@@ -5,10 +5,10 @@
 import type { Page } from 'playwright-core'
 
 /** Names of the lab, of us, and of systems and languages. */
-const NAMES = ['Bowline', 'English', 'Deutsch', 'Chromium', 'linux', 'demo', 'internal', 'computer', 'exit', 'node', 'files', 'laptop', 'office', 'anna', 'http', 'https', 'headscale', 'example', 'proxy', 'localhost', 'addr']
+const NAMES = ['Bowline', 'English', 'Deutsch', 'Chromium', 'linux', 'demo', 'internal', 'computer', 'exit', 'node', 'files', 'laptop', 'office', 'anna', 'http', 'https', 'headscale', 'example', 'proxy', 'localhost', 'addr', 'PostgreSQL', 'MySQL']
 
 /** Not messages: names, code, and sentences that the engine or a server made. */
-const OTHERS = 'bdi, code, kbd, pre, .mono, .selectable, .licences, .health-row, .exit-cannot, script, style, option'
+const OTHERS = 'bdi, code, kbd, pre, .mono, .selectable, .licences, .health-row, .exit-cannot, .check-fix, .evidence dl, .evidence tbody, script, style, option'
 
 const FIND = `(() => {
   const names = new Set(${JSON.stringify(NAMES.map((name) => name.toLowerCase()))})

@@ -2,15 +2,10 @@
  * Every screen of the window in the order of one walk, each reached from the one before: by addresses, keys and what the network does, and by no
  * words, so that the walk is the same in every language. Pictures are taken of them, and accessibility is judged on them.
  */
+import { closed, DIALOGS } from './dialogs.ts'
+import { JOINING } from './joining.ts'
+import type { Scene } from './scene.ts'
 import type { Stage } from './stage.ts'
-
-export interface Scene {
-  readonly name: string
-  /** Its picture in a small window and at 200 % zoom is worth a look. */
-  readonly narrow?: true
-  /** Goes there from the scene before. */
-  reach(stage: Stage): Promise<void>
-}
 
 const heading = (stage: Stage): Promise<void> => stage.page.locator('h1').first().waitFor()
 
@@ -26,6 +21,13 @@ async function ping(stage: Stage, name: string): Promise<void> {
   await stage.api.ping(ip!, 'TSMP')
 }
 
+/** Asks Diagnose whether that can be reached, until it has said so. */
+async function reached({ page }: Stage, target: string, tone: 'good' | 'bad'): Promise<void> {
+  await page.locator('.reach-box input').fill(target)
+  await page.keyboard.press('Enter')
+  await page.locator(`.reach-${tone}[aria-busy=false]`).waitFor()
+}
+
 async function settingsPages(stage: Stage, page: string): Promise<void> {
   await stage.go(`#/settings/${page}`)
   await heading(stage)
@@ -33,30 +35,6 @@ async function settingsPages(stage: Stage, page: string): Promise<void> {
 }
 
 const me = (stage: Stage): ReturnType<Stage['lab']['network']['control']['tailnet']['nodeNamed']> => stage.lab.network.control.tailnet.nodeNamed('my-computer')
-
-const signingIn: readonly Scene[] = [
-  { name: 'welcome', narrow: true, reach: (stage) => stage.page.locator('form input').first().waitFor() },
-  {
-    name: 'waiting-browser', narrow: true,
-    reach: async (stage) => {
-      const { page, context, lab } = stage
-      await page.locator('form input').first().fill(lab.network.control.url)
-      const opened = context.waitForEvent('page')
-      await page.locator('button[type=submit]').click()
-      await page.locator('.steps').waitFor()
-      const signIn = await opened
-      await page.bringToFront()
-      await signIn.close()
-    },
-  },
-  {
-    name: 'devices', narrow: true,
-    reach: async (stage) => {
-      await stage.lab.signIn('anna')
-      await stage.page.locator('[data-device]').nth(4).waitFor()
-    },
-  },
-]
 
 const places: readonly Scene[] = [
   {
@@ -80,6 +58,42 @@ const places: readonly Scene[] = [
     },
   },
   {
+    name: 'device-pinged', narrow: true,
+    reach: async ({ page }) => {
+      await page.locator('.device-page .buttons button').first().click()
+      // The path, the tunnel and the system of the device have answered, more than once.
+      await page.locator('.layers .reply:has(.times)').nth(2).waitFor()
+      await page.locator('.chart .run').first().waitFor()
+      while ((await page.locator('.chart-walk').getAttribute('aria-valuemax')) === '1') await page.waitForTimeout(100)
+    },
+  },
+  {
+    name: 'device-pinged-table', narrow: true,
+    reach: async ({ page }) => {
+      await page.locator('.chart-foot .link').click()
+      await page.locator('.chart-table tbody tr').nth(1).waitFor()
+    },
+  },
+  {
+    name: 'device-evidence',
+    reach: async ({ page }) => {
+      await page.locator('.device-page .buttons button').first().click()
+      await page.locator('.path-foot .link').click()
+      await page.locator('.path-foot button[aria-expanded=false]').click()
+      await page.locator('.ticket').waitFor()
+      await page.locator('.path-foot').scrollIntoViewIfNeeded()
+    },
+  },
+  {
+    name: 'device-service', narrow: true,
+    reach: async (stage) => {
+      await stage.page.locator('.device-page .buttons button[aria-expanded]').first().click()
+      await stage.page.locator('.services input').fill(String(stage.lab.network.webPort))
+      await stage.page.locator('.services .buttons button').last().click()
+      await stage.page.locator('.services .door').waitFor()
+    },
+  },
+  {
     name: 'exit-nodes-none', narrow: true,
     reach: async (stage) => {
       await stage.go('#/exit-nodes')
@@ -94,6 +108,8 @@ const places: readonly Scene[] = [
     },
   },
   { name: 'diagnose', narrow: true, reach: async (stage) => stage.go('#/diagnose').then(() => heading(stage)) },
+  { name: 'reach-passed', narrow: true, reach: (stage) => reached(stage, `web:${stage.lab.network.webPort}`, 'good') },
+  { name: 'reach-refused', narrow: true, reach: (stage) => reached(stage, 'web:22', 'bad') },
   ...(['general', 'connection', 'names', 'accounts', 'privacy', 'advanced', 'about'] as const).map((page): Scene => ({
     name: `settings-${page}`, ...(page === 'general' ? { narrow: true } : {}), reach: (stage) => settingsPages(stage, page),
   })),
@@ -103,6 +119,7 @@ const above: readonly Scene[] = [
   {
     name: 'palette', narrow: true,
     reach: async (stage) => {
+      await closed(stage.page)
       await stage.go('#/devices')
       await stage.page.locator('[data-device]').first().waitFor()
       await stage.page.keyboard.press('Control+k')
@@ -198,4 +215,4 @@ const troubles: readonly Scene[] = [
   },
 ]
 
-export const SCENES: readonly Scene[] = [...signingIn, ...places, ...above, ...troubles]
+export const SCENES: readonly Scene[] = [...JOINING, ...places, ...DIALOGS, ...above, ...troubles]
