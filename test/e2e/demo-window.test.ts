@@ -46,7 +46,7 @@ function start(...flags: string[]): Child {
 const opened = (): Promise<string> => waitFor('a page to be opened', () => (existsSync(`${folder}/opened`) ? readFileSync(`${folder}/opened`, 'utf8').trim().split('\n').at(-1) : undefined), { withinMs: 15_000 })
 
 describe.skipIf(electron === undefined)(`the demo's window in Electron${electron === undefined ? ' (no Electron binary here)' : ''}`, () => {
-  it('signs in with two clicks, shows the devices, and ends with the window', async () => {
+  it('signs in with two clicks, shows the devices, and ends when the app is quit', async () => {
     const port = await freeTcpPort()
     start(`--app=${JSON.stringify([electron, '--no-sandbox', '--disable-gpu', `--remote-debugging-port=${port}`, root])}`)
     const browser = await waitFor('the window', () => chromium.connectOverCDP(`http://127.0.0.1:${port}`).catch(() => undefined), { withinMs: 30_000, everyMs: 200 })
@@ -61,9 +61,11 @@ describe.skipIf(electron === undefined)(`the demo's window in Electron${electron
     expect((await submitForm(await visit(link), { name: 'you' })).status).toBe(200)
     await page.getByRole('row', { name: /^web\./ }).waitFor()
     await waitFor('the demo to see it', () => demo.log.includes('my-computer joined as you'), { withinMs: 10_000 })
-    await page.close()
+    await page.evaluate(`bowline.call('editSettings', { onQuit: 'keep' }).then(() => bowline.call('quit', {}))`).catch(() => {
+      // The page went with the app.
+    })
     expect(await demo.exited).toEqual({ code: 0, signal: null })
-    expect(demo.log).toContain('the window was closed')
+    expect(demo.log).toContain('Bowline was quit')
     expect(readdirSync(temp)).toEqual([])
   })
 })

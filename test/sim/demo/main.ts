@@ -2,7 +2,7 @@
  * `npm run demo`: a whole tailnet on this machine, and an engine that joins it.
  *
  *   --no-window   plays a new person's first minutes through, ends with a summary, and with 0 when all held, else 1
- *   (without)     keeps running and opens the window; ends with it, or with Ctrl-C
+ *   (without)     keeps running and opens the window; ends when its app is quit, or with Ctrl-C
  *   --browser     the window in the browser, even where Electron is
  *   --verbose     the engines' log lines too
  *   --app=JSON    Electron's command line; build/scripts/demo.mjs gives it where there is one
@@ -119,7 +119,7 @@ function summary(screen: Screen, result: StoryResult, tookMs: number): void {
   screen.good('The demo worked.')
 }
 
-/** Keeps the network running beside a window; resolves with 0 when the person closes it. */
+/** Keeps the network running beside a window; resolves with 0 when the person quits its app. */
 async function keepRunning(run: Run): Promise<number> {
   const { screen, network, folder } = run
   const engine = await startAll(run)
@@ -136,7 +136,7 @@ async function keepRunning(run: Run): Promise<number> {
   void directLater(run)
   if (window.kind !== 'app') return new Promise(() => {})
   await window.closed
-  screen.good('the window was closed')
+  screen.good('Bowline was quit')
   return 0
 }
 

@@ -16,7 +16,7 @@ const FAILS_WITHIN_MS = 1500
 const GRACE_MS = 4000
 
 export type DemoWindow =
-  /** `closed` resolves when the person closes it. */
+  /** `closed` resolves when the app has ended; closing its window alone leaves it running. */
   | { readonly kind: 'app'; readonly closed: Promise<void>; stop(): Promise<void> }
   | { readonly kind: 'browser' | 'address'; readonly url: string; stop(): Promise<void> }
 
