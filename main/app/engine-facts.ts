@@ -1,7 +1,7 @@
 /**
  * What the app itself knows of its engine, for tray and notifications, whether a window is open or not.
  *
- *   bus messages        prefs and warnings at once; the rest is looked at soon after one, not more often than its pace
+ *   bus messages        prefs, warnings and policy at once; the rest is looked at soon after one, not more often than its pace
  *   exit nodes          a question that the engine holds back until there is news
  *   paths               asked now and then while connected: only the menu's words need them
  *
@@ -12,6 +12,7 @@ import { METHODS } from '../localapi/methods.ts'
 import type { AppState } from '../localapi/app-state.ts'
 import type { BlockedPage } from '../localapi/blocked.ts'
 import type { ExitNodesPage } from '../localapi/exit-nodes.ts'
+import { NO_POLICY, type PolicySnapshot } from '../localapi/policy.ts'
 import type { HealthState, LoginProfile, Notify, PathsPage, Prefs, Status } from '../localapi/types.ts'
 
 export interface Facts {
@@ -19,6 +20,7 @@ export interface Facts {
   readonly status: Status | undefined
   readonly prefs: Prefs | undefined
   readonly warnings: HealthState['Warnings']
+  readonly policy: PolicySnapshot
   readonly exit: ExitNodesPage | undefined
   readonly paths: PathsPage | undefined
   readonly profiles: readonly LoginProfile[]
@@ -49,7 +51,7 @@ export class EngineFacts {
   constructor(client: LocalApiClient, app: AppState, changed: (facts: Facts) => void) {
     this.#client = client
     this.#changed = changed
-    this.#facts = { app, status: undefined, prefs: undefined, warnings: null, exit: undefined, paths: undefined, profiles: [], profile: '', blocked: undefined }
+    this.#facts = { app, status: undefined, prefs: undefined, warnings: null, policy: NO_POLICY, exit: undefined, paths: undefined, profiles: [], profile: '', blocked: undefined }
   }
 
   get value(): Facts {
@@ -77,11 +79,12 @@ export class EngineFacts {
   }
 
   onNotify(notify: Notify): void {
-    if (notify.Prefs || notify.Health || notify.InitialStatus) {
+    if (notify.Prefs || notify.Health || notify.InitialStatus || notify.Policy) {
       this.#set({
         ...(notify.Prefs ? { prefs: notify.Prefs } : {}),
         ...(notify.InitialStatus ? { status: notify.InitialStatus } : {}),
         ...(notify.Health ? { warnings: notify.Health.Warnings } : {}),
+        ...(notify.Policy ? { policy: notify.Policy } : {}),
       })
     }
     this.#lookSoon()

@@ -3,9 +3,10 @@
  */
 import type { ReactNode } from 'react'
 import { policyText } from '../../main/localapi/policy.ts'
+import { managerOf } from '../../main/words/held.ts'
 import { rich, t } from '../../main/words/words.ts'
 import { safeText } from '../../main/words/format.ts'
-import { managerOf, policyRows } from '../state/policy.ts'
+import { policyRows } from '../state/policy.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { Switch } from '../ui/Switch.tsx'

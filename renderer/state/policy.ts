@@ -1,9 +1,8 @@
 /**
- * The device policy as the window shows it: who manages this computer, what is held by which rule, and how that changed. Pure.
+ * The device policy as the window shows it: what is held by which rule, and how that changed. Pure.
  */
-import { MANAGED_PREFS, policyKeyOf, policyText, type ManagedPref, type PolicySnapshot } from '../../main/localapi/policy.ts'
+import { MANAGED_PREFS, policyKeyOf, type ManagedPref, type PolicySnapshot } from '../../main/localapi/policy.ts'
 import { safeText } from '../../main/words/format.ts'
-import { t } from '../../main/words/words.ts'
 
 export interface PolicyRow {
   readonly key: string
@@ -11,11 +10,6 @@ export interface PolicyRow {
   readonly value: string
   /** Why it is not followed. */
   readonly fault: string | undefined
-}
-
-/** Who manages this computer, in words for a sentence. */
-export function managerOf(policy: PolicySnapshot): string {
-  return safeText(policyText(policy.Settings, 'ManagedByOrganizationName'), 60) || t('settings.policy.administrator')
 }
 
 /** The rule that holds a pref, undefined while a person may set it. */

@@ -4,8 +4,9 @@
 import { Lock } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { ManagedPref } from '../../main/localapi/policy.ts'
+import { managerOf } from '../../main/words/held.ts'
 import { rich } from '../../main/words/words.ts'
-import { lockOf, managerOf } from '../state/policy.ts'
+import { lockOf } from '../state/policy.ts'
 import { useSnapshot } from '../state/store.ts'
 
 /** The key of the rule that holds a pref; undefined while a person may set it. */

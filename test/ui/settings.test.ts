@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { PolicySnapshot } from '../../main/localapi/policy.ts'
 import { foundPackages, parseNotices } from '../../renderer/state/notices-file.ts'
-import { heldCount, lockOf, managerOf, policyChanges, policyRows } from '../../renderer/state/policy.ts'
+import { managerOf } from '../../main/words/held.ts'
+import { heldCount, lockOf, policyChanges, policyRows } from '../../renderer/state/policy.ts'
 import { foundRows, groupsOf, pageOf, pagesOf, rowsThere, type RowId, type Surroundings } from '../../renderer/state/settings-rows.ts'
 
 const policyOf = (values: Readonly<Record<string, string | boolean>>): PolicySnapshot => ({

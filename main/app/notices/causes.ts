@@ -7,6 +7,7 @@
 import type { BlockedRow } from '../../localapi/blocked.ts'
 import type { ExitNodesPage } from '../../localapi/exit-nodes.ts'
 import { clockTime, safeText, sentence } from '../../words/format.ts'
+import { heldWords } from '../../words/held.ts'
 import { networkName } from '../../words/states.ts'
 import { locale, t } from '../../words/words.ts'
 import type { Facts } from '../engine-facts.ts'
@@ -112,7 +113,7 @@ function approved({ approvedMs }: Memory, { status }: Facts): Cause | undefined 
 
 const shortName = (node: { readonly Name: string }): string => safeText(node.Name.split('.')[0]!, 40)
 
-function exitNode({ exit, status, warnings }: Facts): Cause | undefined {
+function exitNode({ exit, status, warnings, policy }: Facts): Cause | undefined {
   if (!exit || status?.BackendState !== 'Running') return undefined
   const base = { key: 'exit-node', category: 'exit-node', open: { kind: 'go', hash: '#/exit-nodes' } } as const
   if (exit.Egress.Kind === 'blocked') {
@@ -120,7 +121,8 @@ function exitNode({ exit, status, warnings }: Facts): Cause | undefined {
     const next = otherExit(exit)
     return {
       ...base, title: name === '' ? t('notice.exit.blocked.none') : t('notice.exit.blocked', { name }), body: t('notice.exit.blocked.more'), inWindow: true,
-      actions: [
+      // Nobody can choose otherwise than the device policy.
+      actions: heldWords(policy, 'ExitNodeID') !== undefined ? [{ label: t('notice.show'), action: base.open }] : [
         ...(next ? [{ label: t('notice.exit.use', { name: shortName(next) }), action: { kind: 'exit', do: { Do: 'use', Node: next.ID } } as const }] : []),
         { label: t('notice.exit.off'), action: { kind: 'exit', do: { Do: 'clear' } } },
       ],

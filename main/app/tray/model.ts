@@ -5,12 +5,15 @@
  *
  * On Linux every click opens the menu, so "Open Bowline" is first, and up to three accounts stand in the menu itself. Names come from
  * the network and from people: each is made harmless, cut, and its "&" doubled, since one alone would underline the next letter.
+ * What the device policy holds is shown with whose rule it is, and cannot be chosen.
  */
 import type { AccountView } from '../../localapi/app-settings.ts'
 import { viewOf } from '../../localapi/app-settings.ts'
 import type { ExitNodeRow, ExitNodesPage } from '../../localapi/exit-nodes.ts'
+import { isHidden } from '../../localapi/policy.ts'
 import type { LoginProfile, PeerStatus } from '../../localapi/types.ts'
 import { age, safeText } from '../../words/format.ts'
+import { heldWords } from '../../words/held.ts'
 import { cannotWords, headline, networkName, pathWords, type Headline } from '../../words/states.ts'
 import { isWord, t } from '../../words/words.ts'
 import type { Action } from '../actions.ts'
@@ -85,9 +88,11 @@ function headItem({ status }: TrayFacts, head: Headline): TrayItem {
   return item(network === '' ? head.words : t('tray.headline', { headline: head.words, network }), { kind: 'open' })
 }
 
-function connectItems({ app, status, ownEngine }: TrayFacts): readonly TrayItem[] {
+function connectItems({ app, status, ownEngine, policy }: TrayFacts): readonly TrayItem[] {
   if (app.engine === 'stopped' || app.engine === 'keeps-stopping') return ownEngine ? [item(t('tray.startEngine'), { kind: 'start-engine' })] : []
   if (app.engine !== 'running') return []
+  const held = heldWords(policy, 'WantRunning')
+  if (held !== undefined && (status?.BackendState === 'Running' || status?.BackendState === 'Starting')) return [item(held, undefined)]
   switch (status?.BackendState) {
     case 'Running':
       return [item(t('tray.disconnect'), { kind: 'connect', on: false })]
@@ -124,21 +129,29 @@ function exitLabel({ Chosen, Egress }: ExitNodesPage): string {
 
 function exitMenu(facts: TrayFacts): TrayItem | undefined {
   const page = facts.exit
-  if (!page || (page.Nodes.length === 0 && page.Chosen.Kind === 'none')) return undefined
+  if (!page || (page.Nodes.length === 0 && page.Chosen.Kind === 'none') || isHidden(facts.policy.Settings, 'ExitNodesPicker')) return undefined
+  const held = heldWords(facts.policy, 'ExitNodeID')
+  const lan = heldWords(facts.policy, 'ExitNodeAllowLANAccess') === undefined ? ({ kind: 'allow-lan', on: !page.AllowLAN } as const) : undefined
+  const items: readonly TrayItem[] = [
+    ...(held === undefined ? exitChoices(facts, page) : [item(held, undefined)]),
+    LINE,
+    item(t('tray.exit.lan'), lan, page.AllowLAN),
+    item(t('tray.more'), { kind: 'go', hash: '#/exit-nodes' }),
+  ]
+  return { kind: 'submenu', label: menuLabel(exitLabel(page)), items }
+}
+
+function exitChoices(facts: TrayFacts, page: ExitNodesPage): readonly TrayItem[] {
   const { Chosen } = page
   const chosen = Chosen.Kind === 'node' ? Chosen.ID : ''
   const suggested = page.Nodes.find((node) => node.Suggested && (node.Unavailable ?? '') === '')
   const others = recentExits(page, viewOf(facts.app.settings, facts.profile).recentExits).filter((node) => node !== suggested)
-  const items: readonly TrayItem[] = [
+  return [
     item(t('tray.exit.useNone'), { kind: 'exit', do: { Do: 'clear' } }, Chosen.Kind === 'none'),
     ...(Chosen.Kind === 'auto' ? [item(t('tray.exit.auto'), { kind: 'exit', do: { Do: 'use', Node: 'auto' } }, true)] : []),
     ...(suggested ? [item(t('tray.exit.suggested', { name: exitName(suggested) }), { kind: 'exit', do: { Do: 'use', Node: suggested.ID } }, chosen === suggested.ID)] : []),
     ...others.map((node) => exitItem(node, chosen)),
-    LINE,
-    item(t('tray.exit.lan'), { kind: 'allow-lan', on: !page.AllowLAN }, page.AllowLAN),
-    item(t('tray.more'), { kind: 'go', hash: '#/exit-nodes' }),
   ]
-  return { kind: 'submenu', label: menuLabel(exitLabel(page)), items }
 }
 
 /** One that cannot be used says why, and cannot be chosen. */

@@ -87,6 +87,8 @@ describe('the exit node', () => {
     ])
     expect(after([0, { exit: { ...blocked, Nodes: [] } }])[0]!.actions.map(({ label }) => label)).toEqual(['Turn off'])
     expect(after([0, { exit: blocked, status: status('Stopped') }])).toEqual([])
+    const policy = { Summary: { Scope: 'Device' }, Settings: { ExitNodeID: { Value: 'x1' } } }
+    expect(after([0, { exit: blocked, policy }])[0]!.actions).toEqual([{ label: 'Show', action: { kind: 'go', hash: '#/exit-nodes' } }])
   })
 
   it('that another one has replaced is told', () => {

@@ -3,6 +3,7 @@
  */
 import { DEFAULT_SETTINGS, NO_VIEW } from '../../../main/localapi/app-settings.ts'
 import type { ExitNodesPage } from '../../../main/localapi/exit-nodes.ts'
+import { NO_POLICY } from '../../../main/localapi/policy.ts'
 import type { LoginProfile, PeerStatus, Status, Warning } from '../../../main/localapi/types.ts'
 import type { TrayFacts, TrayItem } from '../../../main/app/tray/model.ts'
 
@@ -38,7 +39,7 @@ export const warning = (code: string, args: Readonly<Record<string, string>> = {
 export function facts(more: Partial<TrayFacts> = {}): TrayFacts {
   return {
     app: { engine: 'running', sinceMs: NOW_MS, restarts: 0, host: 'electron', platform: 'linux', version: '1', settings: DEFAULT_SETTINGS, languages: ['en'], tray: 'shown' },
-    status: status('Running'), prefs: undefined, warnings: null, exit: exits(), paths: undefined, profiles: [profile('p1', 'anna@fjord.example')], profile: 'p1', blocked: undefined,
+    status: status('Running'), prefs: undefined, warnings: null, policy: NO_POLICY, exit: exits(), paths: undefined, profiles: [profile('p1', 'anna@fjord.example')], profile: 'p1', blocked: undefined,
     platform: 'linux', nowMs: NOW_MS, ownEngine: true, badges: 0, ...more,
   }
 }

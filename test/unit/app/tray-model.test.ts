@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { recentExitPatch } from '../../../main/app/tray/recent.ts'
 import { trayModel, type Glyph, type TrayFacts } from '../../../main/app/tray/model.ts'
+import type { PolicyItem } from '../../../main/localapi/policy.ts'
 import { clickable, drawn, exits, facts, NOW_MS, peer, profile, status, warning, withView } from './tray-facts.ts'
 
 const engine = (life: TrayFacts['app']['engine']): TrayFacts['app'] => ({ ...facts().app, engine: life })
@@ -71,6 +72,19 @@ describe('the menu', () => {
     expect(lines({ exit: exits({ ...chosen, Egress: { Kind: 'paused', ID: 'x3', Name: 'exit-old', Why: '' } }) })).toContain('Exit node: exit-old, paused >')
     expect(lines({ exit: exits({ Chosen: { Kind: 'auto', ID: 'x1', Name: 'exit-ams' } }) })).toContain('Exit node: exit-ams, not in use >')
     expect(lines({ exit: exits({ Nodes: [] }) }).some((line) => line.startsWith('Exit node'))).toBe(false)
+  })
+
+  it('offers nothing that the device policy holds, and says whose rule it is', () => {
+    const by = (rule: string): string => `Set by Fjord Labs · device policy, ${rule}`
+    const policyOf = (Settings: Record<string, PolicyItem>): TrayFacts['policy'] => ({ Summary: { Scope: 'Device' }, Settings: { ManagedByOrganizationName: { Value: 'Fjord Labs' }, ...Settings } })
+    const policy = policyOf({ ExitNodeID: { Value: 'x1' }, ExitNodeAllowLANAccess: { Value: 'never' }, 'AlwaysOn.Enabled': { Value: true } })
+    const menu = lines({ policy, exit: exits({ Chosen: { Kind: 'node', ID: 'x1', Name: 'exit-ams' }, Egress: { Kind: 'exit', ID: 'x1', Name: 'exit-ams.fjord.example', Why: '' } }) })
+    const at = menu.indexOf('Exit node: exit-ams >')
+    expect(menu.slice(at, at + 5)).toEqual(['Exit node: exit-ams >', `  (${by('ExitNodeID')})`, '  ---', '  [ ] (Reach the local network)', '  More…'])
+    expect(menu).toContain(`(${by('AlwaysOn.Enabled')})`)
+    expect(menu).not.toContain('Disconnect')
+    expect(lines({ policy: policyOf({ ExitNodesPicker: { Value: 'hide' } }) }).some((line) => line.startsWith('Exit node'))).toBe(false)
+    expect(lines({ policy: policyOf({ ExitNodeID: { Error: 'no line' }, ExitNodesPicker: { Value: 'show' } }) })).toContain('  [x] None')
   })
 
   it('lists up to five exit nodes, those used last first, and up to ten devices, the pinned ones first', () => {
