@@ -15,8 +15,9 @@ export async function closed(page: Page): Promise<void> {
 const opened = (page: Page): Promise<void> => page.locator('dialog[open]').waitFor()
 
 /** The menu of the device's row. */
-async function rowMenu({ page, go }: Stage): Promise<void> {
-  await go('#/devices')
+async function rowMenu(stage: Stage): Promise<void> {
+  const { page } = stage
+  await stage.go('#/devices')
   await page.locator('[data-device]').last().click({ button: 'right' })
   await page.locator('.row-menu').waitFor()
 }
@@ -32,10 +33,10 @@ async function ofAccount({ page }: Stage, nth: number): Promise<void> {
 export const DIALOGS: readonly Scene[] = [
   {
     name: 'exit-mode', narrow: true,
-    reach: async ({ page, go }) => {
-      await go('#/exit-nodes')
-      await page.locator('.means .link').click()
-      await opened(page)
+    reach: async (stage) => {
+      await stage.go('#/exit-nodes')
+      await stage.page.locator('.means .link').click()
+      await opened(stage.page)
     },
   },
   {
