@@ -14,6 +14,7 @@ import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { setConnected } from '../ui/connect.ts'
 import { Knot } from '../ui/PathGlyph.tsx'
+import { PolicyLine, useLock } from '../ui/PolicyLine.tsx'
 import { Switch } from '../ui/Switch.tsx'
 import { useAsk } from '../ui/use-ask.ts'
 import { useExit } from '../ui/use-exit.ts'
@@ -56,6 +57,9 @@ function Head({ head }: { head: Headline }): ReactNode {
   const ask = useAsk()
   const [running, ownStopped, status, prefs] = useSnapshot(useShallow((s) => [s.app.engine === 'running', s.app.engineHost === 'app' && (s.app.engine === 'stopped' || s.app.engine === 'keeps-stopping'), s.status, s.prefs] as const))
   const on = switchOf(running, status?.BackendState, prefs)
+  // Only disconnecting is forbidden.
+  const rule = useLock('WantRunning')
+  const locked = on === true && rule !== undefined
   const address = status?.Self.TailscaleIPs?.[0]
   const name = safeText(status?.Self.DNSName.split('.')[0] || status?.Self.HostName || '', 60)
   const signsIn = running && status?.BackendState === 'NeedsLogin'
@@ -65,8 +69,9 @@ function Head({ head }: { head: Headline }): ReactNode {
       <div className="grow cut-box">
         <div role="status"><h1 className="small-headline">{head.words}</h1></div>
         <p className="small t2 num cut">{ask.problem !== '' ? safeText(ask.problem, 200) : address === undefined || !running ? head.more ?? '' : <><bdi>{name}</bdi>, {address}</>}</p>
+        <PolicyLine id="small-rule" rule={locked ? rule : undefined} />
       </div>
-      {on !== undefined && <Switch on={on} wait={ask.wait} label={on ? t('tray.disconnect') : t('tray.connect')} onFlip={() => void ask.run(() => setConnected(api, !on))} />}
+      {on !== undefined && <Switch on={on} wait={ask.wait} locked={locked} {...(locked ? { describedBy: 'small-rule' } : {})} label={on ? t('tray.disconnect') : t('tray.connect')} onFlip={() => void ask.run(() => setConnected(api, !on))} />}
       {ownStopped && <button type="button" className="button" aria-busy={ask.wait !== 'no'} onClick={() => void ask.run(() => api.call('restartEngine', {}))}>{t('tray.startEngine')}</button>}
       {signsIn && <button type="button" className="button ink" onClick={() => void api.call('showMain', {})}>{t('notice.signIn')}</button>}
     </section>
