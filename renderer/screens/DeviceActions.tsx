@@ -10,6 +10,7 @@ import { marked } from '../state/devices-view.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
+import { useLock } from '../ui/PolicyLine.tsx'
 import { useAsk, waits } from '../ui/use-ask.ts'
 import { useExit } from '../ui/use-exit.ts'
 import type { Probe } from '../ui/use-probe.ts'
@@ -23,6 +24,7 @@ export function DeviceActions({ device, probe, running, onPing }: { device: Devi
   }
   const exit = useExit()
   const page = useSnapshot((s) => s.exitNodes)
+  const held = useLock('ExitNodeID') !== undefined
   const inUse = page !== undefined && page.Chosen.Kind !== 'none' && page.Chosen.ID === device.id
   return (
     <>
@@ -31,7 +33,7 @@ export function DeviceActions({ device, probe, running, onPing }: { device: Devi
           {probe.pinging ? <Square size={16} aria-hidden="true" /> : <Activity size={16} aria-hidden="true" />}{t(probe.pinging ? 'device.ping.stop' : 'device.ping')}
         </button>
         <button type="button" className="button" aria-expanded={open} onClick={() => setOpen(!open)}><Plug size={16} aria-hidden="true" />{t('device.service')}</button>
-        {(device.peer.ExitNodeOption || inUse) && (
+        {(device.peer.ExitNodeOption || inUse) && !held && (
           <button type="button" className="button" disabled={!running} aria-busy={waits(exit.ask)} onClick={() => void (inUse ? exit.clear() : exit.use(device.id))}>
             <DoorOpen size={16} aria-hidden="true" />{t(inUse ? 'device.exit.stop' : 'device.exit.use')}
           </button>

@@ -11,6 +11,7 @@ import { rich, t } from '../../main/words/words.ts'
 import { useSnapshot } from '../state/store.ts'
 import { AskWords } from '../ui/AskWords.tsx'
 import { Knot } from '../ui/PathGlyph.tsx'
+import { useLock } from '../ui/PolicyLine.tsx'
 import { waits } from '../ui/use-ask.ts'
 import { useExit } from '../ui/use-exit.ts'
 
@@ -22,6 +23,7 @@ function InUse({ page, running }: { page: ExitNodesPage; running: boolean }): Re
   const nowMs = useSnapshot((s) => s.nowMs)
   const exit = useExit()
   const check = useExit()
+  const held = useLock('ExitNodeID') !== undefined
   const { Chosen: chosen, Egress: egress } = page
   const used = egress.Kind === 'direct' ? '' : egress.ID
   const place = page.Nodes.find((node) => node.ID === used)?.Place ?? ''
@@ -37,7 +39,7 @@ function InUse({ page, running }: { page: ExitNodesPage; running: boolean }): Re
         </div>
         <p className="small t2 why selectable"><EgressWords page={page} nowMs={nowMs} /></p>
         <div className="buttons">
-          <button type="button" className="button" aria-busy={waits(exit.ask)} disabled={!running && egress.Kind === 'direct'} onClick={() => void exit.clear()}>{t('exit.do.stop')}</button>
+          {!held && <button type="button" className="button" aria-busy={waits(exit.ask)} disabled={!running && egress.Kind === 'direct'} onClick={() => void exit.clear()}>{t('exit.do.stop')}</button>}
           {egress.Kind === 'paused' && <button type="button" className="button ghost" aria-busy={waits(check.ask)} onClick={() => void check.pause(false)}>{t('exit.do.resume')}</button>}
           {egress.Kind === 'exit' && (
             <button type="button" className="button ghost" aria-busy={waits(check.ask)} onClick={() => void check.check()}>
@@ -82,6 +84,7 @@ function Proof({ line }: { line: ProofLine }): ReactNode {
 
 function NoneInUse({ page, running }: { page: ExitNodesPage; running: boolean }): ReactNode {
   const exit = useExit()
+  const held = useLock('ExitNodeID') !== undefined
   const best = page.Nodes.find((node) => node.Suggested && (node.Unavailable ?? '') === '')
   const name = safeText(best?.Name.split('.')[0] ?? '')
   return (
@@ -89,7 +92,7 @@ function NoneInUse({ page, running }: { page: ExitNodesPage; running: boolean })
       <div>
         <div className="exit-name"><Knot tone={running ? 'connected' : 'disconnected'} size={20} /><h2>{t('exit.inUse.none')}</h2></div>
         <p className="small t2 why">{t('exit.inUse.ownNetwork')}</p>
-        {best && running && <div className="buttons"><button type="button" className="button ink" aria-busy={waits(exit.ask)} onClick={() => void exit.use(best.ID)}><span className="cut">{rich<ReactNode>('exit.do.use', { name: <bdi key="name">{name}</bdi> })}</span></button><span className="small t3">{sentence(suggestWords(best.Why ?? ''))}</span></div>}
+        {best && running && !held && <div className="buttons"><button type="button" className="button ink" aria-busy={waits(exit.ask)} onClick={() => void exit.use(best.ID)}><span className="cut">{rich<ReactNode>('exit.do.use', { name: <bdi key="name">{name}</bdi> })}</span></button><span className="small t3">{sentence(suggestWords(best.Why ?? ''))}</span></div>}
         <AskWords ask={exit.ask} />
       </div>
     </section>

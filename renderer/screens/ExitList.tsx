@@ -1,6 +1,6 @@
 /**
  * The exit nodes to choose from: the automatic choice, the suggested one with its reason, then by owner. Arrow keys move, Enter or
- * Space uses. Rows hold still while the pointer or the focus is in the list.
+ * Space uses. Rows hold still while the pointer or the focus is in the list. A choice of the device policy is shown and cannot be moved.
  */
 import { useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
 import type { ExitNodesPage } from '../../preload/contract.ts'
@@ -9,6 +9,7 @@ import { roundTrip } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import { AskWords } from '../ui/AskWords.tsx'
 import { PathGlyph } from '../ui/PathGlyph.tsx'
+import { PolicyLine, useLock } from '../ui/PolicyLine.tsx'
 import { waits } from '../ui/use-ask.ts'
 import { useExit } from '../ui/use-exit.ts'
 
@@ -27,6 +28,7 @@ const AUTO = 'auto'
 
 export function ExitList({ page, groups, running, withAuto }: ListProps): ReactNode {
   const exit = useExit()
+  const rule = useLock('ExitNodeID')
   const [asked, setAsked] = useState<string>()
   const [held, setHeld] = useState(false)
   const [all, setAll] = useState(false)
@@ -40,7 +42,7 @@ export function ExitList({ page, groups, running, withAuto }: ListProps): ReactN
   const total = shown.reduce((sum, group) => sum + group.rows.length, 0)
 
   const choose = (id: string, possible: boolean): void => {
-    if (!possible || !running || id === chosen) return
+    if (!possible || !running || id === chosen || rule !== undefined) return
     setAsked(id)
     void exit.use(id === AUTO ? undefined : id).then(() => setAsked(undefined))
   }
@@ -54,12 +56,13 @@ export function ExitList({ page, groups, running, withAuto }: ListProps): ReactN
     box.current?.querySelector<HTMLElement>(`[data-exit="${CSS.escape(next)}"]`)?.focus()
   }
   const radio = (id: string): RadioState => ({
-    checked: id === chosen, waiting: id === asked && waits(exit.ask), tabbable: id === tabbable, onFocus: () => setFocused(id),
+    checked: id === chosen, held: rule !== undefined, waiting: id === asked && waits(exit.ask), tabbable: id === tabbable, onFocus: () => setFocused(id),
   })
   return (
     <>
       <AskWords ask={exit.ask} />
-      <div ref={box} className="exit-list" role="radiogroup" aria-label={t('exit.list')} onKeyDown={move} onPointerEnter={() => setHeld(true)} onPointerLeave={() => setHeld(false)}>
+      <PolicyLine id="exit-rule" rule={rule} />
+      <div ref={box} className="exit-list" role="radiogroup" aria-label={t('exit.list')} aria-describedby={rule === undefined ? undefined : 'exit-rule'} onKeyDown={move} onPointerEnter={() => setHeld(true)} onPointerLeave={() => setHeld(false)}>
         {withAuto && <AutoRow page={page} state={radio(AUTO)} onChoose={() => choose(AUTO, true)} />}
         {cut.map((group) => (
           <div key={group.name} role="group" aria-label={group.name}>
@@ -92,6 +95,8 @@ function firstRows(groups: readonly ExitGroup[], limit: number): readonly ExitGr
 
 interface RadioState {
   readonly checked: boolean
+  /** Somebody else decides. */
+  readonly held: boolean
   readonly waiting: boolean
   readonly tabbable: boolean
   readonly onFocus: () => void
@@ -113,8 +118,8 @@ function Radio({ id, label, state, unavailable = false, onChoose, children }: Ra
     onChoose()
   }
   return (
-    <div role="radio" aria-checked={state.checked} aria-disabled={unavailable} aria-busy={state.waiting} aria-label={label} data-exit={id} tabIndex={state.tabbable ? 0 : -1}
-      className={`exit-row ${unavailable ? 'unavailable' : ''}`} onFocus={state.onFocus} onClick={onChoose} onKeyDown={onKey}>
+    <div role="radio" aria-checked={state.checked} aria-disabled={unavailable || state.held} aria-busy={state.waiting} aria-label={label} data-exit={id} tabIndex={state.tabbable ? 0 : -1}
+      className={`exit-row ${unavailable ? 'unavailable' : ''} ${state.held ? 'held' : ''}`} onFocus={state.onFocus} onClick={onChoose} onKeyDown={onKey}>
       <span className="radio" />
       {children}
     </div>

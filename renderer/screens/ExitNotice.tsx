@@ -10,6 +10,7 @@ import { HOLDS_PORTAL } from '../state/health.ts'
 import { rich, t } from '../../main/words/words.ts'
 import { useSnapshot } from '../state/store.ts'
 import { AskWords } from '../ui/AskWords.tsx'
+import { PolicyLine, useLock } from '../ui/PolicyLine.tsx'
 import { waits } from '../ui/use-ask.ts'
 import { useExit } from '../ui/use-exit.ts'
 
@@ -56,7 +57,8 @@ function Portal({ page }: { page: ExitNodesPage }): ReactNode {
 function Blocked({ page }: { page: ExitNodesPage }): ReactNode {
   const apps = useSnapshot((s) => s.proxies?.Mode === 'apps')
   const exit = useExit()
-  const next = nextExit(page)
+  const rule = useLock('ExitNodeID')
+  const next = rule === undefined ? nextExit(page) : undefined
   const name = chosenName(page)
   return (
     <div className="notice bad asks" role="alert">
@@ -64,10 +66,11 @@ function Blocked({ page }: { page: ExitNodesPage }): ReactNode {
       <div className="grow">
         <p><span className="strong-3">{name === '' ? t(apps ? 'exit.notice.blockedNone.apps' : 'exit.notice.blockedNone') : rich<ReactNode>(apps ? 'exit.notice.blocked.apps' : 'exit.notice.blocked', { name: <bdi key="name">{name}</bdi> })}</span></p>
         <p className="t2 selectable">{blockedWhy(page.Egress)} {t('exit.notice.devices')}</p>
+        <PolicyLine rule={rule} />
         <AskWords ask={exit.ask} />
       </div>
       {next && <button type="button" className="button ink" aria-busy={waits(exit.ask)} onClick={() => void exit.use(next.id)}><span className="cut" title={next.name}>{rich<ReactNode>('exit.do.use', { name: <bdi key="name">{next.name}</bdi> })}</span></button>}
-      <button type="button" className="button" aria-busy={waits(exit.ask)} onClick={() => void exit.clear()}>{t('exit.do.off')}</button>
+      {rule === undefined && <button type="button" className="button" aria-busy={waits(exit.ask)} onClick={() => void exit.clear()}>{t('exit.do.off')}</button>}
     </div>
   )
 }

@@ -35,8 +35,10 @@ const KINDS: readonly ExitNodeFailure[] = ['block', 'next', 'direct']
 
 function Failure({ page }: { page: ExitNodesPage }): ReactNode {
   const exit = useExit()
+  // Nothing goes past an exit node that the policy names.
+  const rule = useLock('ExitNodeID')
   const choose = (failure: ExitNodeFailure): void => {
-    if (failure !== page.Failure) void exit.setFailure(failure)
+    if (failure !== page.Failure && rule === undefined) void exit.setFailure(failure)
   }
   const move = (event: KeyboardEvent<HTMLDivElement>): void => {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key]
@@ -51,12 +53,13 @@ function Failure({ page }: { page: ExitNodesPage }): ReactNode {
       <div className="grow">
         <p className="strong-2" id="failure-title">{t('exit.failure.title')}</p>
         <p className="small t2" id="failure-words">{t(`exit.failure.${page.Failure}.means`)}</p>
+        <PolicyLine id="failure-rule" rule={rule} />
         <AskWords ask={exit.ask} />
       </div>
-      <div className="segments" role="radiogroup" aria-labelledby="failure-title" aria-describedby="failure-words" aria-busy={waits(exit.ask)} onKeyDown={move}>
+      <div className="segments" role="radiogroup" aria-labelledby="failure-title" aria-describedby={rule === undefined ? 'failure-words' : 'failure-words failure-rule'} aria-disabled={rule !== undefined} aria-busy={waits(exit.ask)} onKeyDown={move}>
         {KINDS.map((kind) => (
           <button key={kind} type="button" role="radio" aria-checked={kind === page.Failure} tabIndex={kind === page.Failure ? 0 : -1} title={t(`exit.failure.${kind}.means`)}
-            className="segment" onClick={() => choose(kind)}>{t(`exit.failure.${kind}`)}</button>
+            className={`segment ${rule === undefined ? '' : 'held'}`} aria-disabled={rule !== undefined} onClick={() => choose(kind)}>{t(`exit.failure.${kind}`)}</button>
         ))}
       </div>
     </section>

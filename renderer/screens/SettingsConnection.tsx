@@ -59,10 +59,11 @@ const FAILURES: readonly ExitNodeFailure[] = ['block', 'next', 'direct']
 
 export function FailureRow(): ReactNode {
   const exit = useExit()
+  const lock = useLock('ExitNodeID')
   const failure = useSnapshot((s) => s.exitNodes?.Failure)
   if (failure === undefined) return null
   const choices = FAILURES.map((value) => ({ value, label: t(`settings.failure.${value}`) }))
-  return <ChoiceRow id="failure" value={failure} choices={choices} words={t(`settings.failureMeans.${failure}`)} choose={(next, ask) => void ask.run(async () => {
+  return <ChoiceRow id="failure" lock={lock} value={failure} choices={choices} words={t(`settings.failureMeans.${failure}`)} choose={(next, ask) => void ask.run(async () => {
     await exit.setFailure(next as ExitNodeFailure)
     return { ok: true, value: null }
   })} />

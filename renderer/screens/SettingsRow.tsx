@@ -87,16 +87,17 @@ interface ChoiceProps {
   readonly value: string
   readonly choices: readonly Choice[]
   readonly words?: ReactNode
+  readonly lock?: string | undefined
   readonly choose: (value: string, ask: Ask) => void
 }
 
 /** One of a few; the list shows the old one until the fact is there. */
-export function ChoiceRow({ id, value, choices, words, choose }: ChoiceProps): ReactNode {
+export function ChoiceRow({ id, value, choices, words, lock, choose }: ChoiceProps): ReactNode {
   const ask = useAsk()
   return (
-    <Row id={id} ask={ask} words={words}>
-      <select className="field select" value={value} aria-label={t(`settings.row.${id}`)} aria-describedby={describedBy(id)} aria-busy={waits(ask)} onChange={(event) => choose(event.target.value, ask)}>
-        {choices.map((choice) => <option key={choice.value} value={choice.value} {...(choice.lang === undefined ? {} : { lang: choice.lang })}>{choice.label}</option>)}
+    <Row id={id} ask={ask} words={words} lock={lock}>
+      <select className="field select" value={value} aria-label={t(`settings.row.${id}`)} aria-describedby={describedBy(id, lock)} aria-disabled={lock !== undefined} aria-busy={waits(ask)} onChange={(event) => choose(event.target.value, ask)}>
+        {choices.filter((choice) => lock === undefined || choice.value === value).map((choice) => <option key={choice.value} value={choice.value} {...(choice.lang === undefined ? {} : { lang: choice.lang })}>{choice.label}</option>)}
       </select>
     </Row>
   )

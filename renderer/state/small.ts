@@ -4,6 +4,7 @@
 import { age, ageOf } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import type { AccountView, ExitNodesPage, Prefs } from '../../preload/contract.ts'
+import { policyKeyOf, type PolicySnapshot } from '../../main/localapi/policy.ts'
 import type { HealthState, Status } from '../../main/localapi/types.ts'
 import type { Device } from './devices.ts'
 import { filterDevices } from './devices-query.ts'
@@ -27,14 +28,16 @@ export interface SmallFacts {
   readonly status: Status | undefined
   readonly warnings: HealthState['Warnings']
   readonly exit: ExitNodesPage | undefined
+  readonly policy: PolicySnapshot
   readonly nowMs: number
 }
 
 /** The gravest first; the rest is in the main window. */
-export function attentionLines({ status, warnings, exit, nowMs }: SmallFacts): readonly AttentionLine[] {
+export function attentionLines({ status, warnings, exit, policy, nowMs }: SmallFacts): readonly AttentionLine[] {
   const lines: AttentionLine[] = []
   if (status?.BackendState === 'Running' && exit?.Egress.Kind === 'blocked') {
-    lines.push({ key: 'exit', words: t('small.exitBlocked', { name: chosenName(exit) }), grave: true, button: { label: t('notice.exit.off'), does: { kind: 'exit-off' } } })
+    const isHeld = policyKeyOf(policy.Settings, 'ExitNodeID') !== undefined
+    lines.push({ key: 'exit', words: t('small.exitBlocked', { name: chosenName(exit) }), grave: true, button: isHeld ? { label: t('notice.show'), does: { kind: 'show', hash: '#/exit-nodes' } } : { label: t('notice.exit.off'), does: { kind: 'exit-off' } } })
   }
   if (status?.BackendState === 'NeedsLogin' && status.Self.Expired === true) {
     lines.push({ key: 'ended', words: t('signIn.ended'), grave: true, button: { label: t('notice.signIn'), does: { kind: 'renew' } } })

@@ -1,12 +1,14 @@
 /**
  * Exit nodes in the window, over real engines: what a person chooses is what the engine then does, and what happens to it is said.
  */
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest'
 import type { ExitNodesPage } from '../../preload/contract.ts'
 import type { LocalApi } from '../sim/demo/local-api.ts'
 import { missingBrowser } from './browser.ts'
-import type { DemoLab } from './demo-lab.ts'
+import { POLICY_FILE, type DemoLab } from './demo-lab.ts'
 import { expectClean, openLabWindow, type LabWindow } from './lab-window.ts'
 
 const missing = missingBrowser()
@@ -58,6 +60,33 @@ describe.skipIf(missing !== undefined)(`exit nodes in the window${missing === un
     expect(await row('exit-node').getAttribute('aria-checked')).toBe('true')
     await page.getByLabel('Account and connection').getByText('exit-node', { exact: true }).waitFor()
     await clean('in use')
+  })
+
+  it('shows what a device policy holds with a lock, keeps the focus there, and lets nobody move it', async () => {
+    told()
+    const path = join(lab.folder, POLICY_FILE)
+    const { Nodes, Failure } = await now()
+    const held = Nodes.find(({ Name }) => Name.startsWith('exit-node'))!
+    writeFileSync(path, JSON.stringify({ ExitNodeID: held.ID, ManagedByOrganizationName: 'Fjord Labs' }), { mode: 0o644 })
+    await expect.poll(() => page.getByText('Set by Fjord Labs · device policy, ExitNodeID').count(), PATIENCE).toBe(2)
+    expect(await row('exit-node').getAttribute('aria-checked')).toBe('true')
+    await row('exit-node').focus()
+    await page.keyboard.press('ArrowUp')
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate("document.activeElement.getAttribute('role')")).toBe('radio')
+    expect(await row('files').getAttribute('aria-disabled')).toBe('true')
+    await row('files').click({ force: true })
+    const direct = page.getByRole('radio', { name: 'Go direct' })
+    await direct.focus()
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Go direct')
+    expect(await page.getByRole('button', { name: 'Stop using it' }).count()).toBe(0)
+    expect(await now()).toMatchObject({ Chosen: { Kind: 'node', ID: held.ID }, Failure: 'block' })
+    await clean('held')
+    rmSync(path)
+    await page.getByText('Set by Fjord Labs').first().waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Stop using it' }).waitFor()
+    expect((await now()).Failure).toBe(Failure)
   })
 
   it('claims nothing that nobody looked at', async () => {

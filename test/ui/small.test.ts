@@ -7,7 +7,7 @@ import { devicesOf } from '../../renderer/state/devices.ts'
 import { attentionLines, smallDevices, switchOf } from '../../renderer/state/small.ts'
 import { exits, NOW_MS, peer, status, warning } from '../unit/app/tray-facts.ts'
 
-const base = { status: status('Running'), warnings: null, exit: exits(), nowMs: NOW_MS }
+const base = { policy: { Summary: { Scope: 'Device' } }, status: status('Running'), warnings: null, exit: exits(), nowMs: NOW_MS }
 const blocked = exits({ Chosen: { Kind: 'node', ID: 'x1', Name: 'exit-ams' }, Egress: { Kind: 'blocked', ID: 'x1', Name: 'exit-ams', Why: '' } })
 const soon = warning('key-expires-soon', { expiry: new Date(NOW_MS + 2 * 86_400_000 + 1000).toISOString() })
 
@@ -15,6 +15,8 @@ describe('the lines that ask for a person', () => {
   it('are none when all is well, and each has its one button', () => {
     expect(attentionLines(base)).toEqual([])
     expect(attentionLines({ ...base, exit: blocked }).map(({ words, button }) => [words, button.label, button.does.kind])).toEqual([['exit-ams cannot be used, internet blocked', 'Turn off', 'exit-off']])
+    const policy = { Summary: { Scope: 'Device' }, Settings: { ExitNodeIP: { Value: '100.64.0.20' } } }
+    expect(attentionLines({ ...base, exit: blocked, policy })[0]!.button).toEqual({ label: 'Show', does: { kind: 'show', hash: '#/exit-nodes' } })
     expect(attentionLines({ ...base, warnings: soon }).map(({ words, button }) => [words, button.does.kind])).toEqual([['Sign-in ends in 2 days', 'renew']])
     expect(attentionLines({ ...base, status: status('NeedsLogin', { Self: peer('self', 'me', { Expired: true }) }) }).map(({ words }) => words)).toEqual(['Sign-in has ended'])
   })

@@ -223,9 +223,11 @@ export class Backend {
     return this.#model.saved.extras
   }
 
-  /** Changes the fields that are named; throws EngineError('bad-prefs') and changes nothing when one is refused. */
+  /** Changes the fields that are named; throws EngineError('bad-prefs' | 'managed-by-policy') and changes nothing when one is refused. */
   editExtras(change: unknown): Extras {
-    this.#takeExtras(changeExtras(this.extras, change))
+    const extras = changeExtras(this.extras, change)
+    this.policy.assertMayKeep(extras)
+    this.#takeExtras(extras)
     return this.extras
   }
 

@@ -14,6 +14,7 @@ import type { Node } from '../core/tailcfg/types.ts'
 import type { Egress as EgressJson, ExitNodeRow, ExitNodesPage, ExitProof } from '../../localapi/exit-nodes.ts'
 import type { PathRow } from '../../localapi/types.ts'
 import type { Model } from './model.ts'
+import { settleFailure } from './policy-prefs.ts'
 import { ownerOf } from './whois.ts'
 
 export interface ExitNodesSeen {
@@ -39,7 +40,7 @@ export function exitNodesPage(seen: ExitNodesSeen): Omit<ExitNodesPage, 'Version
     Egress: egressJson(egress),
     AllowLAN: prefs.ExitNodeAllowLANAccess,
     LAN: localNetworks(model.system).map(({ prefix, interface: name }) => ({ Prefix: prefix, Interface: name })),
-    Failure: extras.ExitNodeFailure,
+    Failure: settleFailure(extras.ExitNodeFailure, model.policy),
     Nodes: model.netMap ? rowsOf(seen, model.netMap) : [],
     Proofs: seen.proofs,
     Offer: seen.offer,

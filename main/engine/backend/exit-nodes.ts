@@ -23,6 +23,7 @@ import { egressJson } from './exit-nodes-page.ts'
 import type { Knot } from './knot.ts'
 import { serverNowMs } from './map-flow.ts'
 import type { Model } from './model.ts'
+import { settleFailure } from './policy-prefs.ts'
 import type { DataplanePort, HealthPort, MagicsockPort } from './ports.ts'
 import { carries } from './state.ts'
 
@@ -227,7 +228,7 @@ export class ExitNodeFlow {
     const choice = this.#choice()
     const isOfInterest = choice.kind !== 'none' || env.clock.nowMs() - this.#lookedAtMs < LOOKED_AT_MS
     const candidates = isOfInterest ? this.#candidates(choice.kind === 'none' ? '' : choice.id) : NO_CANDIDATES
-    return { choice, failure: extras.ExitNodeFailure, order: extras.ExitNodeOrder, candidates, hasNetwork: hasNetwork() }
+    return { choice, failure: settleFailure(extras.ExitNodeFailure, model.policy), order: extras.ExitNodeOrder, candidates, hasNetwork: hasNetwork() }
   }
 
   #choice(): ExitChoice {

@@ -6,12 +6,13 @@ import { EngineError } from '../base/errors.ts'
 import type { Env } from '../base/env.ts'
 import { NO_READING } from '../core/policy/read-policy.ts'
 import type { PolicyReading } from '../core/policy/read-policy.ts'
+import type { Extras } from '../../localapi/extras.ts'
 import type { PolicySnapshot } from '../../localapi/policy.ts'
 import type { Prefs } from '../../localapi/types.ts'
 import type { Knot } from './knot.ts'
 import type { LoginFlow } from './login.ts'
 import type { Model } from './model.ts'
-import { alwaysOnText, policyRefusal, policySnapshot, settlePolicy } from './policy-prefs.ts'
+import { alwaysOnText, failureRefusal, policyRefusal, policySnapshot, settlePolicy } from './policy-prefs.ts'
 import { changedFields, defaultPrefs } from './prefs.ts'
 import type { Profiles } from './profiles.ts'
 
@@ -47,6 +48,7 @@ export class PolicyFlow {
     env.journal.add({ part: 'policy', kind: 'read', why: `${why}: ${next.refused[0] ?? `${Object.keys(next.policy.values).length} keys are followed`}`, keys, from: next.from })
     knot.emit({ Policy: this.snapshot })
     if (model.life.name !== 'NoState') this.#hold()
+    knot.planAgain()
     knot.refreshWarnings()
   }
 
@@ -68,6 +70,13 @@ export class PolicyFlow {
   /** Throws EngineError('managed-by-policy') when a change asks for what the policy holds otherwise. */
   assertMayEdit(wanted: Prefs): void {
     const why = policyRefusal(wanted, this.#deps.model.saved.prefs, this.#deps.model.policy, this.#signedInAt)
+    if (why !== undefined) this.#refuse(why)
+  }
+
+  /** The same of our own settings. */
+  assertMayKeep({ ExitNodeFailure: wanted }: Extras): void {
+    const { saved, policy } = this.#deps.model
+    const why = failureRefusal(wanted, saved.extras.ExitNodeFailure, policy)
     if (why !== undefined) this.#refuse(why)
   }
 

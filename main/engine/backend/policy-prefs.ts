@@ -7,6 +7,7 @@ import { DEFAULT_ROUTES } from '../base/ip.ts'
 import { UNRESOLVED_EXIT } from '../core/plan/egress.ts'
 import { durationMs } from '../core/policy/read-policy.ts'
 import type { Policy, PolicyReading } from '../core/policy/read-policy.ts'
+import type { ExitNodeFailure } from '../../localapi/extras.ts'
 import { MANAGED_PREFS, policyKeyOf } from '../../localapi/policy.ts'
 import type { ManagedPref, PolicyItem, PolicySnapshot } from '../../localapi/policy.ts'
 import type { Prefs } from '../../localapi/types.ts'
@@ -101,6 +102,18 @@ export function policyRefusal(wanted: Prefs, before: Prefs, reading: PolicyReadi
   if (field === undefined || key === undefined) return undefined
   if (field === 'WantRunning') return alwaysOnText(reading)
   return `${WORDS[field]} cannot be changed: it is set by ${administrator(reading)} (device policy ${key})`
+}
+
+/** What is done when the exit node fails: nothing goes past one that the policy names, whatever a person chose for that case. */
+export function settleFailure(chosen: ExitNodeFailure, { policy: { values } }: PolicyReading): ExitNodeFailure {
+  return values.ExitNodeID === undefined && values.ExitNodeIP === undefined ? chosen : 'block'
+}
+
+/** Why another rule for that case is not allowed, or undefined. */
+export function failureRefusal(wanted: ExitNodeFailure, before: ExitNodeFailure, reading: PolicyReading): string | undefined {
+  const key = policyKeyOf(policySnapshot(reading).Settings, 'ExitNodeID')
+  if (key === undefined || wanted === before || wanted === settleFailure(wanted, reading)) return undefined
+  return `what happens when the exit node fails cannot be changed: it is set by ${administrator(reading)} (device policy ${key})`
 }
 
 /** Why nobody may disconnect or sign out. */

@@ -2,6 +2,9 @@
  * Every screen of the window in the order of one walk, each reached from the one before: by addresses, keys and what the network does, and by no
  * words, so that the walk is the same in every language. Pictures are taken of them, and accessibility is judged on them.
  */
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { POLICY_FILE } from '../demo-lab.ts'
 import { closed, DIALOGS } from './dialogs.ts'
 import { JOINING } from './joining.ts'
 import type { Scene } from './scene.ts'
@@ -107,7 +110,22 @@ const places: readonly Scene[] = [
       await stage.page.locator('.knot-exit-node').first().waitFor()
     },
   },
-  { name: 'diagnose', narrow: true, reach: async (stage) => stage.go('#/diagnose').then(() => heading(stage)) },
+  {
+    name: 'exit-nodes-held', narrow: true,
+    reach: async (stage) => {
+      writeFileSync(join(stage.lab.folder, POLICY_FILE), JSON.stringify({ ExitNodeID: await stage.idOf('exit-node'), ManagedByOrganizationName: 'Fjord Labs' }), { mode: 0o644 })
+      await stage.page.locator('.exit-row.held').first().waitFor()
+    },
+  },
+  {
+    name: 'diagnose', narrow: true,
+    reach: async (stage) => {
+      rmSync(join(stage.lab.folder, POLICY_FILE))
+      await stage.page.locator('.exit-row.held').first().waitFor({ state: 'detached' })
+      await stage.go('#/diagnose')
+      await heading(stage)
+    },
+  },
   { name: 'reach-passed', narrow: true, reach: (stage) => reached(stage, `web:${stage.lab.network.webPort}`, 'good') },
   { name: 'reach-refused', narrow: true, reach: (stage) => reached(stage, 'web:22', 'bad') },
   ...(['general', 'connection', 'names', 'accounts', 'privacy', 'advanced', 'about'] as const).map((page): Scene => ({

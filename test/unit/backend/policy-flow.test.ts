@@ -46,6 +46,17 @@ describe('a policy', () => {
     expect(why('refused')).toHaveLength(1)
   })
 
+  it('that names the exit node lets nothing past it, whatever was chosen for its failure', async () => {
+    await open({})
+    rig.backend.editExtras({ ExitNodeFailure: 'direct' })
+    change({ ExitNodeID: 'n9', ManagedByOrganizationName: 'Fjord Labs' })
+    expect((await rig.backend.exitNodes.next(undefined).page).Failure).toBe('block')
+    expect(() => rig.backend.editExtras({ ExitNodeFailure: 'next' })).toThrow(expect.objectContaining({ code: 'managed-by-policy', message: expect.stringContaining('set by Fjord Labs (device policy ExitNodeID)') }))
+    rig.backend.editExtras({ ExitNodeOrder: ['n1'] })
+    change({})
+    expect((await rig.backend.exitNodes.next(undefined).page).Failure).toBe('direct')
+  })
+
   it('that changes is held at once and told to those who asked for it alone', async () => {
     await open({})
     const [told, untold] = [rig.watch(WATCH.sysPolicyChanges), rig.watch(WATCH.initialState)]
