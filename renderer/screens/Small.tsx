@@ -108,11 +108,12 @@ function AttentionRow({ line }: { line: AttentionLine }): ReactNode {
     if (does.kind === 'show') return void (await api.call('showMain', { hash: does.hash }))
     if (await ask.run(() => api.call('loginInteractive', {}))) await api.call('showMain', {})
   }
+  const problem = ask.problem || exit.ask.problem
   const Icon = line.grave ? TriangleAlert : CircleAlert
   return (
     <div className={`small-line ${line.grave ? 'grave' : 'asks-soon'}`} role={line.grave ? 'alert' : undefined}>
       <Icon size={16} strokeWidth={1.9} aria-hidden="true" />
-      <span className="grow">{line.words}</span>
+      <span className="grow">{problem === '' ? line.words : safeText(problem, 200)}</span>
       <button type="button" className="link" aria-busy={ask.wait !== 'no' || exit.ask.wait !== 'no'} onClick={() => void act()}>{line.button.label}</button>
     </div>
   )
