@@ -6,6 +6,7 @@ import { roundTrip } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import type { PingType } from '../../preload/contract.ts'
 import { failure, LAYERS, meaning, tallyKey, wayOf, type Family, type Tally } from '../state/layers.ts'
+import { TableBox } from '../ui/TableBox.tsx'
 import type { Probe } from '../ui/use-probe.ts'
 
 export function DevicePings({ probe: { tallies } }: { probe: Probe }): ReactNode {
@@ -14,7 +15,7 @@ export function DevicePings({ probe: { tallies } }: { probe: Probe }): ReactNode
   const means = meaning(tallies)
   return (
     <section className="block pings" aria-label={t('device.layers')}>
-      <div className="table-box" tabIndex={0} role="region" aria-label={t('device.layers.layer')}>
+      <TableBox name={t('device.layers.layer')}>
         <table className="layers">
           <thead>
             <tr>
@@ -25,7 +26,7 @@ export function DevicePings({ probe: { tallies } }: { probe: Probe }): ReactNode
           </thead>
           <tbody>{LAYERS.map((type) => <Row key={type} type={type} families={families} tallies={tallies} />)}</tbody>
         </table>
-      </div>
+      </TableBox>
       <p className="small t2" role="status">{means === undefined ? '' : t(means)}</p>
     </section>
   )

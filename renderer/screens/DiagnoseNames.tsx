@@ -9,6 +9,7 @@ import { t } from '../../main/words/words.ts'
 import { lookupRows, lookupTitle, RECORD_TYPES } from '../state/diagnose-names.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
+import { TableBox } from '../ui/TableBox.tsx'
 import { useAsk, waits } from '../ui/use-ask.ts'
 
 export function DiagnoseNames({ running }: { running: boolean }): ReactNode {
@@ -48,7 +49,7 @@ function Answer({ page }: { page: DnsLookupPage }): ReactNode {
       <p className="strong-2" role="status"><bdi>{lookupTitle(page)}</bdi></p>
       <p className="small t2"><bdi>{sentence(page.Why)}</bdi></p>
       {rows.length > 0 && (
-        <div className="table-box">
+        <TableBox name={t('diagnose.names.table')}>
           <table aria-label={t('diagnose.names.table')}>
             <thead><tr>{(['who', 'way', 'said', 'time'] as const).map((column) => <th key={column} scope="col">{t(`diagnose.names.${column}`)}</th>)}</tr></thead>
             <tbody>
@@ -60,7 +61,7 @@ function Answer({ page }: { page: DnsLookupPage }): ReactNode {
               ))}
             </tbody>
           </table>
-        </div>
+        </TableBox>
       )}
       {page.Notes.length > 0 && <ul className="plain small warn-text">{page.Notes.map((note) => <li key={note}><bdi>{safeText(note, 300)}</bdi></li>)}</ul>}
     </div>

@@ -10,6 +10,7 @@ import { locale, t } from '../../main/words/words.ts'
 import { chartOf, type Chart, type ChartPoint, type ChartRun } from '../state/chart.ts'
 import type { Device } from '../state/devices.ts'
 import { sumsOf, useSamples, type Sample } from '../state/samples.ts'
+import { TableBox } from '../ui/TableBox.tsx'
 import { useWidth } from '../ui/use-width.ts'
 
 const HEIGHT = 80
@@ -125,7 +126,7 @@ function Bar({ run: { kind, fromX, toX } }: { run: ChartRun }): ReactNode {
 
 function SampleTable({ samples }: { samples: readonly Sample[] }): ReactNode {
   return (
-    <div className="table-box chart-table" tabIndex={0} role="region" aria-label={t('device.chart.samples')}>
+    <TableBox className="chart-table" name={t('device.chart.samples')}>
       <table aria-label={t('device.chart.samples')}>
         <thead><tr><th scope="col">{t('device.evidence.when')}</th><th scope="col" className="right">{t('device.evidence.trip')}</th><th scope="col">{t('device.tab.path')}</th></tr></thead>
         <tbody>
@@ -134,6 +135,6 @@ function SampleTable({ samples }: { samples: readonly Sample[] }): ReactNode {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableBox>
   )
 }

@@ -8,6 +8,7 @@ import { ago, clockTimeSec, roundTrip, safeText } from '../../main/words/format.
 import type { PathLook } from '../state/path-page.ts'
 import { pathKindWords } from '../../main/words/states.ts'
 import { isWord, t } from '../../main/words/words.ts'
+import { TableBox } from '../ui/TableBox.tsx'
 
 export function PathEvidence({ look: { page, atMs }, nowMs }: { look: PathLook; nowMs: number }): ReactNode {
   const passedMs = Math.max(0, nowMs - atMs)
@@ -53,12 +54,12 @@ export function PathEvidence({ look: { page, atMs }, nowMs }: { look: PathLook; 
 
 function Table({ head, name, children }: { head: readonly string[]; name: string; children: ReactNode }): ReactNode {
   return (
-    <div className="table-box" tabIndex={0} role="region" aria-label={name}>
+    <TableBox name={name}>
       <table aria-label={name}>
         <thead><tr>{head.map((text) => <th key={text} scope="col" className={text === t('device.evidence.trip') ? 'right' : ''}>{text}</th>)}</tr></thead>
         <tbody>{children}</tbody>
       </table>
-    </div>
+    </TableBox>
   )
 }
 

@@ -10,6 +10,7 @@ import { policyRows } from '../state/policy.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { Switch } from '../ui/Switch.tsx'
+import { TableBox } from '../ui/TableBox.tsx'
 import { useAsk } from '../ui/use-ask.ts'
 import { describedBy, Row } from './SettingsRow.tsx'
 
@@ -41,7 +42,7 @@ export function PolicyRow(): ReactNode {
     <Row id="policy" words={words} ask={ask} below={rows.length > 0 && (
       <>
         {caption !== '' && <p className="small t2 selectable"><bdi>{caption}</bdi></p>}
-        <div className="table-box">
+        <TableBox name={t('settings.row.policy')}>
           <table>
             <thead><tr><th scope="col">{t('settings.policy.rule')}</th><th scope="col">{t('settings.policy.value')}</th></tr></thead>
             <tbody>
@@ -50,7 +51,7 @@ export function PolicyRow(): ReactNode {
               ))}
             </tbody>
           </table>
-        </div>
+        </TableBox>
       </>
     )}>
       {url !== '' && <button type="button" className="button" onClick={() => void ask.run(() => api.call('openExternal', { url }))}>{t('settings.policy.help')}</button>}

@@ -8,6 +8,7 @@ import type { DnsPage } from '../../preload/contract.ts'
 import { useLook } from '../state/looks.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { TableBox } from '../ui/TableBox.tsx'
 import { OwnNames } from './OwnNames.tsx'
 import { Row } from './SettingsRow.tsx'
 
@@ -23,7 +24,7 @@ export function ResolversRow(): ReactNode {
 
 function Routes({ page }: { page: DnsPage }): ReactNode {
   return (
-    <div className="table-box">
+    <TableBox name={t('settings.row.resolvers')}>
       <table>
         <thead><tr><th scope="col">{t('settings.names.zone')}</th><th scope="col">{t('settings.names.who')}</th><th scope="col">{t('settings.names.why')}</th></tr></thead>
         <tbody>
@@ -36,7 +37,7 @@ function Routes({ page }: { page: DnsPage }): ReactNode {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableBox>
   )
 }
 
