@@ -11,15 +11,21 @@ export function roundTrip(ms: number | undefined): string {
   return t('unit.s', { n: decimal(ms / 1000) })
 }
 
-/** With one digit behind the point, as the language writes it. */
-export function decimal(value: number): string {
-  return new Intl.NumberFormat(locale(), { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(value)
+/** A format of each language, made when it is first needed: making one costs a hundred times its use. */
+function inEach(make: (locale: string) => Intl.NumberFormat): (value: number) => string {
+  const formats = new Map<string, Intl.NumberFormat>()
+  return (value) => {
+    let format = formats.get(locale())
+    if (!format) formats.set(locale(), (format = make(locale())))
+    return format.format(value)
+  }
 }
 
+/** With one digit behind the point, as the language writes it. */
+export const decimal = inEach((tag) => new Intl.NumberFormat(tag, { minimumFractionDigits: 1, maximumFractionDigits: 1 }))
+
 /** "10,002", as the language writes it. */
-export function whole(value: number): string {
-  return new Intl.NumberFormat(locale(), { maximumFractionDigits: 0 }).format(value)
-}
+export const whole = inEach((tag) => new Intl.NumberFormat(tag, { maximumFractionDigits: 0 }))
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
