@@ -38,7 +38,7 @@ interface Deps {
   readonly env: Env
   readonly model: Model
   readonly dataplane: Pick<DataplanePort, 'counters'>
-  readonly magicsock: Pick<MagicsockPort, 'paths'>
+  readonly magicsock: Pick<MagicsockPort, 'pathTo'>
 }
 
 export class BlockedPages {
@@ -68,7 +68,7 @@ export class BlockedPages {
     if (key === undefined) return
     const { netMap } = this.#deps.model
     const node = netMap && nodeByKey(netMap, key)
-    const path = this.#deps.magicsock.paths().get(key)?.path.kind
+    const path = this.#deps.magicsock.pathTo(key)?.path.kind
     const reason: BlockedReason = node?.Online === false ? 'offline' : path === 'none' ? 'no-path' : 'no-answer'
     this.#add(key, { direction: 'out', proto: 6, from: { ip: '', port: 0 }, to, reason }, 1)
   }

@@ -21,7 +21,7 @@ export class DirectWaits {
 
   /** true as soon as packets to the peer go directly, false when they do not within `timeoutMs`. */
   wait(peer: NodePublicKey, timeoutMs: number): Promise<boolean> {
-    if (this.#deps.magicsock.paths().get(peer)?.path.kind === 'direct') return Promise.resolve(true)
+    if (this.#deps.magicsock.pathTo(peer)?.path.kind === 'direct') return Promise.resolve(true)
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(peer) ?? new Set()
       this.#waiting.set(peer, waiting)
