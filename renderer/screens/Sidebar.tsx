@@ -5,6 +5,7 @@
 import { Copy, DoorOpen, MonitorSmartphone, Settings, Stethoscope, type LucideIcon } from 'lucide-react'
 import { useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
+import { deviceCount } from '../state/devices.ts'
 import { exitWords } from '../state/exit-nodes.ts'
 import { safeText } from '../../main/words/format.ts'
 import { t, type WordId } from '../../main/words/words.ts'
@@ -20,7 +21,7 @@ import { ConnectionSwitch } from './ConnectionSwitch.tsx'
 import { modeName, ModeDialog } from './ModeDialog.tsx'
 
 export function Sidebar({ head, place }: { head: Headline; place: Place }): ReactNode {
-  const [exitPage, count] = useSnapshot(useShallow((s) => [s.app.engine === 'running' ? s.exitNodes : undefined, s.status ? Object.keys(s.status.Peer ?? {}).length + 1 : undefined] as const))
+  const [exitPage, count] = useSnapshot(useShallow((s) => [s.app.engine === 'running' ? s.exitNodes : undefined, s.status ? deviceCount(s.status) : undefined] as const))
   const exit = exitWords(exitPage)
   const exitNodes = t('frame.exitTip', { place: t('place.exit-nodes'), words: exit.words })
   return (

@@ -72,9 +72,14 @@ export function devicesOf(status: Status | undefined, paths: PathsPage | undefin
   return new DeviceTable().look(status, paths?.paths, running)
 }
 
-/** How many devices the network has, this one among them. */
+const peerCounts = new WeakMap<object, number>()
+
+/** How many devices the network has, this one among them. The peers are counted once: it is asked with each news of anything. */
 export function deviceCount(status: Status | undefined): number {
-  return status === undefined ? 0 : Object.keys(status.Peer ?? {}).length + (status.Self.ID === '' ? 0 : 1)
+  if (status === undefined) return 0
+  let peers = status.Peer ? peerCounts.get(status.Peer) : 0
+  if (peers === undefined) peerCounts.set(status.Peer!, (peers = Object.keys(status.Peer!).length))
+  return peers + (status.Self.ID === '' ? 0 : 1)
 }
 
 function toDevice(peer: PeerStatus, row: PathRow | undefined, isSelf: boolean, { running, me, users }: Around): Device {
