@@ -61,29 +61,53 @@ function textOf(device: Device): string {
   return text
 }
 
+const textsOfAll = new WeakMap<readonly Device[], readonly string[]>()
+
+/** The same of each device of a list: while somebody types, the list stays the same. */
+function textsOf(devices: readonly Device[]): readonly string[] {
+  let all = textsOfAll.get(devices)
+  if (all === undefined) textsOfAll.set(devices, (all = devices.map(textOf)))
+  return all
+}
+
 /** Devices that match; hidden ones only where the query asks for them. The same array when all do. */
 export function filterDevices(devices: readonly Device[], query: string, marks: Marks = NO_MARKS): readonly Device[] {
   const words = wordsOf(query).filter((word) => word.value !== '')
   const showsHidden = words.some((word) => word.key === 'is' && word.value === 'hidden')
-  const tests = words.map((word) => testOf(word, marks))
-  if (tests.length === 0 && marks.hidden.size === 0) return devices
-  return devices.filter((device) => (showsHidden || !marks.hidden.has(device.id)) && tests.every((test) => test(device)))
+  const tests = words.map((word) => testOf(word, marks, devices))
+  if (!showsHidden && marks.hidden.size > 0) tests.unshift((device) => !marks.hidden.has(device.id))
+  if (tests.length === 0) return devices
+  // One function each, not a list of them for every device: it is called ten thousand times for a key.
+  const test = tests.reduceRight((rest, first) => (device, at) => first(device, at) && rest(device, at))
+  return devices.filter(test)
 }
 
-type Test = (device: Device) => boolean
+/** `at` is its place in the list that is searched. */
+type Test = (device: Device, at: number) => boolean
 
-function testOf({ key, value }: Word, marks: Marks): Test {
+/** Whether a text holds a value; each text that comes is looked at once, for many devices have the same. */
+function holding(value: string): (text: string) => boolean {
+  const known = new Map<string, boolean>()
+  return (text) => {
+    let holds = known.get(text)
+    if (holds === undefined) known.set(text, (holds = fold(text).includes(value)))
+    return holds
+  }
+}
+
+function testOf({ key, value }: Word, marks: Marks, devices: readonly Device[]): Test {
+  const holds = holding(value)
   switch (key) {
     case undefined:
-      return plain(value, marks)
+      return plain(value, marks, devices)
     case 'path':
       return pathTest(value)
     case 'owner':
-      return (device) => fold(device.owner).includes(value)
+      return (device) => holds(device.owner)
     case 'tag':
-      return (device) => device.peer.Tags?.some((tag) => fold(tag).includes(value)) ?? false
+      return (device) => device.peer.Tags?.some(holds) ?? false
     case 'os':
-      return (device) => fold(device.peer.OS).includes(value)
+      return (device) => holds(device.peer.OS)
     case 'is':
       return isTest(value, marks)
     case 'route':
@@ -95,14 +119,17 @@ function testOf({ key, value }: Word, marks: Marks): Test {
   }
 }
 
-function plain(value: string, { nicknames }: Marks): Test {
+function plain(value: string, { nicknames }: Marks, devices: readonly Device[]): Test {
+  const all = textsOf(devices)
   const named = new Set(Object.entries(nicknames).flatMap(([id, name]) => (fold(name).includes(value) ? [id] : [])))
-  return (device) => textOf(device).includes(value) || named.has(device.id)
+  return (device, at) => all[at]!.includes(value) || named.has(device.id)
 }
 
 function pathTest(value: string): Test {
   const kind = Object.hasOwn(PATH_VALUES, value) ? PATH_VALUES[value as keyof typeof PATH_VALUES] : undefined
-  return kind === undefined ? ({ path }) => path.kind === value || fold(path.words).includes(value) : ({ path }) => path.kind === kind
+  if (kind !== undefined) return ({ path }) => path.kind === kind
+  const holds = holding(value)
+  return ({ path }) => path.kind === value || holds(path.words)
 }
 
 function isTest(value: string, { pinned, hidden, blocked }: Marks): Test {

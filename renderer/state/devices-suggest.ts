@@ -25,7 +25,7 @@ export function suggestions(query: string, caret: number, devices: readonly Devi
   const key = TOKEN_KEYS.find((one) => one === start)
   if (key === undefined) return []
   const typed = fold(word.slice(colon + 1).replaceAll('"', ''))
-  const values = valuesOf(key, devices)
+  const values = knownValues(key, devices)
   const fits = values.filter((value) => fold(value).includes(typed))
   // What is typed in full needs no offer.
   if (fits.length === 1 && fold(fits[0]!) === typed) return []
@@ -44,6 +44,17 @@ export function accepted(query: string, caret: number, { insert, isKey }: Sugges
 function wordAt(query: string, caret: number): string {
   const word = wordsOf(query).find(({ start, raw }) => start < caret && caret <= start + raw.length)
   return word === undefined ? '' : word.raw.slice(0, caret - word.start)
+}
+
+const known = new WeakMap<readonly Device[], Map<TokenKey, readonly string[]>>()
+
+/** Values are counted once for a list, not for each letter. */
+function knownValues(key: TokenKey, devices: readonly Device[]): readonly string[] {
+  let ofList = known.get(devices)
+  if (!ofList) known.set(devices, (ofList = new Map()))
+  let values = ofList.get(key)
+  if (!values) ofList.set(key, (values = valuesOf(key, devices)))
+  return values
 }
 
 function valuesOf(key: TokenKey, devices: readonly Device[]): readonly string[] {
