@@ -7,7 +7,7 @@ import { useEffect, useMemo, useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { clockTime } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
-import { groupingOf, groupsOf, linesOf } from '../state/devices-groups.ts'
+import { groupingOf, groupsOf, Lines } from '../state/devices-groups.ts'
 import { isLive, noteOpened, useAccountView, useDevices } from '../state/devices-live.ts'
 import { filterDevices, type Marks } from '../state/devices-query.ts'
 import { setQuery, useList } from '../state/devices-session.ts'
@@ -51,9 +51,10 @@ export function Devices(): ReactNode {
   const view = useAccountView()
   const marks = useMarks()
   const [query, folded, selected] = useList(useShallow((s) => [s.query, s.folded, s.selected] as const))
-  const shown = useMemo(() => filterDevices(byShownName(all, view), query, marks), [all, view, query, marks])
+  const named = useMemo(() => byShownName(all, view), [all, view])
+  const shown = useMemo(() => filterDevices(named, query, marks), [named, query, marks])
   const order = useOrder(shown)
-  const lines = useMemo(() => linesOf(groupsOf(order.devices, groupingOf(view.groupBy), marks.pinned), folded), [order.devices, view.groupBy, marks.pinned, folded])
+  const lines = useMemo(() => new Lines(groupsOf(order.devices, groupingOf(view.groupBy), marks.pinned), folded), [order.devices, view.groupBy, marks.pinned, folded])
   const picked = useMemo(() => (selected.size === 0 ? [] : all.filter((device) => selected.has(device.id))), [all, selected])
   const [section, setSection] = useState<HTMLElement | null>(null)
   const columns = useColumns(section, view.columns)

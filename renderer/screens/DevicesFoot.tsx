@@ -1,7 +1,7 @@
 /**
  * The list in one line: whom we talk to, what is hidden, what was blocked today; for a moment what was just done.
  */
-import type { ReactNode } from 'react'
+import { memo, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { clockTime } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
@@ -19,7 +19,8 @@ interface FootProps {
   readonly said: string
 }
 
-export function DevicesFoot({ devices, hidden, past, live, said }: FootProps): ReactNode {
+/** What is typed changes nothing of it. */
+export const DevicesFoot = memo(function DevicesFoot({ devices, hidden, past, live, said }: FootProps): ReactNode {
   const [page, today] = useSnapshot(useShallow((s) => [s.blocked, new Date(s.nowMs).setHours(0, 0, 0, 0)] as const))
   const blocked = live ? blockedToday(page, today).count : 0
   const words = devices.length === 0 ? '' : past !== undefined && past > 0 ? t('devices.talk.past', { n: devices.length, time: clockTime(past) }) : talkSummary(devices)
@@ -31,4 +32,4 @@ export function DevicesFoot({ devices, hidden, past, live, said }: FootProps): R
       {live && <MoreHealth />}
     </footer>
   )
-}
+})

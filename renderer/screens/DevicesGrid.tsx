@@ -5,12 +5,11 @@
  *   Handlers sit on the grid, not on rows; rows of devices without news are not drawn again.
  *   Nothing jumps: news above what is in view moves the scroll position by as much.
  */
-import { defaultRangeExtractor, useVirtualizer, type Range } from '@tanstack/react-virtual'
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from 'react'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from 'react'
 import { whole } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import { template, type Column } from '../state/devices-columns.ts'
-import type { Line } from '../state/devices-groups.ts'
+import type { Line, Lines } from '../state/devices-groups.ts'
 import { useAccountView } from '../state/devices-live.ts'
 import { setFolded, useList } from '../state/devices-session.ts'
 import { nicknameOf } from '../state/devices-view.ts'
@@ -21,13 +20,13 @@ import { DevicesRow } from './DevicesRow.tsx'
 import type { Order } from './devices-held.ts'
 import { useGridKeys, type GridTarget } from './devices-keys.ts'
 import { useGridMouse } from './devices-mouse.ts'
+import { useDrawn } from './devices-window.ts'
 
 const ROW_PX = 32
 const COMFORTABLE_ROW_PX = 40
-const OVERSCAN = 8
 
 export interface GridProps {
-  readonly lines: readonly Line[]
+  readonly lines: Lines
   readonly order: Order
   readonly columns: readonly Column[]
   readonly chosen: string | undefined
@@ -45,24 +44,12 @@ export function DevicesGrid(props: GridProps): ReactNode {
   const selected = useList((s) => s.selected)
   const grid = useRef<HTMLDivElement>(null)
   const scroller = useRef<HTMLDivElement>(null)
-  const index = useMemo(() => new Map(lines.map((line, i) => [line.key, i])), [lines])
-  const groups = useMemo(() => lines.flatMap((line, i) => (line.kind === 'group' ? [i] : [])), [lines])
-  const focus = useGridFocus(lines, index, chosen, grid)
-  const sticky = useRef(-1)
-  const kept = index.get(focus.current) ?? -1
-  const rows = useVirtualizer({
-    count: lines.length, getScrollElement: () => scroller.current, estimateSize: () => rowPx, overscan: OVERSCAN, scrollPaddingStart: groups.length > 0 ? rowPx : 0,
-    initialOffset: useList.getState().scrollTop, getItemKey: useCallback((i: number) => lines[i]!.key, [lines]),
-    rangeExtractor: useCallback((range: Range) => {
-      sticky.current = groups.findLast((i) => i <= range.startIndex) ?? -1
-      return [...new Set([...defaultRangeExtractor(range), sticky.current, kept])].filter((i) => i >= 0 && i < range.count).toSorted((a, b) => a - b)
-    }, [groups, kept]),
-  })
-  useLayoutEffect(() => rows.measure(), [rows, rowPx])
-  useSteadyScroll(lines, index, scroller, rowPx)
-  useScrollbarWidth(grid, scroller, lines.length)
-  const target: GridTarget = { lines, index, focus, grid, pageRows: () => Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / rowPx) - 2) }
-  focus.scrollTo.current = (i) => rows.scrollToIndex(i)
+  const focus = useGridFocus(lines, chosen, grid)
+  const drawn = useDrawn(lines, focus.place, rowPx, scroller)
+  useSteadyScroll(lines, scroller, rowPx)
+  useScrollbarWidth(grid, scroller)
+  const target: GridTarget = { lines, focus, grid, pageRows: () => Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / rowPx) - 2) }
+  focus.scrollTo.current = drawn.scrollTo
   const onKeyDown = useGridKeys(target, actions)
   const mouse = useGridMouse(target, actions)
   const { setHeld } = order
@@ -79,16 +66,15 @@ export function DevicesGrid(props: GridProps): ReactNode {
         }}>
         {!isCompact && <DevicesHead columns={columns} past={past} focused={focus.current} />}
         <div ref={scroller} className="scroll" role="presentation">
-          <div className="rows" role="rowgroup" style={{ height: rows.getTotalSize() }}>
-            {rows.getVirtualItems().map((item) => {
-              const line = lines[item.index]
-              if (line === undefined) return null
-              const isFocused = line.key === focus.current
-              const rowIndex = item.index + (isCompact ? 1 : 2)
+          <div className="rows" role="rowgroup" style={{ height: lines.length * rowPx }}>
+            {drawn.places.map((place) => {
+              const line = lines.at(place)!
+              const isFocused = place === focus.place
+              const [start, rowIndex] = [place * rowPx, place + (isCompact ? 1 : 2)]
               return line.kind === 'group' ? (
-                <GroupRow key={line.key} line={line} rowIndex={rowIndex} start={item.index === sticky.current ? undefined : item.start} isFocused={isFocused} />
+                <GroupRow key={line.key} line={line} rowIndex={rowIndex} start={place === drawn.stuck ? undefined : start} isFocused={isFocused} />
               ) : (
-                <DevicesRow key={line.key} device={line.device} rowIndex={rowIndex} start={item.start} columns={columns} isCompact={isCompact} past={past} isChosen={line.key === chosen}
+                <DevicesRow key={line.key} device={line.device} rowIndex={rowIndex} start={start} columns={columns} isCompact={isCompact} past={past} isChosen={line.key === chosen}
                   isSelected={selected.has(line.key)} isFocused={isFocused} nickname={nicknameOf(view, line.key)} />
               )
             })}
@@ -117,6 +103,8 @@ function GroupRow({ line, rowIndex, start, isFocused }: { line: Line & { kind: '
 export interface GridFocus {
   /** Key of the line, or "head COLUMN", that Tab comes to. */
   readonly current: string
+  /** Where that line is; -1 = it is a head. */
+  readonly place: number
   /** Moves the focus to a line, drawn or not. */
   go(key: string): void
   /** An element of the grid has taken the focus. */
@@ -124,24 +112,24 @@ export interface GridFocus {
   /** The focus is elsewhere now. */
   left(): void
   /** Scrolls a line into view. */
-  readonly scrollTo: { current: (index: number) => void }
+  readonly scrollTo: { current: (place: number) => void }
 }
 
-function useGridFocus(lines: readonly Line[], index: ReadonlyMap<string, number>, chosen: string | undefined, grid: { readonly current: HTMLDivElement | null }): GridFocus {
+function useGridFocus(lines: Lines, chosen: string | undefined, grid: { readonly current: HTMLDivElement | null }): GridFocus {
   const [key, setKey] = useState<string>()
   const wanted = useRef(false)
   // A focused row that goes takes the focus along without a word.
   const isInside = useRef(false)
   const lastIndex = useRef(0)
-  const scrollTo = useRef<(index: number) => void>(() => {})
-  const first = useMemo(() => (lines.find((line) => line.kind === 'device') ?? lines[0])?.key ?? '', [lines])
-  const isThere = key !== undefined && (index.has(key) || key.startsWith('head '))
+  const scrollTo = useRef<(place: number) => void>(() => {})
+  const own = useMemo(() => (key === undefined ? undefined : lines.indexOf(key)), [lines, key])
+  const isThere = key !== undefined && (own !== undefined || key.startsWith('head '))
   // A row that went leaves its focus to the one that took its place.
-  const heir = key !== undefined && !isThere && isInside.current ? lines[Math.min(lastIndex.current, lines.length - 1)]?.key : undefined
-  const current = isThere ? key : (heir ?? (chosen !== undefined && index.has(chosen) ? chosen : first))
+  const heir = key !== undefined && !isThere && isInside.current ? lines.at(Math.min(lastIndex.current, lines.length - 1))?.key : undefined
+  const current = isThere ? key : (heir ?? (chosen !== undefined && lines.indexOf(chosen) !== undefined ? chosen : (lines.firstDevice ?? lines.at(0)?.key ?? '')))
+  const place = own ?? lines.indexOf(current)
   useLayoutEffect(() => {
-    const at = index.get(current)
-    if (at !== undefined && (isThere || heir !== undefined)) lastIndex.current = at
+    if (place !== undefined && (isThere || heir !== undefined)) lastIndex.current = place
     if (heir !== undefined) {
       setKey(heir)
       wanted.current = true
@@ -150,18 +138,17 @@ function useGridFocus(lines: readonly Line[], index: ReadonlyMap<string, number>
     const element = grid.current?.querySelector<HTMLElement>(`[data-line="${CSS.escape(current)}"]`)
     if (!element) return
     wanted.current = false
-    if (at !== undefined) scrollTo.current(at)
+    if (place !== undefined) scrollTo.current(place)
     const focusable = element.matches('.group') ? element.querySelector('button') : element
     focusable?.focus({ preventScroll: true })
   })
   return {
-    current, scrollTo,
+    current, place: place ?? -1, scrollTo,
     go: (next) => {
       wanted.current = true
       setKey(next)
       // The same line again: nothing is drawn anew, so it is done here.
-      const at = index.get(next)
-      if (next === current && at !== undefined) scrollTo.current(at)
+      if (next === current && place !== undefined) scrollTo.current(place)
     },
     took: (element) => {
       isInside.current = true
@@ -175,7 +162,7 @@ function useGridFocus(lines: readonly Line[], index: ReadonlyMap<string, number>
 }
 
 /** The heads stand over their columns where a scrollbar takes room from the rows, too. */
-function useScrollbarWidth(grid: { readonly current: HTMLDivElement | null }, scroller: { readonly current: HTMLDivElement | null }, count: number): void {
+function useScrollbarWidth(grid: { readonly current: HTMLDivElement | null }, scroller: { readonly current: HTMLDivElement | null }): void {
   useLayoutEffect(() => {
     const element = scroller.current
     if (!element) return undefined
@@ -184,18 +171,18 @@ function useScrollbarWidth(grid: { readonly current: HTMLDivElement | null }, sc
     observer.observe(element)
     measure()
     return () => observer.disconnect()
-  }, [grid, scroller, count])
+  }, [grid, scroller])
 }
 
 /** Keeps what is in view in its place while lines come and go above it; what the person asked for anew starts at the top. */
-function useSteadyScroll(lines: readonly Line[], index: ReadonlyMap<string, number>, scroller: { readonly current: HTMLDivElement | null }, rowPx: number): void {
+function useSteadyScroll(lines: Lines, scroller: { readonly current: HTMLDivElement | null }, rowPx: number): void {
   const query = useList((s) => s.query)
   const sort = useList((s) => s.sort)
-  const last = useRef({ lines, index, query, sort })
+  const last = useRef({ lines, query, sort })
   useLayoutEffect(() => {
     const element = scroller.current
     const was = last.current
-    last.current = { lines, index, query, sort }
+    last.current = { lines, query, sort }
     if (!element || was.lines === lines || element.clientHeight === 0) return
     if (was.query !== query || was.sort !== sort) {
       element.scrollTop = 0
@@ -203,13 +190,14 @@ function useSteadyScroll(lines: readonly Line[], index: ReadonlyMap<string, numb
     }
     if (element.scrollTop === 0) return
     // The first line in view that is still there.
+    const places = lines.places()
     for (let i = Math.floor(element.scrollTop / rowPx); i < was.lines.length; i++) {
-      const now = index.get(was.lines[i]!.key)
+      const now = places.get(was.lines.at(i)!.key)
       if (now === undefined) continue
       if (now !== i) element.scrollTop += (now - i) * rowPx
       return
     }
-  }, [lines, index, query, sort, scroller, rowPx])
+  }, [lines, query, sort, scroller, rowPx])
   useEffect(() => {
     const element = scroller.current
     if (!element) return undefined

@@ -5,7 +5,7 @@
 import { useRef, type KeyboardEvent } from 'react'
 import { fold } from '../state/devices.ts'
 import type { Column } from '../state/devices-columns.ts'
-import type { Line } from '../state/devices-groups.ts'
+import type { Line, Lines } from '../state/devices-groups.ts'
 import { useAccountView } from '../state/devices-live.ts'
 import { select, selectRange, setAnchor, setFolded, toggleSelected, useList } from '../state/devices-session.ts'
 import { nicknameOf } from '../state/devices-view.ts'
@@ -15,8 +15,7 @@ import type { GridFocus } from './DevicesGrid.tsx'
 import { sortBy } from './DevicesHead.tsx'
 
 export interface GridTarget {
-  readonly lines: readonly Line[]
-  readonly index: ReadonlyMap<string, number>
+  readonly lines: Lines
   readonly focus: GridFocus
   readonly grid: { readonly current: HTMLDivElement | null }
   /** Rows that a page has. */
@@ -32,8 +31,8 @@ export function useGridKeys(target: GridTarget, actions: DeviceActions): (event:
   const typed = useRef({ text: '', atMs: 0 })
   return (event) => {
     if (event.defaultPrevented || event.altKey) return
-    const { focus, lines, index } = target
-    const handled = focus.current.startsWith('head ') ? onHead(event, target) : moves(event, target) || onLine(event, lines[index.get(focus.current) ?? -1], target, actions)
+    const { focus, lines } = target
+    const handled = focus.current.startsWith('head ') ? onHead(event, target) : moves(event, target) || onLine(event, lines.at(lines.indexOf(focus.current) ?? -1), target, actions)
     if (handled) return event.preventDefault()
     const isLetter = singleKeys && !event.ctrlKey && !event.metaKey && /^[\p{L}\p{N}._-]$/u.test(event.key)
     if (!isLetter) return
@@ -48,11 +47,11 @@ export function useGridKeys(target: GridTarget, actions: DeviceActions): (event:
 /** Where the arrows stop: devices, and groups that are folded; heads of open groups are reached from their devices. */
 const isStop = (line: Line): boolean => line.kind === 'device' || line.isFolded
 
-function nextStop(lines: readonly Line[], from: number, by: number): number | undefined {
+function nextStop(lines: Lines, from: number, by: number): number | undefined {
   const step = Math.sign(by)
   let [left, found] = [Math.abs(by), undefined as number | undefined]
   for (let i = from + step; i >= 0 && i < lines.length && left > 0; i += step) {
-    if (!isStop(lines[i]!)) continue
+    if (!isStop(lines.at(i)!)) continue
     found = i
     left--
   }
@@ -60,8 +59,8 @@ function nextStop(lines: readonly Line[], from: number, by: number): number | un
 }
 
 /** Moves the focus; with Shift the selection goes along. */
-function moves(event: KeyboardEvent, { lines, index, focus, grid, pageRows }: GridTarget): boolean {
-  const at = index.get(focus.current) ?? 0
+function moves(event: KeyboardEvent, { lines, focus, grid, pageRows }: GridTarget): boolean {
+  const at = lines.indexOf(focus.current) ?? 0
   const to = ((): number | undefined => {
     switch (event.key) {
       case 'ArrowDown':
@@ -86,8 +85,8 @@ function moves(event: KeyboardEvent, { lines, index, focus, grid, pageRows }: Gr
     head?.focus()
     return head !== null
   }
-  const next = lines[to]!
-  if (event.shiftKey) selectRange(lines, index, focus.current, next.key)
+  const next = lines.at(to)!
+  if (event.shiftKey) selectRange(lines, focus.current, next.key)
   else setAnchor(next.key)
   focus.go(next.key)
   return true
@@ -103,7 +102,7 @@ function onHead(event: KeyboardEvent, { lines, focus, grid }: GridTarget): boole
       return true
     case 'ArrowDown': {
       const first = nextStop(lines, -1, 1)
-      if (first !== undefined) focus.go(lines[first]!.key)
+      if (first !== undefined) focus.go(lines.at(first)!.key)
       return true
     }
     case 'Enter':
@@ -131,7 +130,7 @@ function onLine(event: KeyboardEvent, line: Line | undefined, { lines, focus, gr
   if (!event.ctrlKey && !event.metaKey) return false
   switch (event.key.toLowerCase()) {
     case 'a':
-      return done(() => select(lines.flatMap((one) => (one.kind === 'device' ? [one.key] : []))))
+      return done(() => select(lines.devicesOf()))
     case 'c':
       return event.shiftKey || (window.getSelection()?.toString() ?? '') !== '' ? false : done(() => actions.copyAddresses(meantBy(id)))
     case 'p':
@@ -148,12 +147,12 @@ function done(act: () => void): true {
 }
 
 /** Left on a device goes to the head of its group, on a head folds it; Right opens it. */
-function folds(isLeft: boolean, line: Line, lines: readonly Line[], focus: GridFocus): boolean {
+function folds(isLeft: boolean, line: Line, lines: Lines, focus: GridFocus): boolean {
   if (line.kind === 'group') {
     if (line.isFolded !== isLeft) setFolded(line.key.slice('group '.length), isLeft)
     return true
   }
-  if (isLeft && lines.some((one) => one.key === line.group)) focus.go(line.group)
+  if (isLeft && lines.indexOf(line.group) !== undefined) focus.go(line.group)
   return true
 }
 
@@ -164,13 +163,13 @@ function clears(): boolean {
 }
 
 /** The next device whose name begins so: from the present one on, while a word grows; else behind it. */
-function jump(text: string, { lines, index, focus }: GridTarget, nickname: (id: string) => string): string | undefined {
-  const at = index.get(focus.current) ?? -1
+function jump(text: string, { lines, focus }: GridTarget, nickname: (id: string) => string): string | undefined {
+  const at = lines.indexOf(focus.current) ?? -1
   const isSame = Array.from(text).every((letter) => letter === text[0])
   const wanted = isSame ? text[0]! : text
   const start = isSame ? at + 1 : Math.max(at, 0)
   for (let i = 0; i < lines.length; i++) {
-    const line = lines[(start + i) % lines.length]!
+    const line = lines.at((start + i) % lines.length)!
     if (line.kind === 'device' && (nickname(line.key) || fold(line.device.name)).startsWith(wanted)) return line.key
   }
   return undefined

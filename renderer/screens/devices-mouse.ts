@@ -16,7 +16,7 @@ interface GridMouse {
 
 const near = (event: MouseEvent, what: string): HTMLElement | null => (event.target as Element).closest<HTMLElement>(what)
 
-export function useGridMouse({ lines, index }: GridTarget, actions: DeviceActions): GridMouse {
+export function useGridMouse({ lines }: GridTarget, actions: DeviceActions): GridMouse {
   return {
     onClick: (event) => {
       const head = near(event, '[data-head]')?.dataset['head']
@@ -25,7 +25,7 @@ export function useGridMouse({ lines, index }: GridTarget, actions: DeviceAction
       if (id === undefined) return
       const act = near(event, '[data-act]')
       if (act) return small(act, id, actions)
-      if (event.shiftKey) return selectRange(lines, index, id, id)
+      if (event.shiftKey) return selectRange(lines, id, id)
       setAnchor(id)
       if (event.ctrlKey || event.metaKey) return toggleSelected(id)
       if (useList.getState().selected.size > 0) select([])

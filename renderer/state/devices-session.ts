@@ -3,7 +3,7 @@
  * to. Kept while they look at other places.
  */
 import { create } from 'zustand'
-import type { Line } from './devices-groups.ts'
+import type { Lines } from './devices-groups.ts'
 import { BY_NAME, type Sort } from './devices-order.ts'
 
 export interface ListSession {
@@ -41,11 +41,11 @@ export function setAnchor(anchor: string): void {
 }
 
 /** Selects the devices from where the range began, else from `begin`, to `end`. */
-export function selectRange(lines: readonly Line[], index: ReadonlyMap<string, number>, begin: string, end: string): void {
+export function selectRange(lines: Lines, begin: string, end: string): void {
   const from = useList.getState().anchor ?? begin
-  const [a, b] = [index.get(from) ?? index.get(begin) ?? 0, index.get(end) ?? 0]
+  const [a, b] = [lines.indexOf(from) ?? lines.indexOf(begin) ?? 0, lines.indexOf(end) ?? 0]
   useList.setState({ anchor: from })
-  select(lines.slice(Math.min(a, b), Math.max(a, b) + 1).flatMap((line) => (line.kind === 'device' ? [line.key] : [])))
+  select(lines.devicesOf(Math.min(a, b), Math.max(a, b) + 1))
 }
 
 /** Folds a group, or opens it. */

@@ -8,7 +8,7 @@ import type { BlockedRow, PathRow, PathsPage, PeerStatus, Status } from '../../p
 import { deviceCount, DeviceTable, devicesOf, type Device } from '../../renderer/state/devices.ts'
 import { COLUMNS, columnsOf, fitting, movedColumn, template, USUAL_COLUMNS, withColumn } from '../../renderer/state/devices-columns.ts'
 import { csvOf } from '../../renderer/state/devices-csv.ts'
-import { GROUPINGS, groupsOf, linesOf } from '../../renderer/state/devices-groups.ts'
+import { GROUPINGS, groupsOf, Lines, placesOf } from '../../renderer/state/devices-groups.ts'
 import { BY_NAME, held, nextSort, sorted } from '../../renderer/state/devices-order.ts'
 import { filterDevices, hasWord, NO_MARKS, quoted, toggled, wordsOf } from '../../renderer/state/devices-query.ts'
 import { holdsRoute } from '../../renderer/state/devices-route.ts'
@@ -165,10 +165,29 @@ describe('groups', () => {
       const groups = groupsOf(devices, by, new Set(pinned))
       const ids = groups.flatMap((group) => group.devices.map((device) => device.id))
       expect(ids.toSorted()).toEqual(devices.map((device) => device.id).toSorted())
-      const lines = linesOf(groups, new Set(groups.map((group) => group.key)))
+      const lines = [...new Lines(groups, new Set(groups.map((group) => group.key)))]
       expect(lines.filter((line) => line.kind === 'device')).toHaveLength(by === 'none' ? devices.length : 0)
       expect(lines.flatMap((line) => (line.kind === 'group' ? [line.count] : [])).reduce((sum, n) => sum + n, 0)).toBe(by === 'none' ? 0 : devices.length)
-      expect(new Set(linesOf(groups, new Set()).map((line) => line.key)).size).toBe(linesOf(groups, new Set()).length)
+      for (const folded of [new Set<string>(), new Set(groups.slice(1).map((group) => group.key))]) {
+        const open = new Lines(groups, folded)
+        const written = groups.flatMap((group) => [...(group.name === '' ? [] : [`group ${group.key}`]), ...(folded.has(group.key) && group.name !== '' ? [] : group.devices.map((device) => device.id))])
+        expect([...open].map((line) => line.key)).toEqual(written)
+        expect(open.length).toBe(written.length)
+        expect(written.map((key) => open.indexOf(key))).toEqual(written.map((_, index) => index))
+        expect(open.firstDevice).toBe([...open].find((line) => line.kind === 'device')?.key)
+        expect([...open.places()]).toEqual(written.map((key, index) => [key, index]))
+        expect(open.heads.map((index) => open.at(index)!.kind)).toEqual(groups.filter((group) => group.name !== '').map(() => 'group'))
+        expect([open.at(-1), open.at(open.length), open.indexOf('nobody')]).toEqual([undefined, undefined, undefined])
+      }
+    }))
+  })
+})
+
+describe('the lines that are drawn', () => {
+  it('are those in view and the kept ones, each once and in order, whatever the list has', () => {
+    fc.assert(fc.property(fc.integer({ min: -20, max: 40 }), fc.integer({ min: -20, max: 60 }), fc.integer({ min: 0, max: 40 }), fc.array(fc.integer({ min: -1, max: 50 }), { maxLength: 3 }), (start, end, count, kept) => {
+      const wanted = Array.from({ length: count }, (_, place) => place).filter((place) => (place >= start && place < end) || kept.includes(place))
+      expect(placesOf(start, end, count, kept)).toEqual(wanted)
     }))
   })
 })
