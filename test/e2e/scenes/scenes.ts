@@ -66,7 +66,8 @@ const places: readonly Scene[] = [
       await page.locator('.device-page .buttons button').first().click()
       // The path, the tunnel and the system of the device have answered, more than once.
       await page.locator('.layers .reply:has(.times)').nth(2).waitFor()
-      await page.locator('.chart .run').first().waitFor()
+      // A level line has no height, and counts as hidden.
+      await page.locator('.chart .run').first().waitFor({ state: 'attached' })
       while ((await page.locator('.chart-walk').getAttribute('aria-valuemax')) === '1') await page.waitForTimeout(100)
     },
   },
