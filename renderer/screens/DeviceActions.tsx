@@ -10,6 +10,7 @@ import { marked } from '../state/devices-view.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
+import { ariaKeys, withKey } from '../ui/keys.ts'
 import { useLock } from '../ui/PolicyLine.tsx'
 import { useAsk, waits } from '../ui/use-ask.ts'
 import { useExit } from '../ui/use-exit.ts'
@@ -29,7 +30,7 @@ export function DeviceActions({ device, probe, running, onPing }: { device: Devi
   return (
     <>
       <div className="buttons">
-        <button type="button" className="button" disabled={!running} onClick={ping}>
+        <button type="button" className="button" disabled={!running} title={withKey(t(probe.pinging ? 'device.ping.stop' : 'device.ping'), 'Mod+P')} aria-keyshortcuts={ariaKeys('Mod+P')} onClick={ping}>
           {probe.pinging ? <Square size={16} aria-hidden="true" /> : <Activity size={16} aria-hidden="true" />}{t(probe.pinging ? 'device.ping.stop' : 'device.ping')}
         </button>
         <button type="button" className="button" aria-expanded={open} onClick={() => setOpen(!open)}><Plug size={16} aria-hidden="true" />{t('device.service')}</button>

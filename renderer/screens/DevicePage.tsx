@@ -6,6 +6,7 @@ import { useEffect, useRef, type ReactNode } from 'react'
 import { ago, safeText } from '../../main/words/format.ts'
 import { heardMs } from '../../main/words/states.ts'
 import { t } from '../../main/words/words.ts'
+import { useWish } from '../state/device-wish.ts'
 import type { Device } from '../state/devices.ts'
 import { usePathPage } from '../state/path-page.ts'
 import { goTo, TABS, useRoute, type Tab } from '../state/route.ts'
@@ -13,6 +14,7 @@ import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
 import { KindIcon } from '../ui/KindIcon.tsx'
+import { useKeys } from '../ui/keys.ts'
 import { Tabs } from '../ui/Tabs.tsx'
 import { useProbe } from '../ui/use-probe.ts'
 import { DeviceAccess } from './DeviceAccess.tsx'
@@ -28,6 +30,7 @@ export function DevicePage({ device }: { device: Device }): ReactNode {
   const probe = useProbe(api, device, running)
   const look = usePathPage(api, device.peer.PublicKey, running && !device.isSelf)
   const title = useRef<HTMLHeadingElement>(null)
+  const page = useRef<HTMLElement>(null)
   useEffect(() => {
     // In a small window the row that was chosen is gone, and the focus with it.
     const frame = requestAnimationFrame(() => {
@@ -35,11 +38,25 @@ export function DevicePage({ device }: { device: Device }): ReactNode {
     })
     return () => cancelAnimationFrame(frame)
   }, [])
+  const wished = useWish((s) => s.ping === device.id)
+  const { pinging, toggle } = probe
+  const may = running && !device.isSelf
+  useEffect(() => {
+    if (!wished) return
+    useWish.setState({ ping: undefined })
+    if (may && !pinging) toggle()
+  }, [wished, may, pinging, toggle])
+  const explain = (): void => {
+    goTo(device.id, 'path')
+    // The tab may not be drawn yet.
+    requestAnimationFrame(() => page.current?.querySelector<HTMLElement>('[role=tabpanel] .verdict')?.focus())
+  }
+  useKeys(device.isSelf ? {} : { 'Mod+P': () => { if (running) { goTo(device.id, 'path'); toggle() } }, 'Mod+D': explain })
   const tabs = TABS.filter((id) => id !== 'path' || !device.isSelf).map((id) => ({ id, label: t(`device.tab.${id}`) }))
   const wanted: Tab = route.place === 'devices' ? route.tab : 'path'
   const tab = wanted === 'path' && device.isSelf ? 'details' : wanted
   return (
-    <section className="device-page" aria-label={device.name}>
+    <section className="device-page" aria-label={device.name} ref={page}>
       <header className="bar">
         <button type="button" className="icon-button back" aria-label={t('device.back')} onClick={() => goTo(undefined)}><ArrowLeft size={16} aria-hidden="true" /></button>
         <KindIcon os={device.peer.OS} tagged={device.tagged} />

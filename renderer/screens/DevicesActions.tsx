@@ -5,6 +5,7 @@ import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
 import type { AccountView } from '../../preload/contract.ts'
 import { safeText } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
+import { goToPing } from '../state/device-wish.ts'
 import type { Device } from '../state/devices.ts'
 import { csvOf } from '../state/devices-csv.ts'
 import { editView, useAccountView } from '../state/devices-live.ts'
@@ -23,6 +24,8 @@ export interface DeviceActions {
   /** Menu and dialogs, drawn above everything else. */
   readonly overlay: ReactNode
   open(id: string): void
+  /** Opens its page and pings it there. */
+  ping(id: string): void
   copyAddresses(ids: readonly string[]): void
   copyText(text: string): void
   exportCsv(ids: readonly string[]): void
@@ -62,6 +65,7 @@ export function useDeviceActions(all: readonly Device[]): DeviceActions {
     }
     return {
       open: (id: string) => goTo(id),
+      ping: goToPing,
       copyText,
       copyAddresses: (ids: readonly string[]) => {
         const addresses = devices(ids).map((device) => device.address)

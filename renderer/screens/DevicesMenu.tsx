@@ -83,7 +83,7 @@ function itemsOfOne(device: Device, view: AccountView, actions: MenuProps['actio
   const ipv6 = peer.TailscaleIPs?.find((ip) => ip.includes(':') && ip !== device.address)
   return [
     { words: t('devices.menu.open'), icon: <FolderOpen {...ICON} />, key: '⏎', act: () => actions.open(id) },
-    ...(device.isSelf ? [] : [{ words: t('devices.menu.ping'), icon: <Gauge {...ICON} />, act: () => actions.open(id) }]),
+    ...(device.isSelf ? [] : [{ words: t('devices.menu.ping'), icon: <Gauge {...ICON} />, act: () => actions.ping(id) }]),
     { words: t('devices.menu.copyAddress'), icon: <Copy {...ICON} />, act: () => actions.copyAddresses([id]) },
     ...(ipv6 === undefined ? [] : [{ words: t('devices.menu.copyIpv6'), icon: <Copy {...ICON} />, act: () => actions.copyText(ipv6) }]),
     { words: t('devices.menu.copyName'), icon: <Tag {...ICON} />, act: () => actions.copyText(device.name) },

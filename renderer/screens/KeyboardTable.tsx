@@ -20,8 +20,10 @@ const EVERYWHERE: readonly KeyRow[] = [
 ]
 const IN_LIST: readonly KeyRow[] = [
   { keys: ['↑', '↓', 'Home', 'End'], id: 'move' }, { keys: ['←', '→'], id: 'fold' }, { keys: ['Enter'], id: 'open' }, { keys: ['Space'], id: 'select' }, { keys: ['Mod+C'], id: 'copy' },
-  { keys: ['Mod+P'], id: 'ping' }, { keys: ['Mod+D'], id: 'explain' }, { keys: ['A…Z'], id: 'jump', single: true },
+  { keys: ['A…Z'], id: 'jump', single: true },
 ]
+/** On a row of the list and on the page of a device. */
+const ON_DEVICE: readonly KeyRow[] = [{ keys: ['Mod+P'], id: 'ping' }, { keys: ['Mod+D'], id: 'explain' }]
 
 export function KeyboardTable({ onClose }: { onClose: () => void }): ReactNode {
   const dialog = useDialog()
@@ -32,6 +34,7 @@ export function KeyboardTable({ onClose }: { onClose: () => void }): ReactNode {
       <div className="keyboard-tables">
         <Keys caption={t('keyboard.everywhere')} rows={EVERYWHERE} singleKeys={singleKeys} />
         <Keys caption={t('keyboard.list')} rows={IN_LIST} singleKeys={singleKeys} />
+        <Keys caption={t('keyboard.device')} rows={ON_DEVICE} singleKeys={singleKeys} />
       </div>
       <p className="small t2">{t(singleKeys ? 'keyboard.singleOn' : 'keyboard.singleOff')} <a href="#/settings/general" onClick={() => dialog.current?.close()}>{t('place.settings')}</a></p>
       <div className="buttons end"><button type="button" className="button lg" onClick={() => dialog.current?.close()}>{t('action.close')}</button></div>

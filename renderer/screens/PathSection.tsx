@@ -39,7 +39,7 @@ export function PathSection({ device, look, probe, running, nowMs }: Props): Rea
   const kind = device.path.kind
   return (
     <section aria-label={t('device.tab.path')}>
-      <p className="verdict" aria-busy={running && page === undefined}>
+      <p className="verdict" tabIndex={-1} aria-busy={running && page === undefined}>
         {page ? <Said parts={verdict<ReactNode>(page, kind, (name) => <bdi>{name}</bdi>, <HardNat />)} /> : t(running ? 'device.loading' : 'device.verdict.none')}
       </p>
       <Since device={device} page={page} running={running} nowMs={nowMs} />

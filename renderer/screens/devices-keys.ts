@@ -1,6 +1,6 @@
 /**
  * The list by keyboard: arrows, Home, End and pages move; Left folds a group, Right opens it; Enter opens a device, Space selects it;
- * letters jump to a name; Ctrl C copies, Ctrl P and Ctrl D go to its page, the Menu key opens its menu.
+ * letters jump to a name; Ctrl C copies, Ctrl P pings and Ctrl D shows the path on its page, the Menu key opens its menu.
  */
 import { useRef, type KeyboardEvent } from 'react'
 import { fold } from '../state/devices.ts'
@@ -134,6 +134,7 @@ function onLine(event: KeyboardEvent, line: Line | undefined, { lines, focus, gr
     case 'c':
       return event.shiftKey || (window.getSelection()?.toString() ?? '') !== '' ? false : done(() => actions.copyAddresses(meantBy(id)))
     case 'p':
+      return done(() => actions.ping(id))
     case 'd':
       return done(() => actions.open(id))
     default:

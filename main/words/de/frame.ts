@@ -103,6 +103,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.title': 'Tastatur',
   'keyboard.everywhere': 'Überall',
   'keyboard.list': 'In der Geräteliste',
+  'keyboard.device': 'Auf einem Gerät, in der Liste oder auf seiner Seite',
   'keyboard.palette': 'Befehle und Geräte',
   'keyboard.search': 'Hier suchen',
   'keyboard.places': 'Geräte, Exit-Nodes, Diagnose',

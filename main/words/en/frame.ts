@@ -102,6 +102,7 @@ export const frame = {
   'keyboard.title': 'Keyboard',
   'keyboard.everywhere': 'Everywhere',
   'keyboard.list': 'In the list of devices',
+  'keyboard.device': 'On a device, in the list or on its page',
   'keyboard.palette': 'Commands and devices',
   'keyboard.search': 'Search here',
   'keyboard.places': 'Devices, exit nodes, diagnose',

@@ -103,6 +103,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.title': 'Teclado',
   'keyboard.everywhere': 'En todas partes',
   'keyboard.list': 'En la lista de dispositivos',
+  'keyboard.device': 'Sobre un dispositivo, en la lista o en su página',
   'keyboard.palette': 'Comandos y dispositivos',
   'keyboard.search': 'Buscar aquí',
   'keyboard.places': 'Dispositivos, nodos de salida, diagnóstico',

@@ -103,6 +103,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.title': 'Clavier',
   'keyboard.everywhere': 'Partout',
   'keyboard.list': 'Dans la liste des appareils',
+  'keyboard.device': 'Sur un appareil, dans la liste ou sur sa page',
   'keyboard.palette': 'Commandes et appareils',
   'keyboard.search': 'Rechercher ici',
   'keyboard.places': 'Appareils, nœuds de sortie, diagnostic',

@@ -103,6 +103,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.title': 'キーボード',
   'keyboard.everywhere': 'どこでも',
   'keyboard.list': 'デバイス一覧で',
+  'keyboard.device': 'デバイスで(一覧でもそのページでも)',
   'keyboard.palette': 'コマンドとデバイス',
   'keyboard.search': 'ここで検索',
   'keyboard.places': 'デバイス、出口ノード、診断',

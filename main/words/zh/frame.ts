@@ -103,6 +103,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.title': '键盘',
   'keyboard.everywhere': '任何位置',
   'keyboard.list': '在设备列表中',
+  'keyboard.device': '在设备上（列表中或其页面上）',
   'keyboard.palette': '命令与设备',
   'keyboard.search': '在此搜索',
   'keyboard.places': '设备、出口节点、诊断',
