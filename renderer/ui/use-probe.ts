@@ -21,7 +21,7 @@ export interface Probe {
   readonly pinging: boolean
   /** What was asked since Ping was pressed last; empty before. */
   readonly tallies: Tallies
-  toggle(): void
+  readonly toggle: () => void
 }
 
 export function useProbe(api: BowlineApi, device: Device, running: boolean): Probe {
