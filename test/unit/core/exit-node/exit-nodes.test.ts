@@ -53,6 +53,20 @@ describe('a chosen exit node', () => {
     expect(world.history).toEqual(['use a', 'block a', 'use a'])
   })
 
+  test.each([60_000, 600_000, 36_000_000])('that was silent for %d ms and comes back is used again within half a minute, though nobody sends and the server says nothing', (silentMs) => {
+    const world = new World({ a: { name: 'exit-ams' } }, { choice: NODE })
+    world.run(30_000)
+    world.change('a', { up: false })
+    world.machine.handleWish(world.nowMs)
+    world.step()
+    world.run(silentMs)
+    expect(world.verdict).toBe('block a')
+    // Not told to the machine.
+    world.places = { a: { name: 'exit-ams', up: true } }
+    world.run(31_000)
+    expect(world.verdict).toBe('use a')
+  })
+
   test('is asked when packets go there and none come back', () => {
     const world = new World({ a: {} }, { choice: NODE })
     world.send(true)
