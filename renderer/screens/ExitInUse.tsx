@@ -58,7 +58,9 @@ function InUse({ page, running }: { page: ExitNodesPage; running: boolean }): Re
 /** One sentence: what becomes of traffic now, and how fresh the proofs are. */
 function EgressWords({ page, nowMs }: { page: ExitNodesPage; nowMs: number }): ReactNode {
   const { Egress: egress } = page
-  if (egress.Kind === 'exit') return <>{egress.Why === 'chosen by you' ? t('exit.why.chosen') : sentence(egress.Why)} <span className="t3">{checkedWords(page, nowMs)}</span></>
+  // Whose choice it then was is said at the list.
+  const held = useLock('ExitNodeID') !== undefined
+  if (egress.Kind === 'exit') return <>{egress.Why === 'chosen by you' ? (held ? '' : t('exit.why.chosen')) : sentence(egress.Why)} <span className="t3">{checkedWords(page, nowMs)}</span></>
   if (egress.Kind === 'direct') return <>{t('exit.inUse.notYet')}</>
   if (egress.Kind === 'blocked') return <>{t('exit.inUse.blocked', { why: blockedWhy(egress) })}</>
   const left = pauseLeft(egress, nowMs)
