@@ -340,6 +340,8 @@ export interface PathRow {
   /** Device that passes packets on, as far as it is known. */
   readonly via?: string
   readonly latencyMs?: number
+  /** When a path ping of it, or its answer to one of ours, last came by UDP. */
+  readonly heard?: string
   readonly since: string
   /** Packets were exchanged lately, or a direct path is being looked for. */
   readonly active: boolean

@@ -115,10 +115,10 @@ function spokenHeard(ms: number | undefined): string {
   return parts ? t(`spoken.heard.${parts.unit}`, { n: parts.n }) : ''
 }
 
-/** When a packet last came from the device: its handshake or what the server saw. */
-export function heardMs(peer: PeerStatus, nowMs: number): number | undefined {
-  const handshake = ageOf(peer.LastHandshake, nowMs)
-  return handshake ?? (peer.Online ? undefined : ageOf(peer.LastSeen, nowMs))
+/** When a packet last came from the device: for path finding or as a handshake, else what the server saw. */
+export function heardMs(peer: PeerStatus, row: PathRow | undefined, nowMs: number): number | undefined {
+  const ages = [ageOf(row?.heard, nowMs), ageOf(peer.LastHandshake, nowMs)].filter((age) => age !== undefined)
+  return ages.length > 0 ? Math.min(...ages) : (peer.Online ? undefined : ageOf(peer.LastSeen, nowMs))
 }
 
 const CANNOT: Readonly<Record<string, 'offline' | 'dead' | 'both' | 'approved' | 'offered'>> = {

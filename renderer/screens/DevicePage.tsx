@@ -78,7 +78,7 @@ export function DevicePage({ device }: { device: Device }): ReactNode {
 }
 
 function FactsLine({ device, nowMs }: { device: Device; nowMs: number }): ReactNode {
-  const heard = heardMs(device.peer, nowMs)
+  const heard = heardMs(device.peer, device.row, nowMs)
   return (
     <p className="facts-line t2">
       <span className="num selectable">{device.address}</span>

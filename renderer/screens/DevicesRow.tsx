@@ -33,7 +33,7 @@ export const DevicesRow = memo(function DevicesRow(props: RowProps): ReactNode {
   const { device, rowIndex, start, columns, isCompact, past, isChosen, isSelected, isFocused, nickname } = props
   const nowMs = useSnapshot((s) => s.nowMs)
   const [isHot, setHot] = useState(false)
-  const heard = device.isSelf ? undefined : heardMs(device.peer, nowMs)
+  const heard = device.isSelf ? undefined : heardMs(device.peer, device.row, nowMs)
   const isGrey = device.path.kind === 'offline' || past !== undefined
   const shownName = nickname === '' ? device.name : t('devices.nickname.real', { nickname, name: device.name })
   return (

@@ -50,7 +50,7 @@ function Row({ device, nowMs, past }: { device: Device; nowMs: number; past: boo
     <li>
       <button type="button" className={`small-row ${path.kind === 'offline' || past ? 'offline' : ''}`}
         onClick={() => void api.call('showMain', { hash: `#/devices/${encodeURIComponent(device.id)}` })}>
-        <span className="sr-only">{spokenRow(device.name, path, heardMs(device.peer, nowMs))}</span>
+        <span className="sr-only">{spokenRow(device.name, path, heardMs(device.peer, device.row, nowMs))}</span>
         <KindIcon os={device.peer.OS} tagged={device.tagged} />
         <span className="cut grow" aria-hidden="true"><bdi>{safeText(device.name, 60)}</bdi></span>
         <span className={`small num cut path-${path.kind}`} aria-hidden="true">{pathText(path)}</span>

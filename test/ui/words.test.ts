@@ -4,7 +4,7 @@ import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
 import type { AppState, PathsPage, PeerStatus, Status } from '../../preload/contract.ts'
 import { deviceName } from '../../renderer/state/devices.ts'
 import { age, ageOf, byteCount, roundTrip, safeText } from '../../main/words/format.ts'
-import { headline, pathWords, spokenRow } from '../../main/words/states.ts'
+import { headline, heardMs, pathWords, spokenRow } from '../../main/words/states.ts'
 
 const peer = (over: Partial<PeerStatus>): PeerStatus => ({
   ID: 'n1', PublicKey: 'nodekey:1', HostName: 'host', DNSName: 'nas.lab.internal.', OS: 'linux', UserID: 1, TailscaleIPs: ['100.64.0.2'], Addrs: null, CurAddr: '',
@@ -40,6 +40,22 @@ describe('path words', () => {
   it('believes a packet more than the server', () => {
     expect(pathWords(peer({ Online: false }), row({ kind: 'direct', addr: '198.51.100.7:1' }), true).kind).toBe('direct')
     expect(pathWords(peer({ Online: false, Active: false }), undefined, true).words).toBe('Offline, says server')
+  })
+})
+
+describe('when a device was heard', () => {
+  const nowMs = Date.parse('2026-01-01T00:10:00Z')
+
+  it('counts an answer of path finding that came after the handshake', () => {
+    const old = peer({ LastHandshake: '2026-01-01T00:08:00Z' })
+    expect(heardMs(old, undefined, nowMs)).toBe(120_000)
+    expect(heardMs(old, row({ heard: '2026-01-01T00:09:58Z' }), nowMs)).toBe(2000)
+    expect(heardMs(peer({}), row({ heard: '2026-01-01T00:09:00Z' }), nowMs)).toBe(60_000)
+  })
+
+  it('takes the word of the server for a device that is offline and was never heard', () => {
+    expect(heardMs(peer({ Online: false, LastSeen: '2026-01-01T00:00:00Z' }), undefined, nowMs)).toBe(600_000)
+    expect(heardMs(peer({}), undefined, nowMs)).toBeUndefined()
   })
 })
 

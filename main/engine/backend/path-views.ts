@@ -102,7 +102,7 @@ export class PathViews {
 
   /** What is the same for all peers, looked up once. */
   #look(netMap: NetMap): { row(node: Node, view: PathView): { row: PathRow; reason: Reason } } {
-    const { magicsock, dataplane, derp } = this.#deps
+    const { magicsock, dataplane, derp, env } = this.#deps
     const { report, interfaces } = magicsock.network()
     const networks = interfaces.flatMap(({ ip, prefix }) => networkOf(ip, prefix))
     const stats = dataplane.stats()
@@ -124,6 +124,7 @@ export class PathViews {
         ...(region !== undefined ? { region, regionCode: regionCode(netMap.derpMap, region) } : {}),
         ...(via !== undefined ? { via } : {}),
         ...(view.latencyMs !== undefined ? { latencyMs: view.latencyMs } : {}),
+        ...heardOf(view, env.clock.wallMs()),
         since: new Date(view.sinceMs).toISOString(),
         active: active.has(node.Key as NodePublicKey) || view.evidence.isActive,
         why: reason.sentence,
@@ -134,6 +135,12 @@ export class PathViews {
 
 const ENDPOINT_WORDS: Readonly<Record<EndpointType, string>> = {
   0: 'unknown', 1: 'of an interface', 2: 'seen outside', 3: 'mapped by the router', 4: 'seen outside, with the local port', 5: 'set by hand',
+}
+
+/** When path finding last had a packet from the peer, by any address: to the second, so that a row stays the same while nothing comes. */
+function heardOf({ evidence }: PathView, wallMs: number): { heard?: string } {
+  const ages = evidence.candidates.flatMap(({ lastPongAgoMs, pingedUsAgoMs }) => [lastPongAgoMs, pingedUsAgoMs]).filter((age) => age !== undefined)
+  return ages.length === 0 ? {} : { heard: new Date(Math.round((wallMs - Math.min(...ages)) / 1000) * 1000).toISOString() }
 }
 
 function peerSide(node: Node, lastHandshakeMs: number | undefined, relayDeviceName: string | undefined): PeerSide {
