@@ -4,38 +4,32 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { LocalApi } from '../sim/demo/local-api.ts'
+import type { LocalApi } from '../sim/demo/local-api.ts'
 import { waitFor } from '../support/wait.ts'
-import { TestApp } from './app.ts'
+import type { TestApp } from './app.ts'
 import { axe, electronBinary, picture } from './browser.ts'
-import { startDemoLab, type DemoLab } from './demo-lab.ts'
-import { DBUS_DAEMON, NoticeHost, PrivateBus } from './desktop-bus.ts'
+import type { DemoLab } from './demo-lab.ts'
+import { DBUS_DAEMON, NoticeHost } from './desktop-bus.ts'
+import { DesktopLab } from './desktop-lab.ts'
 
 const missing = electronBinary() === undefined ? 'no Electron binary here' : existsSync(DBUS_DAEMON) ? undefined : 'no dbus-daemon here'
 const PATIENCE = { withinMs: 60_000, everyMs: 100 }
 
 describe.skipIf(missing !== undefined)(`notifications${missing === undefined ? '' : ` (${missing})`}`, () => {
+  let desktop: DesktopLab<NoticeHost>
   let lab: DemoLab
-  let bus: PrivateBus
   let host: NoticeHost
   let app: TestApp
   let api: LocalApi
 
   beforeAll(async () => {
-    lab = await startDemoLab()
-    await lab.signIn('anna')
-    api = new LocalApi(lab.socketPath)
-    bus = new PrivateBus()
-    await bus.start()
-    host = new NoticeHost(bus)
-    await host.start()
-    app = await TestApp.launch({ args: [`--socket=${lab.socketPath}`], env: { DBUS_SESSION_BUS_ADDRESS: bus.address, XDG_CURRENT_DESKTOP: 'GNOME' } })
+    desktop = await DesktopLab.start((own) => new NoticeHost(own))
+    ;({ lab, api, host } = desktop)
+    app = await desktop.launch()
   })
   afterAll(async () => {
     await app?.end()
-    host?.stop()
-    await bus?.stop()
-    await lab?.stop()
+    await desktop?.stop()
   })
 
   const egress = async (): Promise<string> => {

@@ -5,17 +5,19 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { LocalApi } from '../sim/demo/local-api.ts'
+import type { LocalApi } from '../sim/demo/local-api.ts'
 import { waitFor } from '../support/wait.ts'
-import { TestApp } from './app.ts'
+import type { TestApp } from './app.ts'
 import { axe, electronBinary, picture } from './browser.ts'
-import { startDemoLab, type DemoLab } from './demo-lab.ts'
-import { DBUS_DAEMON, PrivateBus, TrayHost, type MenuEntry } from './desktop-bus.ts'
+import type { DemoLab } from './demo-lab.ts'
+import { DBUS_DAEMON, TrayHost, type MenuEntry, type PrivateBus } from './desktop-bus.ts'
+import { DesktopLab } from './desktop-lab.ts'
 
 const missing = electronBinary() === undefined ? 'no Electron binary here' : existsSync(DBUS_DAEMON) ? undefined : 'no dbus-daemon here'
 const PATIENCE = { withinMs: 30_000, everyMs: 100 }
 
 describe.skipIf(missing !== undefined)(`the tray${missing === undefined ? '' : ` (${missing})`}`, () => {
+  let desktop: DesktopLab<TrayHost>
   let lab: DemoLab
   let bus: PrivateBus
   let host: TrayHost
@@ -24,24 +26,17 @@ describe.skipIf(missing !== undefined)(`the tray${missing === undefined ? '' : `
   let api: LocalApi
 
   beforeAll(async () => {
-    lab = await startDemoLab()
-    await lab.signIn('anna')
-    api = new LocalApi(lab.socketPath)
-    bus = new PrivateBus()
-    await bus.start()
-    host = new TrayHost(bus)
-    await host.start()
+    desktop = await DesktopLab.start((own) => new TrayHost(own))
+    ;({ lab, api, bus, host } = desktop)
     app = await launch()
   })
   afterAll(async () => {
     await app?.end()
     host?.stop()
-    await bus?.stop()
-    await lab?.stop()
+    await desktop?.stop()
   })
 
-  const launch = (): Promise<TestApp> =>
-    TestApp.launch({ args: [`--socket=${lab.socketPath}`, '--hidden'], env: { DBUS_SESSION_BUS_ADDRESS: bus.address, XDG_CURRENT_DESKTOP: 'GNOME' } })
+  const launch = (): Promise<TestApp> => desktop.launch('--hidden')
   const tooltip = (words: string): Promise<unknown> => waitFor(`the tooltip ${words}`, async () => (await host.look()).tooltip === words, PATIENCE)
   const entry = (label: string, fits: (entry: MenuEntry) => boolean): Promise<unknown> => waitFor(`${label} as expected`, async () => fits(await host.entry(label)), PATIENCE)
   const wants = async (): Promise<boolean> => ((await api.call('prefs')) as { WantRunning: boolean }).WantRunning
