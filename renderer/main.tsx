@@ -18,6 +18,7 @@ import './diagnose.css'
 import './join.css'
 import './palette.css'
 import './settings.css'
+import './transfers.css'
 import './small.css'
 
 const api = hostApi()

@@ -1,6 +1,7 @@
 /**
  * Settings of a profile that are Bowline's own: what the stock daemon has no pref for. Names as on the wire.
  */
+import { DEFAULT_TAILDROP, type TaildropSettings } from './transfers.ts'
 
 /** A port of this computer that leads to a port of a device, or of an address behind one. */
 export interface Forward {
@@ -25,6 +26,7 @@ export interface Extras {
   /** Stable IDs, the preferred one first; the rest by measured path. */
   readonly ExitNodeOrder: readonly string[]
   readonly Forwards: readonly Forward[]
+  readonly Taildrop: TaildropSettings
 }
 
-export const DEFAULT_EXTRAS: Extras = { SkippedRoutes: [], ExitNodeFailure: 'block', ExitNodeOrder: [], Forwards: [] }
+export const DEFAULT_EXTRAS: Extras = { SkippedRoutes: [], ExitNodeFailure: 'block', ExitNodeOrder: [], Forwards: [], Taildrop: DEFAULT_TAILDROP }

@@ -8,6 +8,7 @@
  */
 import type { Egress } from './exit-nodes.ts'
 import type { Extras } from './extras.ts'
+import type { TransfersNews } from './transfers.ts'
 import type { PolicySnapshot } from './policy.ts'
 import type { Reason } from '../engine/core/path/reason/evidence.ts'
 import type { SidesRow } from '../engine/core/path/reason/sides.ts'
@@ -225,6 +226,33 @@ export interface PeerSession {
   readonly PeerWireGuardStateAt: string
 }
 
+/** A file that is coming in, as the stock daemon tells it. */
+export interface PartialFile {
+  readonly Name: string
+  /** RFC 3339. */
+  readonly Started: string
+  /** -1: the sender has not said. */
+  readonly DeclaredSize: number
+  readonly Received: number
+  /** Only where files go to a folder of the person's choice. */
+  readonly PartialPath?: string
+  readonly FinalPath?: string
+  readonly Done?: boolean
+}
+
+/** A file that is being sent, as the stock daemon tells it. */
+export interface OutgoingFile {
+  readonly ID: string
+  /** Stable ID. */
+  readonly PeerID: string
+  readonly Name: string
+  readonly Started: string
+  readonly DeclaredSize: number
+  readonly Sent: number
+  readonly Finished: boolean
+  readonly Succeeded: boolean
+}
+
 /** One line of watch-ipn-bus. A null field has not changed. */
 export interface Notify {
   readonly Version: string
@@ -245,6 +273,9 @@ export interface Notify {
   readonly Engine: EngineStatus | null
   readonly BrowseToURL: string | null
   readonly FilesWaiting?: Readonly<Record<string, never>>
+  /** Files that are coming in, or came in a moment ago. */
+  readonly IncomingFiles?: readonly PartialFile[]
+  readonly OutgoingFiles?: readonly OutgoingFile[]
   readonly DriveShares: null
   readonly ClientVersion?: ClientVersion
   readonly Health?: HealthState
@@ -254,6 +285,8 @@ export interface Notify {
   readonly Extras?: Extras
   /** Ours: what becomes of traffic to the internet has changed. */
   readonly Egress?: Egress
+  /** Ours: files on their way; to those who asked for it (WATCH.transfers). */
+  readonly Transfers?: TransfersNews
 }
 
 export interface PingResult {

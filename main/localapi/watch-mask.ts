@@ -22,6 +22,8 @@ export const WATCH = {
   inProcess: 1 << 16,
   sysPolicyChanges: 1 << 17,
   peerWireGuardState: 1 << 18,
+  /** Ours: `Transfers`, whole at first. Only for watchers that may write. */
+  transfers: 1 << 30,
 } as const
 
 /** Bits that make a first message; health alone does not (as the stock daemon does it). */
@@ -34,7 +36,8 @@ export const WATCH_INITIAL =
   WATCH.initialSuggestedExitNode |
   WATCH.initialClientVersion |
   WATCH.sysPolicyChanges |
-  WATCH.peerWireGuardState
+  WATCH.peerWireGuardState |
+  WATCH.transfers
 
 /** Streams of deltas that merging would break, with the stock daemon's names. */
 const NOT_WITH_RATE_LIMIT: readonly (readonly [bit: number, name: string])[] = [

@@ -13,6 +13,7 @@ import { settings } from './zh/settings.ts'
 import { palette } from './zh/palette.ts'
 import { tray } from './zh/tray.ts'
 import { shell } from './zh/shell.ts'
+import { transfers } from './zh/transfers.ts'
 import type { Catalogue } from './english.ts'
 
-export const chinese: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell }
+export const chinese: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell, ...transfers }

@@ -13,8 +13,9 @@ import { settings } from './en/settings.ts'
 import { palette } from './en/palette.ts'
 import { tray } from './en/tray.ts'
 import { shell } from './en/shell.ts'
+import { transfers } from './en/transfers.ts'
 
-export const english = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell } as const
+export const english = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell, ...transfers } as const
 
 export type WordId = keyof typeof english
 

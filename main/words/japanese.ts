@@ -13,6 +13,7 @@ import { settings } from './ja/settings.ts'
 import { palette } from './ja/palette.ts'
 import { tray } from './ja/tray.ts'
 import { shell } from './ja/shell.ts'
+import { transfers } from './ja/transfers.ts'
 import type { Catalogue } from './english.ts'
 
-export const japanese: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell }
+export const japanese: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell, ...transfers }

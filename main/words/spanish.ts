@@ -13,6 +13,7 @@ import { settings } from './es/settings.ts'
 import { palette } from './es/palette.ts'
 import { tray } from './es/tray.ts'
 import { shell } from './es/shell.ts'
+import { transfers } from './es/transfers.ts'
 import type { Catalogue } from './english.ts'
 
-export const spanish: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell }
+export const spanish: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell, ...transfers }

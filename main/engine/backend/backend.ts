@@ -32,6 +32,7 @@ import { ExitNodeFlow } from './exit-nodes.ts'
 import { ExitProofs } from './exit-proofs.ts'
 import { changeExtras } from './extras.ts'
 import { makeFacts } from './facts.ts'
+import { FeaturePlace } from './feature.ts'
 import { Forwards } from './forwards.ts'
 import type { Knot } from './knot.ts'
 import { LoginFlow } from './login.ts'
@@ -41,7 +42,7 @@ import type { Model } from './model.ts'
 import { networkWarnings } from './network-warnings.ts'
 import { PeerSessions } from './peer-sessions.ts'
 import { ping, pingedNode } from './ping.ts'
-import type { BackendDeps, BackendFacts, ControlState, DnsResolverPort, NetworkPort, ProxyAnswer } from './ports.ts'
+import type { BackendDeps, BackendFacts, ControlState, DnsResolverPort, FeaturePort, NetworkPort, ProxyAnswer } from './ports.ts'
 import { applyMask, changedFields, parsePrefs } from './prefs.ts'
 import { PolicyFlow } from './policy-flow.ts'
 import { Preflights } from './preflight.ts'
@@ -93,6 +94,7 @@ export class Backend {
   readonly #planner = new Planner()
   readonly #applier: Applier
   readonly #bus: Bus
+  readonly #feature = new FeaturePlace()
   readonly #login: LoginFlow
   readonly #map: MapFlow
   readonly #bugReports: BugReports
@@ -107,7 +109,7 @@ export class Backend {
   constructor(deps: BackendDeps) {
     this.#deps = deps
     this.#model = newModel(freshState(deps.env.random, deps.os, deps.env.clock.wallMs()))
-    this.views = new Views(deps, this.#model)
+    this.views = new Views(deps, this.#model, this.#feature)
     this.session = new SessionPages(deps.env, this.#model)
     this.dnsPages = new DnsPages(deps, this.#model, this.views.pathViews)
     this.offers = new Offers(deps.env, this.#model, deps.dataplane)
@@ -115,9 +117,9 @@ export class Backend {
     this.blocked = new BlockedPages({ ...deps, model: this.#model })
     this.#bugReports = new BugReports(deps.env, this.#model, deps.health)
     this.#applier = new Applier(deps)
-    this.#bus = new Bus(deps.env, deps.version)
+    this.#bus = new Bus(deps.env, deps.version, () => this.#feature.standing())
     this.#sessions = new PeerSessions(deps.env, (part) => this.#bus.emit(part))
-    this.#watching = new Watching({ clock: deps.env.clock, bus: this.#bus, model: this.#model, views: this.views, sessions: this.#sessions })
+    this.#watching = new Watching({ clock: deps.env.clock, bus: this.#bus, model: this.#model, views: this.views, sessions: this.#sessions, feature: this.#feature })
     this.#directWaits = new DirectWaits({ clock: deps.env.clock, magicsock: deps.magicsock })
     this.#proofs = new ExitProofs({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns })
     this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns, onAnswer: (answer, context) => this.#proofs.noteAnswer(answer, context) })
@@ -196,6 +198,11 @@ export class Backend {
     this.#proofs.stop()
     this.exitNodes.stop()
     this.preflights.stop()
+  }
+
+  /** Gives the slice above its place on the bus; before `open`. */
+  attach(feature: FeaturePort): void {
+    this.#feature.attach(feature)
   }
 
   checkPrefs(value: unknown): string | undefined {
@@ -297,7 +304,7 @@ export class Backend {
     return this.#bugReports.mark(note, diagnose)
   }
 
-  /** Tells watchers something that did not happen, for trying them out. */
+  /** Tells watchers: for the slice above, and for trying watchers out. */
   sendNotify(part: Partial<Notify>): void {
     this.#bus.emit(part)
   }
@@ -396,6 +403,7 @@ export class Backend {
     this.profiles.save({ ...this.#model.saved, extras })
     this.#deps.env.journal.add({ part: 'backend', kind: 'extras', why: `changed: ${fields.join(', ')}`, fields })
     this.#bus.emit({ Extras: this.extras })
+    this.#feature.changed()
     if (carries(this.#model.life)) this.#apply()
   }
 
@@ -459,5 +467,6 @@ export class Backend {
     this.#exit.refresh()
     this.exitNodes.refresh()
     this.#watching.refresh()
+    this.#feature.changed()
   }
 }

@@ -44,11 +44,14 @@ interface Session {
 export class Bus {
   readonly #env: Env
   readonly #version: string
+  readonly #standing: () => Partial<Notify>
   readonly #sessions = new Set<Session>()
 
-  constructor(env: Env, version: string) {
+  /** `standing`: what every message carries for now. */
+  constructor(env: Env, version: string, standing: () => Partial<Notify> = () => ({})) {
     this.#env = env
     this.#version = version
+    this.#standing = standing
   }
 
   /** Adds a watcher; `initial` makes its first message out of its session ID. */
@@ -92,7 +95,7 @@ export class Bus {
   }
 
   #whole(part: Partial<Notify>): Notify {
-    return wholeNotify(this.#version, part)
+    return wholeNotify(this.#version, { ...this.#standing(), ...part })
   }
 
   #flushThen(session: Session, notify: Notify): void {
@@ -149,7 +152,7 @@ export class Bus {
 
 /** A Notify with every field that is always there, in the usual order. */
 export function wholeNotify(version: string, part: Partial<Notify>): Notify {
-  const { SessionID, ErrMessage, LoginFinished, State, Prefs, SelfChange, InitialStatus, NetMap, Engine, BrowseToURL, ClientVersion, Health, SuggestedExitNode, Policy, ...peers } = part
+  const { SessionID, ErrMessage, LoginFinished, State, Prefs, SelfChange, InitialStatus, NetMap, Engine, BrowseToURL, ClientVersion, Health, SuggestedExitNode, Policy, Transfers, ...peers } = part
   return {
     Version: version,
     ...(SessionID !== undefined ? { SessionID } : {}),
@@ -168,6 +171,7 @@ export function wholeNotify(version: string, part: Partial<Notify>): Notify {
     ...(Health !== undefined ? { Health } : {}),
     ...(SuggestedExitNode !== undefined ? { SuggestedExitNode } : {}),
     ...(Policy !== undefined ? { Policy } : {}),
+    ...(Transfers !== undefined ? { Transfers } : {}),
   }
 }
 
@@ -180,6 +184,7 @@ function shapedFor(mask: number, notify: Notify, first: boolean): Notify {
   if (!patches) delete out['PeerChangedPatch']
   if ((mask & WATCH.peerWireGuardState) === 0) delete out['PeerState']
   if ((mask & WATCH.sysPolicyChanges) === 0) delete out['Policy']
+  if ((mask & WATCH.transfers) === 0) delete out['Transfers']
   if (!first) out['NetMap'] = null
   if (notify.Health && (mask & WATCH.healthActions) === 0) out['Health'] = withActionsInText(notify.Health)
   return out as unknown as Notify

@@ -7,11 +7,14 @@
 import { canonicalIp, formatAddrPort, isLoopbackIp, networkOf, parseAddrPort, parsePrefix } from '../base/ip.ts'
 import { EngineError } from '../base/errors.ts'
 import { DEFAULT_EXTRAS } from '../../localapi/extras.ts'
+import { DEFAULT_TAILDROP } from '../../localapi/transfers.ts'
+import type { IncomingRule, TaildropSettings } from '../../localapi/transfers.ts'
 import { isTarget } from './forward-address.ts'
 import type { ExitNodeFailure, Extras, Forward } from '../../localapi/extras.ts'
 
 const MAX_ITEMS = 1000
 const MAX_TEXT = 300
+const MAX_PATH = 4_000
 const FAILURES: readonly string[] = ['block', 'next', 'direct'] satisfies ExitNodeFailure[]
 
 /** Settings of the saved text's JSON; never fails. */
@@ -23,6 +26,7 @@ export function readExtras(raw: unknown): Extras {
     ExitNodeFailure: failureOf(raw['ExitNodeFailure']) ?? 'block',
     ExitNodeOrder: textsOf(raw['ExitNodeOrder']) ?? [],
     Forwards: forwards.filter((one, i) => forwards.findIndex((other) => other.ID === one.ID) === i),
+    Taildrop: readTaildrop(raw['Taildrop']),
   }
 }
 
@@ -34,7 +38,44 @@ export function changeExtras(before: Extras, change: unknown): Extras {
     if (field === 'SkippedRoutes') out.SkippedRoutes = prefixesOf(value) ?? fail('SkippedRoutes wants a list of networks like 10.0.3.0/24, without host bits.')
     else if (field === 'ExitNodeFailure') out.ExitNodeFailure = failureOf(value) ?? fail(`ExitNodeFailure is one of ${FAILURES.join(', ')}.`)
     else if (field === 'ExitNodeOrder') out.ExitNodeOrder = textsOf(value) ?? fail('ExitNodeOrder wants a list of stable IDs.')
+    else if (field === 'Taildrop') out.Taildrop = changeTaildrop(before.Taildrop, value)
     else throw refused(`There is no setting ${JSON.stringify(field.slice(0, 50))} to change here.`)
+  }
+  return out
+}
+
+const RULES: readonly string[] = ['ask', 'accept', 'refuse'] satisfies IncomingRule[]
+const ruleOf = (value: unknown): IncomingRule | undefined => (RULES.includes(value as string) ? (value as IncomingRule) : undefined)
+
+/** Absolute and without "..", or empty; whether it is there is asked when something comes. */
+function folderOf(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value.length > MAX_PATH || /[\0\n\r]/.test(value)) return undefined
+  const isAbsolute = value.startsWith('/') || /^[A-Za-z]:[\\/]/.test(value) || value.startsWith('\\\\')
+  return value === '' || (isAbsolute && !value.split(/[\\/]/).includes('..')) ? value : undefined
+}
+
+function sendersOf(value: unknown): TaildropSettings['Senders'] | undefined {
+  if (!isRecord(value)) return undefined
+  const pairs = Object.entries(value)
+  const isFine = pairs.length <= MAX_ITEMS && pairs.every(([id, rule]) => /^[\w.-]{1,64}$/.test(id) && ruleOf(rule) !== undefined)
+  return isFine ? Object.fromEntries(pairs as [string, IncomingRule][]) : undefined
+}
+
+function readTaildrop(raw: unknown): TaildropSettings {
+  if (!isRecord(raw)) return DEFAULT_TAILDROP
+  const { Folder, Own, Others } = DEFAULT_TAILDROP
+  return { Folder: folderOf(raw['Folder']) ?? Folder, Own: ruleOf(raw['Own']) ?? Own, Others: ruleOf(raw['Others']) ?? Others, Senders: sendersOf(raw['Senders']) ?? {} }
+}
+
+/** The fields that are named; `Senders` whole. */
+function changeTaildrop(before: TaildropSettings, change: unknown): TaildropSettings {
+  if (!isRecord(change)) throw refused('Taildrop wants an object.')
+  const out: { -readonly [F in keyof TaildropSettings]: TaildropSettings[F] } = { ...before }
+  for (const [field, value] of Object.entries(change)) {
+    if (field === 'Folder') out.Folder = folderOf(value) ?? fail('Folder wants an absolute path, or nothing.')
+    else if (field === 'Own' || field === 'Others') out[field] = ruleOf(value) ?? fail(`${field} is one of ${RULES.join(', ')}.`)
+    else if (field === 'Senders') out.Senders = sendersOf(value) ?? fail(`Senders wants a rule (${RULES.join(', ')}) by stable ID.`)
+    else throw refused(`Taildrop has no setting ${JSON.stringify(field.slice(0, 50))}.`)
   }
   return out
 }

@@ -9,7 +9,7 @@ import type { DiscoPublicKey, NodePublicKey, PrivateKey } from '../base/keys.ts'
 import type { ErrorCode } from '../base/errors.ts'
 import type { Env } from '../base/env.ts'
 import type { NetcheckReport } from '../core/netcheck/report.ts'
-import type { DerpMap, DisplayMessage, DnsResolver, EndpointType, Hostinfo, NetInfo, UserProfile } from '../core/tailcfg/types.ts'
+import type { DerpMap, DisplayMessage, DnsResolver, EndpointType, Hostinfo, NetInfo, Node, UserProfile } from '../core/tailcfg/types.ts'
 import type { NetMapDelta } from '../core/netmap/types.ts'
 import type { DnsPlan } from '../core/plan/dns.ts'
 import type { SystemFacts } from '../core/plan/system-facts.ts'
@@ -23,7 +23,7 @@ import type { AskOptions } from '../dns/resolver.ts'
 import type { WarnableCode, WarningArgs } from '../health/warnables.ts'
 import type { C2nAnswer, C2nRequest } from '../control/c2n-http.ts'
 import type { ConfigField } from './config.ts'
-import type { HealthState, PingResult, PingType } from '../../localapi/types.ts'
+import type { HealthState, Notify, PingResult, PingType } from '../../localapi/types.ts'
 
 export interface Endpoint {
   readonly addr: string
@@ -367,3 +367,14 @@ export interface BackendFacts {
   onMove(why: string, isSamePlace: boolean): void
 }
 
+/** A slice above the backend that has something to say on the bus, and wants to know of changes. */
+export interface FeaturePort {
+  /** Its part of a watcher's first message. */
+  initial(mask: number): Partial<Notify>
+  /** What every message carries for now. */
+  standing(): Partial<Notify>
+  /** The map, the state, the profile or its settings are others now. */
+  changed(): void
+  /** What status says of a device beyond the map: the stock daemon's number, and the reason in words. */
+  targetOf(node: Node): { readonly TaildropTarget: number; readonly NoFileSharingReason: string }
+}

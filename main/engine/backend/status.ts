@@ -17,7 +17,7 @@ import { addressesOf, magicDnsSuffix } from '../core/plan/names.ts'
 import { peerApiUrls } from '../core/plan/peer-api-port.ts'
 import type { Hostinfo } from '../core/tailcfg/types.ts'
 import type { PeerStatus, StateName, Status } from '../../localapi/types.ts'
-import type { Endpoint, PeerStats } from './ports.ts'
+import type { Endpoint, FeaturePort, PeerStats } from './ports.ts'
 import { capMapJson, userProfilesJson } from './node-json.ts'
 
 export interface StatusInput {
@@ -40,6 +40,7 @@ export interface StatusInput {
   readonly online: boolean
   /** Whether devices tell the version of their program, which the stock daemon keeps to itself. */
   readonly withVersions: boolean
+  readonly targetOf: FeaturePort['targetOf']
 }
 
 const ZERO_KEY = `nodekey:${'0'.repeat(64)}`
@@ -132,6 +133,7 @@ function peerStatus(peer: Node, input: StatusInput): PeerStatus {
   const handshake = stats?.lastHandshakeMs
   return {
     ...ofNode(peer, input),
+    ...input.targetOf(peer),
     CurAddr: path?.path.kind === 'direct' ? formatAddrPort(path.path.addr) : '',
     PeerRelay: path?.path.kind === 'peer-relay' ? formatUdpAddr({ ...path.path.addr, vni: path.path.vni }) : '',
     Relay: regionCode(input.netMap!.derpMap, peer.HomeDERP ?? 0),

@@ -4,6 +4,7 @@
 import { parseAddrPort } from '../base/ip.ts'
 import { nodeByIp, nodeByKey, peerByIp } from '../core/netmap/find-node.ts'
 import type { ClientVersion, DerpMap, DnsConfig, Hostinfo, Node, UserProfile } from '../core/tailcfg/types.ts'
+import type { NetMap } from '../core/netmap/types.ts'
 import { magicDnsSuffix } from '../core/plan/names.ts'
 import { ZERO_TIME } from '../core/tailcfg/types.ts'
 import type { PeerRelayClient, PeerRelaySessions, EngineStatus, ExitNodeSuggestion, HealthState, NetMapJson, Prefs, Status, WhoIsResponse } from '../../localapi/types.ts'
@@ -12,8 +13,9 @@ import { engineMetrics, userMetrics } from './metrics.ts'
 import { publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
 import { netMapJson, nodeJson } from './node-json.ts'
-import type { BackendDeps } from './ports.ts'
+import type { BackendDeps, FeaturePort } from './ports.ts'
 import { PathViews } from './path-views.ts'
+import { carries } from './state.ts'
 import { buildStatus } from './status.ts'
 import { hostinfoOf } from './wants.ts'
 import { ownerOf, whoIs } from './whois.ts'
@@ -22,10 +24,12 @@ export class Views {
   readonly pathViews: PathViews
   readonly #deps: BackendDeps
   readonly #model: Model
+  readonly #feature: FeaturePort
 
-  constructor(deps: BackendDeps, model: Model) {
+  constructor(deps: BackendDeps, model: Model, feature: FeaturePort) {
     this.#deps = deps
     this.#model = model
+    this.#feature = feature
     this.pathViews = new PathViews(deps, model)
   }
 
@@ -54,6 +58,7 @@ export class Views {
         active: model.active,
         online: running && model.control.kind === 'running',
         withVersions,
+        targetOf: (node) => this.#feature.targetOf(node),
       },
       withPeers,
     )
@@ -97,6 +102,16 @@ export class Views {
     const netMap = this.#model.netMap
     const node = netMap && peerByIp(netMap, ip)
     return node && netMap ? { node, user: ownerOf(netMap, node), self: netMap.self } : undefined
+  }
+
+  /** The map as it is, while the state is one in which packets flow. */
+  liveMap(): NetMap | undefined {
+    return carries(this.#model.life) ? this.#model.netMap : undefined
+  }
+
+  /** Which profile this is; settings and files of another are not its own. */
+  profileId(): string {
+    return this.#model.saved.profile.id
   }
 
   derpMap(): DerpMap | null {

@@ -11,6 +11,7 @@ import type { Notify } from '../../localapi/types.ts'
 import { WATCH, WATCH_INITIAL } from '../../localapi/watch-mask.ts'
 import type { Bus, Watcher, WatchSink } from './bus.ts'
 import type { Model } from './model.ts'
+import type { FeaturePort } from './ports.ts'
 import type { PeerSessions } from './peer-sessions.ts'
 import { policySnapshot } from './policy-prefs.ts'
 import type { Views } from './views.ts'
@@ -18,11 +19,11 @@ import type { Views } from './views.ts'
 const ENGINE_STATUS_MS = 2_000
 
 export class Watching {
-  readonly #deps: { clock: Clock; bus: Bus; model: Model; views: Views; sessions: PeerSessions }
+  readonly #deps: { clock: Clock; bus: Bus; model: Model; views: Views; sessions: PeerSessions; feature: FeaturePort }
   #engineTimer: (() => void) | undefined
   #told: { suggestion: string; version: ClientVersion | undefined } = { suggestion: '', version: undefined }
 
-  constructor(deps: { clock: Clock; bus: Bus; model: Model; views: Views; sessions: PeerSessions }) {
+  constructor(deps: { clock: Clock; bus: Bus; model: Model; views: Views; sessions: PeerSessions; feature: FeaturePort }) {
     this.#deps = deps
   }
 
@@ -55,7 +56,7 @@ export class Watching {
   }
 
   #initial(mask: number, sessionId: string): Partial<Notify> {
-    const { model, views, sessions } = this.#deps
+    const { model, views, sessions, feature } = this.#deps
     const wants = (bit: number): boolean => (mask & bit) !== 0
     const map = wants(WATCH.initialNetMap) ? views.netMap() : undefined
     const peers = wants(WATCH.peerWireGuardState) ? sessions.all() : undefined
@@ -72,6 +73,7 @@ export class Watching {
       ...(wants(WATCH.initialHealth) ? { Health: views.health() } : {}),
       ...(suggestion !== '' ? { SuggestedExitNode: suggestion } : {}),
       ...(wants(WATCH.sysPolicyChanges) ? { Policy: policySnapshot(model.policy) } : {}),
+      ...feature.initial(mask),
     }
   }
 

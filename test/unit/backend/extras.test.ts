@@ -1,3 +1,4 @@
+import { DEFAULT_TAILDROP } from '../../../main/localapi/transfers.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { changeExtras, readExtras } from '../../../main/engine/backend/extras.ts'
@@ -8,7 +9,7 @@ const forward = { ID: 'f1', Proto: 'tcp', Listen: '127.0.0.1:5432', To: 'db:5432
 describe('settings of our own', () => {
   test('are read field by field: what is damaged has its default and costs nothing else', () => {
     expect(readExtras({ SkippedRoutes: 'x', ExitNodeFailure: 'next', ExitNodeOrder: ['n1', 'n1'], Forwards: [forward, forward, { ...forward, ID: 'f2', Listen: '0.0.0.0:1' }, 7] }))
-      .toEqual({ SkippedRoutes: [], ExitNodeFailure: 'next', ExitNodeOrder: ['n1'], Forwards: [forward] })
+      .toEqual({ SkippedRoutes: [], ExitNodeFailure: 'next', ExitNodeOrder: ['n1'], Forwards: [forward], Taildrop: DEFAULT_TAILDROP })
   })
 
   test('survive anything that a file may hold, and what was read is read again as it is', () => {
@@ -23,7 +24,7 @@ describe('settings of our own', () => {
   })
 
   test.each([
-    [{ SkippedRoutes: ['10.0.3.1/24'] }], [{ SkippedRoutes: ['nonsense'] }], [{ ExitNodeFailure: 'open' }], [{ ExitNodeOrder: [7] }], [{ Forwards: [] }], [{ Other: 1 }], [null], [[]],
+    [{ SkippedRoutes: ['10.0.3.1/24'] }], [{ SkippedRoutes: ['nonsense'] }], [{ ExitNodeFailure: 'open' }], [{ ExitNodeOrder: [7] }], [{ Forwards: [] }], [{ Taildrop: { Folder: 'here' } }, { Taildrop: { Folder: '/a/../etc' } }, { Taildrop: { Own: 'maybe' } }, { Taildrop: { Senders: { n1: 'maybe' } } }, { Taildrop: { More: 1 } }, { Other: 1 }], [null], [[]],
   ])('a change of %j is refused whole', (change) => {
     expect(() => changeExtras(DEFAULT_EXTRAS, change)).toThrow(expect.objectContaining({ code: 'bad-prefs' }))
   })
