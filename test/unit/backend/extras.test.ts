@@ -1,8 +1,8 @@
-import { DEFAULT_TAILDROP } from '../../../main/localapi/transfers.ts'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { changeExtras, readExtras } from '../../../main/engine/backend/extras.ts'
 import { DEFAULT_EXTRAS } from '../../../main/localapi/extras.ts'
+import { DEFAULT_TAILDROP } from '../../../main/localapi/transfers.ts'
 
 const forward = { ID: 'f1', Proto: 'tcp', Listen: '127.0.0.1:5432', To: 'db:5432', Created: '2026-11-23T09:00:00Z' }
 
@@ -24,7 +24,7 @@ describe('settings of our own', () => {
   })
 
   test.each([
-    [{ SkippedRoutes: ['10.0.3.1/24'] }], [{ SkippedRoutes: ['nonsense'] }], [{ ExitNodeFailure: 'open' }], [{ ExitNodeOrder: [7] }], [{ Forwards: [] }], [{ Taildrop: { Folder: 'here' } }, { Taildrop: { Folder: '/a/../etc' } }, { Taildrop: { Own: 'maybe' } }, { Taildrop: { Senders: { n1: 'maybe' } } }, { Taildrop: { More: 1 } }, { Other: 1 }], [null], [[]],
+    [{ SkippedRoutes: ['10.0.3.1/24'] }], [{ SkippedRoutes: ['nonsense'] }], [{ ExitNodeFailure: 'open' }], [{ ExitNodeOrder: [7] }], [{ Forwards: [] }], [{ Taildrop: { Folder: 'here' } }], [{ Taildrop: { Folder: '/a/../etc' } }], [{ Taildrop: { Own: 'maybe' } }], [{ Taildrop: { Senders: { n1: 'maybe' } } }], [{ Taildrop: { More: 1 } }], [{ Other: 1 }], [null], [[]],
   ])('a change of %j is refused whole', (change) => {
     expect(() => changeExtras(DEFAULT_EXTRAS, change)).toThrow(expect.objectContaining({ code: 'bad-prefs' }))
   })
