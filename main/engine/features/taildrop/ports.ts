@@ -10,8 +10,12 @@
 import type { Duplex } from 'node:stream'
 import type { Env } from '../../base/env.ts'
 import type { NetMap } from '../../core/netmap/types.ts'
+import type { BlockHash, InboxFault, InboxPlace, ManifestEntry, Saved, SourceLook, SourceRef, WaitingFile } from '../../core/taildrop/files.ts'
 import type { Node } from '../../core/tailcfg/types.ts'
 import type { TaildropSettings, TransferAsk, TransferKind, TransferPath, TransferWhy } from '../../../localapi/transfers.ts'
+
+export { InboxFault, SourceFault } from '../../core/taildrop/files.ts'
+export type { BlockHash, InboxPlace, ManifestEntry, Saved, SourceLook, SourceRef, WaitingFile } from '../../core/taildrop/files.ts'
 
 /** What the engine knows of the network now. */
 export interface TaildropNetwork {
@@ -28,31 +32,7 @@ export interface TaildropEnv {
   readonly settings: () => TaildropSettings
 }
 
-/** SHA-256 in lower-case hex of one block; every block but the last is 64 KiB. As the wire has it. */
-export interface BlockHash {
-  readonly checksum: string
-  readonly algo: 'sha256'
-  readonly size: number
-}
-
 // --- sources -------------------------------------------------------------------------------------------------------
-
-/** Where the bytes of a thing to send come from; plain data, kept in the queue's file. */
-export type SourceRef =
-  | { readonly kind: 'path'; readonly path: string; readonly isFolder: boolean }
-  /** In the engine's own spool; deleted with its transfer. */
-  | { readonly kind: 'spool'; readonly id: string }
-
-/** What a source was when it was added, so that a change in between is seen. */
-export interface SourceLook {
-  readonly name: string
-  readonly isFolder: boolean
-  readonly files: number
-  /** Bytes of all files. */
-  readonly size: number
-  /** Changes when the content may have: of sizes, times and inodes. */
-  readonly print: string
-}
 
 /** The bytes of one thing, in order, from the start; forward only. */
 export interface SourceReader {
@@ -63,25 +43,6 @@ export interface SourceReader {
   /** Puts bytes back that were read last; read again first. */
   unread(bytes: Uint8Array): void
   close(): Promise<void>
-}
-
-/** `code`: source-gone | source-changed | source-unreadable. */
-export class SourceFault extends Error {
-  readonly code: 'source-gone' | 'source-changed' | 'source-unreadable'
-
-  constructor(code: SourceFault['code'], message: string) {
-    super(message)
-    this.code = code
-  }
-}
-
-/** One file or directory below a folder that is sent: path with "/" between the parts, relative, checked (core/taildrop/names.ts). */
-export interface ManifestEntry {
-  readonly path: string
-  /** -1: a directory (only empty ones need to be named). */
-  readonly size: number
-  /** ms since 1970. */
-  readonly mtimeMs: number
 }
 
 export interface Sources {
@@ -140,37 +101,6 @@ export interface ParcelSource {
 
 // --- receiving -----------------------------------------------------------------------------------------------------
 
-/** Where one incoming thing is kept while it comes: at most one per sender and name. */
-export interface InboxPlace {
-  /** Absolute. */
-  readonly folder: string
-  /** Stable ID of the sender. */
-  readonly sender: string
-  /** Checked (core/taildrop/names.ts). */
-  readonly name: string
-}
-
-/** `code`: no-space | folder-gone | not-a-folder | no-rights | bad-offset | busy | wrong-size | wrong-hash | no-free-name | io. */
-export class InboxFault extends Error {
-  readonly code: 'no-space' | 'folder-gone' | 'not-a-folder' | 'no-rights' | 'bad-offset' | 'busy' | 'wrong-size' | 'wrong-hash' | 'no-free-name' | 'io'
-
-  constructor(code: InboxFault['code'], message: string) {
-    super(message)
-    this.code = code
-  }
-}
-
-export interface Saved {
-  /** The name that it got. */
-  readonly name: string
-  /** Absolute. */
-  readonly path: string
-  readonly size: number
-  readonly sha256: string
-  /** The same file was there already, byte for byte, and this one was dropped. */
-  readonly isDuplicate: boolean
-}
-
 /** One thing that is coming in. Exactly one of `finish`, `keep` and `discard` ends it. */
 export interface Receiving {
   /** Bytes that it has. */
@@ -182,11 +112,6 @@ export interface Receiving {
   /** Stays partial, for a later try. */
   keep(): Promise<void>
   discard(): Promise<void>
-}
-
-export interface WaitingFile {
-  readonly name: string
-  readonly size: number
 }
 
 /** Files that come in, on disk. Nothing outside the folder is ever written, and no link is followed inside it. */
