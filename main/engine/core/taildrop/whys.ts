@@ -1,0 +1,43 @@
+/**
+ * Why a file cannot come or go: code → the sentence in English. Windows have words of their own for each code
+ * (`transfers.why.CODE`); commands, logs and the journal say these.
+ */
+const TEXTS = {
+  // What is asked of us, and what we answer.
+  'not-allowed': 'the network does not let that device send files here',
+  'no-file-sharing': 'the server has switched file sharing off for this device',
+  'not-wanted': 'files from that device are refused here',
+  'not-answered': 'nobody answered whether the file may come in',
+  'ask-first': 'a person is asked whether the file may come in',
+  'bad-name': 'the name is none that a file may have here',
+  'bad-range': 'the place to go on from cannot be understood',
+  'bad-offset': 'the place to go on from is not there',
+  'bad-request': 'the request cannot be understood',
+  busy: 'the same file from the same device is coming in already',
+  'too-many': 'too many files are coming in at once',
+  'too-much': 'that is more than can be taken at once',
+  'no-space': 'the disk has not enough room',
+  'folder-gone': 'the folder for incoming files is gone',
+  'not-a-folder': 'the place for incoming files is no folder',
+  'no-rights': 'the folder for incoming files cannot be written to',
+  'no-free-name': 'too many files of this name are there already',
+  'wrong-size': 'what came is not as long as the sender said',
+  'wrong-hash': 'what came is not what was sent',
+  io: 'the disk reported a fault',
+  stopped: 'the sender stopped before all was sent',
+  'turned-off': 'this device is no longer connected',
+} as const satisfies Readonly<Record<string, string>>
+
+export type WhyCode = keyof typeof TEXTS
+
+/** The why of a code, with a sentence of its own where there is more to say. */
+export function whyOf(Code: WhyCode, Text: string = TEXTS[Code]): { readonly Code: WhyCode; readonly Text: string } {
+  return { Code, Text }
+}
+
+/** Whether a code, of another device perhaps, is one that there are words for. */
+export function isWhyCode(code: string): code is WhyCode {
+  return Object.hasOwn(TEXTS, code)
+}
+
+export const WHY_CODES = Object.keys(TEXTS) as readonly WhyCode[]
