@@ -15,7 +15,9 @@ const size = fc.integer({ min: -1, max: Number.MAX_SAFE_INTEGER })
 describe('what is written is read as it was', () => {
   test('an offer', () => {
     const item = fc.record({ name: goodName, size, isFolder: fc.boolean(), files: fc.integer({ min: 0, max: 100_000 }) }).map((one) => (one.isFolder ? one : { ...one, files: 1 }))
-    fc.assert(fc.property(fc.array(item, { minLength: 1, maxLength: 20 }), (items) => void expect(decodeOffer(encodeOffer({ batch: BATCH, items }))).toEqual({ batch: BATCH, items })))
+    fc.assert(fc.property(fc.array(item, { minLength: 1, maxLength: 20 }), (items) => {
+      expect(decodeOffer(encodeOffer({ batch: BATCH, items }))).toEqual({ batch: BATCH, items })
+    }))
   })
   test('answers and refusals', () => {
     for (const answer of [{ state: 'accepted' }, { state: 'asking' }, { state: 'refused', why: { code: 'no-space', text: 'full' } }] as const) expect(decodeOfferAnswer(encodeOfferAnswer(answer))).toEqual(answer)
