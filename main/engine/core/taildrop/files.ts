@@ -31,6 +31,8 @@ export interface SourceLook {
   readonly files: number
   /** Bytes of all files. */
   readonly size: number
+  /** Links and special files in it, which are not sent. */
+  readonly skipped: number
   /** Changes when the content may have: of sizes, times and inodes. */
   readonly print: string
 }

@@ -26,6 +26,27 @@ const TEXTS = {
   io: 'the disk reported a fault',
   stopped: 'the sender stopped before all was sent',
   'turned-off': 'this device is no longer connected',
+  // What comes of sending.
+  'not-connected': 'this device is not connected',
+  'peer-away': 'the device does not answer',
+  'peer-no-files': 'the device takes no files',
+  'peer-not-allowed': 'the device does not let files come in from this one',
+  'peer-not-wanted': 'the device refuses files from this one',
+  'peer-not-answered': 'nobody at the device answered whether the file may come in',
+  'peer-bad-name': 'the device takes no file of this name',
+  'peer-no-space': 'the disk of the device has not enough room',
+  'peer-folder': 'the device cannot write to its folder for incoming files',
+  'peer-too-much': 'that is more than the device takes at once',
+  'peer-busy': 'the device is busy with other files',
+  'peer-failed': 'the device could not take it',
+  'peer-wrong-hash': 'what arrived is not what was sent',
+  'peer-bad-answer': 'the device answered what cannot be understood',
+  'broken-off': 'the connection to the device broke off',
+  stalled: 'the device stopped taking what is sent',
+  'source-gone': 'what was to be sent is no longer there',
+  'source-changed': 'what was to be sent has changed since',
+  'source-unreadable': 'what was to be sent cannot be read',
+  'source-stopped': 'the program that sends stopped before all was there',
 } as const satisfies Readonly<Record<string, string>>
 
 export type WhyCode = keyof typeof TEXTS

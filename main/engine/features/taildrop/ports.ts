@@ -38,7 +38,7 @@ export interface TaildropEnv {
 export interface SourceReader {
   /** Whole bytes that will come; -1 unknown. */
   readonly size: number
-  /** Up to `most` bytes, fewer only at the end; empty = the end. Rejects with SourceFault. */
+  /** What is there, up to `most` bytes; empty = the end. The caller's from here on. Rejects with SourceFault. */
   read(most: number): Promise<Uint8Array>
   /** Puts bytes back that were read last; read again first. */
   unread(bytes: Uint8Array): void
@@ -92,6 +92,18 @@ export type SendEnd =
 export interface Courier {
   /** One try. `open` is called with what the receiver can take. Never rejects. Progress comes at most four times a second. */
   send(parcel: Parcel, source: ParcelSource, onStep: (step: SendStep) => void, signal: AbortSignal): Promise<SendEnd>
+}
+
+/** The queue's record of what another program sends by itself (LocalAPI file-put). */
+export interface OutgoingBook {
+  /** `size` -1 unknown; `cancel`: a person does not want it sent. */
+  begin(what: { readonly peer: string; readonly batch: string; readonly name: string; readonly size: number }, cancel: () => void): OutgoingRow
+}
+
+/** Hears of the one try there is; nothing of it can be sent again. */
+export interface OutgoingRow {
+  step(step: SendStep): void
+  end(end: SendEnd): void
 }
 
 export interface ParcelSource {
