@@ -18,6 +18,7 @@ import { Settings } from './Settings.tsx'
 import { Sidebar } from './Sidebar.tsx'
 import { SignIn, useSignInScreen } from './SignIn.tsx'
 import { Small } from './Small.tsx'
+import { Transfers } from './Transfers.tsx'
 
 const PROXIES_EVERY_MS = 30_000
 
@@ -70,6 +71,8 @@ function PlaceOf({ route }: { route: Route }): ReactNode {
   switch (route.place) {
     case 'exit-nodes':
       return <ExitNodes />
+    case 'transfers':
+      return <Transfers />
     case 'diagnose':
       return <Diagnose />
     case 'settings':

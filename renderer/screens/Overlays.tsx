@@ -19,7 +19,8 @@ export function Overlays(): ReactNode {
     'Mod+1': () => goTo(undefined),
     'Mod+2': () => goToPlace('exit-nodes'),
     'Mod+E': () => goToPlace('exit-nodes'),
-    'Mod+3': () => goToPlace('diagnose'),
+    'Mod+3': () => goToPlace('transfers'),
+    'Mod+4': () => goToPlace('diagnose'),
     'Mod+,': () => goToPlace('settings'),
     '?': () => setOpen('keyboard'),
   })

@@ -2,15 +2,16 @@
  * The left column: account, connection with its switch, places, and this device with its address. In a narrow window it is a rail of icons,
  * whose words are in the tooltips.
  */
-import { Copy, DoorOpen, MonitorSmartphone, Settings, Stethoscope, type LucideIcon } from 'lucide-react'
+import { ArrowDownUp, Copy, DoorOpen, MonitorSmartphone, Settings, Stethoscope, type LucideIcon } from 'lucide-react'
 import { useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { deviceCount } from '../state/devices.ts'
 import { exitWords } from '../state/exit-nodes.ts'
-import { safeText } from '../../main/words/format.ts'
+import { safeText, whole } from '../../main/words/format.ts'
 import { t, type WordId } from '../../main/words/words.ts'
 import type { Place } from '../state/route.ts'
 import { serverWords } from '../state/server-words.ts'
+import { openCount } from '../state/transfers.ts'
 import { useSnapshot } from '../state/store.ts'
 import type { Headline } from '../../main/words/states.ts'
 import { CopyButton } from '../ui/CopyButton.tsx'
@@ -43,13 +44,19 @@ export function Sidebar({ head, place }: { head: Headline; place: Place }): Reac
         <PlaceLink to="exit-nodes" here={place} icon={DoorOpen} words="place.exit-nodes" tip={exitNodes} keys="Mod+E">
           {(exit.tone === 'warn' || exit.tone === 'bad') && <span className={`n exit-dot exit-${exit.tone}`} aria-hidden="true" />}
         </PlaceLink>
-        <PlaceLink to="diagnose" here={place} icon={Stethoscope} words="place.diagnose" keys="Mod+3" />
+        <PlaceLink to="transfers" here={place} icon={ArrowDownUp} words="place.transfers" keys="Mod+3"><OpenTransfers /></PlaceLink>
+        <PlaceLink to="diagnose" here={place} icon={Stethoscope} words="place.diagnose" keys="Mod+4" />
         <span className="grow" />
         <PlaceLink to="settings" here={place} icon={Settings} words="place.settings" keys="Mod+," />
       </nav>
       <ThisDevice />
     </aside>
   )
+}
+
+function OpenTransfers(): ReactNode {
+  const n = useSnapshot((s) => openCount(s.transfers))
+  return n === 0 ? null : <span className="n num open-transfers"><span aria-hidden="true">{whole(n)}</span><span className="sr-only">{t('transfers.open', { n })}</span></span>
 }
 
 interface PlaceLinkProps {

@@ -219,7 +219,7 @@ function commandsOf(around: Surroundings): readonly Command[] {
     ...(exit && exit.Chosen.Kind !== 'none' && mayChooseExit(around) ? [{ id: 'clear-exit', icon: 'exit', doing: { kind: 'clear-exit' } } as const] : []),
     { id: 'exit-nodes', icon: 'exit', keys: 'Mod+E', doing: { kind: 'go', hash: '#/exit-nodes' } },
     { id: 'devices', icon: 'devices', keys: 'Mod+1', doing: { kind: 'go', hash: '#/devices' } },
-    { id: 'diagnose', icon: 'diagnose', keys: 'Mod+3', doing: { kind: 'go', hash: '#/diagnose' } },
+    { id: 'diagnose', icon: 'diagnose', keys: 'Mod+4', doing: { kind: 'go', hash: '#/diagnose' } },
     ...(own === undefined ? [] : [{ id: 'copy-own', icon: 'copy', doing: { kind: 'copy', text: own } } as const]),
     { id: 'settings', icon: 'settings', keys: 'Mod+,', doing: { kind: 'go', hash: '#/settings' } },
     ...(running ? [{ id: 'add-account', icon: 'add', doing: { kind: 'add-account' } } as const] : []),

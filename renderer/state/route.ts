@@ -1,7 +1,7 @@
 /**
  * Where the person is, kept in the address, so that reload and links land in the same place:
  *
- *   #/devices   #/devices/ID   #/devices/ID/TAB   #/exit-nodes   #/diagnose   #/settings   #/settings/PAGE   #/small (the tray's window)
+ *   #/devices   #/devices/ID   #/devices/ID/TAB   #/exit-nodes   #/transfers   #/diagnose   #/settings   #/settings/PAGE   #/small (the tray's window)
  */
 import { useSyncExternalStore } from 'react'
 
@@ -11,6 +11,7 @@ export type Tab = (typeof TABS)[number]
 export type Route =
   | { readonly place: 'devices'; readonly device: string | undefined; readonly tab: Tab }
   | { readonly place: 'exit-nodes' }
+  | { readonly place: 'transfers' }
   | { readonly place: 'diagnose' }
   /** `page` is any word: the settings know their pages themselves. */
   | { readonly place: 'settings'; readonly page: string }
@@ -25,7 +26,7 @@ export function parseRoute(hash: string): Route {
   const [start, place, first, second, ...more] = hash.split('/')
   if (start !== '#' || more.length > 0) return HOME
   if (place === 'settings' && second === undefined) return { place, page: /^[a-z-]{1,30}$/.test(first ?? '') ? first! : '' }
-  if ((place === 'exit-nodes' || place === 'diagnose' || place === 'small') && first === undefined) return { place }
+  if ((place === 'exit-nodes' || place === 'transfers' || place === 'diagnose' || place === 'small') && first === undefined) return { place }
   return place === 'devices' ? deviceRoute(first, second) : HOME
 }
 

@@ -9,6 +9,7 @@ import type { AppState, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, Forward
 import { keepPaths, keepStatus } from './keep.ts'
 import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
 import { NO_POLICY, type PolicySnapshot } from '../../main/localapi/policy.ts'
+import { NO_TRANSFERS, reduceTransfers, type TransfersPage } from '../../main/localapi/transfers.ts'
 import { STATE_NUMBER, type HealthState } from '../../main/localapi/types.ts'
 import { deviceCount } from './devices.ts'
 import { stillIn } from './sign-in.ts'
@@ -44,6 +45,8 @@ export interface Snapshot {
   readonly proxies: ProxiesPage | undefined
   readonly trust: TrustPage | undefined
   readonly storage: StoragePage | undefined
+  /** Files on their way; undefined until the engine has told of them, and again while it does not run. */
+  readonly transfers: TransfersPage | undefined
   /** The person asked here for a page to sign in, which has not opened yet: it will by itself. */
   readonly wantsPage: boolean
   /** Wall time of the last word from the engine, in ms. */
@@ -74,6 +77,7 @@ export const useSnapshot = create<Snapshot>(() => ({
   proxies: undefined,
   trust: undefined,
   storage: undefined,
+  transfers: undefined,
   wantsPage: false,
   heardMs: 0,
   nowMs: Date.now(),
@@ -152,13 +156,14 @@ export function follow(api: BowlineApi): () => void {
       ...stateNow(notify),
       ...(notify.Policy ? { policy: notify.Policy } : {}),
       ...(notify.Health ? { warnings: notify.Health.Warnings } : {}),
+      ...(notify.Transfers ? { transfers: reduceTransfers(useSnapshot.getState().transfers ?? NO_TRANSFERS, notify.Transfers) } : {}),
     })
     soon(isOfDevices(notify))
     if (notify.Prefs || notify.LoginFinished || notify.SelfChange) void lookAtProfiles()
   })
   const unState = api.onAppState((app) => {
     const story = storyAfter(useSnapshot.getState().story, app, Date.now())
-    set(app.engine === 'running' ? { app, story } : { app, story, paths: undefined, pathsMs: 0 })
+    set(app.engine === 'running' ? { app, story } : { app, story, paths: undefined, pathsMs: 0, transfers: undefined })
     if (app.engine !== 'running') return
     soon()
     void lookAtProfiles()

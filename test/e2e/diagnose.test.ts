@@ -55,7 +55,7 @@ describe.skipIf(missing !== undefined)(`diagnose in the window${missing === unde
 
   it('looks at this network when it opens: a sentence, what was seen, relays with home marked', async () => {
     told()
-    await page.keyboard.press('Control+3')
+    await page.keyboard.press('Control+4')
     await page.getByRole('heading', { name: 'Diagnose', exact: true }).waitFor()
     await page.getByText('Direct paths may work here.').waitFor()
     const facts = page.getByRole('region', { name: 'This network' })

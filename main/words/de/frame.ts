@@ -106,7 +106,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.device': 'Auf einem Gerät, in der Liste oder auf seiner Seite',
   'keyboard.palette': 'Befehle und Geräte',
   'keyboard.search': 'Hier suchen',
-  'keyboard.places': 'Geräte, Exit-Nodes, Diagnose',
+  'keyboard.places': 'Geräte, Exit-Nodes, Übertragungen, Diagnose',
   'keyboard.settings': 'Einstellungen',
   'keyboard.exit': 'Exit-Nodes',
   'keyboard.connect': 'Verbinden oder trennen',
@@ -123,4 +123,5 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.explain': 'Pfad erklären',
   'keyboard.singleOn': 'Tasten ohne Strg lassen sich abschalten:',
   'keyboard.singleOff': 'Tasten ohne Strg sind abgeschaltet:',
+  'place.transfers': 'Übertragungen',
 }

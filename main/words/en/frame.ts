@@ -105,7 +105,7 @@ export const frame = {
   'keyboard.device': 'On a device, in the list or on its page',
   'keyboard.palette': 'Commands and devices',
   'keyboard.search': 'Search here',
-  'keyboard.places': 'Devices, exit nodes, diagnose',
+  'keyboard.places': 'Devices, exit nodes, transfers, diagnose',
   'keyboard.settings': 'Settings',
   'keyboard.exit': 'Exit nodes',
   'keyboard.connect': 'Connect or disconnect',
@@ -122,4 +122,5 @@ export const frame = {
   'keyboard.explain': 'Explain the path',
   'keyboard.singleOn': 'Keys without Ctrl can be turned off:',
   'keyboard.singleOff': 'Keys without Ctrl are turned off:',
+  'place.transfers': 'Transfers',
 } as const

@@ -106,7 +106,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.device': 'Sobre un dispositivo, en la lista o en su página',
   'keyboard.palette': 'Comandos y dispositivos',
   'keyboard.search': 'Buscar aquí',
-  'keyboard.places': 'Dispositivos, nodos de salida, diagnóstico',
+  'keyboard.places': 'Dispositivos, nodos de salida, transferencias, diagnóstico',
   'keyboard.settings': 'Ajustes',
   'keyboard.exit': 'Nodos de salida',
   'keyboard.connect': 'Conectar o desconectar',
@@ -123,4 +123,5 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.explain': 'Explicar la ruta',
   'keyboard.singleOn': 'Las teclas sin Ctrl se pueden desactivar:',
   'keyboard.singleOff': 'Las teclas sin Ctrl están desactivadas:',
+  'place.transfers': 'Transferencias',
 }

@@ -106,7 +106,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.device': 'Sur un appareil, dans la liste ou sur sa page',
   'keyboard.palette': 'Commandes et appareils',
   'keyboard.search': 'Rechercher ici',
-  'keyboard.places': 'Appareils, nœuds de sortie, diagnostic',
+  'keyboard.places': 'Appareils, nœuds de sortie, transferts, diagnostic',
   'keyboard.settings': 'Réglages',
   'keyboard.exit': 'Nœuds de sortie',
   'keyboard.connect': 'Se connecter ou se déconnecter',
@@ -123,4 +123,5 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.explain': 'Expliquer le chemin',
   'keyboard.singleOn': 'Les touches sans Ctrl peuvent être désactivées :',
   'keyboard.singleOff': 'Les touches sans Ctrl sont désactivées :',
+  'place.transfers': 'Transferts',
 }

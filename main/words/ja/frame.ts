@@ -106,7 +106,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.device': 'デバイスで(一覧でもそのページでも)',
   'keyboard.palette': 'コマンドとデバイス',
   'keyboard.search': 'ここで検索',
-  'keyboard.places': 'デバイス、出口ノード、診断',
+  'keyboard.places': 'デバイス、出口ノード、転送、診断',
   'keyboard.settings': '設定',
   'keyboard.exit': '出口ノード',
   'keyboard.connect': '接続または切断',
@@ -123,4 +123,5 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.explain': '経路を説明',
   'keyboard.singleOn': 'Ctrl なしのキーはオフにできます:',
   'keyboard.singleOff': 'Ctrl なしのキーはオフです:',
+  'place.transfers': '転送',
 }

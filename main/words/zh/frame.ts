@@ -106,7 +106,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.device': '在设备上（列表中或其页面上）',
   'keyboard.palette': '命令与设备',
   'keyboard.search': '在此搜索',
-  'keyboard.places': '设备、出口节点、诊断',
+  'keyboard.places': '设备、出口节点、传输、诊断',
   'keyboard.settings': '设置',
   'keyboard.exit': '出口节点',
   'keyboard.connect': '连接或断开',
@@ -123,4 +123,5 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.explain': '解释路径',
   'keyboard.singleOn': '可以关闭不带 Ctrl 的按键：',
   'keyboard.singleOff': '不带 Ctrl 的按键已关闭：',
+  'place.transfers': '传输',
 }
