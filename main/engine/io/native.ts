@@ -109,6 +109,8 @@ export interface NativeBinding {
   readonly askEcho: (echoes: readonly { readonly ip: string; readonly payload: Uint8Array }[], timeoutMs: number) => Promise<(number | undefined)[]>
   /** Addresses, and the way to the world for each family. Absent where the system is not asked for it. */
   readonly networkState: (() => NativeNetworkState) | undefined
+  /** Sets an extended attribute of an open file. Throws 'not-supported' where its file system has none. Absent on systems without them. */
+  readonly setFileAttribute: ((fd: number, name: string, value: Uint8Array) => void) | undefined
 }
 
 interface RawAddon {
@@ -120,6 +122,9 @@ interface RawAddon {
   peerCredentials(fd: number): Credentials | null
   giveBackMemory(): number
   askEcho(ips: readonly string[], payloads: readonly Buffer[], timeoutMs: number): Promise<number[]>
+  /** An add-on that was built earlier has neither. */
+  fileAttributesSupported?(): boolean
+  setFileAttribute?(fd: number, name: string, value: Buffer): void
 }
 
 const FILE = `bowline.${process.platform}-${process.arch}.node`
@@ -170,7 +175,13 @@ export function loadNative(): NativeBinding {
       return found.map((ms) => (ms < 0 ? undefined : ms))
     },
     networkState: raw.networkStateSupported() ? () => attempt(() => raw.networkState()) : undefined,
+    setFileAttribute: attributeSetter(raw),
   }
+}
+
+function attributeSetter(raw: RawAddon): NativeBinding['setFileAttribute'] {
+  if (raw.fileAttributesSupported?.() !== true) return undefined
+  return (fd, name, value) => attempt(() => raw.setFileAttribute?.(fd, name, buffer(value)))
 }
 
 /** The same calls, with errors as EngineError and Buffers where the add-on wants them. */

@@ -14,3 +14,4 @@ mod memory;
 mod network;
 mod peercred;
 mod plane;
+mod xattr;

@@ -1,5 +1,5 @@
 //! What touches the system: UDP sockets with segmentation offload, peer credentials of a local socket, link events, networks, echoes, memory,
-//! descriptors.
+//! descriptors, extended attributes.
 
 pub mod batch;
 pub mod descriptors;
@@ -10,3 +10,4 @@ pub mod network;
 pub mod peercred;
 mod socket;
 pub mod udp;
+pub mod xattr;

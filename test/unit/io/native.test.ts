@@ -3,7 +3,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { createServer, connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -41,6 +41,27 @@ describe.runIf(process.platform !== 'win32')('peer credentials', () => {
   test('are not made up for other descriptors', () => {
     expect(native.peerCredentials(-1)).toBeUndefined()
     expect(native.peerCredentials(123_456)).toBeUndefined()
+  })
+})
+
+describe.runIf(linux)('attributes of files', () => {
+  test('are set by descriptor, and refused for what is no file', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'bowline-'))
+    const fd = openSync(join(folder, 'f'), 'w')
+    const set = native.setFileAttribute!
+    try {
+      // A temporary folder may lie on a file system that has none.
+      try {
+        set(fd, 'user.xdg.origin.url', Buffer.from('http://a/'))
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'not-supported' })
+      }
+      expect(() => set(-1, 'user.xdg.origin.url', Buffer.from('x'))).toThrow(expect.objectContaining({ code: 'io' }) as Error)
+      expect(() => set(fd, 'nonsense', Buffer.from('x'))).toThrow()
+    } finally {
+      closeSync(fd)
+      rmSync(folder, { recursive: true })
+    }
   })
 })
 
