@@ -6,7 +6,7 @@
  * Secrets never cross here: prefs come with keys zeroed by the engine.
  */
 import type { AppSettings, AppSettingsPatch } from '../main/localapi/app-settings.ts'
-import type { AppState, WindowCommand } from '../main/localapi/app-state.ts'
+import type { AppState, OfferedFiles, WindowCommand } from '../main/localapi/app-state.ts'
 import type { BlockedPage } from '../main/localapi/blocked.ts'
 import type { DnsLookupPage, DnsPage } from '../main/localapi/dns-page.ts'
 import type { ExitNodesPage } from '../main/localapi/exit-nodes.ts'
@@ -17,10 +17,11 @@ import type { ReachPage } from '../main/localapi/reach.ts'
 import type { JoinResult, PreflightPage } from '../main/localapi/preflight.ts'
 import type { RoutesPage } from '../main/localapi/routes.ts'
 import type { StoragePage } from '../main/localapi/storage.ts'
+import type { IncomingRule, TaildropSettings, TransferAction, TransferResult, TransferTargetsPage } from '../main/localapi/transfers.ts'
 import type { LoginProfile, MaskedPrefs, Notify, PathPage, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status, TrustedCertificate, TrustPage } from '../main/localapi/types.ts'
 
 export type { AccountView, AppSettings, AppSettingsPatch } from '../main/localapi/app-settings.ts'
-export type { AppState, WindowCommand } from '../main/localapi/app-state.ts'
+export type { AppState, OfferedFiles, OfferedItem, WindowCommand } from '../main/localapi/app-state.ts'
 export type { BlockedPage, BlockedRow } from '../main/localapi/blocked.ts'
 export type { DnsAttempt, DnsLookupPage, DnsPage, ResolverView } from '../main/localapi/dns-page.ts'
 export type { Egress, ExitNodeRow, ExitNodesPage, ExitProof } from '../main/localapi/exit-nodes.ts'
@@ -30,6 +31,7 @@ export type { StoragePage } from '../main/localapi/storage.ts'
 export type { ThisNetwork } from '../main/localapi/this-network.ts'
 export type { ReachPage, ReachRung, ReachVerdict } from '../main/localapi/reach.ts'
 export type { JoinLinkPage, PreflightPage, PreflightStep, ShownCertificate } from '../main/localapi/preflight.ts'
+export type { TaildropSettings, TransferAsk, TransferResult, TransferRow, TransfersPage, TransferTarget, TransferTargetsPage } from '../main/localapi/transfers.ts'
 export type { OfferedRoute, RouteRow, RoutesPage, RouteVia } from '../main/localapi/routes.ts'
 export type {
   LoginProfile, MaskedPrefs, Notify, PathPage, PathRow, PathsPage, PeerStatus, PingResult, PingType, Prefs, SessionPage, SessionProblem, StartOptions, Status, TrustPage, Warning,
@@ -114,13 +116,37 @@ export interface Requests {
   restartEngine: { send: Record<string, never>; receive: null }
   /** Quits the app, which asks first where that ends the connection; refused with `not-supported` in a browser. */
   quit: { send: Record<string, never>; receive: null }
-  /** Shows the main window, at a place of it. Asked by the small one. */
-  showMain: { send: { hash?: string }; receive: null }
+  /** Shows the main window, at a place of it, or with files of an offer that go to a device yet to be chosen. Asked by the small one. */
+  showMain: { send: { hash?: string; offer?: string }; receive: null }
   /** Of the tray's small window: it goes, or it stays when it loses the focus. */
   smallWindow: { send: { do: 'close' | 'pin' | 'unpin' }; receive: null }
   /** Does what an action of a notice in the window offers, by its place; without one the notice goes. */
   useNotice: { send: { key: string; action?: number }; receive: null }
+  /** Who files could be sent to, and why others cannot be. */
+  transferTargets: { send: Record<string, never>; receive: TransferTargetsPage }
+  transferAction: { send: WindowTransferAction; receive: TransferResult }
+  /** What may come in, and where to. */
+  taildropSettings: { send: Record<string, never>; receive: TaildropSettings }
+  /** `Senders` whole. A folder is chosen by `chooseFolder`; here it can only be given up: the engine keeps what comes in. */
+  editTaildrop: { send: { Own?: IncomingRule; Others?: IncomingRule; Senders?: TaildropSettings['Senders']; Folder?: '' }; receive: TaildropSettings }
+  /** Has the person choose files, or folders; null: none chosen. In a browser folders are refused with `not-supported`. */
+  chooseFiles: { send: { folder: boolean }; receive: OfferedFiles | null }
+  /** The offer is used up then; where it is refused it stays. `peer` is a stable ID. */
+  sendFiles: { send: { offer: string; peer: string }; receive: TransferResult }
+  /** The person does not want to send them after all. */
+  dropOffer: { send: { offer: string }; receive: null }
+  /** Sends what was uploaded before. Only in a browser, whose page does so by itself: the window asks `sendFiles` everywhere. */
+  sendSpooled: { send: { peer: string; items: readonly { spool: string; name: string }[] }; receive: TransferResult }
+  /** Has the person choose a folder for all that comes in, or for an ask of that batch, which is accepted with it; null: none chosen. In a browser `not-supported`. */
+  chooseFolder: { send: { for: string }; receive: { Folder: string } | null }
+  /** Opens a received file, by its row's ID, or shows it in its folder. What could run as a program is shown, and never opened. In a browser `not-supported`. */
+  openReceived: { send: { id: string; how: 'open' | 'show' }; receive: { Did: 'opened' | 'shown' } }
+  /** Shows the folder that files come into. In a browser, or where the engine keeps them, `not-supported`. */
+  openInbox: { send: Record<string, never>; receive: null }
 }
+
+/** Of what can be done about transfers what names no place of this computer. */
+export type WindowTransferAction = Exclude<TransferAction, { readonly Do: 'send' | 'accept' }> | { readonly Do: 'accept'; readonly Batch: string; readonly Always?: boolean }
 
 export interface ProfilesPage {
   readonly all: readonly LoginProfile[]
@@ -132,6 +158,8 @@ export type RequestName = keyof Requests
 export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly code: string; readonly message: string }
 
 export interface BowlineApi {
+  /** Files that the person dropped or chose in the page become an offer. What is refused has a code: `nothing-to-send`, `too-many`. */
+  offer(files: readonly File[]): Promise<Answer<OfferedFiles>>
   call<N extends RequestName>(name: N, send: Requests[N]['send']): Promise<Answer<Requests[N]['receive']>>
   /** The first message carries the whole state; so does the first one after an engine restart. Returns the way out. */
   onNotify(handle: (notify: Notify) => void): () => void

@@ -1,7 +1,7 @@
 /**
- * The bridge in Electron: four functions, no more. Neither ipcRenderer nor its events reach the page.
+ * The bridge in Electron: five functions, no more. Neither ipcRenderer nor its events reach the page.
  */
-import { contextBridge, ipcRenderer } from 'electron'
+import { contextBridge, ipcRenderer, webUtils } from 'electron'
 import type { AppState, BowlineApi, Notify, WindowCommand } from './contract.ts'
 
 /** Follows one channel; `ask` makes the host send what it has at once. */
@@ -13,6 +13,8 @@ function follow<T>(channel: 'notify' | 'app' | 'command', handle: (value: T) => 
 }
 
 const api: BowlineApi = {
+  // Where a file lies is read here, in a world of its own, and told to the app alone. A file that a page made itself lies nowhere: "".
+  offer: (files) => ipcRenderer.invoke('bowline:offer', files.map((file) => webUtils.getPathForFile(file))),
   call: (name, send) => ipcRenderer.invoke('bowline:call', name, send),
   onNotify: (handle) => follow<Notify>('notify', handle),
   onAppState: (handle) => follow<AppState>('app', handle),

@@ -6,6 +6,7 @@
  */
 import { DEFAULT_SETTINGS } from '../main/localapi/app-settings.ts'
 import type { Answer, AppState, BowlineApi, Notify, RequestName, Requests } from '../preload/contract.ts'
+import { WebFiles } from './web-files.ts'
 
 declare global {
   interface Window {
@@ -35,20 +36,22 @@ function webApi(): BowlineApi {
   events.addEventListener('error', () => {
     if (state.engine !== 'stopped') setState({ ...state, engine: 'stopped', sinceMs: Date.now(), message: 'The program that serves this window does not answer.' })
   })
-  return {
-    async call<N extends RequestName>(name: N, send: Requests[N]['send']): Promise<Answer<Requests[N]['receive']>> {
-      if (name === 'openExternal') return openPage((send as Requests['openExternal']['send']).url) as Answer<Requests[N]['receive']>
-      try {
-        const response = await fetch(`./api/call/${name}`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(send),
-        })
-        return (await response.json()) as Answer<Requests[N]['receive']>
-      } catch {
-        return { ok: false, code: 'no-engine', message: 'The program that serves this window does not answer.' }
-      }
+  const files = new WebFiles(ask)
+  const own: Own = {
+    openExternal: async ({ url }) => openPage(url),
+    chooseFiles: ({ folder }) => files.choose(folder),
+    sendFiles: ({ offer, peer }) => files.send(offer, peer),
+    dropOffer: async ({ offer }) => {
+      files.drop(offer)
+      return { ok: true, value: null }
     },
+  }
+  return {
+    call(name, send) {
+      const answer = (own as { readonly [N in RequestName]?: (send: Requests[N]['send']) => Promise<Answer<Requests[N]['receive']>> })[name]
+      return answer ? answer(send) : ask(name, send)
+    },
+    offer: (given) => files.offer(given),
     onNotify(handle) {
       notifyHandlers.add(handle)
       return () => notifyHandlers.delete(handle)
@@ -60,6 +63,22 @@ function webApi(): BowlineApi {
     },
     // A browser window has no menu and no links of its own.
     onCommand: () => () => {},
+  }
+}
+
+/** What the page does by itself in a browser. */
+type Own = { readonly [N in 'openExternal' | 'chooseFiles' | 'sendFiles' | 'dropOffer']: (send: Requests[N]['send']) => Promise<Answer<Requests[N]['receive']>> }
+
+async function ask<N extends RequestName>(name: N, send: Requests[N]['send']): Promise<Answer<Requests[N]['receive']>> {
+  try {
+    const response = await fetch(`./api/call/${name}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(send),
+    })
+    return (await response.json()) as Answer<Requests[N]['receive']>
+  } catch {
+    return { ok: false, code: 'no-engine', message: 'The program that serves this window does not answer.' }
   }
 }
 

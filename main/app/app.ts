@@ -13,6 +13,7 @@ import { mayOpen } from '../web/may-open.ts'
 import { notSupported } from '../web/requests.ts'
 import { startDesktop, type Desktop } from './desktop.ts'
 import { EngineHost } from './engine-host.ts'
+import { FileDesk } from './files/file-desk.ts'
 import { serveRequests } from './ipc.ts'
 import { Leaving } from './leaving.ts'
 import { serveKeys, setApplicationMenu, type MenuActions } from './menus.ts'
@@ -52,17 +53,21 @@ export async function startApp(options: AppOptions): Promise<void> {
     desktop.onApp(value)
   })
   const quit = (): void => void leaving.quit()
-  const requests = serveRequests(client, {
+  const files = new FileDesk({ client, transfers: () => feed.transfers })
+  const requests = serveRequests(client, (asker) => ({
     openExternal: (url) => openPage(client, url),
     editSettings: (patch) => state.edit(patch),
     restartEngine: async () => (host ? host.restart() : notSupported('The engine was not started by this app.')),
     quit: () => leaving.quit(),
     desktop: {
-      showMain: (hash) => desktop.actions.showMain(hash),
+      showMain: (hash, offer) => {
+        desktop.actions.showMain(hash)
+        if (offer !== undefined) void windows.sendFrom((to) => files.move(offer, asker, to))
+      },
       smallWindow: (what) => desktop.actions.smallWindow(what),
       useNotice: (key, action) => desktop.actions.useNotice(key, action),
     },
-  })
+  }), files)
   const windows: Windows = new Windows({
     placement: new PlacementFile(join(userDir, 'window.json')),
     tell: (id, command) => requests.tellOne(id, 'command', command),

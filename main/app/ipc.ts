@@ -1,9 +1,10 @@
 /**
- * The border to the renderer: two handlers, each of which looks at the sender before it looks at anything else.
+ * The border to the renderer: three handlers, each of which looks at the sender before it looks at anything else.
  */
-import { ipcMain, webContents, type IpcMainInvokeEvent, type WebContents } from 'electron'
+import { BrowserWindow, ipcMain, webContents, type IpcMainInvokeEvent, type WebContents } from 'electron'
 import type { LocalApiClient } from '../client/local-api-client.ts'
-import { answerRequest, type HostActions } from '../web/requests.ts'
+import { answered, answerRequest, type HostActions } from '../web/requests.ts'
+import type { WindowFiles } from './files/file-desk.ts'
 import { PAGE_ORIGIN } from './pages.ts'
 
 /** Whether a message comes from the top frame of our own page. */
@@ -23,13 +24,23 @@ export interface Border {
   serve(now: (channel: Channel, contentsId: number) => unknown): void
 }
 
-/** Answers the windows' requests. */
-export function serveRequests(client: LocalApiClient, actions: HostActions): Border {
+const WRONG_SENDER = { ok: false, code: 'wrong-sender', message: 'Refused.' } as const
+
+/** What windows ask of files, each for itself. */
+export interface FilesOf {
+  of(contentsId: number, window: () => BrowserWindow | null): WindowFiles
+}
+
+/** Answers the windows' requests; `actions` is what a window may ask for, by the id of its contents. */
+export function serveRequests(client: LocalApiClient, actions: (contentsId: number) => Omit<HostActions, 'files'>, files: FilesOf): Border {
   const followers = new Map<string, Set<number>>([['notify', new Set()], ['app', new Set()], ['command', new Set()]])
   ipcMain.handle('bowline:call', (event, name: unknown, send: unknown) => {
-    if (!isOurs(event)) return { ok: false, code: 'wrong-sender', message: 'Refused.' }
-    return answerRequest(client, actions, name, send)
+    if (!isOurs(event)) return WRONG_SENDER
+    return answerRequest(client, { ...actions(event.sender.id), files: filesFor(event.sender) }, name, send)
   })
+  // The preload reads the paths off the files that the system gave to the page; the page has no way to say one.
+  ipcMain.handle('bowline:offer', (event, paths: unknown) => (isOurs(event) ? answered(() => filesFor(event.sender).offer(paths)) : WRONG_SENDER))
+  const filesFor = (contents: WebContents): WindowFiles => files.of(contents.id, () => (contents.isDestroyed() ? null : BrowserWindow.fromWebContents(contents)))
   const tellOne = (id: number, channel: Channel, value: unknown): boolean => {
     if (!followers.get(channel)!.has(id)) return false
     const contents = webContents.fromId(id)

@@ -5,7 +5,7 @@
  *   main window   none ⇄ shown ⇄ hidden        none until it is shown first; from `quitting` on a close is a close
  */
 import { app, BrowserWindow, nativeTheme, screen, type BrowserWindowConstructorOptions } from 'electron'
-import type { WindowCommand } from '../localapi/app-state.ts'
+import type { OfferedFiles, WindowCommand } from '../localapi/app-state.ts'
 import { pageAddress, pagePreferences } from './pages.ts'
 import { LEAST_SIZE, placeWindow } from './placement.ts'
 import type { PlacementFile } from './placement-file.ts'
@@ -76,6 +76,13 @@ export class Windows {
     const window = this.main()
     if (!window || !this.#deps.tell(window.webContents.id, command)) this.#waiting = command
     if (!this.isVisible()) this.showMain()
+  }
+
+  /** Shows the main window with files that go to a device yet to be chosen; `offer` keeps them for it, by the id of its contents. */
+  async sendFrom(offer: (contentsId: number) => OfferedFiles | undefined | Promise<OfferedFiles | undefined>): Promise<void> {
+    this.showMain()
+    const made = await offer(this.main()!.webContents.id)
+    if (made) this.command({ kind: 'send', offer: made })
   }
 
   /** What a window that begins to follow must be told: once. */

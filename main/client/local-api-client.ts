@@ -4,6 +4,7 @@
  * One request, one connection: the socket is local and the engine is the only speaker. Bodies are JSON, capped at 256 MiB.
  */
 import { request, type ClientRequest, type IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import { API_HOST, API_PREFIX } from '../localapi/methods.ts'
 
 const BODY_LIMIT_BYTES = 256 * 1024 * 1024
@@ -39,7 +40,10 @@ export class LocalApiClient {
 
   /** The answer: JSON, else its text, `undefined` for an empty one; throws LocalApiError. */
   async json(options: RequestOptions): Promise<unknown> {
-    const response = await this.#send(options)
+    return this.#answer(await this.#send(options))
+  }
+
+  async #answer(response: IncomingMessage): Promise<unknown> {
     const text = await readAll(response)
     if ((response.statusCode ?? 0) >= 400) throw refused(response.statusCode ?? 0, text)
     if (text === '') return undefined
@@ -49,6 +53,30 @@ export class LocalApiClient {
     } catch (error) {
       throw new LocalApiError(0, 'bad-answer', 'the engine sent what is no JSON', { cause: error })
     }
+  }
+
+  /**
+   * Sends a stream as the body, as fast as the engine takes it, and answers as `json` does. The engine may refuse before the end: what
+   * the stream still has is the caller's, who ends it.
+   */
+  async upload(options: Omit<RequestOptions, 'body'>, body: Readable): Promise<unknown> {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const req = this.#request(options)
+      const giveUp = (): void => {
+        if (!body.readableEnded) req.destroy(new Error('what was to be sent ended too early'))
+      }
+      body.on('error', giveUp).on('close', giveUp)
+      req.on('response', (response) => {
+        body.unpipe(req)
+        resolve(response)
+      })
+      req.on('error', (error) => {
+        body.unpipe(req)
+        reject(unreachable(error, this.#socketPath))
+      })
+      body.pipe(req)
+    })
+    return this.#answer(response)
   }
 
   /** Follows a stream of JSON lines until it ends or `onLine` answers true; says which. Lines that are no JSON end it. */

@@ -47,6 +47,28 @@ export interface AppNotice {
   readonly actions: readonly string[]
 }
 
+/** Files and folders of this computer that the person dropped or chose. Where they lie is the host's to know. */
+export interface OfferedFiles {
+  /** Names them in requests, for an hour, in the window that they were offered to. */
+  readonly Offer: string
+  /** The first hundred; `Count` and `Size` are of all. */
+  readonly Items: readonly OfferedItem[]
+  /** Of files and folders as they were chosen. */
+  readonly Count: number
+  /** Bytes of everything; -1: too much to count at once. */
+  readonly Size: number
+  /** What was chosen and cannot be sent: neither file nor folder, or not to be read. */
+  readonly LeftOut: number
+}
+
+export interface OfferedItem {
+  readonly Name: string
+  readonly Kind: 'file' | 'folder'
+  /** Bytes, and files in it; -1: too many to count at once. */
+  readonly Size: number
+  readonly Files: number
+}
+
 /** What the host asks of its window: a menu, a notification or a link was used. */
 export type WindowCommand =
   /** Shows a place, as its address hash says: `#/settings/general`. */
@@ -54,3 +76,5 @@ export type WindowCommand =
   /** A join link was opened; it is hostile until the person has said yes. */
   | { readonly kind: 'join'; readonly link: string }
   | { readonly kind: 'palette' }
+  /** Files were dropped on the tray or chosen from its menu, and a device is to be chosen; without files the other way round, or both. */
+  | { readonly kind: 'send'; readonly offer?: OfferedFiles; readonly peer?: string }

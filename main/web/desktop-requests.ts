@@ -1,11 +1,12 @@
 /**
  * Requests about windows and notices of the desktop app. In a browser there are none: they are answered with 'not-supported'.
  */
-import { oneOf, Refused, text } from './checks.ts'
+import { oneOf, Refused, shortName, text } from './checks.ts'
 import type { Handler, HostActions } from './requests.ts'
 
 export interface DesktopActions {
-  showMain(hash: string | undefined): void
+  /** `offer`: of the window that asks; it goes over to the main one. */
+  showMain(hash: string | undefined, offer?: string): void
   smallWindow(what: 'close' | 'pin' | 'unpin'): void
   /** `action` undefined: the person closed it. */
   useNotice(key: string, action: number | undefined): void
@@ -35,7 +36,8 @@ function actionAt(value: unknown): number | undefined {
 export const DESKTOP_HANDLERS: Readonly<Record<'showMain' | 'smallWindow' | 'useNotice', Handler>> = {
   showMain: async (_client, host, send) => {
     const hash = place(send['hash'])
-    desktopOf(host).showMain(hash)
+    const offer = send['offer'] === undefined ? undefined : shortName(send['offer'], 'offer')
+    desktopOf(host).showMain(hash, offer)
   },
   smallWindow: async (_client, host, send) => {
     const what = oneOf(send['do'], 'do', ['close', 'pin', 'unpin'] as const)

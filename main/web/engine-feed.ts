@@ -5,12 +5,13 @@
  * known within milliseconds; an engine that hangs is found by a status request every two seconds that must answer in two.
  */
 import { LocalApiError, type LocalApiClient } from '../client/local-api-client.ts'
+import { NO_TRANSFERS, reduceTransfers, type TransfersPage } from '../localapi/transfers.ts'
 import type { Notify } from '../localapi/types.ts'
 import { WATCH } from '../localapi/watch-mask.ts'
 import type { EngineLife } from '../localapi/app-state.ts'
 
 /** The whole state in the first message, but for the map: lists come by status. Messages of the server with their pages. */
-const WATCH_MASK = WATCH.initialState | WATCH.initialPrefs | WATCH.initialHealth | WATCH.healthActions | WATCH.peerChanges | WATCH.noNetMap | WATCH.sysPolicyChanges
+const WATCH_MASK = WATCH.initialState | WATCH.initialPrefs | WATCH.initialHealth | WATCH.healthActions | WATCH.peerChanges | WATCH.noNetMap | WATCH.sysPolicyChanges | WATCH.transfers
 const RETRY_MS = 250
 const HEARTBEAT_MS = 2000
 const KEEPS_STOPPING = 4
@@ -39,6 +40,11 @@ export class EngineFeed {
   /** What a window that comes now must be told first: the state as all messages of this connection have made it. */
   get first(): Notify | undefined {
     return this.#whole
+  }
+
+  /** All files on their way, as all messages have made them. */
+  get transfers(): TransfersPage {
+    return this.#whole?.Transfers?.Whole ?? NO_TRANSFERS
   }
 
   start(): void {
@@ -120,6 +126,7 @@ function wholeAfter(whole: Notify, notify: Notify): Notify {
     Prefs: notify.Prefs ?? whole.Prefs,
     ...(notify.Health ? { Health: notify.Health } : {}),
     ...(notify.Policy ? { Policy: notify.Policy } : {}),
+    ...(notify.Transfers ? { Transfers: { Whole: reduceTransfers(whole.Transfers?.Whole ?? NO_TRANSFERS, notify.Transfers) } } : {}),
     ErrMessage: null,
     LoginFinished: null,
     BrowseToURL: null,

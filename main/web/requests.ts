@@ -13,6 +13,7 @@ import { DIAGNOSE_HANDLERS } from './diagnose-requests.ts'
 import { JOIN_HANDLERS } from './join-requests.ts'
 import { NETWORK_HANDLERS } from './network-requests.ts'
 import { SETTINGS_HANDLERS } from './settings-requests.ts'
+import { TRANSFER_HANDLERS, type FileActions } from './transfer-requests.ts'
 
 /** What the host itself must do, beside calling the engine. */
 export interface HostActions {
@@ -24,6 +25,8 @@ export interface HostActions {
   quit(): Promise<void>
   /** Of an app with windows, tray and notifications; absent in a browser. */
   readonly desktop?: DesktopActions
+  /** For the window that asks; absent in a browser. */
+  readonly files?: FileActions
 }
 
 /** What a host answers that cannot do what was asked. */
@@ -74,6 +77,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   ...DESKTOP_HANDLERS,
   ...DIAGNOSE_HANDLERS,
   ...JOIN_HANDLERS,
+  ...TRANSFER_HANDLERS,
   status: (client) => client.json({ method: 'GET', path: `${METHODS.status.path}?versions=true` }),
   prefs: (client) => client.json({ method: 'GET', path: METHODS.prefs.path }),
   paths: (client, _host, send) => client.json({ method: 'GET', path: `${METHODS.paths.path}${send['active'] === true ? '?active=true' : ''}` }),
@@ -133,15 +137,22 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
 }
 
 /** Requests that a read-only window may make; everything else, what is added later too, would change something. */
-export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'path', 'ping', 'openExternal', 'exitNodes', 'routes', 'blocked', 'dns', 'forwards', 'proxies', 'trust', 'storage', 'thisNetwork'])
+export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'path', 'ping', 'openExternal', 'exitNodes', 'routes', 'blocked', 'dns', 'forwards', 'proxies', 'trust', 'storage', 'thisNetwork', 'transferTargets', 'taildropSettings'])
 export const READ_ONLY: Answer<never> = { ok: false, code: 'read-only', message: 'This window is read only. To change something, use `bowline web` without --readonly.' }
 
 /** Answers one request of the window; never throws. */
-export async function answerRequest(client: LocalApiClient, host: HostActions, name: unknown, send: unknown): Promise<Answer<unknown>> {
-  try {
+export function answerRequest(client: LocalApiClient, host: HostActions, name: unknown, send: unknown): Promise<Answer<unknown>> {
+  return answered(() => {
     if (typeof name !== 'string' || !Object.hasOwn(HANDLERS, name)) throw new Refused('no such request')
     if (!isRecord(send)) throw new Refused('a request is an object')
-    return { ok: true, value: (await HANDLERS[name as RequestName](client, host, send)) ?? null }
+    return HANDLERS[name as RequestName](client, host, send)
+  })
+}
+
+/** What came of it as a value, also of a failure. */
+export async function answered(run: () => Promise<unknown>): Promise<Answer<unknown>> {
+  try {
+    return { ok: true, value: (await run()) ?? null }
   } catch (error) {
     if (error instanceof Refused) return { ok: false, code: 'bad-argument', message: error.message }
     if (error instanceof LocalApiError) return { ok: false, code: error.code, message: error.message }

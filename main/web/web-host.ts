@@ -14,9 +14,11 @@ import { LocalApiClient } from '../client/local-api-client.ts'
 import { EngineFeed } from './engine-feed.ts'
 import { HostState } from './host-state.ts'
 import { answerRequest, notSupported, READ_ONLY, READS, type HostActions } from './requests.ts'
+import { SpoolUpload } from './spool-upload.ts'
 
 const COOKIE = 'bowline-window'
 const BODY_LIMIT_BYTES = 64 * 1024
+const BODY_STALL_MS = 30_000
 const TOKEN_LIFE_MS = 10 * 60_000
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml', '.png': 'image/png',
@@ -43,6 +45,7 @@ export class WebHost {
   readonly #client: LocalApiClient
   readonly #feed: EngineFeed
   readonly #state: HostState
+  readonly #spool: SpoolUpload
   readonly #streams = new Set<ServerResponse>()
   readonly #session = randomBytes(32)
   /** Where the cookie goes: browsers send it to every port of this computer, devices' pages that are opened here among them, and those do not know this folder. */
@@ -54,6 +57,7 @@ export class WebHost {
   constructor(options: WebHostOptions) {
     this.#options = options
     this.#client = new LocalApiClient(options.socketPath)
+    this.#spool = new SpoolUpload(this.#client)
     this.#state = new HostState({ host: 'web', languages: [], tray: 'none' }, options.settingsPath, (state) => this.#tell('app', state))
     this.#feed = new EngineFeed(this.#client, {
       onNotify: (notify) => this.#tell('notify', notify),
@@ -67,7 +71,8 @@ export class WebHost {
     const server = createServer((req, res) => {
       this.#handle(req, res).catch(() => this.#refuse(res, 500, 'failed'))
     })
-    server.requestTimeout = 30_000
+    // A large file takes as long as it takes; a body that stands still ends by its own timer.
+    server.requestTimeout = 0
     server.headersTimeout = 10_000
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
@@ -111,6 +116,7 @@ export class WebHost {
     if (pathname.startsWith('/api/') && site !== undefined && site !== 'same-origin') return this.#refuse(res, 403, 'wrong-origin')
     if (pathname === '/api/events' && req.method === 'GET') return this.#stream(res)
     if (pathname.startsWith('/api/call/') && req.method === 'POST') return this.#call(req, res, pathname.slice('/api/call/'.length))
+    if (pathname === '/api/spool' && req.method === 'PUT') return this.#upload(req, res)
     if (req.method === 'GET') return this.#file(res, pathname)
     this.#refuse(res, 405, 'wrong-method')
   }
@@ -148,7 +154,14 @@ export class WebHost {
     }
   }
 
+  /** No plain form can send this type, and a page of another origin would have to ask first. */
+  #upload(req: IncomingMessage, res: ServerResponse): Promise<void> | void {
+    if (req.headers['content-type'] !== 'application/octet-stream') return this.#refuse(res, 415, 'not-a-file')
+    return this.#spool.take(req, res, this.#options.readOnly === true ? READ_ONLY : undefined)
+  }
+
   async #call(req: IncomingMessage, res: ServerResponse, name: string): Promise<void> {
+    req.setTimeout(BODY_STALL_MS, () => req.destroy())
     if (!/^application\/json\b/.test(req.headers['content-type'] ?? '')) return this.#refuse(res, 415, 'not-json')
     const parts: Buffer[] = []
     let size = 0

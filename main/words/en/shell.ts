@@ -14,6 +14,17 @@ export const shell = {
   'shell.quit.disconnect': 'Quit and disconnect',
   'shell.quit.remember': 'Do this every time',
 
+  'shell.files.choose': 'Choose',
+  'shell.files.saveHere': 'Save here',
+  'shell.files.none': 'There is nothing in it that can be sent: only files and folders can.',
+  'shell.files.tooMany': 'That is too much at once. Send at most {most, number}, or put them into a folder.',
+  'shell.files.over': 'These files were chosen too long ago. Choose them again.',
+  'shell.files.withEngine': 'The engine keeps what comes in until it is fetched (bowline file get).',
+  'shell.files.noneWeb': 'There is nothing in it that can be sent from a browser: only files can, folders cannot.',
+  'shell.files.noFolders': 'A browser gives no folders. Use the Bowline app, or bowline file cp.',
+  'shell.files.unread': '{name} could not be read or handed over to the engine.',
+  'shell.files.gone': 'The folder is not there any more.',
+
   'shell.window.hung': 'The window does not answer',
   'shell.window.hung.more': 'Your connection is not affected. You can wait, or load the window anew.',
   'shell.window.wait': 'Wait',
