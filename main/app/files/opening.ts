@@ -17,7 +17,7 @@ const SHOWN_KINDS: ReadonlySet<string> = new Set([
 /** Whether the name is of a kind that only shows something. The last ending counts; a name that hides it does not. */
 export function isShownKind(name: string): boolean {
   // What turns the order of letters around, and what Windows leaves away at the end.
-  if (/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069:]/.test(name) || /[. ]$/.test(name)) return false
+  if (/[\p{Cc}\p{Cf}:]/u.test(name) || /[. ]$/.test(name)) return false
   const ending = /^.*[^.]\.([a-z0-9]{1,5})$/i.exec(name)?.[1]
   return ending !== undefined && SHOWN_KINDS.has(ending.toLowerCase())
 }
