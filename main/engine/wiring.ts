@@ -25,6 +25,7 @@ import { DerpRegions } from './derp/derp-regions.ts'
 import { PeerQueries } from './dns/peer-queries.ts'
 import { Resolver } from './dns/resolver.ts'
 import { DnsServer, isServicePlace } from './dns/serve.ts'
+import { TargetPages } from './features/taildrop/targets-page.ts'
 import { CaptiveWatch } from './health/captive-watch.ts'
 import { ClockWatch } from './health/clock-watch.ts'
 import { Health } from './health/health.ts'
@@ -176,8 +177,10 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
     startDisconnected: options.startDisconnected === true,
   })
+  const targets = new TargetPages({ netMap: () => backend.views.liveMap(), used: () => undefined })
+  backend.attach({ initial: () => ({}), standing: () => ({}), changed: () => {}, targetOf: (node) => targets.statusOf(node) })
   const server = new LocalApiServer({
-    env, backend, journal, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
+    env, backend, journal, taildrop: { targets }, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
     tryPortMap: async ({ link = routerLinkOf(netmon.state), only, timeoutMs }, say) => {
       const { port: trialPort, close } = await reservePort()
       await tryPortMap({ env, access: routerAccess }, { link, only, timeoutMs, port: trialPort }, say).finally(close)

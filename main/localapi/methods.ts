@@ -39,6 +39,7 @@ import type { JoinRequest, JoinResult, PreflightPage, PreflightRequest } from '.
 import type { ReachPage } from './reach.ts'
 import type { RoutesPage } from './routes.ts'
 import type { StoragePage } from './storage.ts'
+import type { FileTarget, TransferTargetsPage } from './transfers.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
 import type { ClientVersion, DerpMap, DnsConfig, DnsResolver, FilterRule, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
 
@@ -129,6 +130,7 @@ export const METHODS = {
   debugFilterRules: row<void, readonly FilterRule[] | null>('debug-packet-filter-rules', ANY, 'write', { denied: 'debug access denied' }),
   debugOptionalFeatures: row<void, { readonly Features: Readonly<Record<string, boolean>> }>('debug-optional-features', ANY, 'open'),
   debugLog: row<unknown, void>('debug-log', ['POST'], 'read', { denied: 'debug-log access denied' }),
+  fileTargets: row<void, readonly FileTarget[]>('file-targets', ['GET'], 'read', { instead: [400, 'want GET to list targets'] }),
   pprof: row<void, void>('pprof', ANY, 'write', { denied: 'profile access denied' }),
 
   cert: lacking('cert/', ANY, 'write', 'cert'),
@@ -141,7 +143,6 @@ export const METHODS = {
   goroutines: lacking('goroutines', ANY, 'write', 'stacks'),
   idToken: lacking('id-token', ANY, 'write', 'id-token'),
   setDns: lacking('set-dns', ['POST'], 'write', 'absent'),
-  fileTargets: lacking('file-targets', ['GET'], 'read', 'absent'),
   filePut: lacking('file-put/', ['PUT', 'POST'], 'write', 'absent'),
   files: lacking('files/', ['GET', 'DELETE'], 'write', 'absent'),
   serviceClients: lacking('prefs/service-clients', ['GET', 'POST'], 'read', 'absent'),
@@ -197,6 +198,8 @@ export const METHODS = {
   preflight: row<void, PreflightPage>('bowline/preflight', ['GET'], 'read'),
   beginPreflight: row<PreflightRequest, PreflightPage>('bowline/preflight', ['POST'], 'write'),
   join: row<JoinRequest, JoinResult>('bowline/join', ['POST'], 'write'),
+  /** Every device, usable or why not. */
+  transferTargets: row<void, TransferTargetsPage>('bowline/transfer-targets', ['GET'], 'read'),
   storage: row<void, StoragePage>('bowline/storage', ['GET'], 'write'),
   trust: row<void, TrustPage>('bowline/trust', ['GET'], 'read'),
   addTrust: row<TrustAddition, TrustPage>('bowline/trust', ['PUT'], 'write'),

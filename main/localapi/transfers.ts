@@ -7,6 +7,7 @@
  *
  * A row is one file, or one folder with all below it. Rows that were asked for together share a batch. Names as on the wire.
  */
+import type { Node } from '../engine/core/tailcfg/types.ts'
 
 export type TransferState =
   | 'queued' | 'waiting-device' | 'waiting-answer' | 'sending' | 'receiving' | 'checking' | 'paused'
@@ -143,7 +144,13 @@ export interface SpoolResult {
   readonly Size: number
 }
 
-export type TargetReason = 'self-no-capability' | 'other-owner' | 'tagged' | 'self-tagged' | 'no-capability' | 'cannot-receive' | 'unsigned' | 'not-connected'
+export type TargetReason = 'self-no-capability' | 'other-owner' | 'tagged' | 'self-tagged' | 'cannot-receive' | 'unsigned' | 'not-connected'
+
+/** One of file-targets, as the stock daemon writes it. */
+export interface FileTarget {
+  readonly Node: Node
+  readonly PeerAPIURL: string
+}
 
 /** A device that files could be sent to, or why not. */
 export interface TransferTarget {

@@ -56,7 +56,6 @@ const REFUSED: readonly (readonly [words: readonly string[], sentence: string])[
   [['drive', 'list'], 'Bowline does not share folders.'],
   [['serve', '3000'], 'Bowline does not serve or funnel local services to the network.'],
   [['debug', 'daemon-goroutines'], 'Bowline has no goroutines to show.'],
-  [['file', 'cp', '--targets'], '404 page not found'],
 ]
 
 describe('the official command beside a real daemon', () => {

@@ -7,6 +7,7 @@ import type { Clock } from '../base/env.ts'
 import { EngineError, errorText } from '../base/errors.ts'
 import { canonicalIp } from '../base/ip.ts'
 import type { Backend } from '../backend/backend.ts'
+import type { TaildropDoors } from '../features/taildrop/doors.ts'
 import { toNetcheckJson } from '../core/netcheck/report.ts'
 import type { ServedName } from '../../localapi/methods.ts'
 import type { StoragePage } from '../../localapi/storage.ts'
@@ -14,6 +15,7 @@ import type { PingType, StartOptions } from '../../localapi/types.ts'
 import { bugReport } from './bug-report.ts'
 import { debug } from './debug.ts'
 import { dnsLookup, dnsQuery } from './dns-query.ts'
+import { fileTargets } from './file-targets.ts'
 import { journalPage } from './journal-page.ts'
 import type { JournalReader } from './journal-page.ts'
 import { pathPage } from './path-page.ts'
@@ -34,6 +36,7 @@ export interface Call {
   readonly journal: JournalReader
   readonly trust: Trust
   readonly storage: () => StoragePage
+  readonly taildrop: TaildropDoors
   /** undefined: no router is asked for ports. */
   readonly tryPortMap: TryPortMap | undefined
   readonly clock: Clock
@@ -167,6 +170,8 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   preflight: preflightPage,
   beginPreflight,
   join: joinByLink,
+  fileTargets,
+  transferTargets: ({ taildrop }) => json(taildrop.targets.page()),
   storage: ({ storage }) => json(storage()),
   trust: listTrust,
   addTrust,

@@ -4,6 +4,8 @@
 import { request } from 'node:http'
 import { join } from 'node:path'
 import type { JournalEvent } from '../../../main/engine/core/journal/journal.ts'
+import type { TaildropDoors } from '../../../main/engine/features/taildrop/doors.ts'
+import { TargetPages } from '../../../main/engine/features/taildrop/targets-page.ts'
 import { LocalApiServer } from '../../../main/engine/server/localapi-server.ts'
 import type { PeerCredentials } from '../../../main/engine/server/caller.ts'
 import type { TryPortMap } from '../../../main/engine/server/port-map-trial.ts'
@@ -38,7 +40,7 @@ export async function serve(options: { peerCredentials?: PeerCredentials; tryPor
   const rig = makeRig()
   rig.backend.start()
   const journal = new FakeJournal()
-  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
+  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, taildrop: makeTaildrop(rig), trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
   await server.listen(socketPath)
   return {
     rig, server, socketPath, journal,
@@ -74,6 +76,13 @@ export class FakeJournal {
     this.#followers.add(call)
     return () => void this.#followers.delete(call)
   }
+}
+
+/** The real parts of Taildrop that need neither disk nor network. */
+export function makeTaildrop({ backend }: Pick<Rig, 'backend'>): TaildropDoors {
+  const targets = new TargetPages({ netMap: () => backend.views.liveMap(), used: () => undefined })
+  backend.attach({ initial: () => ({}), standing: () => ({}), changed: () => {}, targetOf: (node) => targets.statusOf(node) })
+  return { targets }
 }
 
 /** The real one, with nothing on disk. */

@@ -47,6 +47,12 @@ describe('answers have the keys and types of a real daemon', () => {
     expect(against((await api.call('GET', 'status')).json(), 'status.json')).toEqual([])
   })
 
+  test('devices that files can be sent to', async () => {
+    const answer = await api.call('GET', 'file-targets')
+    expect(against(answer.json(), 'file-targets.json')).toEqual([])
+    expect(answer.json()).toHaveLength(1)
+  })
+
   test('prefs, byte for byte but for the one who signed in', async () => {
     expect((await api.call('GET', 'prefs')).text).toBe(recorded('prefs.json'))
   })

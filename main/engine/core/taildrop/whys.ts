@@ -26,8 +26,15 @@ const TEXTS = {
   io: 'the disk reported a fault',
   stopped: 'the sender stopped before all was sent',
   'turned-off': 'this device is no longer connected',
-  // What comes of sending.
+  // Why a device is none that can be sent to.
+  'self-no-capability': 'the server has switched sending files off for this device',
+  'other-owner': 'it belongs to somebody else, and no grant lets files go there',
+  tagged: 'it acts for a tag, not for you, and no grant lets files go there',
+  'self-tagged': 'this device acts for a tag, not for a person, and no grant lets it send files there',
+  'cannot-receive': 'it cannot receive files',
+  unsigned: 'nobody of the network has signed it yet',
   'not-connected': 'this device is not connected',
+  // What comes of sending.
   'peer-away': 'the device does not answer',
   'peer-no-files': 'the device takes no files',
   'peer-not-allowed': 'the device does not let files come in from this one',
