@@ -9,16 +9,17 @@
  * Source: dataplane facts §8.1–8.2.
  */
 import { createServer as createHttp1, type Server, STATUS_CODES } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer as createHttp2, type Http2Server, type Http2ServerRequest, type Http2ServerResponse, type Http2Session, type ServerHttp2Session } from 'node:http2'
+import { createServer as createHttp2, type Http2Server, type Http2ServerRequest, type Http2Session, type ServerHttp2Session } from 'node:http2'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Env } from '../base/env.ts'
 import { errorText } from '../base/errors.ts'
 import type { AddrPort } from '../base/ip.ts'
-import { Admission } from './admission.ts'
+import { Admission, type Leave } from './admission.ts'
+import { plain, send, type Request, type Response } from './answer.ts'
 import { refusalOf } from './guard.ts'
 import { hello } from './hello.ts'
-import type { Answer, Directory, Route } from './ports.ts'
+import type { Answer, Directory, Route, Visit } from './ports.ts'
 import { readPreface } from './preface.ts'
 import { PeerApiTold } from './told.ts'
 
@@ -33,9 +34,9 @@ const MAX_HEADERS = 100
 /** How long what a client still sends is read and thrown away after our last word, so that it gets to read that. */
 const LINGER_MS = 1_000
 const MAX_STREAMS = 32
-
-type Request = IncomingMessage | Http2ServerRequest
-type Response = ServerResponse | Http2ServerResponse
+/** How long a connection waits for a place before it is told to come again. */
+const WAIT_MS = 10_000
+const COME_AGAIN = 'HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 21\r\n\r\ntoo many connections\n'
 
 interface Connection {
   readonly stream: Duplex
@@ -45,6 +46,8 @@ interface Connection {
   /** Requests that are being answered. */
   open: number
   isEnding: boolean
+  /** Requests that may stand still. */
+  held: number
   cancelTimer: () => void
 }
 
@@ -63,6 +66,8 @@ export class PeerApiListener {
   readonly #admission = new Admission()
   readonly #told: PeerApiTold
   readonly #connections = new Map<Duplex | Http2Session, Connection>()
+  /** Streams in line for a place: unread. */
+  readonly #waiting = new Set<Duplex>()
   /** Whose HTTP/2 session is being made. */
   #arriving: Connection | undefined
 
@@ -89,16 +94,53 @@ export class PeerApiListener {
     this.#http2.on('request', (request, response) => this.#admitRequest(request.stream.session && this.#connections.get(request.stream.session), request, response))
   }
 
-  /** Serves a stream, or closes it; never throws. The stream is ours from here on. */
+  /** Serves a stream, now or when there is a place for it, or closes it; never throws. The stream is ours from here on. */
   accept({ socket, from }: Arrival): void {
     socket.on('error', () => socket.destroy())
     this.#told.count('connections')
+    if (!this.#directory.callerAt(from.ip)) return this.#turnAway(socket, from, 'unknown', 'no device of the network has this address')
     const leave = this.#admission.enter(from.ip)
-    if (!leave) return this.#turnAway(socket, from, 'too_many', 'it has too many connections open, or all together have')
+    if (leave) return this.#serve(socket, from, leave)
+    let cancelTimer = (): void => {}
+    const stepOut = this.#admission.wait(from.ip, (place) => {
+      cancelTimer()
+      this.#waiting.delete(socket)
+      this.#serve(socket, from, place)
+    })
+    if (!stepOut) return this.#sendAway(socket, from)
+    this.#waiting.add(socket)
+    cancelTimer = this.#env.clock.after(WAIT_MS, () => {
+      stepOut()
+      this.#sendAway(socket, from)
+    })
+    socket.once('close', () => {
+      cancelTimer()
+      stepOut()
+      this.#waiting.delete(socket)
+    })
+  }
+
+  /** Closes every connection. */
+  close(): void {
+    for (const socket of this.#waiting) socket.destroy()
+    for (const { stream } of this.#connections.values()) stream.destroy()
+  }
+
+  /** Since the start, by name. */
+  counters(): Readonly<Record<string, number>> {
+    return this.#told.counters()
+  }
+
+  /** Connections that are open now. */
+  get connections(): number {
+    return this.#admission.total
+  }
+
+  #serve(socket: Duplex, from: AddrPort, leave: Leave): void {
     socket.once('close', leave)
     const caller = this.#directory.callerAt(from.ip)
-    if (!caller) return this.#turnAway(socket, from, 'unknown', 'no device of the network has this address')
-    const connection: Connection = { stream: socket, from, stableId: caller.node.StableID, open: 0, isEnding: false, cancelTimer: () => {} }
+    if (!caller) return this.#turnAway(socket, from, 'unknown', 'the device that had this address is no longer in the network')
+    const connection: Connection = { stream: socket, from, stableId: caller.node.StableID, open: 0, isEnding: false, held: 0, cancelTimer: () => {} }
     this.#connections.set(socket, connection)
     socket.once('close', () => {
       connection.cancelTimer()
@@ -117,19 +159,13 @@ export class PeerApiListener {
     })
   }
 
-  /** Closes every connection. */
-  close(): void {
-    for (const { stream } of this.#connections.values()) stream.destroy()
-  }
-
-  /** Since the start, by name. */
-  counters(): Readonly<Record<string, number>> {
-    return this.#told.counters()
-  }
-
-  /** Connections that are open now. */
-  get connections(): number {
-    return this.#admission.total
+  /** There is no place: says so to what has most likely asked by now. */
+  #sendAway(socket: Duplex, from: AddrPort): void {
+    this.#told.drop('too_many', from.ip, 'it has too many connections open, or all together have')
+    if (!socket.writable) return void socket.destroy()
+    socket.resume()
+    socket.write(COME_AGAIN)
+    this.#env.clock.after(LINGER_MS, () => socket.destroy())
   }
 
   /** All is said: closes the connection a little later. */
@@ -170,13 +206,15 @@ export class PeerApiListener {
       if (connection.open === 0 && !connection.isEnding && !connection.stream.destroyed) this.#await(connection, NEXT_REQUEST_MS)
     })
     request.on('error', () => {})
-    this.#answer(connection, request).then((answer) => send(request, response, answer), (error: unknown) => {
+    const over = new AbortController()
+    response.once('close', () => over.abort())
+    this.#answer(connection, request, over.signal).then((answer) => send(request, response, answer), (error: unknown) => {
       this.#env.log.part('peerapi').error('a request failed', { error: errorText(error) })
-      send(request, response, plain(500, 'the request failed'))
-    })
+      return send(request, response, plain(500, 'the request failed'))
+    }).catch(() => response.destroy())
   }
 
-  async #answer(connection: Connection, request: Request): Promise<Answer> {
+  async #answer(connection: Connection, request: Request, over: AbortSignal): Promise<Answer> {
     const { from } = connection
     const caller = this.#directory.callerAt(from.ip)
     if (!caller || caller.node.StableID !== connection.stableId) {
@@ -191,7 +229,10 @@ export class PeerApiListener {
       return plain(403, 'invalid peerapi request')
     }
     const route = this.#routes.find((one) => one.path === path || (one.path.endsWith('/') && path.startsWith(one.path)))
-    const visit = { caller, from: from.ip, method: request.method ?? '', path, query, headers: request.headers, body: request }
+    const visit: Visit = {
+      caller, from: from.ip, method: request.method ?? '', path, query, headers: request.headers, body: request, over,
+      trailers: () => request.trailers, hold: () => hold(connection, request, over),
+    }
     if (!route && path !== '/') {
       this.#told.count('not_found')
       return plain(404, 'unsupported peerapi path')
@@ -212,8 +253,20 @@ export class PeerApiListener {
   }
 }
 
-function plain(status: number, text: string): Answer {
-  return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: `${text}\n` }
+/** Lets a connection stand still while one of its requests may; answers how to end that. */
+function hold(connection: Connection, request: Request, over: AbortSignal): () => void {
+  const timed = request.httpVersionMajor === 1 ? (connection.stream as Partial<Socket>) : (request as Http2ServerRequest).stream.session
+  const release = (): void => {
+    over.removeEventListener('abort', release)
+    if (isReleased) return
+    isReleased = true
+    if (--connection.held === 0 && !connection.stream.destroyed) timed?.setTimeout?.(STALLED_MS)
+  }
+  let isReleased = over.aborted
+  if (isReleased) return release
+  over.addEventListener('abort', release)
+  if (connection.held++ === 0) timed?.setTimeout?.(0)
+  return release
 }
 
 function versionOf(request: Request): string {
@@ -233,26 +286,4 @@ function targetOf(request: Request): { host: string; path: string; query: string
   const local = absolute ? absolute[2]! || '/' : target
   const mark = local.indexOf('?')
   return mark < 0 ? { host, path: local, query: '' } : { host, path: local.slice(0, mark), query: local.slice(mark + 1) }
-}
-
-/** No page may show, keep or read an answer, whatever brought its browser here. */
-const COMMON_HEADERS = {
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'x-frame-options': 'DENY',
-  'x-content-type-options': 'nosniff',
-  'cross-origin-resource-policy': 'same-origin',
-} as const
-
-function send(request: Request, response: Response, answer: Answer): void {
-  if (response.destroyed || response.headersSent) return
-  const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body
-  response.statusCode = answer.status
-  for (const [name, value] of Object.entries({ ...COMMON_HEADERS, ...answer.headers })) response.setHeader(name, value)
-  response.setHeader('content-length', String(body.length))
-  if (!request.complete) {
-    if (request.httpVersionMajor === 1) response.setHeader('connection', 'close')
-    request.resume()
-  }
-  if (request.method === 'HEAD') response.end()
-  else response.end(body)
 }

@@ -29,12 +29,19 @@ export interface Visit {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** Ends or fails with the connection. What a route leaves unread is thrown away. */
   readonly body: Readable
+  /** Headers that came behind the body: empty until that has ended. */
+  readonly trailers: () => Readonly<Record<string, string | string[] | undefined>>
+  /** Aborts when the caller is gone, or the request is over. A caller whose body nobody reads may be gone unnoticed. */
+  readonly over: AbortSignal
+  /** From here on the connection is not cut for standing still, until the returned function is called or the request is over. */
+  readonly hold: () => () => void
 }
 
 export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
-  readonly body: string | Uint8Array
+  /** Pieces are asked for as fast as the caller takes them; when one fails, the connection is cut. */
+  readonly body: string | Uint8Array | AsyncIterable<string | Uint8Array>
 }
 
 /** Serves one path, or all below it when `path` ends with a slash. */

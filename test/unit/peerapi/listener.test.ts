@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Visit } from '../../../main/engine/peerapi/ports.ts'
+import type { Route, Visit } from '../../../main/engine/peerapi/ports.ts'
 import { waitFor } from '../../support/wait.ts'
 import { ask, HOST, makePeerApi, PEER_IP, peer, self, type PeerApiRig } from './rig.ts'
 
@@ -154,7 +154,7 @@ describe('a hostile device', () => {
     await closed(socket)
   })
 
-  test('gets a bounded number of connections and leaves room for others', async () => {
+  test('gets a bounded number of connections and leaves room for others; the rest wait in line and are told to come again', async () => {
     const other = '100.64.0.3'
     rig.callers.set(other, rig.callers.get(PEER_IP)!)
     const sockets: Socket[] = []
@@ -163,12 +163,29 @@ describe('a hostile device', () => {
       socket.on('error', () => {}).resume()
       sockets.push(socket)
     }
-    await waitFor('the rest to be closed', () => sockets.filter((socket) => socket.destroyed).length === 136, { withinMs: 30_000 })
-    expect(rig.listener.counters()).toMatchObject({ peerapi_connections: 200, peerapi_too_many: 136 })
+    await waitFor('all to have come', () => rig.listener.counters()['peerapi_connections'] === 200, { withinMs: 30_000 })
+    expect(rig.listener.connections).toBe(64)
     expect(statusOf(await askNew(get('/'), other))).toBe(200)
+    let told = ''
+    sockets[199]!.on('data', (bytes) => (told += String(bytes)))
+    rig.clock.advance(10_000)
+    await waitFor('the refusal', () => told.endsWith('too many connections\n'), { withinMs: 30_000 })
+    expect(statusOf(told)).toBe(503)
+    rig.clock.advance(1_000)
+    await waitFor('all to be closed', () => sockets.every((socket) => socket.destroyed), { withinMs: 30_000 })
+    expect(rig.listener.counters()).toMatchObject({ peerapi_connections: 201, peerapi_too_many: 136 })
     expect(rig.journal.length).toBeLessThan(30)
-    for (const socket of sockets) socket.destroy()
     await waitFor('every place to be free', () => rig.listener.connections <= 1, { withinMs: 30_000 })
+  })
+
+  test('with hundreds of requests at once is answered all of them, in turn', async () => {
+    const answers = await Promise.all(Array.from({ length: 400 }, async () => {
+      const socket = await rig.connect()
+      const answer = await ask(socket, get('/v0/all/x', 'Connection: close'))
+      socket.destroy()
+      return statusOf(answer)
+    }))
+    expect(new Set(answers)).toEqual(new Set([200]))
   })
 
   test.each([
@@ -192,6 +209,92 @@ describe('a hostile device', () => {
     await waitFor('the connection', () => rig.listener.connections === 1, { withinMs: 30_000 })
     rig.clock.advance(10_001)
     await closed(socket)
+  })
+})
+
+describe('who serves a path', () => {
+  const serving = async (serve: Route['serve']): Promise<Socket> => {
+    await rig.stop()
+    rig = await makePeerApi([{ path: '/x', serve }])
+    return await rig.connect()
+  }
+  const all = async (socket: Socket): Promise<string> => {
+    let got = ''
+    for await (const bytes of socket) {
+      got += (bytes as Buffer).toString('latin1')
+      if (got.endsWith('\r\n0\r\n\r\n')) break
+    }
+    return got
+  }
+
+  test('may answer piece by piece, at the pace of who reads', async () => {
+    let asked = 0
+    const socket = await serving(() => ({
+      status: 200,
+      body: (async function* () {
+        for (; asked < 200; asked++) yield 'z'.repeat(65_536)
+      })(),
+    }))
+    socket.write(get('/x'))
+    await once(socket, 'readable')
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(asked).toBeLessThan(100)
+    const text = await all(socket)
+    expect(text.split('z').length - 1).toBe(200 * 65_536)
+  })
+
+  test('and fails in the middle leaves no answer that looks whole', async () => {
+    const socket = await serving(() => ({
+      status: 200,
+      body: (async function* () {
+        yield 'a'
+        await Promise.resolve()
+        throw new Error('a secret')
+      })(),
+    }))
+    socket.write(get('/x'))
+    const text = await all(socket)
+    expect(text).not.toMatch(/0\r\n\r\n$|secret/)
+  })
+
+  test('reads the headers behind a body', async () => {
+    const socket = await serving(async ({ body, trailers }) => {
+      const before = JSON.stringify(trailers())
+      for await (const _ of body);
+      return { status: 200, body: `${before} ${JSON.stringify(trailers())}` }
+    })
+    expect(await ask(socket, `PUT /x HTTP/1.1\r\nHost: ${HOST}\r\nTransfer-Encoding: chunked\r\nTrailer: A-B\r\n\r\n1\r\nx\r\n0\r\nA-B: c\r\n\r\n`)).toContain('{} {"a-b":"c"}')
+  })
+
+  test('may let a caller wait without its being cut, and hears when it leaves', async () => {
+    let answer: ((text: string) => void) | undefined
+    const seen: string[] = []
+    const socket = await serving(async ({ hold, over }) => {
+      const ours = rig.sockets.at(-1)!
+      seen.push(`before ${ours.timeout}`)
+      const [one, two] = [hold(), hold()]
+      seen.push(`held ${ours.timeout ?? 0}`)
+      over.addEventListener('abort', () => seen.push('over'))
+      const body = await new Promise<string>((resolve) => (answer = resolve))
+      one()
+      seen.push(`still held ${ours.timeout ?? 0}`)
+      two()
+      two()
+      seen.push(`free ${ours.timeout}`)
+      return { status: 200, body }
+    })
+    const first = ask(socket, get('/x'))
+    await waitFor('the request', () => answer, { withinMs: 30_000 })
+    answer!('later')
+    expect(await first).toContain('later')
+    await waitFor('the end', () => seen.includes('over'), { withinMs: 30_000 })
+    expect(seen).toEqual(['before 120000', 'held 0', 'still held 0', 'free 120000', 'over'])
+    answer = undefined
+    seen.length = 0
+    socket.write(get('/x'))
+    await waitFor('the request', () => answer, { withinMs: 30_000 })
+    socket.destroy()
+    await waitFor('the caller to be gone', () => seen.includes('over'), { withinMs: 30_000 })
   })
 })
 

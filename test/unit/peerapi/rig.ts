@@ -26,6 +26,8 @@ export interface PeerApiRig {
   readonly listener: PeerApiListener
   /** Who has which address; the test may change it. */
   readonly callers: Map<string, Caller>
+  /** Our ends of all connections, in the order in which they came. */
+  readonly sockets: readonly Socket[]
   /** A connection from `ip`, as the tunnel brings it. The caller owns it. */
   connect(ip?: string): Promise<Socket>
   stop(): Promise<void>
@@ -40,11 +42,15 @@ export async function makePeerApi(routes: readonly Route[] = []): Promise<PeerAp
   const folder = makeTempDir('peerapi')
   const path = join(folder, 's')
   const wanted: string[] = []
-  const server = createServer((socket) => listener.accept({ socket, from: { ip: wanted.shift()!, port: 40_000 } }))
+  const sockets: Socket[] = []
+  const server = createServer((socket) => {
+    sockets.push(socket)
+    listener.accept({ socket, from: { ip: wanted.shift()!, port: 40_000 } })
+  })
   server.listen(path)
   await once(server, 'listening')
   return {
-    clock, journal, listener, callers,
+    clock, journal, listener, callers, sockets,
     async connect(ip = PEER_IP) {
       wanted.push(ip)
       const socket = connect(path)
