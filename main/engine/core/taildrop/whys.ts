@@ -54,6 +54,10 @@ const TEXTS = {
   'source-changed': 'what was to be sent has changed since',
   'source-unreadable': 'what was to be sent cannot be read',
   'source-stopped': 'the program that sends stopped before all was there',
+  // Of what waits here to be sent.
+  'device-offline': 'the device is offline; it is sent when it is there',
+  'device-silent': 'the device does not answer; it is tried again, and at once when something is heard from it',
+  'device-gone': 'the device is no longer in this network',
 } as const satisfies Readonly<Record<string, string>>
 
 export type WhyCode = keyof typeof TEXTS

@@ -1,0 +1,392 @@
+/**
+ * The queue of what is to be sent: which parcels are tried now, which wait and for what. Pure: what happened comes in with the
+ * time, what to do comes out; a parcel's try is begun and ended by whoever carries the wishes out.
+ *
+ *   queued → (a try runs: waiting-answer, sending, checking) → delivered
+ *   a try ends   away → waiting-device of all that goes there, one looks again   broken → queued, later   refused → stopped
+ *   a person     pause → paused → resume → queued      stopped → retry → queued      cancel → canceled
+ *
+ * Never two tries of one parcel: one that was told to end is not tried again before its end is heard. Every parcel that is not
+ * over either runs, may be started by time or news, or says in `why` what it waits for.
+ */
+import type { MonoMs } from '../../base/env.ts'
+import { whyOf } from './whys.ts'
+
+/** Tries that move bytes at once, those of one device, and all with those that wait for a person's answer. */
+export const MAX_MOVING = 4
+export const MAX_OF_DEVICE = 2
+export const MAX_TRIES = 16
+/** One that is larger, or of unknown size, leaves a place for small ones free: at its device and of all. */
+export const SMALL_BYTES = 1_000_000
+
+const RETRY_MS = [1_000, 2_000, 5_000, 10_000, 30_000, 60_000]
+/** How often a device that was away is tried without any sign of it, and with signs. */
+export const AWAY_AGAIN_MS = 60_000
+export const SIGN_AGAIN_MS = 5_000
+
+export type SendState = 'queued' | 'waiting-device' | 'waiting-answer' | 'sending' | 'checking' | 'paused' | 'delivered' | 'stopped' | 'canceled'
+
+/** As the LocalAPI has it. */
+export interface TransferWhy {
+  readonly Code: string
+  readonly Text: string
+}
+
+/** One thing on its way to one device; `size` -1: unknown. */
+export interface QueueItem {
+  readonly id: string
+  /** Stable ID. */
+  readonly peer: string
+  readonly batch: string
+  /** Two of the same name are not tried at once: the receiver keeps one partial of a name. */
+  readonly name: string
+  readonly size: number
+  readonly state: SendState
+  readonly why: TransferWhy | undefined
+  /** A try of it is under way, perhaps one that was told to end. */
+  readonly isTried: boolean
+}
+
+export type NewItem = Pick<QueueItem, 'id' | 'peer' | 'batch' | 'name' | 'size'> & { readonly state?: SendState; readonly why?: TransferWhy | undefined }
+
+/** How a try ended. */
+export type TryEnd =
+  | { readonly kind: 'delivered' }
+  | { readonly kind: 'refused'; readonly why: TransferWhy }
+  | { readonly kind: 'broken'; readonly why: TransferWhy; readonly isAway: boolean; readonly afterMs?: number }
+  | { readonly kind: 'aborted' }
+
+export type QueueEvent =
+  | { readonly kind: 'add'; readonly items: readonly NewItem[] }
+  /** The devices that there are, by stable ID, and whether the server calls them online; undefined: not connected. */
+  | { readonly kind: 'network'; readonly devices: ReadonlyMap<string, boolean> | undefined }
+  /** A packet came from it. */
+  | { readonly kind: 'heard'; readonly peer: string }
+  /** What was known of the ways to devices may hold no longer. */
+  | { readonly kind: 'moved' }
+  | { readonly kind: 'step'; readonly id: string; readonly step: 'asking' | 'comparing' | 'sending' | 'checking' }
+  /** The receiver has more of it than before. */
+  | { readonly kind: 'progress'; readonly id: string }
+  | { readonly kind: 'end'; readonly id: string; readonly end: TryEnd }
+  | { readonly kind: 'pause' | 'resume' | 'retry' | 'cancel'; readonly ids: readonly string[] }
+  /** It cannot be sent as it is. */
+  | { readonly kind: 'stop'; readonly id: string; readonly why: TransferWhy }
+  | { readonly kind: 'time' }
+
+export interface QueueWishes {
+  readonly start: readonly { readonly id: string; readonly why: string }[]
+  readonly abort: readonly string[]
+  /** State or why are others now. What is over is forgotten here once its try has ended. */
+  readonly changed: ReadonlyMap<string, { readonly state: SendState; readonly why: TransferWhy | undefined }>
+  /** When something is to be done without news; undefined: never. */
+  readonly wakeAtMs: MonoMs | undefined
+}
+
+interface Item {
+  readonly id: string
+  readonly peer: string
+  readonly batch: string
+  readonly name: string
+  readonly size: number
+  state: SendState
+  why: TransferWhy | undefined
+  isTried: boolean
+  isAborted: boolean
+  /** What of the try is known: of one that asks, a person decides. */
+  step: 'begun' | 'asking' | 'moving'
+  failures: number
+  notBeforeMs: MonoMs
+}
+
+/** What is known of a device that something is to go to. */
+interface Device {
+  readonly peer: string
+  /** Not over and not paused or stopped, in the order in which they came. */
+  readonly open: Map<string, Item>
+  tries: number
+  isOnline: boolean
+  /** No way there was found at the last try, which ended at `awayMs`; looked again at `lookAtMs`. */
+  isAway: boolean
+  awayMs: MonoMs
+  lookAtMs: MonoMs
+  /** Something made a look worth it while a try was under way. */
+  isCalled: boolean
+  /** What makes it worth a look. */
+  lookWhy: string
+  /** Counts up; the device that was served longest ago is next. */
+  served: number
+}
+
+export class SendQueue {
+  readonly #items = new Map<string, Item>()
+  readonly #devices = new Map<string, Device>()
+  readonly #delayed = new Set<Item>()
+  readonly #tried = new Set<Item>()
+  #known: ReadonlyMap<string, boolean> | undefined
+  #served = 0
+  #changed = new Map<string, { state: SendState; why: TransferWhy | undefined }>()
+  #abort: string[] = []
+
+  get(id: string): QueueItem | undefined {
+    return this.#items.get(id)
+  }
+
+  /** All of them, in the order in which they came. */
+  items(): Iterable<QueueItem> {
+    return this.#items.values()
+  }
+
+  /** Takes what happened; the caller carries the wishes out, all of them. */
+  handle(event: QueueEvent, nowMs: MonoMs): QueueWishes {
+    this.#changed = new Map()
+    this.#abort = []
+    this.#take(event, nowMs)
+    const start = this.#starts(nowMs)
+    return { start, abort: this.#abort, changed: this.#changed, wakeAtMs: this.#wakeAtMs(nowMs) }
+  }
+
+  #take(event: QueueEvent, nowMs: MonoMs): void {
+    switch (event.kind) {
+      case 'add': return event.items.forEach((one) => this.#add(one, nowMs))
+      case 'network': return this.#network(event.devices, nowMs)
+      case 'heard': return this.#heard(event.peer, nowMs)
+      case 'moved': return this.#devices.forEach((device) => this.#look(device, 'the network is another', nowMs))
+      case 'step': return this.#step(event.id, event.step)
+      case 'progress': return this.#progress(event.id)
+      case 'end': return this.#end(event.id, event.end, nowMs)
+      case 'stop': return this.#leave(event.id, 'stopped', event.why)
+      case 'time': return
+      case 'pause': case 'resume': case 'retry': case 'cancel': return event.ids.forEach((id) => this.#intent(event.kind, id, nowMs))
+    }
+  }
+
+  #add({ id, peer, batch, name, size, state = 'queued', why }: NewItem, nowMs: MonoMs): void {
+    if (this.#items.has(id) || isOver(state)) return
+    const rests = state === 'paused' || state === 'stopped'
+    const item: Item = { id, peer, batch, name, size, state: rests ? state : 'queued', why: rests ? why : undefined, isTried: false, isAborted: false, step: 'begun', failures: 0, notBeforeMs: nowMs }
+    this.#items.set(id, item)
+    if (item.state !== state) this.#changed.set(id, { state: item.state, why: item.why })
+    if (!rests) this.#open(item, nowMs)
+  }
+
+  /** It is to be sent, now if that can be. */
+  #open(item: Item, nowMs: MonoMs): void {
+    item.failures = 0
+    item.notBeforeMs = nowMs
+    this.#delayed.delete(item)
+    const device = this.#deviceOf(item.peer)
+    device.open.set(item.id, item)
+    // "Online" may be wrong both ways: what is new is tried once in any case.
+    this.#look(device, 'something new is to go there', nowMs)
+    this.#rest(device, item)
+  }
+
+  #deviceOf(peer: string): Device {
+    const found = this.#devices.get(peer)
+    if (found) return found
+    const device: Device = { peer, open: new Map(), tries: 0, isOnline: this.#known?.get(peer) === true, isAway: false, awayMs: 0, lookAtMs: 0, isCalled: false, lookWhy: '', served: 0 }
+    this.#devices.set(peer, device)
+    return device
+  }
+
+  #network(devices: ReadonlyMap<string, boolean> | undefined, nowMs: MonoMs): void {
+    const wasConnected = this.#known !== undefined
+    this.#known = devices
+    for (const device of this.#devices.values()) {
+      const isOnline = devices?.get(device.peer) === true
+      if (isOnline && !device.isOnline) this.#look(device, 'the server says that it is online', nowMs)
+      else if (devices && !wasConnected) this.#look(device, 'this device is connected', nowMs)
+      device.isOnline = isOnline
+      for (const item of device.open.values()) {
+        if (!devices) this.#abortTry(item)
+        else if (!devices.has(device.peer)) this.#leave(item.id, 'stopped', whyOf('device-gone'))
+        if (!item.isTried) this.#rest(device, item)
+      }
+    }
+  }
+
+  #look(device: Device, why: string, atMs: MonoMs): void {
+    if (device.tries > 0) device.isCalled = true
+    if (!device.isAway || device.lookAtMs <= atMs) return
+    device.lookAtMs = atMs
+    device.lookWhy = why
+  }
+
+  /** A refusal is a packet too: what our own try called forth must not call for the next at once. */
+  #heard(peer: string, nowMs: MonoMs): void {
+    const device = this.#devices.get(peer)
+    if (device) this.#look(device, 'a packet came from it', Math.max(nowMs, device.awayMs + SIGN_AGAIN_MS))
+  }
+
+  #step(id: string, step: 'asking' | 'comparing' | 'sending' | 'checking'): void {
+    const item = this.#items.get(id)
+    if (!item?.isTried || item.isAborted) return
+    item.step = step === 'asking' ? 'asking' : 'moving'
+    if (step !== 'comparing') this.#reached(item.peer)
+    this.#become(item, step === 'asking' ? 'waiting-answer' : step === 'checking' ? 'checking' : 'sending', undefined)
+  }
+
+  #progress(id: string): void {
+    const item = this.#items.get(id)
+    if (item) item.failures = 0
+  }
+
+  /** The device answered: what waits for it need not. */
+  #reached(peer: string): void {
+    const device = this.#devices.get(peer)
+    if (!device?.isAway) return
+    device.isAway = false
+    for (const item of device.open.values()) if (!item.isTried) this.#rest(device, item)
+  }
+
+  #end(id: string, end: TryEnd, nowMs: MonoMs): void {
+    const item = this.#items.get(id)
+    if (!item?.isTried) return
+    const device = this.#deviceOf(item.peer)
+    item.isTried = false
+    device.tries--
+    this.#tried.delete(item)
+    const wasAborted = item.isAborted
+    item.isAborted = false
+    item.step = 'begun'
+    if (end.kind === 'delivered') this.#leave(id, 'delivered', undefined)
+    // Over, or paused or stopped meanwhile.
+    if (!device.open.has(id)) return this.#tidy(item, device)
+    if (end.kind === 'refused') return this.#leave(id, 'stopped', end.why)
+    if (end.kind === 'broken' && !wasAborted) this.#broken(item, device, end, nowMs)
+    else if (!wasAborted) this.#delay(item, RETRY_MS[0]!, nowMs)
+    this.#rest(device, item)
+  }
+
+  #broken(item: Item, device: Device, end: TryEnd & { kind: 'broken' }, nowMs: MonoMs): void {
+    if (end.isAway) {
+      device.isAway = true
+      device.awayMs = nowMs
+      device.lookAtMs = nowMs + (device.isCalled ? SIGN_AGAIN_MS : (end.afterMs ?? AWAY_AGAIN_MS))
+      device.lookWhy = device.isCalled ? 'something was heard during the last try' : 'it is tried from time to time'
+      for (const one of device.open.values()) this.#rest(device, one)
+      return
+    }
+    this.#reached(device.peer)
+    this.#delay(item, end.afterMs ?? RETRY_MS[Math.min(item.failures, RETRY_MS.length - 1)]!, nowMs)
+    item.failures++
+    this.#become(item, 'queued', end.why)
+  }
+
+  #delay(item: Item, delayMs: number, nowMs: MonoMs): void {
+    item.notBeforeMs = nowMs + delayMs
+    this.#delayed.add(item)
+  }
+
+  /** The state of one that is not tried now. */
+  #rest(device: Device, item: Item): void {
+    if (item.isTried || !device.open.has(item.id)) return
+    if (!this.#known) return this.#become(item, 'waiting-device', whyOf('not-connected'))
+    if (device.isAway) return this.#become(item, 'waiting-device', whyOf(device.isOnline ? 'device-silent' : 'device-offline'))
+    this.#become(item, 'queued', item.state === 'waiting-device' ? undefined : item.why)
+  }
+
+  #become(item: Item, state: SendState, why: TransferWhy | undefined): void {
+    if (item.state === state && item.why?.Code === why?.Code && item.why?.Text === why?.Text) return
+    item.state = state
+    item.why = why
+    this.#changed.set(item.id, { state, why })
+  }
+
+  /** Takes it out of what is to be sent. */
+  #leave(id: string, state: SendState, why: TransferWhy | undefined): void {
+    const item = this.#items.get(id)
+    if (!item || isOver(item.state)) return
+    const device = this.#deviceOf(item.peer)
+    device.open.delete(id)
+    this.#delayed.delete(item)
+    this.#abortTry(item)
+    this.#become(item, state, why)
+    this.#tidy(item, device)
+  }
+
+  #tidy(item: Item, device: Device): void {
+    if (isOver(item.state) && !item.isTried) this.#items.delete(item.id)
+    if (device.open.size === 0 && device.tries === 0) this.#devices.delete(device.peer)
+  }
+
+  #abortTry(item: Item): void {
+    if (!item.isTried || item.isAborted) return
+    item.isAborted = true
+    this.#abort.push(item.id)
+  }
+
+  #intent(kind: 'pause' | 'resume' | 'retry' | 'cancel', id: string, nowMs: MonoMs): void {
+    const item = this.#items.get(id)
+    if (!item) return
+    const { state } = item
+    if (kind === 'cancel') this.#leave(id, 'canceled', undefined)
+    else if (kind === 'pause' && state !== 'paused' && state !== 'stopped') this.#leave(id, 'paused', undefined)
+    else if ((kind === 'resume' && state === 'paused') || (kind === 'retry' && state === 'stopped')) {
+      this.#become(item, 'queued', undefined)
+      this.#open(item, nowMs)
+    } else if (kind === 'retry' && !isOver(state) && state !== 'paused' && !item.isTried) this.#open(item, nowMs)
+  }
+
+  // --- who is next -------------------------------------------------------------------------------------------------
+
+  #starts(nowMs: MonoMs): readonly { id: string; why: string }[] {
+    const started: { id: string; why: string }[] = []
+    for (const item of this.#delayed) if (item.notBeforeMs <= nowMs) this.#delayed.delete(item)
+    for (;;) {
+      const next = this.#next(nowMs)
+      if (!next) return started
+      const { item, device } = next
+      started.push({ id: item.id, why: device.isAway ? device.lookWhy : item.failures > 0 ? `the wait after ${item.failures === 1 ? 'a broken try' : `${item.failures} broken tries`} is over` : 'there is a free place' })
+      item.isTried = true
+      device.tries++
+      device.served = ++this.#served
+      device.isCalled = false
+      this.#tried.add(item)
+    }
+  }
+
+  #next(nowMs: MonoMs): { item: Item; device: Device } | undefined {
+    if (!this.#known || this.#tried.size >= MAX_TRIES) return undefined
+    let moving = 0
+    let large = 0
+    for (const item of this.#tried) {
+      if (item.step === 'asking') continue
+      moving++
+      if (!isSmall(item)) large++
+    }
+    if (moving >= MAX_MOVING) return undefined
+    const fair = [...this.#devices.values()].toSorted((a, b) => a.served - b.served)
+    for (const device of fair) {
+      const item = this.#nextOf(device, large < MAX_MOVING - 1, nowMs)
+      if (item) return { item, device }
+    }
+    return undefined
+  }
+
+  #nextOf(device: Device, mayBeLarge: boolean, nowMs: MonoMs): Item | undefined {
+    if (device.tries >= MAX_OF_DEVICE || (device.isAway && (device.tries > 0 || device.lookAtMs > nowMs))) return undefined
+    const tried = [...this.#tried].filter((item) => item.peer === device.peer)
+    const isLargeFree = mayBeLarge && tried.every(isSmall)
+    for (const item of device.open.values()) {
+      if (item.isTried || item.notBeforeMs > nowMs) continue
+      if (!isSmall(item) && !isLargeFree) continue
+      // Who asks a person asks once for all of a batch.
+      if (tried.some((one) => one.name === item.name || (one.step === 'asking' && one.batch === item.batch))) continue
+      return item
+    }
+    return undefined
+  }
+
+  #wakeAtMs(nowMs: MonoMs): MonoMs | undefined {
+    if (!this.#known) return undefined
+    let at: MonoMs | undefined
+    const sooner = (ms: MonoMs): void => void (at = at === undefined || ms < at ? ms : at)
+    for (const item of this.#delayed) if (!item.isTried) sooner(item.notBeforeMs)
+    for (const device of this.#devices.values()) if (device.isAway && device.tries === 0 && device.lookAtMs > nowMs) sooner(device.lookAtMs)
+    return at
+  }
+}
+
+const isOver = (state: SendState): boolean => state === 'delivered' || state === 'canceled'
+const isSmall = ({ size }: { readonly size: number }): boolean => size >= 0 && size <= SMALL_BYTES
