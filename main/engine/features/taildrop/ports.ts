@@ -153,6 +153,8 @@ export interface IncomingBook {
 
 export interface IncomingRow {
   readonly id: string
+  /** Aborted when a person here wants it no longer: it is refused ("canceled-here") and discarded. */
+  readonly signal: AbortSignal
   waiting(): void
   /** `done`: bytes it has. */
   progress(done: number): void

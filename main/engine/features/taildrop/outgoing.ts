@@ -1,0 +1,165 @@
+/**
+ * Carries out what the queue wants: begins and ends tries, keeps its timer, and writes what became of each into the book.
+ */
+import type { Env } from '../../base/env.ts'
+import { errorText } from '../../base/errors.ts'
+import { SendQueue, type NewItem, type QueueEvent, type QueueWishes, type SendState } from '../../core/taildrop/queue.ts'
+import { whyOf } from '../../core/taildrop/whys.ts'
+import type { TransferWhy } from '../../../localapi/transfers.ts'
+import type { Book } from './book.ts'
+import type { Courier, Parcel, SendEnd, SendStep, Sources } from './ports.ts'
+import { noteDone, type Row } from './rows.ts'
+
+export interface OutgoingDeps {
+  readonly env: Env
+  readonly book: Book
+  readonly courier: Courier
+  readonly sources: Pick<Sources, 'manifest' | 'open'>
+  /** It is over for good: what was kept for it may go once that is on disk. */
+  readonly over: (row: Row) => void
+}
+
+export class Outgoing {
+  readonly #deps: OutgoingDeps
+  #queue = new SendQueue()
+  readonly #tries = new Map<string, AbortController>()
+  /** What is asked of a receiver once for all of a batch; made once. */
+  #batches = new Map<string, Parcel['batchItems']>()
+  #takeBack: (() => void) | undefined
+
+  constructor(deps: OutgoingDeps) {
+    this.#deps = deps
+  }
+
+  /** Takes the place of what was there, whose tries are ended. */
+  load(rows: readonly Row[], devices: ReadonlyMap<string, boolean> | undefined): void {
+    this.stop()
+    this.#queue = new SendQueue()
+    this.#batches = new Map()
+    this.handle({ kind: 'network', devices })
+    this.add(rows)
+  }
+
+  /** Rows of the book that are to go out. */
+  add(rows: readonly Row[]): void {
+    this.handle({ kind: 'add', items: rows.filter((row) => row.source).map(itemOf) })
+  }
+
+  /** Something happened that may start or end tries. */
+  handle(event: QueueEvent): void {
+    const { env } = this.#deps
+    this.#carry(this.#queue.handle(event, env.clock.nowMs()))
+  }
+
+  /** Ends all tries without a word about them. */
+  stop(): void {
+    this.#takeBack?.()
+    this.#takeBack = undefined
+    for (const controller of this.#tries.values()) controller.abort()
+    this.#tries.clear()
+  }
+
+  #carry({ start, abort, changed, wakeAtMs }: QueueWishes): void {
+    for (const [id, { state, why }] of changed) this.#show(id, state, why)
+    for (const id of abort) this.#tries.get(id)?.abort()
+    for (const { id, why } of start) this.#begin(id, why)
+    this.#takeBack?.()
+    this.#takeBack = undefined
+    if (wakeAtMs === undefined) return
+    const waitMs = Math.max(0, wakeAtMs - this.#deps.env.clock.nowMs())
+    this.#takeBack = this.#deps.env.clock.after(waitMs, () => this.handle({ kind: 'time' }))
+  }
+
+  #show(id: string, state: SendState, why: TransferWhy | undefined): void {
+    const { book, over } = this.#deps
+    const row = book.get(id)
+    if (!row) return
+    const before = row.state
+    row.state = state
+    row.why = why
+    if (state === 'delivered' && row.size >= 0) row.done = row.size
+    if (before !== state) this.#tell(row, before, why)
+    book.changed(row)
+    if (state === 'delivered' || state === 'canceled') over(row)
+  }
+
+  #tell(row: Row, before: string, why: TransferWhy | undefined): void {
+    const { log, journal } = this.#deps.env
+    const reason = why?.Text ?? REASONS[row.state as SendState]
+    log.info(`sending ${JSON.stringify(row.name)} to ${row.peerName}: ${before} → ${row.state}`, { why: reason })
+    journal.add({ part: 'taildrop', kind: 'state', why: reason, id: row.id, batch: row.batch, peer: row.peer, name: row.name, from: before, to: row.state, ...(why ? { code: why.Code } : {}) })
+  }
+
+  #begin(id: string, why: string): void {
+    const { env, book } = this.#deps
+    const row = book.get(id)!
+    const controller = new AbortController()
+    this.#tries.set(id, controller)
+    env.journal.add({ part: 'taildrop', kind: 'try', why, id, peer: row.peer, name: row.name })
+    void this.#try(row, controller).then((end) => {
+      // Of a queue that is no longer ours.
+      if (this.#tries.get(id) !== controller) return
+      this.#tries.delete(id)
+      env.journal.add({ part: 'taildrop', kind: 'try-ended', why: endWords(end), id, peer: row.peer, end: end.kind, done: row.done })
+      if (end.kind === 'delivered') row.checked = end.checked
+      this.handle({ kind: 'end', id, end })
+    })
+  }
+
+  async #try(row: Row, { signal }: AbortController): Promise<SendEnd> {
+    const { courier, sources } = this.#deps
+    const source = row.source!
+    const parcel: Parcel = {
+      id: row.id, batch: row.batch, peer: row.peer, name: row.name, isFolder: source.isFolder, files: row.files, size: source.size, batchItems: this.#batchOf(row),
+    }
+    const readable = { manifest: () => sources.manifest(source.ref), open: (as: 'plain' | 'stream' | 'archive') => sources.open(source.ref, as, source.print) }
+    // The wishes of this moment are carried out before a try may have any of its own.
+    await Promise.resolve()
+    try {
+      return await courier.send(parcel, readable, (step) => this.#step(row, step, signal), signal)
+    } catch (error) {
+      this.#deps.env.log.error('a try to send failed', { error: errorText(error) })
+      return { kind: 'broken', why: whyOf('io', errorText(error)), isAway: false }
+    }
+  }
+
+  #step(row: Row, step: SendStep, signal: AbortSignal): void {
+    if (signal.aborted) return
+    const { env, book } = this.#deps
+    if (step.kind === 'sending') {
+      const isMore = step.done > row.done
+      row.kind = step.as
+      row.size = step.size
+      noteDone(row, step.done, env.clock.nowMs())
+      book.moved(row)
+      if (isMore) this.handle({ kind: 'progress', id: row.id })
+    }
+    this.handle({ kind: 'step', id: row.id, step: step.kind })
+  }
+
+  #batchOf({ batch, peer }: Row): Parcel['batchItems'] {
+    const key = `${batch} ${peer}`
+    const known = this.#batches.get(key)
+    if (known) return known
+    const items = [...this.#deps.book.rows()].flatMap((row) => {
+      if (row.batch !== batch || row.peer !== peer || !row.source) return []
+      return [{ name: row.name, isFolder: row.source.isFolder, files: row.files, size: row.source.size }]
+    })
+    this.#batches.set(key, items)
+    return items
+  }
+}
+
+function itemOf(row: Row): NewItem {
+  return { id: row.id, peer: row.peer, batch: row.batch, name: row.name, size: row.source?.size ?? row.size, state: row.state as SendState, why: row.why }
+}
+
+const REASONS: Readonly<Record<SendState, string>> = {
+  queued: 'it is to be sent', 'waiting-device': 'the device is not there', 'waiting-answer': 'a person there is asked', sending: 'the receiver takes it',
+  checking: 'all of it is sent', paused: 'a person paused it', delivered: 'the receiver has it under its final name', stopped: 'it cannot go on', canceled: 'a person canceled it',
+}
+
+function endWords(end: SendEnd): string {
+  if (end.kind === 'refused' || end.kind === 'broken') return end.why.Text
+  return end.kind === 'aborted' ? 'it was told to end' : end.checked ? 'delivered, and the same there' : 'delivered'
+}

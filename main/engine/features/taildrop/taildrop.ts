@@ -1,0 +1,95 @@
+/**
+ * Puts the parts of Taildrop together: what is sent and what comes in (transfers.ts), who can be sent to (targets-page.ts).
+ *
+ * Backend news → `changed` → queue      tries → courier      LocalAPI → doors      all of it → the notify bus
+ */
+import type { FeaturePort } from '../../backend/ports.ts'
+import type { Env } from '../../base/env.ts'
+import { EngineError } from '../../base/errors.ts'
+import { nodeByKey } from '../../core/netmap/find-node.ts'
+import { refusalOf } from '../../core/taildrop/targets.ts'
+import { whyOf } from '../../core/taildrop/whys.ts'
+import type { Node } from '../../core/tailcfg/types.ts'
+import type { TaildropSettings } from '../../../localapi/transfers.ts'
+import type { Notify } from '../../../localapi/types.ts'
+import { WATCH } from '../../../localapi/watch-mask.ts'
+import type { TaildropDoors } from './doors.ts'
+import type { Courier, Sources, TaildropNetwork } from './ports.ts'
+import { TargetPages } from './targets-page.ts'
+import { Transfers } from './transfers.ts'
+import type { TransfersStorePort } from './transfers-store.ts'
+
+export interface TaildropDeps {
+  readonly env: Env
+  readonly store: TransfersStorePort
+  readonly network: TaildropNetwork
+  readonly settings: () => TaildropSettings
+  readonly profileId: () => string
+  readonly emit: (part: Partial<Notify>) => void
+  /** Where things to send come from, and who brings them; undefined: nothing can be sent. */
+  readonly sending?: { readonly courier: Courier; readonly sources: Sources }
+  readonly dropSpool?: (id: string) => void
+}
+
+const noSending = (): Promise<never> => Promise.reject(new EngineError('not-supported', 'This engine sends no files.'))
+const NO_SENDING = { courier: { send: noSending }, sources: { look: noSending, manifest: noSending, open: noSending } }
+
+export class Taildrop implements FeaturePort, TaildropDoors {
+  readonly targets: TargetPages
+  readonly transfers: Transfers
+  readonly #deps: TaildropDeps
+
+  constructor(deps: TaildropDeps) {
+    this.#deps = deps
+    const { network, settings } = deps
+    this.targets = new TargetPages({ netMap: () => network.netMap(), used: () => undefined })
+    this.transfers = new Transfers({
+      ...deps,
+      ...(deps.sending ?? NO_SENDING),
+      dropSpool: deps.dropSpool ?? (() => {}),
+      asks: () => ({ all: () => [], answer: () => { throw new EngineError('not-found', 'Nobody asks for that.') } }),
+      inbox: () => ({ Folder: settings().Folder, FreeBytes: -1, Waiting: 0 }),
+      assertTarget: (node) => this.#assertTarget(node),
+      onIncoming: () => {},
+    })
+  }
+
+  /** Readers have the bit taken from their mask before it comes here. */
+  initial(mask: number): Partial<Notify> {
+    return (mask & WATCH.transfers) === 0 ? {} : { Transfers: { Whole: this.transfers.page() } }
+  }
+
+  standing(): Partial<Notify> {
+    return {}
+  }
+
+  changed(): void {
+    this.transfers.changed()
+  }
+
+  targetOf(node: Node): { readonly TaildropTarget: number; readonly NoFileSharingReason: string } {
+    return this.targets.statusOf(node)
+  }
+
+  /** A packet came from the device with this node key. */
+  heard(nodeKey: string): void {
+    const netMap = this.#deps.network.netMap()
+    const node = netMap && nodeByKey(netMap, nodeKey)
+    if (node) this.transfers.heard(node.StableID)
+  }
+
+  /** What was known of ways to devices may hold no longer. */
+  moved(): void {
+    this.transfers.moved()
+  }
+
+  stop(): void {
+    this.transfers.stop()
+  }
+
+  #assertTarget(node: Node): void {
+    const netMap = this.#deps.network.netMap()
+    const reason = netMap && refusalOf(netMap, node)
+    if (reason !== undefined) throw new EngineError('access-denied', `Nothing can be sent to ${node.ComputedName ?? node.Name}: ${whyOf(reason).Text}.`)
+  }
+}
