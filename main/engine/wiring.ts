@@ -25,9 +25,10 @@ import { DerpRegions } from './derp/derp-regions.ts'
 import { PeerQueries } from './dns/peer-queries.ts'
 import { Resolver } from './dns/resolver.ts'
 import { DnsServer, isServicePlace } from './dns/serve.ts'
-import { TargetPages } from './features/taildrop/targets-page.ts'
+import { Taildrop } from './features/taildrop/taildrop.ts'
 import { CaptiveWatch } from './health/captive-watch.ts'
 import { ClockWatch } from './health/clock-watch.ts'
+import type { TaildropNetwork } from './features/taildrop/ports.ts'
 import { Health } from './health/health.ts'
 import { RelayFaults } from './health/relay-faults.ts'
 import { SystemClock } from './io/clock.ts'
@@ -177,10 +178,12 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
     startDisconnected: options.startDisconnected === true,
   })
-  const targets = new TargetPages({ netMap: () => backend.views.liveMap(), used: () => undefined })
-  backend.attach({ initial: () => ({}), standing: () => ({}), changed: () => {}, targetOf: (node) => targets.statusOf(node) })
+  const taildrop = new Taildrop({
+    env, store, network: taildropNetwork(backend, dataplane), settings: () => backend.extras.Taildrop, profileId: () => backend.views.profileId(), emit: (part) => backend.sendNotify(part),
+  })
+  backend.attach(taildrop)
   const server = new LocalApiServer({
-    env, backend, journal, taildrop: { targets }, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
+    env, backend, journal, taildrop, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
     tryPortMap: async ({ link = routerLinkOf(netmon.state), only, timeoutMs }, say) => {
       const { port: trialPort, close } = await reservePort()
       await tryPortMap({ env, access: routerAccess }, { link, only, timeoutMs, port: trialPort }, say).finally(close)
@@ -210,6 +213,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     onPeerActivity: (peer, kind) => {
       up.dataplane.onPeerActivity(peer, kind)
       magicsock.handlePeerActivity(peer, kind)
+      if (kind === 'receiving') taildrop.heard(peer)
     },
     onSendError: (to, code) => {
       magicsock.handleSendError(to, code)
@@ -276,6 +280,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
       if (!major) return
       hostProxies?.forget()
       up.onMove(why, isSamePlace)
+      taildrop.moved()
       cancelReconnect()
       if (isSamePlace) cancelReconnect = clock.after(PACKETS_FIRST_MS, () => control.reconnect(why))
       else control.reconnect(why)
@@ -288,12 +293,30 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   await server.listen(options.socketPath)
   stops.push(() => server.close())
   stops.push(() => backend.stop())
+  stops.push(() => taildrop.stop())
   stops.push(keepMemorySmall(clock, () => log.debug('memory given back', { bytes: native.giveBackMemory() })))
   await backend.open()
   log.info(`ready: serving ${options.socketPath}, UDP port ${port}`, {
     socks5: socks5 && formatAddrPort(socks5), http: httpProxy && formatAddrPort(httpProxy),
   })
   return { socketPath: options.socketPath, udpPort: port, socks5, httpProxy, failed, stop: unwind }
+}
+
+/** What transfers need of the network: the device's map, the way there as people are told it, and connections through the tunnel. */
+function taildropNetwork(backend: Backend, dataplane: Dataplane): TaildropNetwork {
+  return {
+    netMap: () => backend.views.liveMap(),
+    pathTo: (node) => {
+      const row = backend.views.pathViews.rowsOf([node]).get(node.Key)
+      if (!row) return undefined
+      if (row.kind === 'direct') return { Kind: 'direct', Via: '' }
+      if (row.kind === 'peer-relay') return { Kind: 'peer-relay', Via: row.via ?? '' }
+      if (row.kind === 'none') return { Kind: 'unknown', Via: '' }
+      // While both ways are tried, only the relay is known to carry.
+      return { Kind: 'relay', Via: row.regionCode ?? '' }
+    },
+    dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
+  }
 }
 
 /** What looks at servers before joining go by: the same ways, questions and words as signing in. */

@@ -39,7 +39,7 @@ import type { JoinRequest, JoinResult, PreflightPage, PreflightRequest } from '.
 import type { ReachPage } from './reach.ts'
 import type { RoutesPage } from './routes.ts'
 import type { StoragePage } from './storage.ts'
-import type { FileTarget, TransferTargetsPage } from './transfers.ts'
+import type { FileTarget, TransferAction, TransferResult, TransfersPage, TransferTargetsPage } from './transfers.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
 import type { ClientVersion, DerpMap, DnsConfig, DnsResolver, FilterRule, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
 
@@ -199,6 +199,9 @@ export const METHODS = {
   beginPreflight: row<PreflightRequest, PreflightPage>('bowline/preflight', ['POST'], 'write'),
   join: row<JoinRequest, JoinResult>('bowline/join', ['POST'], 'write'),
   /** Every device, usable or why not. */
+  /** Who may only read gets none of it: names of files are nobody else's business. */
+  transfers: row<void, TransfersPage>('bowline/transfers', ['GET'], 'write'),
+  transferAction: row<TransferAction, TransferResult>('bowline/transfers', ['POST'], 'write'),
   transferTargets: row<void, TransferTargetsPage>('bowline/transfer-targets', ['GET'], 'read'),
   storage: row<void, StoragePage>('bowline/storage', ['GET'], 'write'),
   trust: row<void, TrustPage>('bowline/trust', ['GET'], 'read'),

@@ -37,6 +37,11 @@ export function mayWrite(peer: Peer, operatorUser: string): boolean {
   return uid === 0 || (own !== 0 && uid === own) || (operatorUser !== '' && uidOf(operatorUser) === uid)
 }
 
+/** Whether what it names on disk may be read and written for it: the engine has its rights and no others. */
+export function mayNamePaths(peer: Peer): boolean {
+  return peer.kind === 'trusted' || (peer.kind === 'known' && peer.credentials.uid === process.getuid?.())
+}
+
 /** For the journal. */
 export function peerName(peer: Peer): string {
   return peer.kind === 'known' ? `uid ${peer.credentials.uid}, process ${peer.credentials.pid}` : peer.kind === 'unknown' ? 'an unknown user' : 'local'

@@ -13,6 +13,7 @@ import type { ServedName } from '../../localapi/methods.ts'
 import type { StoragePage } from '../../localapi/storage.ts'
 import type { PingType, StartOptions } from '../../localapi/types.ts'
 import { bugReport } from './bug-report.ts'
+import { assertMayChoose } from './chosen-folder.ts'
 import { debug } from './debug.ts'
 import { dnsLookup, dnsQuery } from './dns-query.ts'
 import { fileTargets } from './file-targets.ts'
@@ -40,6 +41,8 @@ export interface Call {
   /** undefined: no router is asked for ports. */
   readonly tryPortMap: TryPortMap | undefined
   readonly clock: Clock
+  /** Who asks: whether it may change things, and whether it may name places of this computer (it reads what the engine reads). */
+  readonly caller: { readonly mayWrite: boolean; readonly mayNamePaths: boolean }
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly query: URLSearchParams
@@ -147,7 +150,10 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   path: pathPage,
   paths: ({ backend, query }) => json(backend.views.pathViews.all(goBool(query.get('active'), false))),
   extras: ({ backend }) => json(backend.extras),
-  editExtras: ({ backend, body }) => json(backend.editExtras(body)),
+  editExtras: ({ backend, caller, body }) => {
+    assertMayChoose(caller, body, backend.extras.Taildrop.Folder)
+    return json(backend.editExtras(body))
+  },
   blocked: ({ backend }) => json(backend.blocked.page()),
   routes: ({ backend }) => json(backend.routes.page()),
   reach: reachPage,
@@ -171,6 +177,8 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   beginPreflight,
   join: joinByLink,
   fileTargets,
+  transfers: ({ taildrop }) => json(taildrop.transfers.page()),
+  transferAction: async ({ taildrop, caller, body }) => json(await taildrop.transfers.act(body, caller.mayNamePaths)),
   transferTargets: ({ taildrop }) => json(taildrop.targets.page()),
   storage: ({ storage }) => json(storage()),
   trust: listTrust,

@@ -18,7 +18,7 @@ import type { TaildropDoors } from '../features/taildrop/doors.ts'
 import { API_HOST, findMethod, METHODS } from '../../localapi/methods.ts'
 import type { StoragePage } from '../../localapi/storage.ts'
 import type { Method, ServedName } from '../../localapi/methods.ts'
-import { mayWrite, peerName, peerOf } from './caller.ts'
+import { mayNamePaths, mayWrite, peerName, peerOf } from './caller.ts'
 import type { Peer, PeerCredentials } from './caller.ts'
 import { DIAL_PATH, refuseUpgrade, serveDial, type TunnelDial } from './dial.ts'
 import { HANDLERS } from './handlers.ts'
@@ -163,21 +163,22 @@ export class LocalApiServer {
     if (this.#requests[kind] >= MAX_REQUESTS[kind]) return reply(text(503, 'too many requests at once'))
     this.#requests[kind]++
     try {
-      reply(await this.#answer(match.name as ServedName, match.rest, url.query, request, response, writes))
+      reply(await this.#answer(match.name as ServedName, match.rest, url.query, request, response, writes, this.#peer(socket)))
     } finally {
       this.#requests[kind]--
     }
   }
 
-  async #answer(name: ServedName, rest: string, query: string, request: IncomingMessage, response: ServerResponse, writes: boolean): Promise<Reply> {
+  async #answer(name: ServedName, rest: string, query: string, request: IncomingMessage, response: ServerResponse, writes: boolean, peer: Peer): Promise<Reply> {
     const { backend, journal, trust, taildrop, env, tryPortMap, storage = () => ({ Keys: 'memory' }) } = this.#deps
     const raw = name === 'bugReport'
     const body = raw ? ({ kind: 'body', text: '', json: undefined } as const) : await this.#bodies.read(request, writes)
     if (body.kind === 'refused') return body.reply
+    const caller = { mayWrite: writes, mayNamePaths: mayNamePaths(peer) }
     const reason = reasonOf(request)
     if (reason !== undefined) env.journal.add({ part: 'server', kind: 'reason', why: reason, path: METHODS[name].path })
     try {
-      return await HANDLERS[name]({ backend, journal, clock: env.clock, trust, taildrop, storage, tryPortMap, request, response, query: formValues(query, request, body.text), rest, body: body.json })
+      return await HANDLERS[name]({ backend, journal, clock: env.clock, caller, trust, taildrop, storage, tryPortMap, request, response, query: formValues(query, request, body.text), rest, body: body.json })
     } catch (error) {
       if (!(error instanceof EngineError)) env.log.error('a LocalAPI call failed', { method: METHODS[name].path, error: errorText(error) })
       return errorReply(error)

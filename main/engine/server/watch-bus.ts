@@ -2,7 +2,7 @@
  * watch-ipn-bus: one JSON object a line for as long as the watcher stays. Back-pressure goes to the bus, which lets a
  * watcher go that reads too slowly; one that then does not even read its last line is cut off.
  */
-import { checkWatchMask, parseWatchMask } from '../../localapi/watch-mask.ts'
+import { checkWatchMask, parseWatchMask, WATCH } from '../../localapi/watch-mask.ts'
 import type { Watcher } from '../backend/bus.ts'
 import type { Call } from './handlers.ts'
 import { text } from './reply.ts'
@@ -11,7 +11,7 @@ import type { Reply } from './reply.ts'
 /** For reading the last line. */
 const FAREWELL_MS = 5_000
 
-export function watchBus({ backend, clock, query, response }: Call): Reply {
+export function watchBus({ backend, clock, caller, query, response }: Call): Reply {
   const mask = parseWatchMask(query.get('mask') ?? '')
   if (mask === undefined) return text(400, 'bad mask')
   const reason = checkWatchMask(mask)
@@ -20,7 +20,8 @@ export function watchBus({ backend, clock, query, response }: Call): Reply {
   response.flushHeaders()
   let watcher: Watcher | undefined
   let stopWaiting = (): void => {}
-  watcher = backend.watch(mask, {
+  // What comes and goes is told to nobody who may only read.
+  watcher = backend.watch(caller.mayWrite ? mask : mask & ~WATCH.transfers, {
     write: (notify) => response.write(`${JSON.stringify(notify)}\n`),
     end: () => {
       response.end()

@@ -4,8 +4,7 @@
 import { request } from 'node:http'
 import { join } from 'node:path'
 import type { JournalEvent } from '../../../main/engine/core/journal/journal.ts'
-import type { TaildropDoors } from '../../../main/engine/features/taildrop/doors.ts'
-import { TargetPages } from '../../../main/engine/features/taildrop/targets-page.ts'
+import { Taildrop } from '../../../main/engine/features/taildrop/taildrop.ts'
 import { LocalApiServer } from '../../../main/engine/server/localapi-server.ts'
 import type { PeerCredentials } from '../../../main/engine/server/caller.ts'
 import type { TryPortMap } from '../../../main/engine/server/port-map-trial.ts'
@@ -78,11 +77,14 @@ export class FakeJournal {
   }
 }
 
-/** The real parts of Taildrop that need neither disk nor network. */
-export function makeTaildrop({ backend }: Pick<Rig, 'backend'>): TaildropDoors {
-  const targets = new TargetPages({ netMap: () => backend.views.liveMap(), used: () => undefined })
-  backend.attach({ initial: () => ({}), standing: () => ({}), changed: () => {}, targetOf: (node) => targets.statusOf(node) })
-  return { targets }
+/** The real one, which sends nothing and has no folder. */
+export function makeTaildrop({ env, backend }: Pick<Rig, 'env' | 'backend'>): Taildrop {
+  const taildrop = new Taildrop({
+    env, store: new MemoryStore(), settings: () => backend.extras.Taildrop, profileId: () => backend.views.profileId(), emit: (part) => backend.sendNotify(part),
+    network: { netMap: () => backend.views.liveMap(), pathTo: () => undefined, dial: () => Promise.reject(new Error('no network')) },
+  })
+  backend.attach(taildrop)
+  return taildrop
 }
 
 /** The real one, with nothing on disk. */
