@@ -1,0 +1,210 @@
+/**
+ * Files that come in, on a real disk (the transfers' `Inbox` port). Nothing outside a folder is ever written, nothing is
+ * overwritten, no link is followed below it; at most one reception for each partial name.
+ *
+ *   dir.ts      the folder, by descriptor          partial.ts   what is partial, and its names
+ *   stream.ts   bytes to the disk, and their hash   settle.ts    the final name
+ *   space.ts    room                                mark.ts      "from the internet"
+ */
+import type { Hash } from 'node:crypto'
+import * as promises from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { toHex } from '../../base/bytes.ts'
+import type { Env } from '../../base/env.ts'
+import { InboxFault } from '../../core/taildrop/files.ts'
+import type { BlockHash, InboxPlace, WaitingFile } from '../../core/taildrop/files.ts'
+import { Dir } from './dir.ts'
+import { errnoOf, faultOf } from './disk.ts'
+import type { Disk, DiskFile } from './disk.ts'
+import { blocksOf } from './blocks.ts'
+import type { MarkOf, SetAttribute } from './mark.ts'
+import { hashPrefix, openExisting, openPartial, partialOf, READ_BYTES } from './partial.ts'
+import { newHash, ReceivingFile } from './receiving-file.ts'
+import type { Begun, KeptHash, Tools } from './receiving-file.ts'
+import { listFiles, openWhole, removeWhole } from './shelf.ts'
+import { Space } from './space.ts'
+import { Gate, Pieces } from './stream.ts'
+import { sweepPartials } from './sweep.ts'
+
+export interface InboxDeps {
+  readonly env: Pick<Env, 'clock' | 'random'>
+  /** undefined: files get no attributes. */
+  readonly setAttribute?: SetAttribute | undefined
+  readonly disk?: Disk
+}
+
+/** Files that wait for the disk to have written them, at once. */
+const SYNCS = 2
+/** Hashes of what was kept that are remembered, so that going on need not read it again. */
+const KEPT_HASHES = 64
+
+export class DiskInbox {
+  readonly #env: InboxDeps['env']
+  readonly #disk: Disk
+  readonly #tools: Tools
+  /** Paths of partial files that are being written. */
+  readonly #busy = new Set<string>()
+  readonly #kept = new Map<string, KeptHash>()
+
+  constructor({ env, setAttribute, disk = promises }: InboxDeps) {
+    this.#env = env
+    this.#disk = disk
+    this.#tools = { disk, setAttribute, pieces: new Pieces(), syncs: new Gate(SYNCS), space: new Space(disk), markOf: (path, from) => this.#markOf(path, from) }
+  }
+
+  /** Bytes that may still come in (-1 unknown), and what is wrong with the folder. Makes it when its parent is there. */
+  async look(folder: string): Promise<{ readonly freeBytes: number; readonly fault?: InboxFault }> {
+    try {
+      await this.#disk.mkdir(folder, 0o700).catch((error: unknown) => {
+        if (errnoOf(error) !== 'EEXIST') throw error
+      })
+      const dir = await Dir.open(this.#disk, folder)
+      try {
+        await dir.mayWrite()
+        return { freeBytes: await this.#tools.space.free(dir) }
+      } finally {
+        await dir.close()
+      }
+    } catch (error) {
+      return { freeBytes: -1, fault: faultOf(error) }
+    }
+  }
+
+  /** Names of what is partial from this sender. Rejects with InboxFault. */
+  async partials(folder: string, sender: string): Promise<readonly string[]> {
+    const end = partialOf('x', sender).slice(1)
+    return this.#in(folder, async (dir) => (await dir.names()).filter((name) => name.endsWith(end) && name.length > end.length).map((name) => name.slice(0, -end.length)))
+  }
+
+  /** Blocks of what is partial; none when there is nothing. Rejects with InboxFault, `busy` while it is being written. */
+  async *hashes(place: InboxPlace): AsyncGenerator<BlockHash> {
+    const partial = partialOf(place.name, place.sender)
+    if (this.#busy.has(keyOf(place, partial))) throw busy()
+    const dir = await this.#open(place.folder)
+    let file: DiskFile | undefined
+    try {
+      const opened = await openExisting(this.#disk, dir.at(partial), false)
+      file = opened?.file
+      if (opened) yield* blocksOf([{ file: opened.file, size: opened.size }])
+    } catch (error) {
+      throw faultOf(error)
+    } finally {
+      await file?.close()
+      await dir.close()
+    }
+  }
+
+  /** See the port. Rejects with InboxFault. */
+  async open(place: InboxPlace, offset: number, size: number): Promise<ReceivingFile> {
+    const partial = partialOf(place.name, place.sender)
+    const key = keyOf(place, partial)
+    if (this.#busy.has(key)) throw busy()
+    if (!Number.isSafeInteger(offset) || offset < 0 || (size >= 0 && offset > size)) throw new InboxFault('bad-offset', 'The place to go on from is not there.')
+    this.#busy.add(key)
+    try {
+      return await this.#begin(place, partial, offset, size)
+    } catch (error) {
+      this.#busy.delete(key)
+      throw faultOf(error)
+    }
+  }
+
+  /** Removes what was left partial for longer than `olderMs` and nobody is writing to. Never rejects. */
+  async sweep(folder: string, olderMs: number): Promise<void> {
+    const beforeMs = this.#env.clock.wallMs() - olderMs
+    await this.#in(folder, (dir) => sweepPartials(this.#disk, dir, beforeMs, (partial) => this.#busy.has(`${folder}\0${partial}`))).catch(() => {})
+  }
+
+  /** Whole files in a folder, by name; none where there is no folder. Rejects with InboxFault. */
+  async waiting(folder: string): Promise<readonly WaitingFile[]> {
+    return this.#in(folder, (dir) => listFiles(this.#disk, dir)).catch((error: unknown) => {
+      if (error instanceof InboxFault && error.code === 'folder-gone') return []
+      throw error
+    })
+  }
+
+  /** One whole file; undefined when there is none. The stream closes what it holds when it ends or is destroyed. Rejects with InboxFault. */
+  async read(folder: string, name: string): Promise<{ readonly size: number; readonly stream: NodeJS.ReadableStream } | undefined> {
+    return this.#in(folder, async (dir) => {
+      const opened = await openWhole(this.#disk, dir, name)
+      if (!opened) return undefined
+      const { file, size } = opened
+      // What grows meanwhile is not what was told; an empty range cannot be told to a stream.
+      const stream = size === 0 ? Readable.from([]).once('close', () => void file.close()) : file.createReadStream({ start: 0, end: size - 1, highWaterMark: READ_BYTES })
+      return { size, stream }
+    })
+  }
+
+  /** Whether there was such a file. Rejects with InboxFault. */
+  async remove(folder: string, name: string): Promise<boolean> {
+    return this.#in(folder, (dir) => removeWhole(this.#disk, dir, name))
+  }
+
+  async #begin(place: InboxPlace, partial: string, offset: number, size: number): Promise<ReceivingFile> {
+    const dir = await Dir.open(this.#disk, place.folder)
+    let file: DiskFile | undefined
+    let claim: Begun['claim'] | undefined
+    try {
+      claim = await this.#tools.space.claim(dir, Math.max(0, size - offset))
+      file = await openPartial(this.#disk, dir, place.name, partial, offset)
+      const key = keyOf(place, partial)
+      const hash = await this.#hashOf(key, file, offset)
+      const opened = file
+      const onEnd: Begun['onEnd'] = (kept) => {
+        this.#busy.delete(key)
+        if (kept) this.#keep(key, kept)
+      }
+      return new ReceivingFile(this.#tools, { place, dir, partial, size, claim, hash, onEnd }, opened, offset)
+    } catch (error) {
+      claim?.release()
+      await file?.close()
+      await dir.close()
+      throw error
+    }
+  }
+
+  /** The hash of the first `offset` bytes: remembered where the file is as it was left, else made from the disk. */
+  async #hashOf(key: string, file: DiskFile, offset: number): Promise<Hash> {
+    const kept = this.#kept.get(key)
+    this.#kept.delete(key)
+    if (offset === 0) return newHash()
+    const { ino, mtimeNs } = await file.stat({ bigint: true })
+    if (kept && kept.size === offset && kept.ino === ino && kept.mtimeNs === mtimeNs) return kept.hash
+    const hash = newHash()
+    await hashPrefix(file, offset, hash)
+    return hash
+  }
+
+  #keep(key: string, kept: KeptHash): void {
+    const oldest = this.#kept.size >= KEPT_HASHES ? this.#kept.keys().next().value : undefined
+    if (oldest !== undefined) this.#kept.delete(oldest)
+    this.#kept.set(key, kept)
+  }
+
+  /** For a whole directory that is looked into; closes it. */
+  async #in<T>(folder: string, use: (dir: Dir) => Promise<T>): Promise<T> {
+    const dir = await this.#open(folder)
+    try {
+      return await use(dir)
+    } catch (error) {
+      throw faultOf(error)
+    } finally {
+      await dir.close()
+    }
+  }
+
+  async #open(folder: string): Promise<Dir> {
+    return Dir.open(this.#disk, folder).catch((error: unknown) => {
+      throw faultOf(error)
+    })
+  }
+
+  #markOf(path: string, from: string): MarkOf {
+    const id = toHex(this.#env.random.bytes(16)).toUpperCase()
+    const uuid = [id.slice(0, 8), id.slice(8, 12), id.slice(12, 16), id.slice(16, 20), id.slice(20)].join('-')
+    return { path, from, wallMs: this.#env.clock.wallMs(), uuid }
+  }
+}
+
+const keyOf = ({ folder }: InboxPlace, partial: string): string => `${folder}\0${partial}`
+const busy = (): InboxFault => new InboxFault('busy', 'The same file from the same device is coming in already.')
