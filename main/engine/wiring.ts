@@ -4,7 +4,8 @@
  * Several engines may live in one process (the demo, tests): nothing here is shared between them, and nothing is read
  * from the process's environment; `env` is handed in.
  */
-import { networkInterfaces } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Backend } from './backend/backend.ts'
 import type { ConfigPort, StorePort } from './backend/ports.ts'
@@ -60,6 +61,7 @@ import { SecretService } from './io/secret-service.ts'
 import { StateKeys } from './io/state-keys.ts'
 import { lockStateDir } from './io/state-lock.ts'
 import { keepMemorySmall } from './io/memory.ts'
+import { Spool } from './io/spool.ts'
 import { Store } from './io/store.ts'
 import { systemHasIpv6 } from './io/system-ipv6.ts'
 import { zstdDecompress } from './io/zstd.ts'
@@ -179,7 +181,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     startDisconnected: options.startDisconnected === true,
   })
   const taildrop = new Taildrop({
-    env, store, network: taildropNetwork(backend, dataplane), settings: () => backend.extras.Taildrop, profileId: () => backend.views.profileId(), emit: (part) => backend.sendNotify(part),
+    env, store, network: taildropNetwork(backend, dataplane), settings: () => backend.extras.Taildrop, spool: spoolOf(options, stops), profileId: () => backend.views.profileId(), profileIds: () => backend.profiles.list().map(({ ID }) => ID), emit: (part) => backend.sendNotify(part),
   })
   backend.attach(taildrop)
   const server = new LocalApiServer({
@@ -372,6 +374,14 @@ function openState(options: EngineOptions, clock: SystemClock, log: ReturnType<t
   const sealed = new SealedStore({ store, random: systemRandom, sealed: ['state'] })
   const stateKeys = new StateKeys({ store, sealed, random: systemRandom, keepers: keepersOf(options), wanted: options.encryptState })
   return { store: sealed, stateKeys, journal }
+}
+
+/** What is handed over to be sent; of an engine that keeps nothing it goes with it. */
+function spoolOf(options: EngineOptions, stops: (() => void)[]): Spool {
+  if (options.statePath !== 'mem:') return new Spool({ dir: join(options.stateDir, 'spool'), random: systemRandom })
+  const dir = mkdtempSync(join(tmpdir(), 'bowline-spool-'))
+  stops.push(() => rmSync(dir, { recursive: true, force: true }))
+  return new Spool({ dir, random: systemRandom })
 }
 
 /** "optional:PATH" need not be there. */

@@ -39,7 +39,7 @@ import type { JoinRequest, JoinResult, PreflightPage, PreflightRequest } from '.
 import type { ReachPage } from './reach.ts'
 import type { RoutesPage } from './routes.ts'
 import type { StoragePage } from './storage.ts'
-import type { FileTarget, TransferAction, TransferResult, TransfersPage, TransferTargetsPage } from './transfers.ts'
+import type { FileTarget, SpoolResult, TransferAction, TransferResult, TransfersPage, TransferTargetsPage } from './transfers.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
 import type { ClientVersion, DerpMap, DnsConfig, DnsResolver, FilterRule, Node, UserProfile } from '../engine/core/tailcfg/types.ts'
 
@@ -202,6 +202,8 @@ export const METHODS = {
   /** Who may only read gets none of it: names of files are nobody else's business. */
   transfers: row<void, TransfersPage>('bowline/transfers', ['GET'], 'write'),
   transferAction: row<TransferAction, TransferResult>('bowline/transfers', ['POST'], 'write'),
+  /** The content of one thing to send, from callers whose files the engine does not read by path. */
+  spool: row<void, SpoolResult>('bowline/spool', ['PUT'], 'write'),
   transferTargets: row<void, TransferTargetsPage>('bowline/transfer-targets', ['GET'], 'read'),
   storage: row<void, StoragePage>('bowline/storage', ['GET'], 'write'),
   trust: row<void, TrustPage>('bowline/trust', ['GET'], 'read'),

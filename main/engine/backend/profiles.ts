@@ -11,7 +11,7 @@ import { PrivateKey } from '../base/keys.ts'
 import type { LoginProfile } from '../../localapi/types.ts'
 import type { Model } from './model.ts'
 import type { StorePort } from './ports.ts'
-import { forgetMap, renameOldMap } from './saved-map.ts'
+import { forgetFiles, renameOldMap } from './saved-map.ts'
 import { freshState, loginProfile, parseState, stateText, STATE_VERSION } from './saved-state.ts'
 import type { Os, SavedProfile, SavedState } from './saved-state.ts'
 
@@ -162,7 +162,7 @@ export class Profiles {
   }
 
   #forgetFiles(id: string): void {
-    forgetMap(this.#deps.store, id)
+    forgetFiles(this.#deps.store, id)
   }
 }
 

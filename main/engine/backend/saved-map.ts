@@ -37,6 +37,12 @@ export function loadMap(store: StorePort, owner: MapOwner): SavedMap | undefined
   return store.load(fileOf(owner.profileId), (text) => parseSavedMap(text, owner))?.value.saved
 }
 
+/** Takes away all that is kept for one profile beside the state itself. */
+export function forgetFiles(store: StorePort, profileId: string): void {
+  forgetMap(store, profileId)
+  store.remove(`transfers-${profileId}`)
+}
+
 export function forgetMap(store: StorePort, profileId: string): void {
   store.remove(fileOf(profileId))
 }

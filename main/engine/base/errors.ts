@@ -51,6 +51,7 @@ export type ErrorCode =
   | 'native-missing'
   | 'no-engine'
   | 'no-netmap'
+  | 'no-space'
   | 'no-such-peer'
   | 'not-found'
   | 'not-supported'

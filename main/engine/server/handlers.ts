@@ -27,6 +27,7 @@ import { profiles } from './profiles.ts'
 import { reachPage } from './reach-page.ts'
 import { empty, json, jsonIndented, text } from './reply.ts'
 import type { Reply } from './reply.ts'
+import { spoolPut } from './spool.ts'
 import { addTrust, listTrust, removeTrust } from './trust.ts'
 import type { Trust } from './trust.ts'
 import { versionedPage } from './versioned-page.ts'
@@ -179,6 +180,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   fileTargets,
   transfers: ({ taildrop }) => json(taildrop.transfers.page()),
   transferAction: async ({ taildrop, caller, body }) => json(await taildrop.transfers.act(body, caller.mayNamePaths)),
+  spool: spoolPut,
   transferTargets: ({ taildrop }) => json(taildrop.targets.page()),
   storage: ({ storage }) => json(storage()),
   trust: listTrust,

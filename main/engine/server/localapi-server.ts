@@ -37,6 +37,8 @@ const MAX_READERS = 256
 /** Requests that are being answered, streams aside: of those that may write, and of the others. */
 const MAX_REQUESTS = { writers: 256, readers: 128 } as const
 const HEADERS_MS = 5_000
+/** Their handlers read the body themselves, as it comes. */
+const STREAMED: ReadonlySet<ServedName> = new Set<ServedName>(['bugReport', 'spool'])
 
 export interface ServerDeps {
   readonly env: Env
@@ -171,8 +173,7 @@ export class LocalApiServer {
 
   async #answer(name: ServedName, rest: string, query: string, request: IncomingMessage, response: ServerResponse, writes: boolean, peer: Peer): Promise<Reply> {
     const { backend, journal, trust, taildrop, env, tryPortMap, storage = () => ({ Keys: 'memory' }) } = this.#deps
-    const raw = name === 'bugReport'
-    const body = raw ? ({ kind: 'body', text: '', json: undefined } as const) : await this.#bodies.read(request, writes)
+    const body = STREAMED.has(name) ? ({ kind: 'body', text: '', json: undefined } as const) : await this.#bodies.read(request, writes)
     if (body.kind === 'refused') return body.reply
     const caller = { mayWrite: writes, mayNamePaths: mayNamePaths(peer) }
     const reason = reasonOf(request)

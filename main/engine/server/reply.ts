@@ -25,6 +25,7 @@ const STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   'bad-prefs': 400,
   'managed-by-policy': 403,
   'no-netmap': 503,
+  'no-space': 507,
   'no-such-peer': 404,
   'not-found': 404,
   'not-supported': 501,

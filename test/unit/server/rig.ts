@@ -11,6 +11,7 @@ import type { TryPortMap } from '../../../main/engine/server/port-map-trial.ts'
 import { KnownHosts } from '../../../main/engine/io/known-hosts.ts'
 import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
 import { SystemRoots } from '../../../main/engine/io/roots.ts'
+import { Spool } from '../../../main/engine/io/spool.ts'
 import { ServerTrust } from '../../../main/engine/io/server-trust.ts'
 import { makeTempDir, removeTempDir } from '../../support/temp.ts'
 import { makeRig } from '../backend/rig.ts'
@@ -39,7 +40,7 @@ export async function serve(options: { peerCredentials?: PeerCredentials; tryPor
   const rig = makeRig()
   rig.backend.start()
   const journal = new FakeJournal()
-  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, taildrop: makeTaildrop(rig), trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
+  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, taildrop: makeTaildrop(rig, join(dir, 'spool')), trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
   await server.listen(socketPath)
   return {
     rig, server, socketPath, journal,
@@ -78,9 +79,10 @@ export class FakeJournal {
 }
 
 /** The real one, which sends nothing and has no folder. */
-export function makeTaildrop({ env, backend }: Pick<Rig, 'env' | 'backend'>): Taildrop {
+export function makeTaildrop({ env, backend }: Pick<Rig, 'env' | 'backend'>, dir: string): Taildrop {
   const taildrop = new Taildrop({
-    env, store: new MemoryStore(), settings: () => backend.extras.Taildrop, profileId: () => backend.views.profileId(), emit: (part) => backend.sendNotify(part),
+    env, store: new MemoryStore(), settings: () => backend.extras.Taildrop, profileId: () => backend.views.profileId(), profileIds: () => [],
+    spool: new Spool({ dir, random: env.random }), emit: (part) => backend.sendNotify(part),
     network: { netMap: () => backend.views.liveMap(), pathTo: () => undefined, dial: () => Promise.reject(new Error('no network')) },
   })
   backend.attach(taildrop)

@@ -5,7 +5,7 @@
  */
 import type { FeaturePort } from '../../backend/ports.ts'
 import type { Env } from '../../base/env.ts'
-import { EngineError } from '../../base/errors.ts'
+import { EngineError, errorText } from '../../base/errors.ts'
 import { nodeByKey } from '../../core/netmap/find-node.ts'
 import { refusalOf } from '../../core/taildrop/targets.ts'
 import { whyOf } from '../../core/taildrop/whys.ts'
@@ -13,11 +13,12 @@ import type { Node } from '../../core/tailcfg/types.ts'
 import type { TaildropSettings } from '../../../localapi/transfers.ts'
 import type { Notify } from '../../../localapi/types.ts'
 import { WATCH } from '../../../localapi/watch-mask.ts'
-import type { TaildropDoors } from './doors.ts'
+import type { SpoolPort, TaildropDoors } from './doors.ts'
 import type { Courier, Sources, TaildropNetwork } from './ports.ts'
+import { Sweeper } from './sweeper.ts'
 import { TargetPages } from './targets-page.ts'
 import { Transfers } from './transfers.ts'
-import type { TransfersStorePort } from './transfers-store.ts'
+import { spooledBy, type TransfersStorePort } from './transfers-store.ts'
 
 export interface TaildropDeps {
   readonly env: Env
@@ -28,7 +29,8 @@ export interface TaildropDeps {
   readonly emit: (part: Partial<Notify>) => void
   /** Where things to send come from, and who brings them; undefined: nothing can be sent. */
   readonly sending?: { readonly courier: Courier; readonly sources: Sources }
-  readonly dropSpool?: (id: string) => void
+  readonly spool: SpoolPort
+  readonly profileIds: () => readonly string[]
 }
 
 const noSending = (): Promise<never> => Promise.reject(new EngineError('not-supported', 'This engine sends no files.'))
@@ -37,20 +39,27 @@ const NO_SENDING = { courier: { send: noSending }, sources: { look: noSending, m
 export class Taildrop implements FeaturePort, TaildropDoors {
   readonly targets: TargetPages
   readonly transfers: Transfers
+  readonly spool: SpoolPort
+  readonly #sweeper: Sweeper
   readonly #deps: TaildropDeps
 
   constructor(deps: TaildropDeps) {
     this.#deps = deps
     const { network, settings } = deps
+    this.spool = deps.spool
     this.targets = new TargetPages({ netMap: () => network.netMap(), used: () => undefined })
     this.transfers = new Transfers({
       ...deps,
       ...(deps.sending ?? NO_SENDING),
-      dropSpool: deps.dropSpool ?? (() => {}),
+      dropSpool: (id) => void deps.spool.remove(id).catch((error: unknown) => deps.env.log.warn('what was sent could not be taken out of the spool', { error: errorText(error) })),
       asks: () => ({ all: () => [], answer: () => { throw new EngineError('not-found', 'Nobody asks for that.') } }),
       inbox: () => ({ Folder: settings().Folder, FreeBytes: -1, Waiting: 0 }),
       assertTarget: (node) => this.#assertTarget(node),
       onIncoming: () => {},
+    })
+    this.#sweeper = new Sweeper({
+      env: deps.env, spool: deps.spool, spooled: () => this.#spooled(),
+      sweepPartials: async (olderMs) => this.transfers.forgetBroken(deps.env.clock.wallMs() - olderMs),
     })
   }
 
@@ -65,6 +74,7 @@ export class Taildrop implements FeaturePort, TaildropDoors {
 
   changed(): void {
     this.transfers.changed()
+    this.#sweeper.start()
   }
 
   targetOf(node: Node): { readonly TaildropTarget: number; readonly NoFileSharingReason: string } {
@@ -84,7 +94,15 @@ export class Taildrop implements FeaturePort, TaildropDoors {
   }
 
   stop(): void {
+    this.#sweeper.stop()
     this.transfers.stop()
+  }
+
+  /** Also of profiles that are not in use. */
+  #spooled(): ReadonlySet<string> {
+    const { store, profileId, profileIds } = this.#deps
+    const others = profileIds().filter((id) => id !== profileId())
+    return new Set([...this.transfers.spooled(), ...others.flatMap((id) => spooledBy(store, id))])
   }
 
   #assertTarget(node: Node): void {

@@ -19,7 +19,6 @@ export interface TransfersStorePort {
   load<T>(name: string, parse: (text: string) => T | undefined): { readonly value: T } | undefined
   /** On disk when it returns; throws EngineError('io'). */
   save(name: string, text: string): void
-  remove(name: string): void
 }
 
 const LATER_MS = 500
@@ -67,6 +66,12 @@ export class TransfersStore {
     this.#takeBack ??= this.#env.clock.after(Math.max(LATER_MS, LATER_SHARE * this.#tookMs), () => this.flush())
   }
 
+  /** What still waits is not written: the profile is gone. */
+  drop(): void {
+    this.#cancel()
+    this.#profileId = undefined
+  }
+
   /** Writes what waits; a failure is told in the log, and the next change tries again. */
   flush(): void {
     if (!this.#takeBack) return
@@ -83,9 +88,13 @@ export class TransfersStore {
   }
 }
 
-/** Takes the transfers of a profile away. */
-export function forgetTransfers(store: TransfersStorePort, profileId: string): void {
-  store.remove(fileOf(profileId))
+/** What of the spool a profile that is not in use still wants sent. */
+export function spooledBy(store: TransfersStorePort, profileId: string): readonly string[] {
+  return spooledIds(store.load(fileOf(profileId), parseRows)?.value ?? [])
+}
+
+export function spooledIds(rows: Iterable<Row>): readonly string[] {
+  return [...rows].flatMap(({ source, state }) => (source?.ref.kind === 'spool' && !isOverState(state) ? [source.ref.id] : []))
 }
 
 export function rowsText(rows: Iterable<Row>): string {

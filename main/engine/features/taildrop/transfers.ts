@@ -24,7 +24,7 @@ import { Outgoing } from './outgoing.ts'
 import type { Asks, Courier, Sources, TaildropNetwork } from './ports.ts'
 import { isMovingState, isOverState, makeRow, type Row } from './rows.ts'
 import { SentElsewhere } from './sent-elsewhere.ts'
-import { TransfersStore, type TransfersStorePort } from './transfers-store.ts'
+import { spooledIds, TransfersStore, type TransfersStorePort } from './transfers-store.ts'
 
 /** How often rate, rest and path of what moves are looked at. */
 const TICK_MS = 1_000
@@ -36,6 +36,7 @@ export interface TransfersDeps {
   readonly store: TransfersStorePort
   readonly network: Pick<TaildropNetwork, 'netMap' | 'pathTo'>
   readonly profileId: () => string
+  readonly profileIds: () => readonly string[]
   readonly emit: (part: Partial<Notify>) => void
   readonly courier: Courier
   readonly sources: Sources
@@ -122,7 +123,7 @@ export class Transfers {
 
   /** Things in the spool that are still to be sent. */
   spooled(): ReadonlySet<string> {
-    return new Set([...this.#book.rows()].flatMap(({ source, state }) => (source?.ref.kind === 'spool' && !isOverState(state) ? [source.ref.id] : [])))
+    return new Set(spooledIds(this.#book.rows()))
   }
 
   /** Takes those that broke off before `beforeMs` (wall time) out of the list: what was partial of them is gone. */
@@ -153,7 +154,8 @@ export class Transfers {
   }
 
   #open(profileId: string): void {
-    if (this.#profileId !== undefined) this.#store.flush()
+    if (this.#profileId !== undefined && this.#deps.profileIds().includes(this.#profileId)) this.#store.flush()
+    else this.#store.drop()
     this.#profileId = profileId
     this.incoming.stop()
     const rows = this.#store.open(profileId)
