@@ -4,6 +4,8 @@
 import type { LocalApiClient } from '../client/local-api-client.ts'
 import { METHODS } from '../localapi/methods.ts'
 import type { ExitNodeAction } from '../localapi/exit-nodes.ts'
+import type { TransferAction } from '../localapi/transfers.ts'
+import { TRANSFERS_PATH } from '../web/transfer-requests.ts'
 
 export type Action =
   | { readonly kind: 'open' }
@@ -18,7 +20,14 @@ export type Action =
   | { readonly kind: 'switch-account'; readonly id: string }
   | { readonly kind: 'add-account' }
   | { readonly kind: 'small' }
+  /** Has the person choose files, then a device. */
+  | { readonly kind: 'send-files' }
+  | { readonly kind: 'transfer'; readonly do: TransferAction }
+  /** Opens a received file by its row, or shows it in its folder. */
+  | { readonly kind: 'received'; readonly id: string; readonly how: 'open' | 'show' }
   | { readonly kind: 'quit' }
+
+const TRANSFERS = '#/transfers'
 
 export interface ActionDeps {
   readonly client: LocalApiClient
@@ -26,6 +35,8 @@ export interface ActionDeps {
   readonly showSmall: () => void
   readonly copy: (text: string) => void
   readonly startEngine: () => void
+  readonly sendFiles: () => Promise<void>
+  readonly openReceived: (id: string, how: 'open' | 'show') => Promise<unknown>
   readonly quit: () => void
 }
 
@@ -34,7 +45,7 @@ export async function runAction(deps: ActionDeps, action: Action): Promise<void>
   try {
     await run(deps, action)
   } catch {
-    deps.showMain()
+    deps.showMain(action.kind === 'transfer' || action.kind === 'received' ? TRANSFERS : undefined)
   }
 }
 
@@ -58,6 +69,12 @@ async function run({ client, ...deps }: ActionDeps, action: Action): Promise<unk
       return client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: { ExitNodeAllowLANAccess: action.on, ExitNodeAllowLANAccessSet: true } })
     case 'exit':
       return client.json({ method: 'POST', path: METHODS.exitNodeAction.path, body: action.do })
+    case 'send-files':
+      return deps.sendFiles()
+    case 'transfer':
+      return client.json({ method: 'POST', path: TRANSFERS_PATH, body: action.do })
+    case 'received':
+      return deps.openReceived(action.id, action.how)
     case 'switch-account':
       return client.json({ method: 'POST', path: `${METHODS.profiles.path}${encodeURIComponent(action.id)}` })
     case 'add-account':

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { app, nativeTheme, powerMonitor, safeStorage, session, shell } from 'electron'
 import { LocalApiClient } from '../client/local-api-client.ts'
 import type { AppState } from '../localapi/app-state.ts'
+import { isMoving } from '../localapi/transfers.ts'
 import { EngineFeed } from '../web/engine-feed.ts'
 import { HostState } from '../web/host-state.ts'
 import { mayOpen } from '../web/may-open.ts'
@@ -88,10 +89,14 @@ export async function startApp(options: AppOptions): Promise<void> {
     onVersion: (version) => state.setEngineVersion(version),
     onEngine: (life) => (host ? host.handleLife(life) : state.setEngine(life)),
   })
-  const desktop = startDesktop({ client, state, showMain: (hash) => windows.showMain(hash), isVisible: () => windows.isVisible(), startEngine: host && (() => host.restart()), quit })
+  const send = (paths: readonly string[]): void => void files.sendToMain(windows, paths)
+  const desktop = startDesktop({
+    client, state, showMain: (hash) => windows.showMain(hash), isVisible: () => windows.isVisible(), startEngine: host && (() => host.restart()), quit,
+    sendFiles: () => files.chooseForMain(windows), sendDropped: send, openReceived: (id, how) => files.openReceived(id, how),
+  })
   const leaving = waysOut({ client, state, windows, feed, desktop, host })
   let followers: readonly (() => void)[] = []
-  const followLooks = looksOf({ go: (hash) => windows.showMain(hash), palette: () => windows.command({ kind: 'palette' }), quit })
+  const followLooks = looksOf({ go: (hash) => windows.showMain(hash), palette: () => windows.command({ kind: 'palette' }), sendFiles: () => void files.chooseForMain(windows), quit })
   const follow = (value: AppState): void => {
     followLooks(value)
     for (const also of followers) also()
@@ -107,7 +112,7 @@ export async function startApp(options: AppOptions): Promise<void> {
   }
   powerMonitor.on('shutdown', () => leaving.systemEnds())
   feed.start()
-  openWaysIn(windows, options)
+  openWaysIn(windows, options, send)
 }
 
 interface Running {
@@ -126,6 +131,7 @@ function waysOut({ client, state, windows, feed, desktop, host }: Running): Leav
     edit: (patch) => state.edit(patch),
     tray: () => state.value.tray,
     connected: () => state.value.engine === 'running' && isConnected(feed.first),
+    moving: () => feed.transfers.Rows.filter(isMoving).length,
     window: () => (windows.isVisible() ? windows.main() : undefined),
     hide: () => windows.hideMain(),
     show: () => windows.showMain(),

@@ -12,6 +12,7 @@ import type { DesktopActions } from '../web/desktop-requests.ts'
 import type { HostState } from '../web/host-state.ts'
 import { runAction, type Action } from './actions.ts'
 import { EngineFacts, type Facts } from './engine-facts.ts'
+import { DefaultFolder } from './files/default-folder.ts'
 import { startNotices } from './notices/start-notices.ts'
 import { SessionBus, sessionBusAddress } from './session-bus.ts'
 import { SmallWindow } from './small-window.ts'
@@ -27,6 +28,10 @@ export interface DesktopDeps {
   readonly isVisible: () => boolean
   /** Starts the app's own engine again at once; undefined = the engine is somebody else's. */
   readonly startEngine: (() => void) | undefined
+  readonly sendFiles: () => Promise<void>
+  /** Files were dropped on the icon. */
+  readonly sendDropped: (paths: readonly string[]) => void
+  readonly openReceived: (id: string, how: 'open' | 'show') => Promise<unknown>
   readonly quit: () => void
 }
 
@@ -42,26 +47,30 @@ export interface Desktop {
   stop(): void
 }
 
-export function startDesktop({ client, state, showMain, isVisible, startEngine, quit }: DesktopDeps): Desktop {
+export function startDesktop({ client, state, showMain, isVisible, startEngine, sendFiles, sendDropped, openReceived, quit }: DesktopDeps): Desktop {
   const address = process.platform === 'linux' ? sessionBusAddress(process.env) : undefined
   const bus = address === undefined ? undefined : new SessionBus(address)
   const desktop = desktopOf(process.env)
   const iconsDir = join(import.meta.dirname, 'icons')
   const small = new SmallWindow()
   const run = (action: Action): void =>
-    void runAction({ client, showMain, showSmall: () => small.toggle(undefined), copy: (text) => void clipboard.writeText(text), startEngine: startEngine ?? (() => {}), quit }, action)
-  const tray = startTray({ bus, desktop, run, iconsDir, ownEngine: startEngine !== undefined, showSmall: (beside) => small.toggle(beside), setState: (now) => state.set({ tray: now }) })
+    void runAction({ client, showMain, showSmall: () => small.toggle(undefined), copy: (text) => void clipboard.writeText(text), startEngine: startEngine ?? (() => {}), sendFiles, openReceived, quit }, action)
+  const tray = startTray({
+    bus, desktop, run, sendDropped, iconsDir, ownEngine: startEngine !== undefined, showSmall: (beside) => small.toggle(beside), setState: (now) => state.set({ tray: now }),
+  })
   let badges = 0
   const notices = startNotices({
     bus, run, icon: join(iconsDir, 'app.png'),
     setState: (now, refused) => state.set({ notices: now, noticesRefused: refused }),
-    setBadge(count) {
-      badges = count
+    setBadge(count, acts) {
+      badges = acts
       app.setBadgeCount(count)
       tray.update(facts.value, badges)
     },
   })
+  const folder = new DefaultFolder({ client, downloads: () => app.getPath('downloads'), settings: () => state.settings, edit: (patch) => state.edit(patch) })
   const changed = (now: Facts): void => {
+    void folder.update(now)
     tray.update(now, badges)
     notices.update(now)
     const patch = recentExitPatch(state.settings, now)

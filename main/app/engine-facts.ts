@@ -13,6 +13,7 @@ import type { AppState } from '../localapi/app-state.ts'
 import type { BlockedPage } from '../localapi/blocked.ts'
 import type { ExitNodesPage } from '../localapi/exit-nodes.ts'
 import { NO_POLICY, type PolicySnapshot } from '../localapi/policy.ts'
+import { NO_TRANSFERS, reduceTransfers, type TransfersPage } from '../localapi/transfers.ts'
 import type { HealthState, LoginProfile, Notify, PathsPage, Prefs, Status } from '../localapi/types.ts'
 
 export interface Facts {
@@ -28,6 +29,8 @@ export interface Facts {
   readonly profile: string
   /** Asked for only while somebody wants to be told of it. */
   readonly blocked: BlockedPage | undefined
+  /** Nothing is on its way while the engine does not run. */
+  readonly transfers: TransfersPage
 }
 
 const SETTLE_MS = 100
@@ -51,7 +54,7 @@ export class EngineFacts {
   constructor(client: LocalApiClient, app: AppState, changed: (facts: Facts) => void) {
     this.#client = client
     this.#changed = changed
-    this.#facts = { app, status: undefined, prefs: undefined, warnings: null, policy: NO_POLICY, exit: undefined, paths: undefined, profiles: [], profile: '', blocked: undefined }
+    this.#facts = { app, status: undefined, prefs: undefined, warnings: null, policy: NO_POLICY, exit: undefined, paths: undefined, profiles: [], profile: '', blocked: undefined, transfers: NO_TRANSFERS }
   }
 
   get value(): Facts {
@@ -71,7 +74,7 @@ export class EngineFacts {
   onApp(app: AppState): void {
     const runs = app.engine === 'running'
     const began = runs && this.#facts.app.engine !== 'running'
-    this.#set(runs ? { app } : { app, paths: undefined, exit: undefined })
+    this.#set(runs ? { app } : { app, paths: undefined, exit: undefined, transfers: NO_TRANSFERS })
     if (!began) return
     this.#lookSoon()
     void this.#lookAtProfiles()
@@ -79,15 +82,16 @@ export class EngineFacts {
   }
 
   onNotify(notify: Notify): void {
-    if (notify.Prefs || notify.Health || notify.InitialStatus || notify.Policy) {
+    if (notify.Prefs || notify.Health || notify.InitialStatus || notify.Policy || notify.Transfers) {
       this.#set({
         ...(notify.Prefs ? { prefs: notify.Prefs } : {}),
         ...(notify.InitialStatus ? { status: notify.InitialStatus } : {}),
         ...(notify.Health ? { warnings: notify.Health.Warnings } : {}),
         ...(notify.Policy ? { policy: notify.Policy } : {}),
+        ...(notify.Transfers ? { transfers: reduceTransfers(this.#facts.transfers, notify.Transfers) } : {}),
       })
     }
-    this.#lookSoon()
+    if (!isOfFiles(notify)) this.#lookSoon()
     if (notify.Prefs || notify.LoginFinished || notify.SelfChange) void this.#lookAtProfiles()
   }
 
@@ -146,4 +150,10 @@ export class EngineFacts {
     }
     this.#following = false
   }
+}
+
+/** News of files alone, which come often while something is sent, and change nothing of the status. */
+function isOfFiles(notify: Notify): boolean {
+  const { Version: _version, Transfers, IncomingFiles, OutgoingFiles, FilesWaiting, ...rest } = notify
+  return Boolean(Transfers || IncomingFiles || OutgoingFiles || FilesWaiting) && Object.values(rest).every((value) => value === null || value === undefined)
 }

@@ -15,6 +15,8 @@ export interface LeavingDeps {
   edit(patch: AppSettingsPatch): unknown
   tray(): AppState['tray']
   connected(): boolean
+  /** How many transfers move bytes now. */
+  moving(): number
   /** The window to ask in, when the person sees it. */
   window(): BrowserWindow | undefined
   hide(): void
@@ -124,7 +126,7 @@ export class Leaving {
     const words = { keep: t('shell.quit.keep'), disconnect: t('shell.quit.disconnect'), cancel: t('shell.cancel') } as const
     const { response, checkboxChecked } = await this.#ask({
       message: t('shell.quit.ask'),
-      detail: hosted ? t('shell.quit.hosted') : t('shell.quit.service'),
+      detail: this.#quitDetail(),
       buttons: choices.map((choice) => words[choice]),
       defaultId: 0,
       cancelId: choices.length - 1,
@@ -133,6 +135,14 @@ export class Leaving {
     const choice = choices[response] ?? 'cancel'
     if (checkboxChecked && choice !== 'cancel') this.#remember({ onQuit: choice })
     return choice
+  }
+
+  /** What quitting means, also for what is being sent. */
+  #quitDetail(): string {
+    const { hosted } = this.#deps
+    const n = this.#deps.moving()
+    const means = hosted ? t('shell.quit.hosted') : t('shell.quit.service')
+    return n === 0 ? means : `${means}\n\n${hosted ? t('shell.quit.moving', { n }) : t('shell.quit.movingService', { n })}`
   }
 
   async #ask(question: Electron.MessageBoxOptions): Promise<Electron.MessageBoxReturnValue> {

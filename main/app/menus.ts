@@ -10,6 +10,8 @@ export interface MenuActions {
   readonly go: (hash: string) => void
   /** Opens the command palette. */
   readonly palette: () => void
+  /** Has the person choose files to send. */
+  readonly sendFiles: () => void
   readonly quit: () => void
 }
 
@@ -24,7 +26,7 @@ export function setApplicationMenu(actions: MenuActions): void {
 }
 
 /** The whole menu of macOS. */
-export function menuTemplate({ go, palette, quit }: MenuActions): MenuItemConstructorOptions[] {
+export function menuTemplate({ go, palette, sendFiles, quit }: MenuActions): MenuItemConstructorOptions[] {
   const place = (label: WordId, accelerator: string, hash: string): MenuItemConstructorOptions => ({ label: t(label), accelerator, click: () => go(hash) })
   return [
     {
@@ -35,7 +37,7 @@ export function menuTemplate({ go, palette, quit }: MenuActions): MenuItemConstr
         { label: t('shell.quit'), accelerator: 'Command+Q', click: quit },
       ],
     },
-    { label: t('shell.menu.file'), submenu: [rolled('close', 'shell.menu.closeWindow')] },
+    { label: t('shell.menu.file'), submenu: [{ label: t('tray.sendFiles'), click: sendFiles }, line, rolled('close', 'shell.menu.closeWindow')] },
     {
       label: t('shell.menu.edit'),
       submenu: [
@@ -46,7 +48,8 @@ export function menuTemplate({ go, palette, quit }: MenuActions): MenuItemConstr
     {
       label: t('shell.menu.view'),
       submenu: [
-        place('shell.menu.devices', 'Command+1', '#/devices'), place('shell.menu.exitNodes', 'Command+2', '#/exit-nodes'), place('shell.menu.diagnose', 'Command+3', '#/diagnose'),
+        place('shell.menu.devices', 'Command+1', '#/devices'), place('shell.menu.exitNodes', 'Command+2', '#/exit-nodes'), place('shell.menu.transfers', 'Command+3', '#/transfers'),
+        place('shell.menu.diagnose', 'Command+4', '#/diagnose'),
         { label: t('shell.menu.commands'), accelerator: 'Command+K', click: palette }, line,
         rolled('resetZoom', 'shell.menu.actualSize'), rolled('zoomIn', 'shell.menu.zoomIn'), rolled('zoomOut', 'shell.menu.zoomOut'), line,
         rolled('togglefullscreen', 'shell.menu.fullScreen'),

@@ -25,7 +25,14 @@ export interface WindowFiles extends FileActions {
   offer(paths: unknown): Promise<OfferedFiles>
 }
 
+/** The main window, as far as it is needed here. */
+export interface SendingWindows {
+  sendFrom(offer: (contentsId: number) => Promise<OfferedFiles>): Promise<void>
+}
+
 const INBOX = 'inbox'
+/** No contents have this id. */
+const NO_WINDOW = -1
 
 export class FileDesk {
   readonly #deps: FileDeskDeps
@@ -66,6 +73,21 @@ export class FileDesk {
     const { paths: found, look } = await lookAt(list)
     if (found.length === 0) throw failure('nothing-to-send', t('shell.files.none'))
     return this.#offers.put(contentsId, found, look)
+  }
+
+  /** Has the person choose files, wherever they are, and the main window then a device for them. */
+  async chooseForMain(windows: SendingWindows): Promise<void> {
+    const paths = await this.#choose(NO_WINDOW, null, { properties: ['openFile', 'multiSelections'], buttonLabel: t('shell.files.choose') })
+    if (paths !== undefined) await this.sendToMain(windows, paths)
+  }
+
+  /** Has the main window choose a device for files that came from elsewhere: the tray, the command line, the system. */
+  async sendToMain(windows: SendingWindows, paths: readonly string[]): Promise<void> {
+    try {
+      await windows.sendFrom((contentsId) => this.offer(contentsId, paths))
+    } catch (error) {
+      await dialog.showMessageBox({ type: 'info', title: 'Bowline', message: error instanceof Error ? error.message : t('shell.files.none') })
+    }
   }
 
   /** Gives an offer over to another window; undefined: there is none. */

@@ -6,11 +6,13 @@
  */
 import type { BlockedRow } from '../../localapi/blocked.ts'
 import type { ExitNodesPage } from '../../localapi/exit-nodes.ts'
+import { NO_TRANSFERS } from '../../localapi/transfers.ts'
 import { clockTime, safeText, sentence } from '../../words/format.ts'
 import { heldWords } from '../../words/held.ts'
 import { networkName } from '../../words/states.ts'
 import { locale, t } from '../../words/words.ts'
 import type { Facts } from '../engine-facts.ts'
+import { fileCauses, nextFileLookMs, NO_FILES, rememberFiles, type FileMemory } from './file-causes.ts'
 import type { Cause } from './machine.ts'
 
 /** A connection that is back before that was not lost. */
@@ -29,9 +31,10 @@ export interface Memory {
   readonly lostSinceMs: number | undefined
   readonly waitsForApproval: boolean
   readonly approvedMs: number | undefined
+  readonly files: FileMemory
 }
 
-export const NOTHING: Memory = { connected: false, lostSinceMs: undefined, waitsForApproval: false, approvedMs: undefined }
+export const NOTHING: Memory = { connected: false, lostSinceMs: undefined, waitsForApproval: false, approvedMs: undefined, files: NO_FILES }
 
 /** What is known after a look at the facts. */
 export function remember(before: Memory, facts: Facts, nowMs: number): Memory {
@@ -45,6 +48,8 @@ export function remember(before: Memory, facts: Facts, nowMs: number): Memory {
   return {
     connected, lostSinceMs: up || !connected ? undefined : (before.lostSinceMs ?? nowMs),
     waitsForApproval: waits, approvedMs: approved !== undefined && nowMs - approved < NEWS_MS && !ended ? approved : undefined,
+    // Without an engine there is no list, and what it said before holds.
+    files: facts.app.engine === 'running' && facts.transfers !== NO_TRANSFERS ? rememberFiles(before.files, facts.transfers, nowMs) : before.files,
   }
 }
 
@@ -54,6 +59,7 @@ export function nextLookMs(memory: Memory, facts: Facts, nowMs: number): number 
   const times = [
     memory.lostSinceMs === undefined ? undefined : memory.lostSinceMs + LOST_MS,
     memory.approvedMs === undefined ? undefined : memory.approvedMs + NEWS_MS,
+    nextFileLookMs(memory.files),
     ...(endsMs === undefined ? [] : [endsMs - 24 * HOUR_MS, endsMs - HOUR_MS, endsMs - 10 * MINUTE_MS]),
     (facts.blocked?.Rows.length ?? 0) > 0 ? nowMs + MINUTE_MS : undefined,
   ].filter((atMs) => atMs !== undefined && atMs > nowMs) as number[]
@@ -64,7 +70,7 @@ export function causesOf(memory: Memory, facts: Facts, nowMs: number): readonly 
   const running = facts.app.engine === 'running'
   return [
     lost(memory, facts, nowMs), update(facts),
-    ...(running ? [signIn(facts, nowMs), approved(memory, facts), exitNode(facts), portal(facts), ...blocked(facts, nowMs)] : []),
+    ...(running ? [signIn(facts, nowMs), approved(memory, facts), exitNode(facts), portal(facts), ...blocked(facts, nowMs), ...fileCauses(memory.files, facts.transfers, nowMs)] : []),
   ].filter((cause) => cause !== undefined)
 }
 

@@ -27,14 +27,16 @@ export interface Cause {
   readonly open: Action
   /** The main window says the same by itself, wherever it is. */
   readonly inWindow: boolean
+  /** Nothing is left to do about it: it counts until it was told, or the window was seen. */
+  readonly isNews?: boolean
 }
 
 export type Effect =
   /** Shows it, in place of what was shown for the same key. */
   | { readonly kind: 'show'; readonly cause: Cause }
   | { readonly kind: 'close'; readonly key: string }
-  /** How many causes there are that count. */
-  | { readonly kind: 'badge'; readonly count: number }
+  /** How many causes there are that count, and how many of them are no mere news. */
+  | { readonly kind: 'badge'; readonly count: number; readonly acts: number }
   /** What the window is to show, all of it. */
   | { readonly kind: 'window'; readonly causes: readonly Cause[] }
 
@@ -57,7 +59,9 @@ export class NoticeMachine {
   #visible = false
   #shownMs = -Infinity
   #effects: Effect[] = []
-  #badge = 0
+  #badge = '0 0'
+  /** News that are told, also where they only count. */
+  #seen = new Set<string>()
   #window = ''
 
   constructor(levels: AppSettings['notifications']) {
@@ -78,6 +82,7 @@ export class NoticeMachine {
   /** The person can see the main window, or no longer. What it shows by itself needs no telling any more. */
   handleVisible(nowMs: number, visible: boolean): void {
     this.#visible = visible
+    this.#seeAll()
     if (visible) {
       for (const { cause, state } of this.#entries.values()) {
         this.#close(cause.key)
@@ -101,6 +106,7 @@ export class NoticeMachine {
     if (!entry) return
     this.#close(key)
     this.#put(entry.cause, 'told')
+    if (entry.cause.isNews === true) this.#seen.add(newsOf(entry.cause))
     this.#go(nowMs)
   }
 
@@ -126,11 +132,19 @@ export class NoticeMachine {
     this.#entries.set(cause.key, { cause, state })
   }
 
+  /** The news of now are seen while the window is. */
+  #seeAll(): void {
+    const news = this.#causes.filter(({ isNews }) => isNews === true).map(newsOf)
+    if (this.#visible) for (const one of news) this.#seen.add(one)
+    for (const one of this.#seen) if (!news.includes(one)) this.#seen.delete(one)
+  }
+
   #close(key: string): void {
     if (this.#onScreen.delete(key)) this.#effects.push({ kind: 'close', key })
   }
 
   #compare(nowMs: number): void {
+    this.#seeAll()
     const present = new Map(this.#causes.filter((cause) => this.#levels[cause.category] === 'toast').map((cause) => [cause.key, cause]))
     for (const key of this.#entries.keys()) {
       if (present.has(key)) continue
@@ -159,9 +173,10 @@ export class NoticeMachine {
       this.#onScreen.add(next.key)
       this.#effects.push({ kind: 'show', cause: next })
     }
-    const count = this.#causes.filter((cause) => this.#levels[cause.category] !== 'off').length
-    if (count !== this.#badge) this.#effects.push({ kind: 'badge', count })
-    this.#badge = count
+    const counted = this.#causes.filter((cause) => this.#levels[cause.category] !== 'off' && !this.#seen.has(newsOf(cause)))
+    const [count, acts] = [counted.length, counted.filter(({ isNews }) => isNews !== true).length]
+    if (`${count} ${acts}` !== this.#badge) this.#effects.push({ kind: 'badge', count, acts })
+    this.#badge = `${count} ${acts}`
     const causes = [...this.#entries.values()].filter(({ state }) => state === 'window').map(({ cause }) => cause)
     const window = JSON.stringify(causes)
     if (window !== this.#window && !(causes.length === 0 && this.#window === '')) this.#effects.push({ kind: 'window', causes })
@@ -170,3 +185,5 @@ export class NoticeMachine {
 }
 
 const saysSame = (a: Cause, b: Cause): boolean => JSON.stringify([a.title, a.body, a.actions]) === JSON.stringify([b.title, b.body, b.actions])
+/** Other words are other news. */
+const newsOf = ({ key, title, body }: Cause): string => JSON.stringify([key, title, body])

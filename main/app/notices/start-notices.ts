@@ -18,8 +18,8 @@ export interface NoticesDeps {
   readonly run: (action: Action) => void
   /** What the window shows now, and whether the system has refused to show one. */
   readonly setState: (notices: readonly AppNotice[], refused: boolean) => void
-  /** How many causes there are that a person wants to be told of. */
-  readonly setBadge: (count: number) => void
+  /** How many causes there are that a person wants to be told of, and how many of them want something done. */
+  readonly setBadge: (count: number, acts: number) => void
 }
 
 export interface RunningNotices {
@@ -76,7 +76,7 @@ export function startNotices({ bus, icon, run, setState, setBadge }: NoticesDeps
       case 'close':
         return sink.close(effect.key)
       case 'badge':
-        return setBadge(effect.count)
+        return setBadge(effect.count, effect.acts)
       case 'window':
         told = effect.causes
         return tellWindow()

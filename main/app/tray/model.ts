@@ -1,7 +1,7 @@
 /**
  * The tray as a value: which of six glyphs, which tooltip, and the whole menu. Pure; the same facts make the same model.
  *
- *   headline · connect · renew │ exit node ▸ devices ▸ │ accounts │ open, settings, quit      one level of submenus, no more
+ *   headline · connect · renew │ exit node ▸ devices ▸ │ send files · transfers │ accounts │ open, settings, quit      one level of submenus, no more
  *
  * On Linux every click opens the menu, so "Open Bowline" is first, and up to three accounts stand in the menu itself. Names come from
  * the network and from people: each is made harmless, cut, and its "&" doubled, since one alone would underline the next letter.
@@ -11,6 +11,7 @@ import type { AccountView } from '../../localapi/app-settings.ts'
 import { viewOf } from '../../localapi/app-settings.ts'
 import type { ExitNodeRow, ExitNodesPage } from '../../localapi/exit-nodes.ts'
 import { isHidden } from '../../localapi/policy.ts'
+import { isOver, type TransfersPage } from '../../localapi/transfers.ts'
 import type { LoginProfile, PeerStatus } from '../../localapi/types.ts'
 import { age, safeText } from '../../words/format.ts'
 import { heldWords } from '../../words/held.ts'
@@ -39,7 +40,7 @@ export interface TrayFacts extends Facts {
   readonly nowMs: number
   /** Whether this app can start the engine: it is its own. */
   readonly ownEngine: boolean
-  /** How many things there are that a person wants to be told of. */
+  /** How many things want something done, of those that a person wants to be told of. */
   readonly badges: number
 }
 
@@ -58,6 +59,7 @@ export function trayModel(facts: TrayFacts): TrayModel {
   const parts: readonly (readonly TrayItem[])[] = [
     [...(linux ? [open] : []), headItem(facts, head), ...connectItems(facts), ...renewItems(facts)],
     connected ? [exitMenu(facts), deviceMenu(facts)].filter((one) => one !== undefined) : [],
+    connected ? fileItems(facts) : [],
     running ? accountItems(facts, linux) : [],
     [...(linux ? [item(t('tray.small'), { kind: 'small' })] : [open]), item(t('tray.settings'), { kind: 'go', hash: '#/settings' }), item(t('tray.quit'), { kind: 'quit' })],
   ]
@@ -75,12 +77,12 @@ function item(label: string, action: Action | undefined, check?: boolean): TrayI
 }
 
 /** A person must act: attention. Signed out and nothing asked is merely off. */
-function glyphOf({ app, status, warnings, badges }: TrayFacts, head: Headline): Glyph {
+function glyphOf({ app, status, warnings, badges, transfers }: TrayFacts, head: Headline): Glyph {
   if (head.tone === 'error' || head.tone === 'connecting' || app.engine !== 'running') return head.tone
   const asked = status?.BackendState !== 'NeedsLogin' || status.AuthURL !== '' || status.Self.Expired === true
   if (head.tone === 'attention') return asked ? 'attention' : 'disconnected'
   const acts = ['key-expires-soon', ...PORTALS].some((code) => warnings?.[code] !== undefined)
-  return acts || badges > 0 ? 'attention' : head.tone
+  return acts || badges > 0 || transfers.Asks.length > 0 ? 'attention' : head.tone
 }
 
 function headItem({ status }: TrayFacts, head: Headline): TrayItem {
@@ -185,6 +187,15 @@ function deviceMenu(facts: TrayFacts): TrayItem | undefined {
     kind: 'submenu', label: t('tray.devices'),
     items: [...(own === undefined ? [] : [item(t('tray.self', { address: own }), { kind: 'copy', text: own })]), ...items, LINE, item(t('tray.more'), { kind: 'go', hash: '#/devices' })],
   }
+}
+
+function fileItems({ transfers }: TrayFacts): readonly TrayItem[] {
+  return [item(t('tray.sendFiles'), { kind: 'send-files' }), item(t('tray.transfers', { n: openTransfers(transfers) }), { kind: 'go', hash: '#/transfers' })]
+}
+
+/** How many things go on or wait, for this computer or for a person's answer; what has stopped is not among them. */
+export function openTransfers({ Rows, Asks }: TransfersPage): number {
+  return Rows.filter((row) => !isOver(row) && row.State !== 'stopped' && !(row.Direction === 'in' && row.State === 'waiting-answer')).length + Asks.length
 }
 
 function deviceName(peer: PeerStatus, view: AccountView): string {

@@ -18,21 +18,23 @@ export interface TrayDeps {
   readonly ownEngine: boolean
   readonly run: (action: Action) => void
   readonly showSmall: (beside: Rectangle) => void
+  /** Files were dropped on the icon: on macOS alone. */
+  readonly sendDropped: (paths: readonly string[]) => void
   readonly setState: (tray: AppState['tray']) => void
 }
 
 export interface RunningTray {
   start(): void
-  /** `badges`: how many things a person wants to be told of. */
+  /** `badges`: how many things want something done of those that a person wants to be told of. */
   update(facts: Facts, badges: number): void
   stop(): void
 }
 
 const TICK_MS = 60_000
 
-export function startTray({ bus, desktop, iconsDir, ownEngine, run, showSmall, setState }: TrayDeps): RunningTray {
+export function startTray({ bus, desktop, iconsDir, ownEngine, run, showSmall, sendDropped, setState }: TrayDeps): RunningTray {
   const { platform } = process
-  const tray = new AppTray({ platform, desktop, iconsDir, packaged: app.isPackaged, run, showSmall })
+  const tray = new AppTray({ platform, desktop, iconsDir, packaged: app.isPackaged, run, showSmall, sendDropped })
   let latest: Facts | undefined
   let marked = 0
   const draw = (): void => {

@@ -27,6 +27,7 @@ export interface AppTrayDeps {
   readonly run: (action: Action) => void
   /** Shows the small window beside the icon. */
   readonly showSmall: (beside: Rectangle) => void
+  readonly sendDropped: (paths: readonly string[]) => void
 }
 
 export class AppTray {
@@ -78,7 +79,7 @@ export class AppTray {
   }
 
   #make(model: TrayModel): Tray {
-    const { platform, packaged, run, showSmall } = this.#deps
+    const { platform, packaged, run, showSmall, sendDropped } = this.#deps
     this.#iconFile = this.#fileOf(model)
     const icon = nativeImage.createFromPath(this.#iconFile)
     const tray = platform === 'win32' && packaged ? new Tray(icon, GUID) : new Tray(icon)
@@ -92,6 +93,7 @@ export class AppTray {
       else showSmall(bounds)
     })
     tray.on('right-click', () => this.#popUp())
+    if (platform === 'darwin') tray.on('drop-files', (_event, files) => sendDropped(files))
     return tray
   }
 

@@ -99,6 +99,22 @@ describe('notifications', () => {
     expect(badges(after)).toEqual([0])
   })
 
+  it('that are mere news count until they are told or the window is seen, and never as something to do', () => {
+    const machine = new NoticeMachine({ ...LEVELS, 'delivered-files': 'badge' })
+    const marks = (): readonly unknown[] => machine.takeEffects().flatMap((effect) => (effect.kind === 'badge' ? [[effect.count, effect.acts]] : []))
+    const delivered = cause('d', { category: 'delivered-files', isNews: true })
+    const received = cause('r', { category: 'incoming-files', isNews: true, inWindow: false })
+    machine.handleCauses(0, [cause('a'), delivered, received])
+    expect(marks()).toEqual([[3, 1]])
+    machine.handleClosed(1000, 'r')
+    expect(marks()).toEqual([[2, 1]])
+    machine.handleVisible(2000, true)
+    machine.handleVisible(3000, false)
+    expect(marks()).toEqual([[1, 1]])
+    machine.handleCauses(4000, [cause('a'), { ...delivered, title: 'two more' }])
+    expect(marks()).toEqual([[2, 1]])
+  })
+
   it('stay bounded and at their pace with ten thousand causes that come and go', () => {
     const machine = new NoticeMachine(LEVELS)
     const many = Array.from({ length: 10_000 }, (_, i) => cause(`n${i}`, { category: 'blocked' }))

@@ -4,6 +4,7 @@
 import { DEFAULT_SETTINGS, NO_VIEW } from '../../../main/localapi/app-settings.ts'
 import type { ExitNodesPage } from '../../../main/localapi/exit-nodes.ts'
 import { NO_POLICY } from '../../../main/localapi/policy.ts'
+import { NO_TRANSFERS, type TransferAsk, type TransferRow } from '../../../main/localapi/transfers.ts'
 import type { LoginProfile, PeerStatus, Status, Warning } from '../../../main/localapi/types.ts'
 import type { TrayFacts, TrayItem } from '../../../main/app/tray/model.ts'
 
@@ -36,10 +37,24 @@ export function profile(id: string, name: string): LoginProfile {
 export const warning = (code: string, args: Readonly<Record<string, string>> = {}, more: Partial<Warning> = {}): Record<string, Warning> =>
   ({ [code]: { WarnableCode: code, Severity: 'high', Title: code, Text: code, Args: args, ...more } })
 
+export function transfer(ID: string, State: TransferRow['State'], more: Partial<TransferRow> = {}): TransferRow {
+  return {
+    ID, Batch: 'b1', Direction: 'out', Peer: 'n1', PeerName: 'nas-oslo', Name: `${ID}.pdf`, Kind: 'file', Files: 1, Size: 1000, Done: 0, State, Checked: false,
+    Created: new Date(NOW_MS).toISOString(), ...more,
+  }
+}
+
+export function ask(Batch: string, more: Partial<TransferAsk> = {}): TransferAsk {
+  return {
+    Batch, Peer: 'n1', PeerName: 'mateo-framework', Owner: 'Mateo', Items: [{ Name: 'report.pdf', Kind: 'file', Size: 2_000_000, Files: 1 }], Count: 1, Size: 2_000_000,
+    Since: new Date(NOW_MS).toISOString(), Held: true, Accepted: 0, ...more,
+  }
+}
+
 export function facts(more: Partial<TrayFacts> = {}): TrayFacts {
   return {
     app: { engine: 'running', sinceMs: NOW_MS, restarts: 0, host: 'electron', platform: 'linux', version: '1', settings: DEFAULT_SETTINGS, languages: ['en'], tray: 'shown' },
-    status: status('Running'), prefs: undefined, warnings: null, policy: NO_POLICY, exit: exits(), paths: undefined, profiles: [profile('p1', 'anna@fjord.example')], profile: 'p1', blocked: undefined,
+    status: status('Running'), prefs: undefined, warnings: null, policy: NO_POLICY, exit: exits(), paths: undefined, profiles: [profile('p1', 'anna@fjord.example')], profile: 'p1', blocked: undefined, transfers: NO_TRANSFERS,
     platform: 'linux', nowMs: NOW_MS, ownEngine: true, badges: 0, ...more,
   }
 }

@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest'
 import { recentExitPatch } from '../../../main/app/tray/recent.ts'
 import { trayModel, type Glyph, type TrayFacts } from '../../../main/app/tray/model.ts'
 import type { PolicyItem } from '../../../main/localapi/policy.ts'
-import { clickable, drawn, exits, facts, NOW_MS, peer, profile, status, warning, withView } from './tray-facts.ts'
+import { NO_TRANSFERS } from '../../../main/localapi/transfers.ts'
+import { ask, clickable, drawn, exits, facts, NOW_MS, peer, profile, status, transfer, warning, withView } from './tray-facts.ts'
 
 const engine = (life: TrayFacts['app']['engine']): TrayFacts['app'] => ({ ...facts().app, engine: life })
 const lines = (more: Partial<TrayFacts> = {}): readonly string[] => drawn(trayModel(facts(more)).menu)
@@ -32,6 +33,9 @@ describe('the menu', () => {
       '  ---',
       '  More…',
       '---',
+      'Send files…',
+      'Transfers…',
+      '---',
       '[x] anna@fjord.example, fjord.example',
       'Add account…',
       '---',
@@ -39,6 +43,12 @@ describe('the menu', () => {
       'Settings…',
       'Quit',
     ])
+  })
+
+  it('counts what is on its way, or waits for somebody, in both directions', () => {
+    const rows = [transfer('a', 'sending'), transfer('b', 'waiting-device'), transfer('c', 'delivered'), transfer('d', 'stopped'), transfer('e', 'receiving', { Direction: 'in' }), transfer('f', 'waiting-answer', { Direction: 'in' })]
+    expect(lines({ transfers: { ...NO_TRANSFERS, Rows: rows, Asks: [ask('x')] } })).toContain('Transfers (4)…')
+    expect(lines({ status: status('Stopped') }).filter((line) => /files|Transfers/.test(line))).toEqual([])
   })
 
   it('ends elsewhere with the way to the window, and has the accounts below one entry', () => {
@@ -118,6 +128,7 @@ describe('the glyph', () => {
     ['a sign-in that has ended', { status: status('NeedsLogin', { Self: peer('self', 'me', { Expired: true }) }) }, 'attention', 'Sign-in has ended'],
     ['a sign-in that ends soon', { warnings: warning('key-expires-soon', { expiry: new Date(NOW_MS + 3600_000).toISOString() }) }, 'attention', 'Connected'],
     ['a sign-in page of the Wi-Fi', { warnings: warning('captive-portal-detected') }, 'attention', 'Connected'],
+    ['a file that waits for an answer', { transfers: { ...NO_TRANSFERS, Asks: [ask('b1')] } }, 'attention', 'Connected'],
     ['connecting', { status: status('Starting') }, 'connecting', 'Connecting: reaching the server'],
     ['starting', { app: engine('starting'), status: undefined }, 'connecting', 'Starting the engine'],
     ['an engine that stopped', { app: engine('stopped') }, 'error', 'Engine stopped'],
