@@ -58,7 +58,7 @@ export function openWaysIn(windows: Windows, { hidden, link, onLink, send, sendL
 }
 
 function gathered(take: (paths: readonly string[]) => void): (path: string) => void {
-  let paths: string[] = []
+  const paths: string[] = []
   let timer: NodeJS.Timeout | undefined
   return (path) => {
     paths.push(path)
