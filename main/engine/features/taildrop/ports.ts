@@ -42,6 +42,7 @@ export interface SourceReader {
   read(most: number): Promise<Uint8Array>
   /** Puts bytes back that were read last; read again first. */
   unread(bytes: Uint8Array): void
+  /** At any time, more than once too; a read that waits is over. */
   close(): Promise<void>
 }
 

@@ -1,0 +1,175 @@
+/**
+ * One try to bring one thing to one device.
+ *
+ *   find the device → offer (Bowline) → what has it already? (hashes) → PUT from there on → its answer
+ *
+ *   to a Bowline    a file, or a folder as manifest and stream; the hash of the whole goes behind it and comes back
+ *   to any other    a file, or a folder as one zip file; its 200 comes after its last rename, and says no more
+ */
+import { createHash } from 'node:crypto'
+import type { Hash } from 'node:crypto'
+import type { Clock } from '../../../base/env.ts'
+import { BATCH_HEADER, encodeManifest, FOLDER_PATH, MANIFEST_PATH, MAX_ANSWER_BYTES, MAX_MANIFEST_BYTES, PUT_PATH, SIZE_HEADER } from '../../../core/taildrop/wire.ts'
+import { whyOf } from '../../../core/taildrop/whys.ts'
+import type { TransferKind } from '../../../../localapi/transfers.ts'
+import type { Courier, Parcel, ParcelSource, SendEnd, SendStep, SourceReader, TaildropEnv } from '../ports.ts'
+import { endOfFault, endOfRefusal, endOfUpload } from './answers.ts'
+import { compare } from './compare.ts'
+import { exchange } from './conversation.ts'
+import type { Answer } from './conversation.ts'
+import type { PeerLink } from './link.ts'
+import { PeerLinks } from './links.ts'
+import { offer } from './offers.ts'
+import { mayHavePart, notePart } from './partials.ts'
+import { upload } from './upload.ts'
+
+const STEP_MS = 250
+const STALL_MS = 60_000
+/** A stock device may ask its person before it reads; what is on the way by then fills the buffers in between. */
+const HELD_MS = 600_000
+const HELD_BYTES = 16 << 20
+const MANIFEST_MS = 60_000
+
+/** The end of a try, and what the device answered if it came to that. */
+export interface Delivery {
+  readonly end: SendEnd
+  readonly answer?: Answer
+}
+
+/** How a thing goes to a device. */
+interface Way {
+  readonly as: TransferKind
+  readonly opened: 'plain' | 'stream' | 'archive'
+  readonly path: string
+  /** What a partial of it is listed as; undefined: it is not listed. */
+  readonly listed: string | undefined
+  readonly isBowline: boolean
+}
+
+interface Try {
+  readonly link: PeerLink
+  readonly parcel: Parcel
+  readonly source: ParcelSource
+  readonly onStep: (step: SendStep) => void
+  readonly signal: AbortSignal
+}
+
+export class PeerCourier implements Courier {
+  readonly #clock: Clock
+  readonly #links: PeerLinks
+
+  constructor({ env, network }: Pick<TaildropEnv, 'env' | 'network'>) {
+    this.#clock = env.clock
+    this.#links = new PeerLinks(env.clock, network)
+  }
+
+  async send(parcel: Parcel, source: ParcelSource, onStep: (step: SendStep) => void, signal: AbortSignal): Promise<SendEnd> {
+    return (await this.deliver(parcel, source, onStep, signal)).end
+  }
+
+  /** As `send`, with the device's own answer. Never rejects. */
+  async deliver(parcel: Parcel, source: ParcelSource, onStep: (step: SendStep) => void, signal: AbortSignal): Promise<Delivery> {
+    const found = this.#links.to(parcel.peer)
+    if (found.kind === 'none') return { end: { kind: 'broken', why: found.why, isAway: found.isAway } }
+    try {
+      return await this.#try({ link: found.link, parcel, source, onStep, signal })
+    } catch (error) {
+      return { end: signal.aborted ? { kind: 'aborted' } : endOfFault(error) }
+    }
+  }
+
+  /** Ends connections that wait for more. */
+  close(): void {
+    this.#links.close()
+  }
+
+  async #try(what: Try): Promise<Delivery> {
+    const { link, parcel, onStep, signal } = what
+    const welcome = await offer(link, this.#clock, parcel, () => onStep({ kind: 'asking' }), signal)
+    if (welcome.kind === 'ended') return { end: welcome.end }
+    const way = wayOf(parcel, welcome.kind === 'accepted')
+    if (!way) return { end: { kind: 'refused', why: whyOf('peer-bad-name') } }
+    if (way.as === 'folder') {
+      const refusal = await this.#tellManifest(what)
+      if (refusal) return refusal
+    }
+    const reader = await what.source.open(way.opened)
+    try {
+      return await this.#bring(what, way, reader)
+    } finally {
+      await reader.close()
+    }
+  }
+
+  async #tellManifest({ link, parcel, source, signal }: Try): Promise<Delivery | undefined> {
+    const body = encodeManifest(await source.manifest())
+    if (Buffer.byteLength(body) > MAX_MANIFEST_BYTES) return { end: { kind: 'refused', why: whyOf('peer-too-much') } }
+    const path = `${MANIFEST_PATH}${parcel.batch}/${indexOf(parcel)}`
+    const answer = await exchange(link, this.#clock, { method: 'PUT', path, headers: { 'content-type': 'application/json' }, body, withinMs: MANIFEST_MS, most: MAX_ANSWER_BYTES, signal })
+    if (answer.status === 200) return undefined
+    // It may have forgotten the batch: it is offered anew.
+    link.accepted.delete(parcel.batch)
+    return { end: answer.status === 404 ? { kind: 'broken', why: whyOf('peer-failed'), isAway: false } : endOfRefusal(answer), answer }
+  }
+
+  async #bring(what: Try, way: Way, reader: SourceReader): Promise<Delivery> {
+    const { link, parcel, onStep, signal } = what
+    const whole = way.isBowline ? createHash('sha256') : undefined
+    const offset = await this.#offset(what, way, reader, whole)
+    if (typeof offset !== 'number') return { end: endOfRefusal(offset), answer: offset }
+    if (way.listed !== undefined) notePart(link, way.listed, true)
+    const told = this.#teller(onStep, way.as, reader.size)
+    told(offset)
+    const uploaded = await upload(link, this.#clock, {
+      path: way.path, headers: way.isBowline ? { [BATCH_HEADER]: parcel.batch, ...(reader.size < 0 ? {} : { [SIZE_HEADER]: String(reader.size) }) } : {},
+      reader, offset, size: reader.size, whole, signal, onTaken: told, onAllTaken: () => onStep({ kind: 'checking' }),
+      stallMs: (sent) => (!way.isBowline && sent < HELD_BYTES ? HELD_MS : STALL_MS),
+    })
+    const end = endOfUpload(uploaded)
+    if (end.kind === 'delivered' && way.listed !== undefined) notePart(link, way.listed, false)
+    return { end, answer: uploaded }
+  }
+
+  /** How much the device has of it already; or the answer by which nothing may be sent. */
+  async #offset({ link, onStep, signal }: Try, way: Way, reader: SourceReader, whole: Hash | undefined): Promise<number | Answer> {
+    if (way.listed !== undefined) {
+      const may = await mayHavePart(link, this.#clock, way.listed, signal)
+      if (may === false) return 0
+      if (may !== true) return may
+    }
+    onStep({ kind: 'comparing' })
+    return compare(link, this.#clock, { path: way.path, reader, whole, signal })
+  }
+
+  /** Tells how far it is, at most four times a second. */
+  #teller(onStep: (step: SendStep) => void, as: TransferKind, size: number): (done: number) => void {
+    let nextMs = -Infinity
+    return (done) => {
+      const now = this.#clock.nowMs()
+      if (now < nextMs && done !== size) return
+      nextMs = now + STEP_MS
+      onStep({ kind: 'sending', as, done, size })
+    }
+  }
+}
+
+/** Brings things to devices; what it needs of the engine is all there is to give it. */
+export function makeCourier(deps: Pick<TaildropEnv, 'env' | 'network'>): PeerCourier {
+  return new PeerCourier(deps)
+}
+
+/** undefined: the name cannot be part of a path. */
+function wayOf(parcel: Parcel, isBowline: boolean): Way | undefined {
+  if (parcel.isFolder && isBowline) return { as: 'folder', opened: 'stream', path: `${FOLDER_PATH}${parcel.batch}/${indexOf(parcel)}`, listed: undefined, isBowline }
+  const name = parcel.isFolder ? `${parcel.name}.zip` : parcel.name
+  try {
+    return { as: parcel.isFolder ? 'archive' : 'file', opened: parcel.isFolder ? 'archive' : 'plain', path: `${PUT_PATH}${encodeURIComponent(name)}`, listed: name, isBowline }
+  } catch {
+    return undefined
+  }
+}
+
+/** Its place in the offer. */
+function indexOf({ batchItems, name, isFolder }: Parcel): number {
+  return batchItems.findIndex((item) => item.name === name && item.isFolder === isFolder)
+}

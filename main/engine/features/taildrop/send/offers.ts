@@ -1,0 +1,64 @@
+/**
+ * The question that a Bowline is asked before anything of a batch is sent, and how it is known that a device is none.
+ *
+ *   offer → accepted | refused | asking → asked again, each time for up to 25 s, until a person has answered
+ *   anything else than a Bowline's answer → stock, for as long as a connection to the device is there
+ */
+import type { Clock } from '../../../base/env.ts'
+import { isDecodeError } from '../../../base/errors.ts'
+import { decodeOfferAnswer, decodeRefusal, encodeOffer, isBatch, MAX_ANSWER_BYTES, MAX_OFFER_BYTES, MAX_OFFER_ITEMS, MAX_OFFER_WAIT_SEC, OFFER_PATH } from '../../../core/taildrop/wire.ts'
+import { whyOf } from '../../../core/taildrop/whys.ts'
+import type { Parcel, SendEnd } from '../ports.ts'
+import { endOfRefusal, endOfWhy } from './answers.ts'
+import { exchange } from './conversation.ts'
+import { SendFault } from './fault.ts'
+import type { PeerLink } from './link.ts'
+
+/** Beyond the wait that was asked for. */
+const ANSWER_MS = 20_000
+/** A device that says "asking" at once is not asked faster than this. */
+const PAUSE_MS = 1_000
+
+export type Welcome = { readonly kind: 'stock' | 'accepted' } | { readonly kind: 'ended'; readonly end: SendEnd }
+
+/** Whether what is to be sent may come, waiting for a person if need be. Rejects with SendFault. */
+export async function offer(link: PeerLink, clock: Clock, { batch, batchItems }: Parcel, onAsking: () => void, signal: AbortSignal): Promise<Welcome> {
+  if (link.speaks === 'stock' || !isBatch(batch)) return { kind: 'stock' }
+  if (link.accepted.has(batch)) return { kind: 'accepted' }
+  const body = encodeOffer({ batch, items: batchItems })
+  if (batchItems.length > MAX_OFFER_ITEMS || Buffer.byteLength(body) > MAX_OFFER_BYTES) return { kind: 'ended', end: { kind: 'refused', why: whyOf('peer-too-much') } }
+  for (let waitSec = 0; ; waitSec = MAX_OFFER_WAIT_SEC) {
+    const beganMs = clock.nowMs()
+    const answer = await exchange(link, clock, { method: 'POST', path: `${OFFER_PATH}?wait=${waitSec}`, headers: { 'content-type': 'application/json' }, body, withinMs: waitSec * 1_000 + ANSWER_MS, most: MAX_ANSWER_BYTES, signal })
+    if (answer.status !== 200) {
+      if (answer.status === 403 || decodeRefusal(answer.text)) return { kind: 'ended', end: endOfRefusal(answer) }
+      link.speaks = 'stock'
+      return { kind: 'stock' }
+    }
+    const said = decodeOfferAnswer(answer.text)
+    link.speaks = isDecodeError(said) ? 'stock' : 'bowline'
+    if (isDecodeError(said)) return { kind: 'stock' }
+    if (said.state === 'refused') return { kind: 'ended', end: endOfWhy(said.why) }
+    if (said.state === 'accepted') {
+      link.accepted.add(batch)
+      return { kind: 'accepted' }
+    }
+    onAsking()
+    if (waitSec > 0) await pause(clock, PAUSE_MS - (clock.nowMs() - beganMs), signal)
+  }
+}
+
+function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  if (ms <= 0) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      cancel()
+      reject(new SendFault('aborted', 'nobody wants it any more'))
+    }
+    const cancel = clock.after(ms, () => {
+      signal.removeEventListener('abort', stop)
+      resolve()
+    })
+    signal.addEventListener('abort', stop, { once: true })
+  })
+}
