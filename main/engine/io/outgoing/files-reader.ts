@@ -96,6 +96,10 @@ export class FilesReader {
   async #finish(): Promise<void> {
     const { handle, file } = this.#open!
     this.#open = undefined
-    await checkStamp(handle, file.stamp).finally(() => handle.close())
+    try {
+      await checkStamp(handle, file.stamp)
+    } finally {
+      await handle.close()
+    }
   }
 }

@@ -7,7 +7,8 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { FileSources, makeSources } from '../../../../main/engine/io/outgoing/sources.ts'
+import { makeSources } from '../../../../main/engine/io/outgoing/sources.ts'
+import type { FileSources } from '../../../../main/engine/io/outgoing/sources.ts'
 import type { SourceRef } from '../../../../main/engine/core/taildrop/files.ts'
 
 let folder = ''

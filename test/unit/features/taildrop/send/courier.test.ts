@@ -342,7 +342,7 @@ describe('a hostile device', () => {
   ]
   for (const [what, tell] of floods) {
     it(`that answers with ${what} is let go of`, async () => {
-      await toServer(stockBut((request) => void tell((text) => request.socket.write(text))))
+      await toServer(stockBut((request) => tell((text) => request.socket.write(text))))
       const { end } = await send(parcelOf('f', 3), sourceOf(Buffer.from('abc')))
       expect(end).toMatchObject({ kind: 'broken', isAway: false })
       expect(['peer-bad-answer', 'broken-off']).toContain((end as { why: { Code: string } }).why.Code)
