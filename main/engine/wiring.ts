@@ -26,6 +26,7 @@ import { DerpRegions } from './derp/derp-regions.ts'
 import { PeerQueries } from './dns/peer-queries.ts'
 import { Resolver } from './dns/resolver.ts'
 import { DnsServer, isServicePlace } from './dns/serve.ts'
+import { makeCourier } from './features/taildrop/send/courier.ts'
 import { Taildrop } from './features/taildrop/taildrop.ts'
 import { CaptiveWatch } from './health/captive-watch.ts'
 import { ClockWatch } from './health/clock-watch.ts'
@@ -61,6 +62,7 @@ import { SecretService } from './io/secret-service.ts'
 import { StateKeys } from './io/state-keys.ts'
 import { lockStateDir } from './io/state-lock.ts'
 import { keepMemorySmall } from './io/memory.ts'
+import { makeSources } from './io/outgoing/sources.ts'
 import { Spool } from './io/spool.ts'
 import { Store } from './io/store.ts'
 import { systemHasIpv6 } from './io/system-ipv6.ts'
@@ -180,8 +182,12 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     knowsUser: systemName() === 'linux' ? (name) => uidOf(name) !== undefined : undefined, version: VERSION, os: systemName(), derpPlainHttp: flag('TS_DEBUG_USE_DERP_HTTP'), ephemeral: options.statePath === 'mem:',
     startDisconnected: options.startDisconnected === true,
   })
+  const transferNetwork = taildropNetwork(backend, dataplane)
+  const spool = spoolOf(options, stops)
+  const courier = makeCourier({ env, network: transferNetwork })
+  stops.push(() => courier.close())
   const taildrop = new Taildrop({
-    env, store, network: taildropNetwork(backend, dataplane), settings: () => backend.extras.Taildrop, spool: spoolOf(options, stops), profileId: () => backend.views.profileId(), profileIds: () => backend.profiles.list().map(({ ID }) => ID), emit: (part) => backend.sendNotify(part),
+    env, store, network: transferNetwork, settings: () => backend.extras.Taildrop, spool, sending: { courier, sources: makeSources({ spool: spool.dir }) }, profileId: () => backend.views.profileId(), profileIds: () => backend.profiles.list().map(({ ID }) => ID), emit: (part) => backend.sendNotify(part),
   })
   backend.attach(taildrop)
   const server = new LocalApiServer({
