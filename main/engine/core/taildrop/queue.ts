@@ -150,7 +150,7 @@ export class SendQueue {
       case 'add': return event.items.forEach((one) => this.#add(one, nowMs))
       case 'network': return this.#network(event.devices, nowMs)
       case 'heard': return this.#heard(event.peer, nowMs)
-      case 'moved': return this.#devices.forEach((device) => this.#look(device, 'the network is another', nowMs))
+      case 'moved': return this.#devices.forEach((device) => this.#call(device, 'the network is another', nowMs))
       case 'step': return this.#step(event.id, event.step)
       case 'progress': return this.#progress(event.id)
       case 'end': return this.#end(event.id, event.end, nowMs)
@@ -194,8 +194,8 @@ export class SendQueue {
     this.#known = devices
     for (const device of this.#devices.values()) {
       const isOnline = devices?.get(device.peer) === true
-      if (isOnline && !device.isOnline) this.#look(device, 'the server says that it is online', nowMs)
-      else if (devices && !wasConnected) this.#look(device, 'this device is connected', nowMs)
+      if (isOnline && !device.isOnline) this.#call(device, 'the server says that it is online', nowMs)
+      else if (devices && !wasConnected) this.#call(device, 'this device is connected', nowMs)
       device.isOnline = isOnline
       for (const item of device.open.values()) {
         if (!devices) this.#abortTry(item)
@@ -205,8 +205,13 @@ export class SendQueue {
     }
   }
 
-  #look(device: Device, why: string, atMs: MonoMs): void {
+  /** There is news of the device. */
+  #call(device: Device, why: string, atMs: MonoMs): void {
     if (device.tries > 0) device.isCalled = true
+    this.#look(device, why, atMs)
+  }
+
+  #look(device: Device, why: string, atMs: MonoMs): void {
     if (!device.isAway || device.lookAtMs <= atMs) return
     device.lookAtMs = atMs
     device.lookWhy = why
@@ -215,7 +220,7 @@ export class SendQueue {
   /** A refusal is a packet too: what our own try called forth must not call for the next at once. */
   #heard(peer: string, nowMs: MonoMs): void {
     const device = this.#devices.get(peer)
-    if (device) this.#look(device, 'a packet came from it', Math.max(nowMs, device.awayMs + SIGN_AGAIN_MS))
+    if (device) this.#call(device, 'a packet came from it', Math.max(nowMs, device.awayMs + SIGN_AGAIN_MS))
   }
 
   #step(id: string, step: 'asking' | 'comparing' | 'sending' | 'checking'): void {
