@@ -4,7 +4,7 @@
  * Bounds: so many finished rows, the oldest go first; so many open ones, more are refused; of things that came in and broke off
  * only the latest. What changed goes to whoever watches (`touched`) and, when it is more than progress, to disk (`kept`).
  */
-import type { Env } from '../../base/env.ts'
+import type { Env, WallMs } from '../../base/env.ts'
 import { EngineError } from '../../base/errors.ts'
 import type { TransferRow, TransferTotals } from '../../../localapi/transfers.ts'
 import { isMovingState, isOverState, rowJson, type Row } from './rows.ts'
@@ -28,6 +28,7 @@ export class Book {
   /** In the order in which they became so. */
   #over = new Set<string>()
   #brokenIn = new Set<string>()
+  readonly #used = new Map<string, WallMs>()
 
   constructor(env: Env, listener: BookListener) {
     this.#env = env
@@ -51,8 +52,14 @@ export class Book {
     if (this.openCount + count > MAX_OPEN) throw new EngineError('bad-argument', `At most ${MAX_OPEN} transfers can wait at once; ${this.openCount} do.`)
   }
 
+  /** When a transfer to the device of that stable ID was last begun. */
+  usedMs(peer: string): WallMs | undefined {
+    return this.#used.get(peer)
+  }
+
   add(row: Row): void {
     this.#rows.set(row.id, row)
+    this.#noteUse(row)
     this.changed(row)
   }
 
@@ -83,6 +90,8 @@ export class Book {
   /** Takes the place of everything; nobody is told. */
   load(rows: readonly Row[]): void {
     this.#rows = new Map(rows.map((row) => [row.id, row]))
+    this.#used.clear()
+    for (const row of rows) this.#noteUse(row)
     const over = rows.filter((row) => isOverState(row.state)).toSorted((a, b) => (a.finishedMs ?? 0) - (b.finishedMs ?? 0))
     this.#over = new Set(over.map((row) => row.id))
     this.#brokenIn = new Set(rows.filter(isBrokenIn).map((row) => row.id))
@@ -104,6 +113,10 @@ export class Book {
       else sums.RateDown += rate
     }
     return sums
+  }
+
+  #noteUse({ direction, peer, createdMs }: Row): void {
+    if (direction === 'out' && createdMs > (this.#used.get(peer) ?? 0)) this.#used.set(peer, createdMs)
   }
 
   #sort(row: Row): void {

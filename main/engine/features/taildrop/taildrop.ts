@@ -47,7 +47,7 @@ export class Taildrop implements FeaturePort, TaildropDoors {
     this.#deps = deps
     const { network, settings } = deps
     this.spool = deps.spool
-    this.targets = new TargetPages({ netMap: () => network.netMap(), used: () => undefined })
+    this.targets = new TargetPages({ netMap: () => network.netMap(), used: (peer) => this.transfers.used(peer) })
     this.transfers = new Transfers({
       ...deps,
       ...(deps.sending ?? NO_SENDING),

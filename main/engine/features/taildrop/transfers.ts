@@ -107,6 +107,12 @@ export class Transfers {
     this.#outgoing.handle({ kind: 'network', devices: devicesOf(netMap) })
   }
 
+  /** When a transfer to the device of that stable ID was last begun here, RFC 3339. */
+  used(peer: string): string | undefined {
+    const ms = this.#book.usedMs(peer)
+    return ms === undefined ? undefined : new Date(ms).toISOString()
+  }
+
   inboxChanged(): void {
     this.#news.inbox()
   }
