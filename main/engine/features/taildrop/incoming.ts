@@ -6,12 +6,11 @@
  * A thing that comes again from the same device under the same name goes on in the row in which it broke off.
  */
 import type { Env } from '../../base/env.ts'
-import { toHex } from '../../base/bytes.ts'
 import type { TransferState, TransferWhy } from '../../../localapi/transfers.ts'
 import type { PartialFile } from '../../../localapi/types.ts'
 import type { Book } from './book.ts'
 import type { IncomingBook, IncomingRow } from './ports.ts'
-import { makeRow, noteDone, type Row } from './rows.ts'
+import { makeRow, nextId, noteDone, type Row } from './rows.ts'
 
 const TELL_MS = 1_000
 
@@ -50,7 +49,7 @@ export class Incoming implements IncomingBook {
     const { env, book, nameOf } = this.#deps
     const again = this.#brokenBefore(what)
     const row = again ?? makeRow({
-      id: toHex(env.random.bytes(8)), batch: what.batch, direction: 'in', peer: what.peer, peerName: nameOf(what.peer), name: what.name, kind: what.kind,
+      id: nextId(env), batch: what.batch, direction: 'in', peer: what.peer, peerName: nameOf(what.peer), name: what.name, kind: what.kind,
       files: what.files, size: what.size, state: 'receiving', createdMs: env.clock.wallMs(), savedIn: what.folder,
     })
     row.state = 'receiving'

@@ -1,7 +1,8 @@
 /**
  * One transfer as the engine keeps it: what clients see of it, and of one that goes out where its bytes are.
  */
-import type { MonoMs, WallMs } from '../../base/env.ts'
+import { toHex } from '../../base/bytes.ts'
+import type { Env, MonoMs, WallMs } from '../../base/env.ts'
 import type { SourceRef } from '../../core/taildrop/files.ts'
 import { RateMeter } from '../../core/taildrop/rate.ts'
 import type { TransferKind, TransferPath, TransferRow, TransferState, TransferWhy } from '../../../localapi/transfers.ts'
@@ -56,6 +57,14 @@ const WITH_WHY: ReadonlySet<TransferState> = new Set<TransferState>(['stopped', 
 
 export const isOverState = (state: TransferState): boolean => OVER.has(state)
 export const isMovingState = (state: TransferState): boolean => MOVING.has(state)
+
+/** A fresh ID. Later ones come later in the order of texts, also of those made in the same moment. */
+export function nextId({ clock, random }: Env): string {
+  made = (made + 1) % 0x100_000
+  return `${clock.wallMs().toString(16).padStart(12, '0')}${made.toString(16).padStart(5, '0')}${toHex(random.bytes(4)).slice(1)}`
+}
+
+let made = 0
 
 /** Bytes that are there by now, for its rate. */
 export function noteDone(row: Row, done: number, nowMs: MonoMs): void {

@@ -1,12 +1,11 @@
 /**
  * Rows of what other programs send by themselves (LocalAPI file-put): the queue has no part in them, and nothing of them can be sent again.
  */
-import { toHex } from '../../base/bytes.ts'
 import type { Env } from '../../base/env.ts'
 import type { TransferState, TransferWhy } from '../../../localapi/transfers.ts'
 import type { Book } from './book.ts'
 import type { OutgoingBook, OutgoingRow, SendEnd, SendStep } from './ports.ts'
-import { makeRow, noteDone, type Row } from './rows.ts'
+import { makeRow, nextId, noteDone, type Row } from './rows.ts'
 
 export class SentElsewhere implements OutgoingBook {
   readonly #deps: { env: Env; book: Book; nameOf: (peer: string) => string }
@@ -19,7 +18,7 @@ export class SentElsewhere implements OutgoingBook {
   begin(what: { readonly peer: string; readonly batch: string; readonly name: string; readonly size: number }, cancel: () => void): OutgoingRow {
     const { env, book, nameOf } = this.#deps
     const row = makeRow({
-      ...what, id: toHex(env.random.bytes(8)), direction: 'out', peerName: nameOf(what.peer), kind: 'file', files: 1, state: 'sending', createdMs: env.clock.wallMs(),
+      ...what, id: nextId(env), direction: 'out', peerName: nameOf(what.peer), kind: 'file', files: 1, state: 'sending', createdMs: env.clock.wallMs(),
     })
     this.#cancels.set(row.id, cancel)
     book.add(row)

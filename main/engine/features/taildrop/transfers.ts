@@ -22,7 +22,7 @@ import { Incoming } from './incoming.ts'
 import { News } from './news.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Asks, Courier, Sources, TaildropNetwork } from './ports.ts'
-import { isMovingState, isOverState, makeRow, type Row } from './rows.ts'
+import { isMovingState, isOverState, makeRow, nextId, type Row } from './rows.ts'
 import { SentElsewhere } from './sent-elsewhere.ts'
 import { spooledIds, TransfersStore, type TransfersStorePort } from './transfers-store.ts'
 
@@ -187,7 +187,7 @@ export class Transfers {
     const peerName = shortName(node, magicDnsSuffix(netMap.self))
     const createdMs = env.clock.wallMs()
     const rows = looks.map(({ ref, name, look }) => makeRow({
-      id: toHex(env.random.bytes(8)), batch, direction: 'out', peer, peerName, name, kind: look.isFolder ? 'folder' : 'file', files: look.files, size: look.size,
+      id: nextId(env), batch, direction: 'out', peer, peerName, name, kind: look.isFolder ? 'folder' : 'file', files: look.files, size: look.size,
       state: 'queued', createdMs, source: { ref, isFolder: look.isFolder, size: look.size, print: look.print },
     }))
     for (const row of rows) this.#book.add(row)
