@@ -1,6 +1,7 @@
 /**
  * The command line's end of the LocalAPI: methods from the table, failures as sentences with an exit code.
  */
+import type { Readable } from 'node:stream'
 import { LocalApiClient, LocalApiError } from '../client/local-api-client.ts'
 import { METHODS } from '../localapi/methods.ts'
 import type { BodyOf, HttpMethod, Method, MethodName, ResultOf } from '../localapi/methods.ts'
@@ -45,6 +46,28 @@ export class LocalApi {
     } catch (error) {
       if (options.signal?.aborted) throw new CliError(EXIT.interrupted, 'interrupted', 'Stopped.')
       if (late.aborted) throw new CliError(EXIT.timeout, 'timeout', `The engine at ${this.socketPath} gave no answer within ${Math.round(timeoutMs / 1000)} s.`)
+      throw this.#failure(error)
+    }
+  }
+
+  /** A stream as the body of a request, `size` -1: unknown; the stream is ended in any case. Throws CliError, or what the stream failed with. */
+  async upload({ path, body, size, signal }: { path: string; body: Readable; size: number; signal: AbortSignal }): Promise<unknown> {
+    try {
+      return await this.#client.upload({ method: 'PUT', path, signal, ...(size < 0 ? {} : { headers: { 'content-length': String(size) } }) }, body)
+    } catch (error) {
+      if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted', 'Stopped.')
+      throw body.errored ?? this.#failure(error)
+    } finally {
+      body.destroy()
+    }
+  }
+
+  /** Bytes of an endpoint, and how many (-1 unknown); throws CliError. */
+  async download(path: string, signal: AbortSignal): Promise<{ readonly size: number; readonly stream: Readable }> {
+    try {
+      return await this.#client.download(path, signal)
+    } catch (error) {
+      if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted', 'Stopped.')
       throw this.#failure(error)
     }
   }

@@ -5,8 +5,8 @@
 import { usageError } from './exit.ts'
 import { didYouMean } from './nearest.ts'
 
-/** What stands for a value or an argument, for completion. */
-export type Takes = 'file' | 'folder' | 'device' | 'exit-node' | 'profile'
+/** What stands for a value or an argument, for completion; `file-or-target`: what to send, and the device with a colon behind it. */
+export type Takes = 'file' | 'folder' | 'file-or-target' | 'device' | 'exit-node' | 'profile'
 
 export interface Flag {
   readonly kind: 'text' | 'bool' | 'number' | 'duration' | 'choice'

@@ -20,6 +20,7 @@ export function processTerminal(): Terminal {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
     system: { platform: process.platform, uid: process.getuid?.(), home: homeFolder(), user: userName(), env },
+    input: () => process.stdin,
     get interrupted() {
       if (process.listenerCount('SIGINT') === 0) process.once('SIGINT', () => interrupted.abort())
       return interrupted.signal
@@ -45,7 +46,7 @@ export function gated(terminal: Terminal): Terminal {
   const { env } = terminal.system
   const wanted = (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
   const [out, err] = [wanted && terminal.columns !== undefined, wanted && terminal.line !== undefined]
-  const { ask, line, page, columns } = terminal
+  const { ask, line, page, columns, input } = terminal
   let open = false
   return {
     out: (text) => terminal.out(rendered(text, out)),
@@ -55,6 +56,7 @@ export function gated(terminal: Terminal): Terminal {
       terminal.err(rendered(text, err))
     },
     system: terminal.system,
+    ...(input ? { input } : {}),
     get interrupted() {
       return terminal.interrupted
     },

@@ -1,6 +1,7 @@
 /**
  * What a verb of the command line is, and what it gets to work with.
  */
+import type { Readable } from 'node:stream'
 import type { LocalApi } from './client.ts'
 import type { ExitCode } from './exit.ts'
 import type { FlagSpec, Parsed, Takes } from './flags.ts'
@@ -12,6 +13,8 @@ export interface Terminal {
   out(text: string): void
   err(text: string): void
   readonly system: System
+  /** Standard input; nothing is read of it before this is called. */
+  readonly input?: () => Readable
   /** Ends what waits: Ctrl-C. */
   readonly interrupted: AbortSignal
   /** Columns of standard output; undefined when that is no terminal. */

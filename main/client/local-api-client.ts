@@ -79,6 +79,14 @@ export class LocalApiClient {
     return this.#answer(response)
   }
 
+  /** The answer's bytes, and how many there will be (-1 unknown); the stream is the caller's. Throws LocalApiError. */
+  async download(path: string, signal: AbortSignal): Promise<{ readonly size: number; readonly stream: Readable }> {
+    const response = await this.#send({ method: 'GET', path, signal })
+    if ((response.statusCode ?? 0) >= 400) throw refused(response.statusCode ?? 0, await readAll(response))
+    const length = response.headers['content-length']
+    return { size: length === undefined ? -1 : Number(length), stream: response }
+  }
+
   /** Follows a stream of JSON lines until it ends or `onLine` answers true; says which. Lines that are no JSON end it. */
   async lines(options: RequestOptions, onLine: (value: unknown) => boolean | void): Promise<'closed' | 'done'> {
     const response = await this.#send(options)

@@ -5,7 +5,7 @@
  *   __complete -- WORDS…   the words after "bowline" up to the cursor, the last one perhaps empty; prints one candidate a
  *                          line, a tab, and what it is; ":file" and ":folder" stand for the shell's own completion
  */
-import type { LoginProfile } from '../../localapi/types.ts'
+import type { LoginProfile, PeerStatus } from '../../localapi/types.ts'
 import { candidates } from '../candidates.ts'
 import type { Candidate } from '../candidates.ts'
 import { LocalApi } from '../client.ts'
@@ -134,6 +134,8 @@ function socketIn(words: readonly string[]): string | undefined {
 /** Only what needs no quoting is offered: names come from other people's machines. */
 const PLAIN = /^[\w.@+-]+$/
 const ASK_MS = 2_000
+/** TaildropTarget of a device that files can be sent to, and of one that is offline. */
+const SENDABLE: readonly number[] = [1, 5]
 
 async function named(api: LocalApi, takes: Takes): Promise<Candidate[]> {
   switch (takes) {
@@ -145,12 +147,14 @@ async function named(api: LocalApi, takes: Takes): Promise<Candidate[]> {
       const rows = (all ?? []).flatMap((profile): Candidate[] => [[profile.Name, profile.ControlURL], [profile.ID, profile.Name || profile.ControlURL]])
       return rows.filter(([value], i) => PLAIN.test(value) && rows.findIndex(([other]) => other === value) === i)
     }
+    case 'file-or-target':
     case 'device':
     case 'exit-node': {
       const current = await api.call('status', { timeoutMs: ASK_MS })
-      const peers = Object.values(current.Peer ?? {}).filter((peer) => takes === 'device' || peer.ExitNodeOption)
-      const rows = peers.map((peer): Candidate => [nameOf(peer, current), peer.TailscaleIPs?.[0] ?? ''])
-      return [...rows.filter(([value]) => PLAIN.test(value)), ...(takes === 'exit-node' ? ([['auto:any', 'the one that fits best']] as const) : [])]
+      const fits = (peer: PeerStatus): boolean => (takes === 'exit-node' ? peer.ExitNodeOption : takes === 'device' || SENDABLE.includes(peer.TaildropTarget))
+      const rows = Object.values(current.Peer ?? {}).filter(fits).map((peer): Candidate => [nameOf(peer, current), peer.TailscaleIPs?.[0] ?? '']).filter(([value]) => PLAIN.test(value))
+      if (takes === 'file-or-target') return [[':file', ''], ...rows.map(([value, what]): Candidate => [`${value}:`, what])]
+      return [...rows, ...(takes === 'exit-node' ? ([['auto:any', 'the one that fits best']] as const) : [])]
     }
   }
 }

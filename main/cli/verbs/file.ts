@@ -1,48 +1,27 @@
 /**
- * bowline file: sending and receiving files, which this engine does not serve yet; the engine is asked, and its answer said.
+ * bowline file: sending and receiving files.
  */
-import { unavailable, usageError } from '../exit.ts'
-import { lackingAs } from '../lacking.ts'
-import type { Context, Verb } from '../verb.ts'
-
-const NOT_YET = 'This engine has no Taildrop yet: files can be neither sent nor received.'
-const OTHER = 'This command cannot move files yet, though the engine at this socket could: use the official command, tailscale file.'
-
-const cp: Verb = {
-  name: 'cp',
-  summary: 'send files to a device (not served yet)',
-  usage: 'FILE… DEVICE:',
-  help: NOT_YET,
-  takes: 'file',
-  flags: {},
-  async run({ api, args }: Context) {
-    const target = args.words.at(-1)
-    if (args.words.length < 2 || target === undefined || !target.endsWith(':')) throw usageError('file cp wants files and a device with a colon behind it: bowline file cp report.pdf desk:')
-    await lackingAs(NOT_YET, () => api.request({ method: 'GET', path: 'file-targets' }))
-    throw unavailable(OTHER)
-  },
-}
-
-const get: Verb = {
-  name: 'get',
-  summary: 'move files that arrived into a folder (not served yet)',
-  usage: 'FOLDER',
-  help: NOT_YET,
-  takes: 'folder',
-  flags: {},
-  async run({ api, args }: Context) {
-    if (args.words.length !== 1) throw usageError('file get wants one folder: bowline file get .')
-    await lackingAs(NOT_YET, () => api.request({ method: 'GET', path: 'files/' }))
-    throw unavailable(OTHER)
-  },
-}
+import type { Verb } from '../verb.ts'
+import { accept, acts, forget, refuse } from './file-acts.ts'
+import { cp } from './file-cp.ts'
+import { get } from './file-get.ts'
+import { list, showList } from './file-list.ts'
+import { folder, rule } from './file-rules.ts'
+import { targets } from './file-targets.ts'
 
 export const file: Verb = {
   name: 'file',
   group: 'Use the network',
-  summary: 'send or receive files (not served yet)',
-  usage: 'cp FILE… DEVICE: | get FOLDER',
-  help: NOT_YET,
-  subs: [cp, get],
+  summary: 'send files to other devices, and receive them',
+  usage: 'cp FILE… DEVICE: | get FOLDER | list | …',
+  help: 'Files go straight from device to device, encrypted. Without a command: what is on its way and what waits.',
+  examples: [
+    ['bowline file cp report.pdf desk:', 'send a file'],
+    ['bowline file get .', 'fetch what has arrived'],
+    ['bowline file targets', 'who can be sent to'],
+  ],
+  json: 'as file list',
+  subs: [cp, get, list, targets, accept, refuse, ...acts, forget, rule, folder],
   flags: {},
+  run: showList,
 }
