@@ -60,7 +60,7 @@ describe('our command with a stock daemon', () => {
       })
 
       test('overwrites nothing that it was not asked to, and follows no link', async () => {
-        const again = async (): Promise<void> => void expect((await one.bowline('file', 'cp', file('two words.txt'), 'two:')).code).toBe(0)
+        const again = async (): Promise<void> => expect((await one.bowline('file', 'cp', file('two words.txt'), 'two:')).code).toBe(0)
         await again()
         const skipped = await two.bowline('file', 'get', to)
         expect(skipped).toMatchObject({ code: 1, stderr: expect.stringContaining('two words.txt is not saved') })
