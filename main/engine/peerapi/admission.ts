@@ -43,6 +43,11 @@ export class Admission {
     return () => this.#stepOut(waiter)
   }
 
+  /** Whether somebody at this address is in line. */
+  isWaitedFor(ip: string): boolean {
+    return this.#waitingPerAddress.has(ip)
+  }
+
   get total(): number {
     return this.#total
   }

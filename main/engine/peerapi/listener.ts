@@ -45,6 +45,8 @@ interface Connection {
   readonly stableId: string
   /** Requests that are being answered. */
   open: number
+  /** The latest one. */
+  last: Request | undefined
   isEnding: boolean
   /** Requests that may stand still. */
   held: number
@@ -109,6 +111,7 @@ export class PeerApiListener {
     })
     if (!stepOut) return this.#sendAway(socket, from)
     this.#waiting.add(socket)
+    this.#closeIdle(from.ip)
     cancelTimer = this.#env.clock.after(WAIT_MS, () => {
       stepOut()
       this.#sendAway(socket, from)
@@ -140,7 +143,7 @@ export class PeerApiListener {
     socket.once('close', leave)
     const caller = this.#directory.callerAt(from.ip)
     if (!caller) return this.#turnAway(socket, from, 'unknown', 'the device that had this address is no longer in the network')
-    const connection: Connection = { stream: socket, from, stableId: caller.node.StableID, open: 0, isEnding: false, held: 0, cancelTimer: () => {} }
+    const connection: Connection = { stream: socket, from, stableId: caller.node.StableID, open: 0, last: undefined, isEnding: false, held: 0, cancelTimer: () => {} }
     this.#connections.set(socket, connection)
     socket.once('close', () => {
       connection.cancelTimer()
@@ -150,13 +153,19 @@ export class PeerApiListener {
     readPreface(socket, (protocol) => {
       if (protocol === 'http1') {
         // Node ends a connection with this; closing at once would throw away what we said while the client still sends.
-        Object.assign(socket, { destroySoon: () => this.#linger(connection) })
+        const { destroySoon } = socket as Partial<Socket>
+        Object.assign(socket, { destroySoon: () => (connection.last?.complete === true && destroySoon ? destroySoon.call(socket) : this.#linger(connection)) })
         return void this.#http1.emit('connection', socket)
       }
       this.#arriving = connection
       this.#http2.emit('connection', socket)
       this.#arriving = undefined
     })
+  }
+
+  /** Makes a place for who waits, of a connection that nobody uses now. */
+  #closeIdle(ip: string): void {
+    for (const { from, open, last, stream } of this.#connections.values()) if (from.ip === ip && open === 0 && last) return void stream.destroy()
   }
 
   /** There is no place: says so to what has most likely asked by now. */
@@ -201,6 +210,7 @@ export class PeerApiListener {
     if (!connection || connection.isEnding) return void request.resume()
     connection.cancelTimer()
     connection.open++
+    connection.last = request
     response.once('close', () => {
       connection.open--
       if (connection.open === 0 && !connection.isEnding && !connection.stream.destroyed) this.#await(connection, NEXT_REQUEST_MS)
@@ -208,7 +218,10 @@ export class PeerApiListener {
     request.on('error', () => {})
     const over = new AbortController()
     response.once('close', () => over.abort())
-    this.#answer(connection, request, over.signal).then((answer) => send(request, response, answer), (error: unknown) => {
+    this.#answer(connection, request, over.signal).then((answer) => {
+      if (request.httpVersionMajor === 1 && this.#admission.isWaitedFor(connection.from.ip)) response.setHeader('connection', 'close')
+      return send(request, response, answer)
+    }, (error: unknown) => {
       this.#env.log.part('peerapi').error('a request failed', { error: errorText(error) })
       return send(request, response, plain(500, 'the request failed'))
     }).catch(() => response.destroy())
