@@ -143,6 +143,18 @@ export class AskBook {
     return view(batch)
   }
 
+  /** Rules have changed: what need not be asked any more is decided by them. Answers the IDs of those batches. */
+  review(nowMs: number, ruleFor: (sender: string) => AskState): readonly string[] {
+    const decided: string[] = []
+    for (const batch of this.#batches.values()) {
+      const rule = batch.state === 'asking' ? ruleFor(batch.sender) : 'asking'
+      if (rule === 'asking') continue
+      decide(batch, nowMs, rule)
+      decided.push(batch.id)
+    }
+    return decided
+  }
+
   /** A request begins (or ends, -1) to wait for the answer. */
   hold(nowMs: number, id: string, by: 1 | -1): void {
     const batch = this.#batches.get(id)
@@ -174,6 +186,12 @@ export class AskBook {
   get(id: string): AskBatch | undefined {
     const batch = this.#batches.get(id)
     return batch && view(batch)
+  }
+
+  /** Where a person wants what comes from a sender under this name; undefined: nobody said. */
+  folderFor(sender: string, name: string): string | undefined {
+    for (const batch of this.#batches.values()) if (batch.sender === sender && batch.folder !== undefined && batch.state === 'accepted' && (batch.left.get(name) ?? 0) > 0) return batch.folder
+    return undefined
   }
 
   /** Whether the sender is still there and begins at once. */

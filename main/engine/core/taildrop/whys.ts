@@ -25,6 +25,7 @@ const TEXTS = {
   'wrong-hash': 'what came is not what was sent',
   io: 'the disk reported a fault',
   stopped: 'the sender stopped before all was sent',
+  'canceled-here': 'a person here wants it no longer',
   'turned-off': 'this device is no longer connected',
   // Why a device is none that can be sent to.
   'self-no-capability': 'the server has switched sending files off for this device',

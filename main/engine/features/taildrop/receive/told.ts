@@ -1,0 +1,92 @@
+/**
+ * What receiving tells of itself: counters of everything, journal events and log lines. Refusals are told at a pace that no
+ * sender can set; the journal holds names of files, the log does not.
+ */
+import type { Env } from '../../../base/env.ts'
+import { printable } from '../../../base/printable.ts'
+import { whyOf, type WhyCode } from '../../../core/taildrop/whys.ts'
+
+const COUNTERS = ['received', 'received_bytes', 'duplicates', 'broken', 'refused', 'asked', 'accepted', 'denied', 'not_answered', 'wrong_hash', 'too_many', 'no_space'] as const
+export type ReceiveCounter = (typeof COUNTERS)[number]
+
+/** Refusals told at once, and the time after which there is room for one more. */
+const BURST = 20
+const REFILL_MS = 5_000
+
+const COUNTED: Partial<Record<WhyCode, ReceiveCounter>> = { 'wrong-hash': 'wrong_hash', 'too-many': 'too_many', 'no-space': 'no_space', 'not-answered': 'not_answered' }
+
+export class ReceiveTold {
+  readonly #env: Env
+  readonly #counts: Record<ReceiveCounter, number> = Object.fromEntries(COUNTERS.map((name) => [name, 0])) as Record<ReceiveCounter, number>
+  #room = BURST
+  #filledAtMs: number
+  #unsaid = 0
+
+  constructor(env: Env) {
+    this.#env = env
+    this.#filledAtMs = env.clock.nowMs()
+  }
+
+  count(counter: ReceiveCounter, by = 1): void {
+    this.#counts[counter] += by
+  }
+
+  /** Something was not let in. `text`: what there is to say beyond the code. */
+  refused(peer: string, what: string, code: WhyCode, text?: string): void {
+    this.count('refused')
+    const counter = COUNTED[code]
+    if (counter) this.count(counter)
+    if (!this.#hasRoom()) return void this.#unsaid++
+    const unsaid = this.#unsaid > 0 ? { unsaid: this.#unsaid } : {}
+    this.#unsaid = 0
+    this.#env.journal.add({ part: 'taildrop', kind: 'incoming-refused', why: text ?? whyOf(code).Text, code, peer, name: printable(what), ...unsaid })
+  }
+
+  broken(peer: string, name: string, code: WhyCode, received: number): void {
+    this.count('broken')
+    if (!this.#hasRoom()) return void this.#unsaid++
+    this.#env.journal.add({ part: 'taildrop', kind: 'incoming-broken', why: whyOf(code).Text, code, peer, name: printable(name), received })
+  }
+
+  begun(peer: string, name: string, why: string, offset: number): void {
+    this.#env.journal.add({ part: 'taildrop', kind: 'incoming-begun', why, peer, name: printable(name), offset })
+  }
+
+  received(peer: string, saved: { readonly name: string; readonly size: number; readonly isDuplicate: boolean }, isChecked: boolean): void {
+    this.count('received')
+    this.count('received_bytes', saved.size)
+    if (saved.isDuplicate) this.count('duplicates')
+    const why = saved.isDuplicate ? 'the same file was there already' : isChecked ? 'all of it came, and its hash is the sender’s' : 'all of it came'
+    this.#env.journal.add({ part: 'taildrop', kind: 'received', why, peer, name: printable(saved.name), size: saved.size })
+    this.#env.log.part('taildrop').info('a thing was received', { size: saved.size, why })
+  }
+
+  asked(peer: string, count: number): void {
+    this.count('asked')
+    this.#env.journal.add({ part: 'taildrop', kind: 'incoming-asked', why: 'the rule for this device is to ask', peer, count })
+    this.#env.log.part('taildrop').info('a person is asked whether files may come in', { count })
+  }
+
+  answered(peer: string, accepted: boolean, why: string): void {
+    this.count(accepted ? 'accepted' : 'denied')
+    this.#env.journal.add({ part: 'taildrop', kind: accepted ? 'incoming-accepted' : 'incoming-denied', why, peer })
+    this.#env.log.part('taildrop').info(accepted ? 'files may come in' : 'files may not come in', { why })
+  }
+
+  /** With the prefix that sets them apart from those of other parts. */
+  counters(): Readonly<Record<string, number>> {
+    return Object.fromEntries(COUNTERS.map((name) => [`taildrop_in_${name}`, this.#counts[name]]))
+  }
+
+  #hasRoom(): boolean {
+    const nowMs = this.#env.clock.nowMs()
+    const grown = Math.floor((nowMs - this.#filledAtMs) / REFILL_MS)
+    if (grown > 0) {
+      this.#room = Math.min(BURST, this.#room + grown)
+      this.#filledAtMs = this.#room === BURST ? nowMs : this.#filledAtMs + grown * REFILL_MS
+    }
+    if (this.#room === 0) return false
+    this.#room--
+    return true
+  }
+}
