@@ -5,6 +5,7 @@
  * from the process's environment; `env` is handed in.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Backend } from './backend/backend.ts'
@@ -43,6 +44,7 @@ import { Http2Connection } from './io/http2.ts'
 import { HostKeeper, type HostPort } from './io/host-keeper.ts'
 import { watchPower } from './io/host-power.ts'
 import { HostProxies } from './io/host-proxies.ts'
+import { DiskInbox } from './io/inbox/inbox.ts'
 import { JournalFile } from './io/journal-file.ts'
 import type { KeyKeeper } from './io/key-keeper.ts'
 import { MemoryStore } from './io/memory-store.ts'
@@ -183,11 +185,13 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     startDisconnected: options.startDisconnected === true,
   })
   const transferNetwork = taildropNetwork(backend, dataplane)
-  const spool = spoolOf(options, stops)
+  const filesDir = filesDirOf(options, stops)
+  const spool = new Spool({ dir: join(filesDir, 'spool'), random: systemRandom })
   const courier = makeCourier({ env, network: transferNetwork })
   stops.push(() => courier.close())
   const taildrop = new Taildrop({
     env, store, network: transferNetwork, settings: () => backend.extras.Taildrop, spool, sending: { courier, sources: makeSources({ spool: spool.dir }) }, profileId: () => backend.views.profileId(), profileIds: () => backend.profiles.list().map(({ ID }) => ID), emit: (part) => backend.sendNotify(part),
+    inbox: new DiskInbox({ env, setAttribute: native.setFileAttribute }), owner: () => backend.views.owner(), stagedFolder: stagedFolder(filesDir),
   })
   backend.attach(taildrop)
   const server = new LocalApiServer({
@@ -310,6 +314,15 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   return { socketPath: options.socketPath, udpPort: port, socks5, httpProxy, failed, stop: unwind }
 }
 
+/** Where files of a user lie that nobody has fetched yet. */
+function stagedFolder(filesDir: string): (name: string) => Promise<string> {
+  return async (name) => {
+    const folder = join(filesDir, 'files', name)
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    return folder
+  }
+}
+
 /** What transfers need of the network: the device's map, the way there as people are told it, and connections through the tunnel. */
 function taildropNetwork(backend: Backend, dataplane: Dataplane): TaildropNetwork {
   return {
@@ -382,12 +395,12 @@ function openState(options: EngineOptions, clock: SystemClock, log: ReturnType<t
   return { store: sealed, stateKeys, journal }
 }
 
-/** What is handed over to be sent; of an engine that keeps nothing it goes with it. */
-function spoolOf(options: EngineOptions, stops: (() => void)[]): Spool {
-  if (options.statePath !== 'mem:') return new Spool({ dir: join(options.stateDir, 'spool'), random: systemRandom })
-  const dir = mkdtempSync(join(tmpdir(), 'bowline-spool-'))
+/** Where files lie that are to be sent or that came in; of an engine that keeps nothing they go with it. */
+function filesDirOf(options: EngineOptions, stops: (() => void)[]): string {
+  if (options.statePath !== 'mem:') return options.stateDir
+  const dir = mkdtempSync(join(tmpdir(), 'bowline-files-'))
   stops.push(() => rmSync(dir, { recursive: true, force: true }))
-  return new Spool({ dir, random: systemRandom })
+  return dir
 }
 
 /** "optional:PATH" need not be there. */

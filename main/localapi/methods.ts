@@ -131,6 +131,7 @@ export const METHODS = {
   debugOptionalFeatures: row<void, { readonly Features: Readonly<Record<string, boolean>> }>('debug-optional-features', ANY, 'open'),
   debugLog: row<unknown, void>('debug-log', ['POST'], 'read', { denied: 'debug-log access denied' }),
   fileTargets: row<void, readonly FileTarget[]>('file-targets', ['GET'], 'read', { instead: [400, 'want GET to list targets'] }),
+  files: row<void, readonly { readonly Name: string; readonly Size: number }[] | null>('files/', ANY, 'write', { denied: 'file access denied' }),
   pprof: row<void, void>('pprof', ANY, 'write', { denied: 'profile access denied' }),
 
   cert: lacking('cert/', ANY, 'write', 'cert'),
@@ -144,7 +145,6 @@ export const METHODS = {
   idToken: lacking('id-token', ANY, 'write', 'id-token'),
   setDns: lacking('set-dns', ['POST'], 'write', 'absent'),
   filePut: lacking('file-put/', ['PUT', 'POST'], 'write', 'absent'),
-  files: lacking('files/', ['GET', 'DELETE'], 'write', 'absent'),
   serviceClients: lacking('prefs/service-clients', ['GET', 'POST'], 'read', 'absent'),
   pins: lacking('pins', ['GET', 'POST'], 'read', 'absent'),
   routeCheck: lacking('routecheck', ['POST'], 'open', 'absent'),

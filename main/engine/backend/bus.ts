@@ -76,12 +76,14 @@ export class Bus {
 
   /** Tells every watcher; those for whom nothing is left in it hear nothing. `patched` goes to those who take peer patches. */
   emit(part: Partial<Notify>, patched?: Partial<Notify>): void {
+    // What stands in every message is no news in itself.
+    const standing = Object.keys(this.#standing()).filter((field) => !(field in part))
     const whole = this.#whole(part)
     const narrow = patched ? this.#whole(patched) : whole
     for (const session of this.#sessions) {
       const shaped = newUsersOnly(session, shapedFor(session.mask, (session.mask & WATCH.peerPatches) !== 0 ? narrow : whole, false))
-      if (!saysSomething(shaped)) continue
-      if ((session.mask & WATCH.rateLimit) !== 0 && isBoring(shaped)) this.#hold(session, shaped)
+      if (!saysSomething(shaped, standing)) continue
+      if ((session.mask & WATCH.rateLimit) !== 0 && isBoring(shaped, standing)) this.#hold(session, shaped)
       else this.#flushThen(session, shaped)
     }
   }
@@ -152,7 +154,7 @@ export class Bus {
 
 /** A Notify with every field that is always there, in the usual order. */
 export function wholeNotify(version: string, part: Partial<Notify>): Notify {
-  const { SessionID, ErrMessage, LoginFinished, State, Prefs, SelfChange, InitialStatus, NetMap, Engine, BrowseToURL, ClientVersion, Health, SuggestedExitNode, Policy, Transfers, ...peers } = part
+  const { SessionID, ErrMessage, LoginFinished, State, Prefs, SelfChange, InitialStatus, NetMap, Engine, BrowseToURL, ClientVersion, Health, SuggestedExitNode, Policy, Transfers, FilesWaiting, IncomingFiles, OutgoingFiles, ...peers } = part
   return {
     Version: version,
     ...(SessionID !== undefined ? { SessionID } : {}),
@@ -166,6 +168,9 @@ export function wholeNotify(version: string, part: Partial<Notify>): Notify {
     ...peers,
     Engine: Engine ?? null,
     BrowseToURL: BrowseToURL ?? null,
+    ...(FilesWaiting !== undefined ? { FilesWaiting } : {}),
+    ...(IncomingFiles !== undefined ? { IncomingFiles } : {}),
+    ...(OutgoingFiles !== undefined ? { OutgoingFiles } : {}),
     DriveShares: null,
     ...(ClientVersion !== undefined ? { ClientVersion } : {}),
     ...(Health !== undefined ? { Health } : {}),
@@ -209,11 +214,11 @@ function withActionsInText(health: HealthState): HealthState {
   return { Warnings: out }
 }
 
-function saysSomething(notify: Notify): boolean {
-  return Object.entries(notify).some(([field, value]) => field !== 'Version' && value !== null && value !== undefined)
+function saysSomething(notify: Notify, standing: readonly string[]): boolean {
+  return Object.entries(notify).some(([field, value]) => field !== 'Version' && !standing.includes(field) && value !== null && value !== undefined)
 }
 
 /** Only engine numbers may be held back. */
-function isBoring(notify: Notify): boolean {
-  return Object.entries(notify).every(([field, value]) => field === 'Version' || field === 'Engine' || value === null || value === undefined)
+function isBoring(notify: Notify, standing: readonly string[]): boolean {
+  return Object.entries(notify).every(([field, value]) => field === 'Version' || field === 'Engine' || standing.includes(field) || value === null || value === undefined)
 }

@@ -109,6 +109,12 @@ export class Views {
     return carries(this.#model.life) ? this.#model.netMap : undefined
   }
 
+  /** Whose device this is, as the last map says. */
+  owner(): UserProfile | undefined {
+    const netMap = this.#model.netMap
+    return netMap && ownerOf(netMap, netMap.self)
+  }
+
   /** Which profile this is; settings and files of another are not its own. */
   profileId(): string {
     return this.#model.saved.profile.id

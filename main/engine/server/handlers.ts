@@ -17,6 +17,7 @@ import { assertMayChoose } from './chosen-folder.ts'
 import { debug } from './debug.ts'
 import { dnsLookup, dnsQuery } from './dns-query.ts'
 import { fileTargets } from './file-targets.ts'
+import { files } from './files.ts'
 import { journalPage } from './journal-page.ts'
 import type { JournalReader } from './journal-page.ts'
 import { pathPage } from './path-page.ts'
@@ -178,6 +179,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   beginPreflight,
   join: joinByLink,
   fileTargets,
+  files,
   transfers: ({ taildrop }) => json(taildrop.transfers.page()),
   transferAction: async ({ taildrop, caller, body }) => json(await taildrop.transfers.act(body, caller.mayNamePaths)),
   spool: spoolPut,

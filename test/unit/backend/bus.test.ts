@@ -5,9 +5,9 @@ import type { Notify } from '../../../main/localapi/types.ts'
 import { silentLog } from '../../../main/engine/base/log.ts'
 import { HandClock, seededRandom } from '../../sim/clock.ts'
 
-function rig(): { bus: Bus; clock: HandClock; watch: (mask: number, takes?: () => boolean) => { heard: Notify[]; ended: () => boolean; drained: () => void } } {
+function rig(standing: () => Partial<Notify> = () => ({})): { bus: Bus; clock: HandClock; watch: (mask: number, takes?: () => boolean) => { heard: Notify[]; ended: () => boolean; drained: () => void } } {
   const clock = new HandClock()
-  const bus = new Bus({ clock, random: seededRandom(3), log: silentLog, journal: { add: () => {} } }, '1')
+  const bus = new Bus({ clock, random: seededRandom(3), log: silentLog, journal: { add: () => {} } }, '1', standing)
   return {
     bus, clock,
     watch: (mask, takes = () => true) => {
@@ -45,6 +45,21 @@ describe('the notify bus', () => {
     expect(old.heard[0]!.Health!.Warnings!['x']).toMatchObject({ Text: 'Text. Go: http://a' })
     expect(old.heard[0]!.Health!.Warnings!['x']).not.toHaveProperty('PrimaryAction')
     expect(fresh.heard[0]!.Health!.Warnings!['x']).toHaveProperty('PrimaryAction')
+  })
+
+  test('what stands in every message wakes nobody by itself, and is told when it is the news', () => {
+    const { bus, clock, watch } = rig(() => ({ FilesWaiting: {} }))
+    const [plain, limited] = [watch(0), watch(WATCH.rateLimit)]
+    bus.emit({ PeersRemoved: [3] })
+    expect(plain.heard).toEqual([])
+    bus.emit({ FilesWaiting: {} })
+    bus.emit({ State: 6 })
+    expect(plain.heard.map(({ State, FilesWaiting }) => ({ State, FilesWaiting }))).toEqual([{ State: null, FilesWaiting: {} }, { State: 6, FilesWaiting: {} }])
+    // Engine numbers are held back all the same.
+    for (let i = 0; i < 3; i++) bus.emit({ Engine: ENGINE })
+    expect(limited.heard).toHaveLength(2)
+    clock.advance(10_000)
+    expect(limited.heard).toHaveLength(3)
   })
 
   test('a watcher that reads too slowly is told so and let go; others hear on', () => {

@@ -8,6 +8,7 @@ import { Taildrop } from '../../../main/engine/features/taildrop/taildrop.ts'
 import { LocalApiServer } from '../../../main/engine/server/localapi-server.ts'
 import type { PeerCredentials } from '../../../main/engine/server/caller.ts'
 import type { TryPortMap } from '../../../main/engine/server/port-map-trial.ts'
+import { DiskInbox } from '../../../main/engine/io/inbox/inbox.ts'
 import { KnownHosts } from '../../../main/engine/io/known-hosts.ts'
 import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
 import { SystemRoots } from '../../../main/engine/io/roots.ts'
@@ -34,13 +35,13 @@ export interface ServerRig {
   stop(): Promise<void>
 }
 
-export async function serve(options: { peerCredentials?: PeerCredentials; tryPortMap?: TryPortMap } = {}): Promise<ServerRig> {
+export async function serve(options: { peerCredentials?: PeerCredentials; tryPortMap?: TryPortMap; staged?: string } = {}): Promise<ServerRig> {
   const dir = makeTempDir('api')
   const socketPath = join(dir, 'sub', 'x.sock')
   const rig = makeRig()
   rig.backend.start()
   const journal = new FakeJournal()
-  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, taildrop: makeTaildrop(rig, join(dir, 'spool')), trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
+  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, taildrop: makeTaildrop(rig, join(dir, 'spool'), options.staged), trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
   await server.listen(socketPath)
   return {
     rig, server, socketPath, journal,
@@ -78,11 +79,12 @@ export class FakeJournal {
   }
 }
 
-/** The real one, which sends nothing and has no folder. */
-export function makeTaildrop({ env, backend }: Pick<Rig, 'env' | 'backend'>, dir: string): Taildrop {
+/** The real one, which sends nothing; without `staged` it has no folder. */
+export function makeTaildrop({ env, backend }: Pick<Rig, 'env' | 'backend'>, dir: string, staged?: string): Taildrop {
   const taildrop = new Taildrop({
     env, store: new MemoryStore(), settings: () => backend.extras.Taildrop, profileId: () => backend.views.profileId(), profileIds: () => [],
     spool: new Spool({ dir, random: env.random }), emit: (part) => backend.sendNotify(part),
+    inbox: new DiskInbox({ env }), owner: () => backend.views.owner(), stagedFolder: () => Promise.resolve(staged),
     network: { netMap: () => backend.views.liveMap(), pathTo: () => undefined, dial: () => Promise.reject(new Error('no network')) },
   })
   backend.attach(taildrop)

@@ -3,6 +3,7 @@
  */
 import type { TransferResult, TransfersPage } from '../../../localapi/transfers.ts'
 import type { TargetPages } from './targets-page.ts'
+import type { WaitingDoors } from './waiting.ts'
 
 /** What clients hand over to be sent. Rejects with EngineError, and then nothing of it is left. */
 export interface SpoolPort {
@@ -16,6 +17,7 @@ export interface SpoolPort {
 export interface TaildropDoors {
   readonly targets: TargetPages
   readonly spool: SpoolPort
+  readonly files: WaitingDoors
   readonly transfers: {
     page(): TransfersPage
     /** Does a TransferAction; `mayNamePaths`: the caller may read and write what the engine may. Rejects with EngineError. */

@@ -14,11 +14,12 @@ import type { TaildropSettings } from '../../../localapi/transfers.ts'
 import type { Notify } from '../../../localapi/types.ts'
 import { WATCH } from '../../../localapi/watch-mask.ts'
 import type { SpoolPort, TaildropDoors } from './doors.ts'
-import type { Courier, Sources, TaildropNetwork } from './ports.ts'
+import type { Courier, Inbox, Sources, TaildropNetwork } from './ports.ts'
 import { Sweeper } from './sweeper.ts'
 import { TargetPages } from './targets-page.ts'
 import { Transfers } from './transfers.ts'
 import { spooledBy, type TransfersStorePort } from './transfers-store.ts'
+import { makeWaiting, type Waiting, type WaitingDeps } from './waiting.ts'
 
 export interface TaildropDeps {
   readonly env: Env
@@ -31,6 +32,10 @@ export interface TaildropDeps {
   readonly sending?: { readonly courier: Courier; readonly sources: Sources }
   readonly spool: SpoolPort
   readonly profileIds: () => readonly string[]
+  /** Where files go that come in. */
+  readonly inbox: Inbox
+  readonly owner: WaitingDeps['owner']
+  readonly stagedFolder: WaitingDeps['stagedFolder']
 }
 
 const noSending = (): Promise<never> => Promise.reject(new EngineError('not-supported', 'This engine sends no files.'))
@@ -39,27 +44,32 @@ const NO_SENDING = { courier: { send: noSending }, sources: { look: noSending, m
 export class Taildrop implements FeaturePort, TaildropDoors {
   readonly targets: TargetPages
   readonly transfers: Transfers
+  readonly files: Waiting
   readonly spool: SpoolPort
   readonly #sweeper: Sweeper
   readonly #deps: TaildropDeps
 
   constructor(deps: TaildropDeps) {
     this.#deps = deps
-    const { network, settings } = deps
+    const { network } = deps
     this.spool = deps.spool
+    this.files = makeWaiting({ ...deps, clock: deps.env.clock, changed: () => this.transfers.inboxChanged() })
     this.targets = new TargetPages({ netMap: () => network.netMap(), used: (peer) => this.transfers.used(peer) })
     this.transfers = new Transfers({
       ...deps,
       ...(deps.sending ?? NO_SENDING),
       dropSpool: (id) => void deps.spool.remove(id).catch((error: unknown) => deps.env.log.warn('what was sent could not be taken out of the spool', { error: errorText(error) })),
       asks: () => ({ all: () => [], answer: () => { throw new EngineError('not-found', 'Nobody asks for that.') } }),
-      inbox: () => ({ Folder: settings().Folder, FreeBytes: -1, Waiting: 0 }),
+      inbox: () => this.files.state(),
       assertTarget: (node) => this.#assertTarget(node),
-      onIncoming: () => {},
+      onIncoming: () => void this.files.refresh(),
     })
     this.#sweeper = new Sweeper({
       env: deps.env, spool: deps.spool, spooled: () => this.#spooled(),
-      sweepPartials: async (olderMs) => this.transfers.forgetBroken(deps.env.clock.wallMs() - olderMs),
+      sweepPartials: async (olderMs) => {
+        await this.files.sweep(olderMs)
+        this.transfers.forgetBroken(deps.env.clock.wallMs() - olderMs)
+      },
     })
   }
 
@@ -69,10 +79,11 @@ export class Taildrop implements FeaturePort, TaildropDoors {
   }
 
   standing(): Partial<Notify> {
-    return {}
+    return this.files.standing()
   }
 
   changed(): void {
+    this.files.changed()
     this.transfers.changed()
     this.#sweeper.start()
   }
@@ -95,6 +106,7 @@ export class Taildrop implements FeaturePort, TaildropDoors {
 
   stop(): void {
     this.#sweeper.stop()
+    this.files.stop()
     this.transfers.stop()
   }
 

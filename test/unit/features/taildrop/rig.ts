@@ -9,6 +9,7 @@ import { SourceFault, type SourceLook, type SourceRef } from '../../../../main/e
 import type { Node } from '../../../../main/engine/core/tailcfg/types.ts'
 import type { Courier, Parcel, SendEnd, SendStep, Sources } from '../../../../main/engine/features/taildrop/ports.ts'
 import { Taildrop } from '../../../../main/engine/features/taildrop/taildrop.ts'
+import { DiskInbox } from '../../../../main/engine/io/inbox/inbox.ts'
 import { MemoryStore } from '../../../../main/engine/io/memory-store.ts'
 import { DEFAULT_TAILDROP, NO_TRANSFERS, reduceTransfers, type TransferPath, type TransferRow, type TransfersNews, type TransfersPage } from '../../../../main/localapi/transfers.ts'
 import type { Notify } from '../../../../main/localapi/types.ts'
@@ -109,6 +110,7 @@ export function makeTaildropRig(options: { store?: MemoryStore; devices?: Readon
       if (part.Transfers) page = reduceTransfers(page, part.Transfers as TransfersNews)
     },
     sending: { courier, sources },
+    inbox: new DiskInbox({ env }), owner: () => undefined, stagedFolder: () => Promise.resolve(undefined),
     spool: { put: () => Promise.reject(new Error('not asked for')), remove: async (id) => void removed.push(id), sweep: async () => 0 },
   })
   const first = taildrop.initial(WATCH.transfers).Transfers
