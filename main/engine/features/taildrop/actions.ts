@@ -2,10 +2,9 @@
  * What clients ask of transfers, checked by shape before anything is done.
  */
 import { EngineError } from '../../base/errors.ts'
-import { isBatch } from '../../core/taildrop/wire.ts'
+import { isBatch, MAX_OFFER_ITEMS } from '../../core/taildrop/wire.ts'
 import type { SendItem, TransferAction } from '../../../localapi/transfers.ts'
 
-const MAX_ITEMS = 20_000
 const MAX_PATH = 4_096
 
 /** Throws EngineError('bad-argument') for what is no action, and EngineError('access-denied') for one that names places which this caller may not. */
@@ -21,7 +20,7 @@ function actionOf(body: unknown): TransferAction {
   switch (Do) {
     case 'send':
       if (!isId(Peer)) throw bad('Peer wants the stable ID of a device')
-      if (!Array.isArray(Items) || Items.length === 0 || Items.length > MAX_ITEMS) throw bad(`Items wants 1 to ${MAX_ITEMS} things to send`)
+      if (!Array.isArray(Items) || Items.length === 0 || Items.length > MAX_OFFER_ITEMS) throw bad(`Items wants 1 to ${MAX_OFFER_ITEMS} things to send`)
       return { Do, Peer, Items: Items.map(parseItem) }
     case 'pause': case 'resume': case 'retry': case 'cancel':
       if (!isId(ID)) throw bad('ID wants that of a transfer or of a batch')

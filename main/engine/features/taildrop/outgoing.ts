@@ -19,12 +19,14 @@ export interface OutgoingDeps {
   readonly over: (row: Row) => void
 }
 
+type Offered = Pick<Parcel, 'batch' | 'batchItems'>
+
 export class Outgoing {
   readonly #deps: OutgoingDeps
   #queue = new SendQueue()
   readonly #tries = new Map<string, AbortController>()
   /** What is asked of a receiver once for all of a batch; made once. */
-  #batches = new Map<string, Parcel['batchItems']>()
+  #batches = new Map<string, Offered>()
   #takeBack: (() => void) | undefined
 
   constructor(deps: OutgoingDeps) {
@@ -110,7 +112,7 @@ export class Outgoing {
     const { courier, sources } = this.#deps
     const source = row.source!
     const parcel: Parcel = {
-      id: row.id, batch: row.batch, peer: row.peer, name: row.name, isFolder: source.isFolder, files: row.files, size: source.size, batchItems: this.#batchOf(row),
+      id: row.id, peer: row.peer, name: row.name, isFolder: source.isFolder, files: row.files, size: source.size, ...this.#batchOf(row),
     }
     const readable = { manifest: () => sources.manifest(source.ref), open: (as: 'plain' | 'stream' | 'archive') => sources.open(source.ref, as, source.print) }
     // The wishes of this moment are carried out before a try may have any of its own.
@@ -137,7 +139,7 @@ export class Outgoing {
     this.handle({ kind: 'step', id: row.id, step: step.kind })
   }
 
-  #batchOf({ batch, peer }: Row): Parcel['batchItems'] {
+  #batchOf({ batch, peer, source: own }: Row): Offered {
     const key = `${batch} ${peer}`
     const known = this.#batches.get(key)
     if (known) return known
@@ -145,8 +147,11 @@ export class Outgoing {
       if (row.batch !== batch || row.peer !== peer || !row.source) return []
       return [{ name: row.name, isFolder: row.source.isFolder, files: row.files, size: row.source.size }]
     })
-    this.#batches.set(key, items)
-    return items
+    // Things of a batch are known by their place in it. Of one whose finished rows are no longer known, the rest is another batch.
+    const isWhole = items.length === own!.of
+    const offered = { batch: isWhole ? batch : items.length.toString(16).padStart(8, '0') + batch.slice(8), batchItems: items }
+    this.#batches.set(key, offered)
+    return offered
   }
 }
 

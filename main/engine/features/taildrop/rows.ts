@@ -14,6 +14,8 @@ export interface RowSource {
   /** Bytes of all files, without what packing adds. */
   size: number
   print: string
+  /** How many things its batch was made of. */
+  readonly of: number
 }
 
 export interface Row {

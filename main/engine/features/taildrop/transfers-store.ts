@@ -147,10 +147,10 @@ function rowOf(raw: unknown): Row | undefined {
 
 function sourceOf(raw: unknown): RowSource | undefined {
   if (!isRecord(raw) || !isRecord(raw['ref'])) return undefined
-  const { isFolder, size, print } = raw
+  const { isFolder, size, print, of } = raw
   const { kind, path, id, isFolder: isDirectory } = raw['ref']
   const ref: SourceRef | undefined = kind === 'path' && isText(path) && typeof isDirectory === 'boolean' ? { kind, path, isFolder: isDirectory } : kind === 'spool' && isText(id) ? { kind, id } : undefined
-  return ref && typeof isFolder === 'boolean' && isSize(size) && isText(print) ? { ref, isFolder, size, print } : undefined
+  return ref && typeof isFolder === 'boolean' && isSize(size) && isText(print) && isCount(of) ? { ref, isFolder, size, print, of } : undefined
 }
 
 function whyIn(raw: unknown): TransferWhy | undefined {

@@ -188,7 +188,7 @@ export class Transfers {
     const createdMs = env.clock.wallMs()
     const rows = looks.map(({ ref, name, look }) => makeRow({
       id: nextId(env), batch, direction: 'out', peer, peerName, name, kind: look.isFolder ? 'folder' : 'file', files: look.files, size: look.size,
-      state: 'queued', createdMs, source: { ref, isFolder: look.isFolder, size: look.size, print: look.print },
+      state: 'queued', createdMs, source: { ref, isFolder: look.isFolder, size: look.size, print: look.print, of: looks.length },
     }))
     for (const row of rows) this.#book.add(row)
     try {

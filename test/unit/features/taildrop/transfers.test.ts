@@ -168,6 +168,25 @@ describe('an engine that starts again', () => {
     expect(after.page.Rows.map(({ Name }) => Name)).toEqual(['y', 'z', 'x'])
   })
 
+  test('things are known to the receiver by their place in the batch, also where finished ones are forgotten', async () => {
+    const store = new MemoryStore()
+    const before = makeTaildropRig({ store })
+    const [x] = await before.send('a', 'x', 'y', 'z')
+    const { batch } = before.courier.tries.get('y')!.parcel
+    await before.courier.tries.get('x')!.end(DELIVERED)
+    await before.run(1_000)
+    const whole = makeTaildropRig({ store })
+    await whole.run()
+    expect(whole.courier.tries.get('y')!.parcel).toMatchObject({ batch, batchItems: { length: 3 } })
+    await whole.taildrop.transfers.act({ Do: 'forget', ID: x }, true)
+    const rest = makeTaildropRig({ store })
+    await rest.run()
+    const parcel = rest.courier.tries.get('y')!.parcel
+    expect(parcel.batchItems.map(({ name }) => name)).toEqual(['y', 'z'])
+    expect(parcel.batch).toMatch(/^[0-9a-f]{32}$/)
+    expect(parcel.batch).not.toBe(batch)
+  })
+
   test('what was asked for is in the file before the answer', async () => {
     const store = new MemoryStore()
     const before = makeTaildropRig({ store })
