@@ -1,14 +1,13 @@
 /**
- * The menu of a row, or of the selection: opens at the pointer or the row, closes with a choice, Escape, Tab or a press elsewhere, and
- * gives the focus back to where it was.
+ * The menu of a row, or of the selection.
  */
 import { Copy, Eye, EyeOff, FileDown, FolderOpen, Gauge, Pencil, Pin, PinOff, SquareCheck, Tag, X } from 'lucide-react'
-import { useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode } from 'react'
+import type { ReactNode } from 'react'
 import type { AccountView } from '../../preload/contract.ts'
 import { t } from '../../main/words/words.ts'
 import type { Device } from '../state/devices.ts'
 import { toggleSelected, useList } from '../state/devices-session.ts'
-import { moveInMenu } from '../ui/menu-keys.ts'
+import { PopupMenu, type MenuItem } from '../ui/PopupMenu.tsx'
 import type { DeviceActions } from './DevicesActions.tsx'
 
 interface MenuProps {
@@ -20,64 +19,15 @@ interface MenuProps {
   readonly onClose: () => void
 }
 
-interface Item {
-  readonly words: string
-  readonly icon: ReactNode
-  readonly act: () => void
-  readonly key?: string
-}
-
-const EDGE_PX = 8
-
 export function DevicesMenu({ devices, x, y, view, actions, onClose }: MenuProps): ReactNode {
-  const box = useRef<HTMLDivElement>(null)
-  const before = useRef(document.activeElement)
-  const [place, setPlace] = useState({ left: x, top: y })
-  useLayoutEffect(() => {
-    const menu = box.current!
-    const { width, height } = menu.getBoundingClientRect()
-    setPlace({ left: Math.max(EDGE_PX, Math.min(x, window.innerWidth - width - EDGE_PX)), top: Math.max(EDGE_PX, Math.min(y, window.innerHeight - height - EDGE_PX)) })
-    menu.querySelector('button')?.focus({ preventScroll: true })
-    const away = (event: Event): void => {
-      if (!menu.contains(event.target as Node)) onClose()
-    }
-    window.addEventListener('pointerdown', away)
-    window.addEventListener('resize', onClose)
-    window.addEventListener('blur', onClose)
-    return () => {
-      window.removeEventListener('pointerdown', away)
-      window.removeEventListener('resize', onClose)
-      window.removeEventListener('blur', onClose)
-    }
-  }, [x, y, onClose])
-  const close = (): void => {
-    if (before.current instanceof HTMLElement && before.current.isConnected) before.current.focus({ preventScroll: true })
-    onClose()
-  }
-  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => {
-    event.stopPropagation()
-    if (event.key === 'Escape' || event.key === 'Tab') {
-      event.preventDefault()
-      return close()
-    }
-    moveInMenu(event, [...event.currentTarget.querySelectorAll('button')])
-  }
   const items = devices.length === 1 ? itemsOfOne(devices[0]!, view, actions) : itemsOfMany(devices, view, actions)
   const label = devices.length === 1 ? t('devices.menu', { name: devices[0]!.name }) : t('devices.menu.many', { n: devices.length })
-  return (
-    <div ref={box} className="menu row-menu" role="menu" aria-label={label} style={place} onKeyDown={onKeyDown} onContextMenu={(event) => event.preventDefault()}>
-      {items.map(({ words, icon, act, key }) => (
-        <button key={words} type="button" role="menuitem" tabIndex={-1} className="menu-item" onClick={() => { close(); act() }}>
-          {icon}<span className="grow cut-box">{words}</span>{key !== undefined && <span className="t3 small" aria-hidden="true">{key}</span>}
-        </button>
-      ))}
-    </div>
-  )
+  return <PopupMenu label={label} x={x} y={y} items={items} onClose={onClose} />
 }
 
 const ICON = { size: 16, strokeWidth: 1.9, 'aria-hidden': true } as const
 
-function itemsOfOne(device: Device, view: AccountView, actions: MenuProps['actions']): readonly Item[] {
+function itemsOfOne(device: Device, view: AccountView, actions: MenuProps['actions']): readonly MenuItem[] {
   const { id, peer } = device
   const [isPinned, isHidden, isSelected] = [view.pinned.includes(id), view.hidden.includes(id), useList.getState().selected.has(id)]
   const ipv6 = peer.TailscaleIPs?.find((ip) => ip.includes(':') && ip !== device.address)
@@ -94,7 +44,7 @@ function itemsOfOne(device: Device, view: AccountView, actions: MenuProps['actio
   ]
 }
 
-export function itemsOfMany(devices: readonly Device[], view: AccountView, actions: MenuProps['actions']): readonly Item[] {
+export function itemsOfMany(devices: readonly Device[], view: AccountView, actions: MenuProps['actions']): readonly MenuItem[] {
   const ids = devices.map((device) => device.id)
   const [allPinned, allHidden] = [ids.every((id) => view.pinned.includes(id)), ids.every((id) => view.hidden.includes(id))]
   return [
