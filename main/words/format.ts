@@ -72,7 +72,7 @@ export function byteCount(bytes: number): string {
     value /= 1000
     unit++
   }
-  return `${unit === 0 || value >= 99.5 ? Math.round(value) : decimal(value)} ${units[unit]!}`
+  return `${unit === 0 || value >= 9.95 ? Math.round(value) : decimal(value)} ${units[unit]!}`
 }
 
 /** "14:02", in the reader's own zone. */

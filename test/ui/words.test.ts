@@ -108,7 +108,7 @@ describe('format', () => {
     expect(ageOf('2026-01-01T00:00:00Z', Date.parse('2026-01-01T00:00:04Z'))).toBe(4000)
   })
 
-  it.each([[0, '0 B'], [1200, '1.2 kB'], [86_000_000, '86.0 MB'], [999_600, '1.0 MB']])('writes %s bytes as %s', (bytes, words) => {
+  it.each([[0, '0 B'], [1200, '1.2 kB'], [86_000_000, '86 MB'], [999_600, '1.0 MB']])('writes %s bytes as %s', (bytes, words) => {
     expect(byteCount(bytes)).toBe(words)
   })
 
