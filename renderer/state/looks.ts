@@ -3,7 +3,7 @@
  * answer that came after a newer one was asked for is dropped.
  */
 import { useEffect } from 'react'
-import type { Answer, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, ProxiesPage, RoutesPage, StoragePage, TrustPage } from '../../preload/contract.ts'
+import type { Answer, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, ProxiesPage, RoutesPage, StoragePage, TaildropSettings, TransferTargetsPage, TrustPage } from '../../preload/contract.ts'
 import { shown } from './shown.ts'
 import { useSnapshot, type Snapshot } from './store.ts'
 
@@ -15,6 +15,8 @@ interface Looks {
   proxies: ProxiesPage
   trust: TrustPage
   storage: StoragePage
+  transferTargets: TransferTargetsPage
+  taildropSettings: TaildropSettings
 }
 
 const asked = new Map<keyof Looks, number>()

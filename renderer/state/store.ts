@@ -5,7 +5,7 @@
  * visible; the page changes when they do, never before: there are no optimistic copies.
  */
 import { create } from 'zustand'
-import type { AppState, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status, StoragePage, TrustPage } from '../../preload/contract.ts'
+import type { AppState, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status, StoragePage, TaildropSettings, TransferTargetsPage, TrustPage } from '../../preload/contract.ts'
 import { keepPaths, keepStatus } from './keep.ts'
 import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
 import { NO_POLICY, type PolicySnapshot } from '../../main/localapi/policy.ts'
@@ -47,6 +47,8 @@ export interface Snapshot {
   readonly storage: StoragePage | undefined
   /** Files on their way; undefined until the engine has told of them, and again while it does not run. */
   readonly transfers: TransfersPage | undefined
+  readonly transferTargets: TransferTargetsPage | undefined
+  readonly taildropSettings: TaildropSettings | undefined
   /** The person asked here for a page to sign in, which has not opened yet: it will by itself. */
   readonly wantsPage: boolean
   /** Wall time of the last word from the engine, in ms. */
@@ -78,6 +80,8 @@ export const useSnapshot = create<Snapshot>(() => ({
   trust: undefined,
   storage: undefined,
   transfers: undefined,
+  transferTargets: undefined,
+  taildropSettings: undefined,
   wantsPage: false,
   heardMs: 0,
   nowMs: Date.now(),
