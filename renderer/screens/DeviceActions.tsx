@@ -1,17 +1,19 @@
 /**
  * What can be done with a device: ping it, open a service, use it as exit node, pin it.
  */
-import { Activity, DoorOpen, Pin, PinOff, Plug, Square } from 'lucide-react'
+import { Activity, DoorOpen, Pin, PinOff, Plug, Send, Square } from 'lucide-react'
 import { useState, type ReactNode } from 'react'
 import { t } from '../../main/words/words.ts'
 import type { Device } from '../state/devices.ts'
 import { editView, useAccountView } from '../state/devices-live.ts'
 import { marked } from '../state/devices-view.ts'
+import { mayReceive } from '../state/targets.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
 import { ariaKeys, withKey } from '../ui/keys.ts'
 import { useLock } from '../ui/PolicyLine.tsx'
+import { SendButton } from '../ui/SendButton.tsx'
 import { useAsk, waits } from '../ui/use-ask.ts'
 import { useExit } from '../ui/use-exit.ts'
 import type { Probe } from '../ui/use-probe.ts'
@@ -33,6 +35,7 @@ export function DeviceActions({ device, probe, running, onPing }: { device: Devi
         <button type="button" className="button" disabled={!running} title={withKey(t(probe.pinging ? 'device.ping.stop' : 'device.ping'), 'Mod+P')} aria-keyshortcuts={ariaKeys('Mod+P')} onClick={ping}>
           {probe.pinging ? <Square size={16} aria-hidden="true" /> : <Activity size={16} aria-hidden="true" />}{t(probe.pinging ? 'device.ping.stop' : 'device.ping')}
         </button>
+        {mayReceive(device) && <SendButton peer={device.id} words={t('transfers.send.to')} keys="Mod+U"><Send size={16} aria-hidden="true" /></SendButton>}
         <button type="button" className="button" aria-expanded={open} onClick={() => setOpen(!open)}><Plug size={16} aria-hidden="true" />{t('device.service')}</button>
         {(device.peer.ExitNodeOption || inUse) && !held && (
           <button type="button" className="button" disabled={!running} aria-busy={waits(exit.ask)} onClick={() => void (inUse ? exit.clear() : exit.use(device.id))}>

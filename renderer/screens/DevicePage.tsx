@@ -8,6 +8,8 @@ import { heardMs } from '../../main/words/states.ts'
 import { t } from '../../main/words/words.ts'
 import { useWish } from '../state/device-wish.ts'
 import type { Device } from '../state/devices.ts'
+import { chooseToSend } from '../state/sending.ts'
+import { mayReceive } from '../state/targets.ts'
 import { usePathPage } from '../state/path-page.ts'
 import { goTo, TABS, useRoute, type Tab } from '../state/route.ts'
 import { useSnapshot } from '../state/store.ts'
@@ -16,10 +18,12 @@ import { CopyButton } from '../ui/CopyButton.tsx'
 import { KindIcon } from '../ui/KindIcon.tsx'
 import { useKeys } from '../ui/keys.ts'
 import { Tabs } from '../ui/Tabs.tsx'
+import { say } from '../ui/toast.ts'
 import { useProbe } from '../ui/use-probe.ts'
 import { DeviceAccess } from './DeviceAccess.tsx'
 import { DeviceActions } from './DeviceActions.tsx'
 import { DeviceDetails } from './DeviceDetails.tsx'
+import { DeviceTransfers } from './DeviceTransfers.tsx'
 import { PathSection } from './PathSection.tsx'
 
 export function DevicePage({ device }: { device: Device }): ReactNode {
@@ -51,12 +55,12 @@ export function DevicePage({ device }: { device: Device }): ReactNode {
     // The tab may not be drawn yet.
     requestAnimationFrame(() => page.current?.querySelector<HTMLElement>('[role=tabpanel] .verdict')?.focus())
   }
-  useKeys(device.isSelf ? {} : { 'Mod+P': () => { if (running) { goTo(device.id, 'path'); toggle() } }, 'Mod+D': explain })
+  useKeys(device.isSelf ? {} : { 'Mod+P': () => { if (running) { goTo(device.id, 'path'); toggle() } }, 'Mod+D': explain, ...(mayReceive(device) ? { 'Mod+U': () => void chooseToSend(api, false, device.id, say) } : {}) })
   const tabs = TABS.filter((id) => id !== 'path' || !device.isSelf).map((id) => ({ id, label: t(`device.tab.${id}`) }))
   const wanted: Tab = route.place === 'devices' ? route.tab : 'path'
   const tab = wanted === 'path' && device.isSelf ? 'details' : wanted
   return (
-    <section className="device-page" aria-label={device.name} ref={page}>
+    <section className="device-page" aria-label={device.name} ref={page} {...(device.isSelf ? {} : { 'data-drop': device.id })}>
       <header className="bar">
         <button type="button" className="icon-button back" aria-label={t('device.back')} onClick={() => goTo(undefined)}><ArrowLeft size={16} aria-hidden="true" /></button>
         <KindIcon os={device.peer.OS} tagged={device.tagged} />
@@ -67,6 +71,7 @@ export function DevicePage({ device }: { device: Device }): ReactNode {
         {device.isSelf ? <p className="verdict">{t('device.self')}</p> : (
           <DeviceActions device={device} probe={probe} running={running} onPing={() => tab !== 'path' && goTo(device.id, 'path')} />
         )}
+        {!device.isSelf && <DeviceTransfers device={device} />}
         <Tabs tabs={tabs} chosen={tab} label={t('device.tabs')} onChoose={(id) => goTo(device.id, id)}>
           {tab === 'path' && <PathSection device={device} look={look} probe={probe} running={running} nowMs={nowMs} />}
           {tab === 'details' && <DeviceDetails device={device} page={look?.page} nowMs={nowMs} />}
