@@ -4,8 +4,7 @@
  * Several engines may live in one process (the demo, tests): nothing here is shared between them, and nothing is read
  * from the process's environment; `env` is handed in.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Backend } from './backend/backend.ts'
@@ -315,12 +314,10 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
 }
 
 /** Where files of a user lie that nobody has fetched yet. */
-function stagedFolder(filesDir: string): (name: string) => Promise<string> {
-  return async (name) => {
-    const folder = join(filesDir, 'files', name)
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    return folder
-  }
+function stagedFolder(filesDir: string): (name: string) => string {
+  const files = join(filesDir, 'files')
+  mkdirSync(files, { recursive: true, mode: 0o700 })
+  return (name) => join(files, name)
 }
 
 /** What transfers need of the network: the device's map, the way there as people are told it, and connections through the tunnel. */

@@ -133,8 +133,8 @@ export interface Inbox {
   look(folder: string): Promise<{ readonly freeBytes: number; readonly fault?: InboxFault }>
   /** Names of what is partial from this sender. */
   partials(folder: string, sender: string): Promise<readonly string[]>
-  /** Of what is partial; none when there is nothing. */
-  hashes(place: InboxPlace): AsyncIterable<BlockHash>
+  /** Of what is partial; none when there is nothing. `manifest`: of a folder's files one after the other. Rejects with InboxFault. */
+  hashes(place: InboxPlace, manifest?: readonly ManifestEntry[]): AsyncIterable<BlockHash>
   /** From `offset` on (at most what is partial; the rest of it is cut off). `manifest`: a folder. `size` -1 unknown. Rejects with InboxFault. */
   open(place: InboxPlace, offset: number, size: number, manifest?: readonly ManifestEntry[]): Promise<Receiving>
   /** Removes what was left partial for longer than `olderMs` and nobody is writing to. */

@@ -27,8 +27,8 @@ export interface WaitingDeps {
   readonly settings: () => TaildropSettings
   /** Whose device this is; undefined: nobody's. */
   readonly owner: () => UserProfile | undefined
-  /** Makes the engine's own folder of this name, and gives its path; undefined: it keeps nothing on disk. */
-  readonly stagedFolder: (name: string) => Promise<string | undefined>
+  /** The engine's own folder of this name; the one that it lies in is there. */
+  readonly stagedFolder: (name: string) => string
   readonly emit: (part: Partial<Notify>) => void
   /** `state` is another now. */
   readonly changed: () => void
@@ -50,7 +50,6 @@ export function makeWaiting(deps: WaitingDeps): Waiting {
 export class Waiting implements WaitingDoors {
   readonly #deps: WaitingDeps
   readonly #waiters = new Set<() => void>()
-  #staged: string | undefined
   #files: readonly WaitingFile[] = []
   #state: InboxState = { Folder: '', FreeBytes: -1, Waiting: 0 }
   #lookedMs = -Infinity
@@ -62,9 +61,9 @@ export class Waiting implements WaitingDoors {
     this.#deps = deps
   }
 
-  /** Where files go now; undefined: nowhere. */
-  async folder(): Promise<string | undefined> {
-    return this.#deps.settings().Folder || this.#stage()
+  /** Where files go now; "" before it is known whose device this is. */
+  folder(): string {
+    return this.#deps.settings().Folder || (this.#staged() ?? '')
   }
 
   standing(): Partial<Notify> {
@@ -96,11 +95,14 @@ export class Waiting implements WaitingDoors {
   }
 
   async #lookUntilDone(): Promise<void> {
-    do {
-      this.#again = false
-      await this.#look()
-    } while (this.#again)
-    this.#looking = undefined
+    try {
+      do {
+        this.#again = false
+        await this.#look()
+      } while (this.#again)
+    } finally {
+      this.#looking = undefined
+    }
   }
 
   async list(waitMs: number, gone: AbortSignal): Promise<readonly WaitingFile[]> {
@@ -122,13 +124,13 @@ export class Waiting implements WaitingDoors {
 
   async read(name: string): ReturnType<Inbox['read']> {
     assertName(name)
-    const folder = await this.#stage()
+    const folder = this.#staged()
     return folder === undefined ? undefined : asEngineError(this.#deps.inbox.read(folder, name))
   }
 
   async remove(name: string): Promise<void> {
     assertName(name)
-    const folder = await this.#stage()
+    const folder = this.#staged()
     if (folder === undefined) return
     await asEngineError(this.#deps.inbox.remove(folder, name))
     await this.refresh()
@@ -136,11 +138,10 @@ export class Waiting implements WaitingDoors {
 
   /** Takes away what is partial and older, where files go and where they went. Never rejects. */
   async sweep(olderMs: number): Promise<void> {
-    const staged = await this.#stage().catch(() => undefined)
-    for (const folder of new Set([staged ?? '', this.#deps.settings().Folder])) if (folder !== '') await this.#deps.inbox.sweep(folder, olderMs)
+    for (const folder of new Set([this.#staged() ?? '', this.#deps.settings().Folder])) if (folder !== '') await this.#deps.inbox.sweep(folder, olderMs)
   }
 
-  async #stage(): Promise<string | undefined> {
+  #staged(): string | undefined {
     const name = stagedName(this.#deps.owner())
     return name === undefined ? undefined : this.#deps.stagedFolder(name)
   }
@@ -148,10 +149,10 @@ export class Waiting implements WaitingDoors {
   async #look(): Promise<void> {
     const { inbox, settings, clock } = this.#deps
     const { Folder } = settings()
-    this.#staged = await this.#stage().catch(() => undefined)
-    const files = this.#staged === undefined ? [] : await inbox.waiting(this.#staged).catch(() => [])
-    const place = Folder || this.#staged
-    const { freeBytes, fault } = place === undefined ? NOWHERE : await inbox.look(place)
+    const staged = this.#staged()
+    const place = this.folder()
+    const { freeBytes, fault } = place === '' ? NOWHERE : await inbox.look(place)
+    const files = staged === undefined ? [] : await inbox.waiting(staged).catch(() => [])
     this.#lookedMs = clock.nowMs()
     this.#take(files, { Folder, FreeBytes: freeBytes, Waiting: files.length, ...(fault ? { Problem: problemOf(fault) } : {}) })
   }

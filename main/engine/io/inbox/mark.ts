@@ -19,7 +19,7 @@ export type MarkPlan =
 export interface MarkOf {
   /** Of the partial file; the mark goes with it when it is renamed. */
   readonly path: string
-  /** URL of the sender. */
+  /** Name of the sending device. */
   readonly from: string
   readonly wallMs: number
   /** Upper case. */
@@ -29,7 +29,7 @@ export interface MarkOf {
 /** What marks a file on a system (process.platform); undefined: it has no such mark. Pure. */
 export function planMark(platform: string, { path, from, wallMs, uuid }: MarkOf): MarkPlan | undefined {
   // The text goes into line-based formats.
-  const url = from.replaceAll(/[^\x21-\x7e]/gu, (char) => encodeURIComponent(Buffer.from(char).toString())).slice(0, 1_024)
+  const url = `http://${from.replace(/\.$/, '').replaceAll(/[^\x21-\x7e]/gu, (char) => encodeURIComponent(Buffer.from(char).toString())).slice(0, 1_024)}/`
   switch (platform) {
     case 'linux':
       return { kind: 'attributes', values: [['user.xdg.origin.url', url], ['user.xdg.referrer.url', url]] }

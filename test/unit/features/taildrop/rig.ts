@@ -110,7 +110,7 @@ export function makeTaildropRig(options: { store?: MemoryStore; devices?: Readon
       if (part.Transfers) page = reduceTransfers(page, part.Transfers as TransfersNews)
     },
     sending: { courier, sources },
-    inbox: new DiskInbox({ env }), owner: () => undefined, stagedFolder: () => Promise.resolve(undefined),
+    inbox: new DiskInbox({ env }), owner: () => undefined, stagedFolder: () => '/nowhere/files',
     spool: { put: () => Promise.reject(new Error('not asked for')), remove: async (id) => void removed.push(id), sweep: async () => 0 },
   })
   const first = taildrop.initial(WATCH.transfers).Transfers

@@ -1,7 +1,7 @@
 /**
  * Files that wait with the engine, over the real inbox; time moves by hand.
  */
-import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makeWaiting, type Waiting } from '../../../../main/engine/features/taildrop/waiting.ts'
@@ -28,10 +28,7 @@ beforeEach(() => {
   told = []
   waiting = makeWaiting({
     clock, inbox: new DiskInbox({ env: { clock, random: seededRandom(1) } }), settings: () => settings, owner: () => owner,
-    stagedFolder: (name) => {
-      mkdirSync(join(dir, name), { recursive: true })
-      return Promise.resolve(join(dir, name))
-    },
+    stagedFolder: (name) => join(dir, name),
     emit: (part) => told.push(Object.keys(part).join()), changed: () => told.push('changed'),
   })
 })
@@ -41,14 +38,14 @@ afterEach(() => {
 })
 
 describe('files that wait', () => {
-  test('lie in a folder named as the stock daemon names it, and never outside', async () => {
-    expect(await waiting.folder()).toBe(join(dir, 'alice-example.com-uid-7'))
+  test('lie in a folder named as the stock daemon names it, and never outside', () => {
+    expect(waiting.folder()).toBe(join(dir, 'alice-example.com-uid-7'))
     owner = { ID: 8, LoginName: '../../x/ü', DisplayName: '' }
-    expect(await waiting.folder()).toBe(join(dir, '.._.._x__-uid-8'))
+    expect(waiting.folder()).toBe(join(dir, '.._.._x__-uid-8'))
     owner = undefined
-    expect(await waiting.folder()).toBeUndefined()
+    expect(waiting.folder()).toBe('')
     settings = { ...settings, Folder: join(dir, 'chosen') }
-    expect(await waiting.folder()).toBe(join(dir, 'chosen'))
+    expect(waiting.folder()).toBe(join(dir, 'chosen'))
   })
 
   test('are waited for until the time is over', async () => {
@@ -66,7 +63,7 @@ describe('files that wait', () => {
   test('are waited for until one comes', async () => {
     const asked = waiting.list(15_000, NEVER)
     await waitFor('the wait', () => clock.waiting === 1)
-    writeFileSync(join((await waiting.folder())!, 'a'), 'x')
+    writeFileSync(join(waiting.folder(), 'a'), 'x')
     await waiting.refresh()
     expect(await asked).toEqual([{ name: 'a', size: 1 }])
     expect(clock.waiting).toBe(0)
@@ -88,7 +85,8 @@ describe('files that wait', () => {
   })
 
   test('of another profile are not seen, and a folder that is wrong is told', async () => {
-    writeFileSync(join((await waiting.folder())!, 'a'), 'x')
+    await waiting.refresh()
+    writeFileSync(join(waiting.folder(), 'a'), 'x')
     waiting.changed()
     await waitFor('the file', () => waiting.standing().FilesWaiting)
     owner = { ...owner!, ID: 9 }
@@ -96,11 +94,11 @@ describe('files that wait', () => {
     waiting.changed()
     await waitFor('the other profile', () => waiting.standing().FilesWaiting === undefined && waiting.state().Problem !== undefined)
     expect(waiting.state()).toMatchObject({ Folder: join(dir, 'no/where'), FreeBytes: -1, Waiting: 0, Problem: { Code: 'folder-gone' } })
-    rmSync(join(dir, 'alice-example.com-uid-9'), { recursive: true })
   })
 
   test('leave nothing partial behind for long', async () => {
-    const folder = (await waiting.folder())!
+    await waiting.refresh()
+    const folder = waiting.folder()
     const partial = (name: string, ageMs: number): void => {
       writeFileSync(join(folder, name), '')
       utimesSync(join(folder, name), (clock.wallMs() - ageMs) / 1_000, (clock.wallMs() - ageMs) / 1_000)

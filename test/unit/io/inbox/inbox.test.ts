@@ -10,7 +10,7 @@ import { DiskInbox } from '../../../../main/engine/io/inbox/inbox.ts'
 import { systemRandom } from '../../../../main/engine/io/random.ts'
 import { makeTempDir, removeTempDir } from '../../../support/temp.ts'
 
-const FROM = 'http://sender.lab.internal/'
+const FROM = 'sender.lab.internal.'
 const sha = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex')
 async function listed<T>(source: AsyncIterable<T>): Promise<T[]> {
   const out: T[] = []

@@ -108,11 +108,11 @@ export class BowlineRoutes {
     if (typeof found === 'string') return refusal(found, true)
     const { item, key, wire } = found
     const place = this.#intake.placeOf(visit, item.name, wire)
+    const manifest = this.#manifests.get(visit.caller.node.StableID, key)
     if (visit.method === 'GET') {
       await this.#intake.yieldSilent(place)
-      return await hashAnswer(this.#deps.inbox, place, true)
+      return await hashAnswer(this.#deps.inbox, place, true, manifest ?? [])
     }
-    const manifest = this.#manifests.get(visit.caller.node.StableID, key)
     if (!manifest) return refusal('ask-first', true)
     const request = readPutRequest({ ...visit.headers })
     if (typeof request === 'string') return refusal(request, true)

@@ -11,7 +11,7 @@ import { nameFromPath, partialName } from '../../../core/taildrop/names.ts'
 import { readPutRequest } from '../../../core/taildrop/put-request.ts'
 import { isWhyCode, type WhyCode } from '../../../core/taildrop/whys.ts'
 import { BATCH_HEADER, encodeBlockHash, isBatch, PUT_PATH } from '../../../core/taildrop/wire.ts'
-import type { BlockHash, Inbox } from '../ports.ts'
+import type { BlockHash, Inbox, ManifestEntry } from '../ports.ts'
 import type { Intake } from './intake.ts'
 import type { Answer, ReceiverDeps, Route, Visit } from './ports.ts'
 import { line, refusal, taken } from './replies.ts'
@@ -76,8 +76,8 @@ export class PutRoute implements Route {
 }
 
 /** The hashes of what is partial as an answer; what fails before the first of them is a refusal. */
-export async function hashAnswer(inbox: Inbox, place: Parameters<Inbox['hashes']>[0], isBowline: boolean): Promise<Answer> {
-  const hashes = inbox.hashes(place)[Symbol.asyncIterator]()
+export async function hashAnswer(inbox: Inbox, place: Parameters<Inbox['hashes']>[0], isBowline: boolean, manifest?: readonly ManifestEntry[]): Promise<Answer> {
+  const hashes = inbox.hashes(place, manifest)[Symbol.asyncIterator]()
   try {
     const first = await hashes.next()
     return { status: 200, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: first.done === true ? '' : inRuns(first.value, hashes) }
