@@ -169,13 +169,12 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   })
   const dnsServer = new DnsServer({ env, resolver: dns })
   const peerQueries = new PeerQueries({ env, resolver: dns, mayAsk: (ip) => backend.facts.dns.mayAskHere(ip) })
-  const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) }, routes: [peerQueries] })
   const policy = policyOf(options)
   const backend: Backend = new Backend({
     env, store, preflight: preflightWorld(env, outside), stateKeys, config: configOf(options.configPath), policy, forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns,
-    otherCounters: () => ({ ...peerApi.counters(), ...dns.told.counters() }),
+    otherCounters: () => ({ ...peerApi.counters(), ...taildrop.counters(), ...dns.told.counters() }),
     // Where not even loopback is listed, nothing is known of this machine's network.
     hasNetwork: () => netmon.state.interfaces.length === 0 || netmon.state.hasV4 || netmon.state.hasV6,
     whoListens: systemName() === 'linux' ? portOwner : undefined,
@@ -191,8 +190,10 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const taildrop = new Taildrop({
     env, store, network: transferNetwork, settings: () => backend.extras.Taildrop, spool, sending: { courier, sources: makeSources({ spool: spool.dir }) }, profileId: () => backend.views.profileId(), profileIds: () => backend.profiles.list().map(({ ID }) => ID), emit: (part) => backend.sendNotify(part),
     inbox: new DiskInbox({ env, setAttribute: native.setFileAttribute }), owner: () => backend.views.owner(), stagedFolder: stagedFolder(filesDir),
+    setRule: (id, rule) => void backend.editExtras({ Taildrop: { Senders: { ...backend.extras.Taildrop.Senders, [id]: rule } } }),
   })
   backend.attach(taildrop)
+  const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) }, routes: [peerQueries, ...taildrop.routes] })
   const server = new LocalApiServer({
     env, backend, journal, taildrop, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
     tryPortMap: async ({ link = routerLinkOf(netmon.state), only, timeoutMs }, say) => {

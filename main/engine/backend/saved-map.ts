@@ -40,7 +40,7 @@ export function loadMap(store: StorePort, owner: MapOwner): SavedMap | undefined
 /** Takes away all that is kept for one profile beside the state itself. */
 export function forgetFiles(store: StorePort, profileId: string): void {
   forgetMap(store, profileId)
-  store.remove(`transfers-${profileId}`)
+  for (const kind of ['transfers', 'asks']) store.remove(`${kind}-${profileId}`)
 }
 
 export function forgetMap(store: StorePort, profileId: string): void {

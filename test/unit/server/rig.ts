@@ -84,7 +84,7 @@ export function makeTaildrop({ env, backend }: Pick<Rig, 'env' | 'backend'>, dir
   const taildrop = new Taildrop({
     env, store: new MemoryStore(), settings: () => backend.extras.Taildrop, profileId: () => backend.views.profileId(), profileIds: () => [],
     spool: new Spool({ dir, random: env.random }), emit: (part) => backend.sendNotify(part),
-    inbox: new DiskInbox({ env }), owner: () => backend.views.owner(), stagedFolder: () => staged ?? '/nowhere/files',
+    inbox: new DiskInbox({ env }), owner: () => backend.views.owner(), setRule: () => {}, stagedFolder: () => staged ?? '/nowhere/files',
     network: { netMap: () => backend.views.liveMap(), pathTo: () => undefined, dial: () => Promise.reject(new Error('no network')) },
   })
   backend.attach(taildrop)

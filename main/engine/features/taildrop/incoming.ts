@@ -1,5 +1,5 @@
 /**
- * The record of what comes in: a row each, and the stock daemon's `IncomingFiles` on the bus.
+ * The record of what comes in: a row each, and the stock daemon's `IncomingFiles` on the bus. Who receives keeps journal and log of it.
  *
  *   waiting-answer → receiving → checking → received      broken → stopped, kept until its partial is swept
  *
@@ -20,6 +20,8 @@ export interface IncomingDeps {
   readonly env: Env
   readonly book: Book
   readonly nameOf: (peer: string) => string
+  /** Whether things in this folder wait with the engine. */
+  readonly isStaged: (folder: string) => boolean
   readonly emit: (files: readonly PartialFile[]) => void
   readonly asksChanged: () => void
   /** Something is on disk under its final name, or is no longer partial. */
@@ -33,6 +35,9 @@ interface Live {
   readonly controller: AbortController
   finalPath: string | undefined
 }
+
+/** A person or a rule here does not want it: nothing of it is to go on. */
+const REFUSED_HERE: ReadonlySet<string> = new Set(['not-wanted', 'canceled-here'])
 
 export class Incoming implements IncomingBook {
   readonly #deps: IncomingDeps
@@ -50,7 +55,7 @@ export class Incoming implements IncomingBook {
     const again = this.#brokenBefore(what)
     const row = again ?? makeRow({
       id: nextId(env), batch: what.batch, direction: 'in', peer: what.peer, peerName: nameOf(what.peer), name: what.name, kind: what.kind,
-      files: what.files, size: what.size, state: 'receiving', createdMs: env.clock.wallMs(), savedIn: what.folder,
+      files: what.files, size: what.size, state: 'receiving', createdMs: env.clock.wallMs(), savedIn: this.#placeOf(what),
     })
     row.state = 'receiving'
     row.why = undefined
@@ -58,7 +63,6 @@ export class Incoming implements IncomingBook {
     const live: Live = { row, what, startedMs: env.clock.wallMs(), controller: new AbortController(), finalPath: undefined }
     this.#live.set(row.id, live)
     book.add(row)
-    this.#note(row, again ? 'it goes on where it broke off' : 'it may come in')
     this.#tell(TELL_MS)
     return {
       id: row.id,
@@ -74,7 +78,7 @@ export class Incoming implements IncomingBook {
         this.#end(live, 'received', undefined)
       },
       broken: (why) => this.#end(live, 'stopped', why),
-      refused: (why) => this.#end(live, why.Code === 'not-wanted' ? 'canceled' : 'stopped', why),
+      refused: (why) => this.#end(live, REFUSED_HERE.has(why.Code) ? 'canceled' : 'stopped', why),
     }
   }
 
@@ -86,7 +90,10 @@ export class Incoming implements IncomingBook {
   cancel(row: Row): void {
     if (row.direction !== 'in') return
     const live = this.#live.get(row.id)
-    if (live) return live.controller.abort()
+    if (live) {
+      live.controller.abort()
+      return this.#end(live, 'canceled', undefined)
+    }
     row.state = 'canceled'
     this.#deps.book.changed(row)
   }
@@ -97,9 +104,15 @@ export class Incoming implements IncomingBook {
     this.#live.clear()
   }
 
-  #brokenBefore({ peer, name, folder }: Begun): Row | undefined {
+  #placeOf({ folder }: Begun): string {
+    return this.#deps.isStaged(folder) ? '' : folder
+  }
+
+  #brokenBefore(what: Begun): Row | undefined {
+    const { peer, name } = what
+    const place = this.#placeOf(what)
     for (const row of this.#deps.book.rows()) {
-      if (row.direction === 'in' && row.state === 'stopped' && row.peer === peer && row.name === name && row.savedIn === folder && !this.#live.has(row.id)) return row
+      if (row.direction === 'in' && row.state === 'stopped' && row.peer === peer && row.name === name && row.savedIn === place && !this.#live.has(row.id)) return row
     }
     return undefined
   }
@@ -124,16 +137,9 @@ export class Incoming implements IncomingBook {
     row.state = state
     row.why = why
     this.#deps.book.changed(row)
-    this.#note(row, why?.Text ?? 'it is on disk under its final name', why?.Code)
     if (state === 'received') this.#done.push(live)
     this.#tell(0)
     this.#deps.ended()
-  }
-
-  #note({ id, peer, peerName, batch, name, state, done }: Row, why: string, code?: string): void {
-    const { log, journal } = this.#deps.env
-    log.info(`receiving ${JSON.stringify(name)} from ${peerName}: ${state}`, { why })
-    journal.add({ part: 'taildrop', kind: 'state', why, id, batch, peer, name, to: state, done, ...(code === undefined ? {} : { code }) })
   }
 
   /** At once when something ended, else now and then. */
@@ -155,7 +161,7 @@ export class Incoming implements IncomingBook {
 function partialFile({ row, what, startedMs, finalPath }: Live): PartialFile {
   return {
     Name: row.name, Started: new Date(startedMs).toISOString(), DeclaredSize: what.size, Received: row.done,
-    ...(what.partialPath === undefined ? {} : { PartialPath: what.partialPath }),
+    ...(what.partialPath === undefined || row.savedIn === '' ? {} : { PartialPath: what.partialPath }),
     ...(finalPath === undefined ? {} : { FinalPath: finalPath, Done: true }),
   }
 }

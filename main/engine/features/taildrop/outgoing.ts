@@ -88,7 +88,7 @@ export class Outgoing {
   #tell(row: Row, before: string, why: TransferWhy | undefined): void {
     const { log, journal } = this.#deps.env
     const reason = why?.Text ?? REASONS[row.state as SendState]
-    log.info(`sending ${JSON.stringify(row.name)} to ${row.peerName}: ${before} → ${row.state}`, { why: reason })
+    log.part('taildrop').info(`to ${row.peerName}: ${before} → ${row.state}`, { id: row.id, why: reason })
     journal.add({ part: 'taildrop', kind: 'state', why: reason, id: row.id, batch: row.batch, peer: row.peer, name: row.name, from: before, to: row.state, ...(why ? { code: why.Code } : {}) })
   }
 

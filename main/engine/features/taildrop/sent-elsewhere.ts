@@ -60,7 +60,7 @@ export class SentElsewhere implements OutgoingBook {
     if (end.kind === 'delivered') row.size = row.done = Math.max(row.size, row.done)
     book.changed(row)
     const reason = why?.Text ?? (end.kind === 'delivered' ? 'the receiver has it under its final name' : 'it was told to end')
-    env.log.info(`sending ${JSON.stringify(row.name)} to ${row.peerName}: ${row.state}`, { why: reason })
+    env.log.part('taildrop').info(`to ${row.peerName}: ${row.state}`, { id: row.id, why: reason })
     env.journal.add({ part: 'taildrop', kind: 'state', why: reason, id: row.id, batch: row.batch, peer: row.peer, name: row.name, to: row.state, ...(why ? { code: why.Code } : {}) })
   }
 }

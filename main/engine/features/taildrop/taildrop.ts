@@ -1,5 +1,6 @@
 /**
- * Puts the parts of Taildrop together: what is sent and what comes in (transfers.ts), who can be sent to (targets-page.ts).
+ * Puts the parts of Taildrop together: what is on its way (transfers.ts), what others send (receiving.ts), what waits to be fetched
+ * (waiting.ts), who can be sent to (targets-page.ts).
  *
  * Backend news → `changed` → queue      tries → courier      LocalAPI → doors      all of it → the notify bus
  */
@@ -10,11 +11,12 @@ import { nodeByKey } from '../../core/netmap/find-node.ts'
 import { refusalOf } from '../../core/taildrop/targets.ts'
 import { whyOf } from '../../core/taildrop/whys.ts'
 import type { Node } from '../../core/tailcfg/types.ts'
-import type { TaildropSettings } from '../../../localapi/transfers.ts'
+import type { IncomingRule, TaildropSettings } from '../../../localapi/transfers.ts'
 import type { Notify } from '../../../localapi/types.ts'
 import { WATCH } from '../../../localapi/watch-mask.ts'
 import type { SpoolPort, TaildropDoors } from './doors.ts'
 import type { Courier, Inbox, Sources, TaildropNetwork } from './ports.ts'
+import { Receiving } from './receiving.ts'
 import { Sweeper } from './sweeper.ts'
 import { TargetPages } from './targets-page.ts'
 import { Transfers } from './transfers.ts'
@@ -36,6 +38,8 @@ export interface TaildropDeps {
   readonly inbox: Inbox
   readonly owner: WaitingDeps['owner']
   readonly stagedFolder: WaitingDeps['stagedFolder']
+  /** Sets what is done from now on with what a device sends. Throws EngineError. */
+  readonly setRule: (stableId: string, rule: IncomingRule) => void
 }
 
 const noSending = (): Promise<never> => Promise.reject(new EngineError('not-supported', 'This engine sends no files.'))
@@ -46,6 +50,7 @@ export class Taildrop implements FeaturePort, TaildropDoors {
   readonly transfers: Transfers
   readonly files: Waiting
   readonly spool: SpoolPort
+  readonly #receiving: Receiving
   readonly #sweeper: Sweeper
   readonly #deps: TaildropDeps
 
@@ -59,11 +64,14 @@ export class Taildrop implements FeaturePort, TaildropDoors {
       ...deps,
       ...(deps.sending ?? NO_SENDING),
       dropSpool: (id) => void deps.spool.remove(id).catch((error: unknown) => deps.env.log.warn('what was sent could not be taken out of the spool', { error: errorText(error) })),
-      asks: () => ({ all: () => [], answer: () => { throw new EngineError('not-found', 'Nobody asks for that.') } }),
+      asks: () => this.#receiving,
+      isStaged: (folder) => this.files.isStaged(folder),
+      onProfile: (id) => this.#receiving.open(id),
       inbox: () => this.files.state(),
       assertTarget: (node) => this.#assertTarget(node),
       onIncoming: () => void this.files.refresh(),
     })
+    this.#receiving = new Receiving({ ...deps, folder: () => this.files.folder(), book: this.transfers.incoming })
     this.#sweeper = new Sweeper({
       env: deps.env, spool: deps.spool, spooled: () => this.#spooled(),
       sweepPartials: async (olderMs) => {
@@ -85,7 +93,17 @@ export class Taildrop implements FeaturePort, TaildropDoors {
   changed(): void {
     this.files.changed()
     this.transfers.changed()
+    this.#receiving.changed()
     this.#sweeper.start()
+  }
+
+  /** What the PeerAPI serves of it. */
+  get routes(): Receiving['routes'] {
+    return this.#receiving.routes
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    return this.#receiving.counters()
   }
 
   targetOf(node: Node): { readonly TaildropTarget: number; readonly NoFileSharingReason: string } {
@@ -107,6 +125,7 @@ export class Taildrop implements FeaturePort, TaildropDoors {
   stop(): void {
     this.#sweeper.stop()
     this.files.stop()
+    this.#receiving.stop()
     this.transfers.stop()
   }
 

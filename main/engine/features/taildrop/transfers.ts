@@ -46,6 +46,10 @@ export interface TransfersDeps {
   readonly assertTarget: (node: Node) => void
   /** What was given to the spool is needed no longer. */
   readonly dropSpool: (id: string) => void
+  /** Whether things in this folder wait with the engine. */
+  readonly isStaged: (folder: string) => boolean
+  /** Another profile is in use. */
+  readonly onProfile: (id: string) => void
   /** Something has come in, or what is partial has changed. */
   readonly onIncoming: () => void
 }
@@ -85,7 +89,7 @@ export class Transfers {
     this.#outgoing = new Outgoing({ ...deps, book: this.#book, over: (row) => this.#giveUp(row) })
     this.elsewhere = new SentElsewhere({ env, book: this.#book, nameOf })
     this.incoming = new Incoming({
-      env, book: this.#book, nameOf,
+      env, book: this.#book, nameOf, isStaged: deps.isStaged,
       emit: (IncomingFiles) => emit({ IncomingFiles }),
       asksChanged: () => this.#news.asks(),
       ended: deps.onIncoming,
@@ -164,6 +168,7 @@ export class Transfers {
     else this.#store.drop()
     this.#profileId = profileId
     this.incoming.stop()
+    this.#deps.onProfile(profileId)
     const rows = this.#store.open(profileId)
     this.#book.load(rows)
     this.#netMap = this.#deps.network.netMap()
@@ -198,7 +203,7 @@ export class Transfers {
       throw error
     }
     env.journal.add({ part: 'taildrop', kind: 'added', why: 'a person wants it sent', batch, peer, count: rows.length })
-    env.log.info(`${rows.length === 1 ? JSON.stringify(rows[0]!.name) : `${rows.length} things`} to send to ${peerName}`)
+    env.log.part('taildrop').info(`to ${peerName}: ${rows.length === 1 ? 'one thing' : `${rows.length} things`} to send`, { batch })
     this.#outgoing.add(rows)
     return { Batch: batch, IDs: rows.map(({ id }) => id) }
   }

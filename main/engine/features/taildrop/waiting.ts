@@ -66,6 +66,11 @@ export class Waiting implements WaitingDoors {
     return this.#deps.settings().Folder || (this.#staged() ?? '')
   }
 
+  /** Whether what lies in this folder waits to be fetched. */
+  isStaged(folder: string): boolean {
+    return folder === this.#staged()
+  }
+
   standing(): Partial<Notify> {
     return this.#files.length > 0 ? { FilesWaiting: {} } : {}
   }

@@ -104,7 +104,7 @@ export function makeTaildropRig(options: { store?: MemoryStore; devices?: Readon
   let page = NO_TRANSFERS
   const taildrop = new Taildrop({
     env, store, network: { netMap: () => netMap, pathTo: () => path, dial: () => Promise.reject(new Error('no network')) },
-    settings: () => DEFAULT_TAILDROP, profileId: () => profile, profileIds: () => ['p1', 'p2'],
+    settings: () => DEFAULT_TAILDROP, setRule: () => {}, profileId: () => profile, profileIds: () => ['p1', 'p2'],
     emit: (part) => {
       told.push(part as Notify)
       if (part.Transfers) page = reduceTransfers(page, part.Transfers as TransfersNews)
