@@ -19,6 +19,7 @@ import { benchPaths } from './paths.ts'
 import { benchPipe } from './pipe.ts'
 import { benchSocks } from './socks.ts'
 import { benchSocksLoss } from './socks-loss.ts'
+import { benchTaildrop } from './taildrop.ts'
 import { benchUi } from './ui.ts'
 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
@@ -34,6 +35,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   filter: benchFilter,
   netmap: benchNetmap,
   paths: benchPaths,
+  taildrop: benchTaildrop,
   ui: benchUi,
 }
 
