@@ -81,14 +81,19 @@ export async function stableId(node: LabNode): Promise<string> {
   return (await node.api.status()).Self.ID
 }
 
-/** Our own way to send: the engine reads the files by their paths. Resolves when all are delivered. */
-export async function sendByPath(from: LabNode, to: LabNode, goods: readonly Goods[], withinMs = 110_000): Promise<string> {
+/** Our own way to send: the engine reads files and folders by their paths. Resolves with the batch, once it has begun. */
+export async function beginByPath(from: LabNode, to: LabNode, goods: readonly Goods[]): Promise<string> {
   const reply = await from.api.call('POST', 'bowline/transfers', { Do: 'send', Peer: await stableId(to), Items: goods.map(({ path }) => ({ Path: path })) })
   if (reply.status !== 200) throw new Error(`bowline/transfers: ${reply.status} ${reply.text}`)
   const { Batch } = JSON.parse(reply.text) as TransferResult
   if (Batch === undefined) throw new Error(`bowline/transfers: ${reply.text}`)
-  await waitRows(from, Batch, (rows) => rows.length === goods.length && rows.every(({ State }) => State === 'delivered'), withinMs)
   return Batch
+}
+
+/** The same; resolves when all are delivered. */
+export async function sendByPath(from: LabNode, to: LabNode, goods: readonly Goods[], withinMs = 110_000): Promise<void> {
+  const batch = await beginByPath(from, to, goods)
+  await waitRows(from, batch, (rows) => rows.length === goods.length && rows.every(({ State }) => State === 'delivered'), withinMs)
 }
 
 /** Resolves when the rows of a batch are as `wanted`; told by the bus, so nothing is asked again and again. */
