@@ -258,7 +258,9 @@ export class PeerApiListener {
   #refuseNonsense(error: NodeJS.ErrnoException, socket: Duplex): void {
     const connection = this.#connections.get(socket)
     if (connection?.isEnding) return
-    if (!connection || !socket.writable) return void socket.destroy()
+    // Who ends in the middle of a body has nothing more to hear; what came of it is kept at once.
+    const isCut = error.code === 'HPE_INVALID_EOF_STATE' && (connection?.open ?? 0) > 0
+    if (!connection || !socket.writable || isCut) return void socket.destroy()
     this.#told.count('protocol_errors')
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
     socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]!}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)

@@ -61,7 +61,7 @@ beforeEach(() => {
       return near
     },
   })
-  const row = (): IncomingRow => ({ id: '1', waiting() {}, progress() {}, checking() {}, received: ({ name }) => void saved.push(name), broken() {}, refused() {} })
+  const row = (): IncomingRow => ({ id: '1', signal: new AbortController().signal, waiting() {}, progress() {}, checking() {}, received: ({ name }) => void saved.push(name), broken() {}, refused() {} })
   const received = makeReceiver({
     env, network: network(receiver, sender), settings: () => DEFAULT_TAILDROP, setRule: () => {}, folder: () => inboxFolder,
     inbox: new DiskInbox({ env }), book: { begin: row, asksChanged: () => {} },
@@ -139,10 +139,11 @@ describe.each(['file', 'folder'] as const)('a %s', (kind) => {
   }, 60_000)
 })
 
+/** When all had come and only the answer was lost, the receiver knows nothing partial any more. */
 function expectLittleTwice(from: number): void {
   const puts = rope.puts.slice(from)
   for (const [i, put] of puts.entries()) {
     const next = puts[i + 1]
-    if (next) expect(next.offset, JSON.stringify(puts.slice(Math.max(0, i - 3), i + 3))).toBeGreaterThanOrEqual(put.offset + put.passed - BLOCK - IN_BUFFERS - CHUNKING)
+    if (next && !put.isWhole) expect(next.offset, JSON.stringify(puts.slice(Math.max(0, i - 3), i + 3))).toBeGreaterThanOrEqual(put.offset + put.passed - BLOCK - IN_BUFFERS - CHUNKING)
   }
 }

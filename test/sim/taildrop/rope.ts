@@ -22,6 +22,7 @@ export interface SeenPut {
   readonly offset: number
   /** Bytes of its body that passed, with the lengths of chunks. */
   passed: number
+  isWhole: boolean
 }
 
 export class Rope {
@@ -116,12 +117,16 @@ class PutReader {
       const part = bytes.subarray(0, this.#left)
       this.#left -= part.length
       if (this.#current) this.#current.passed += part.length
+      if (this.#current && this.#left === 0) this.#current.isWhole = true
       return bytes.subarray(part.length)
     }
     // A chunked body ends with its trailer: an empty line behind the last chunk.
     this.#tail = (this.#tail + bytes.subarray(-200).toString('latin1')).slice(-200)
     if (this.#current) this.#current.passed += bytes.length
-    if (/\r\n0\r\n(?:[^\r\n]+\r\n)*\r\n$/.test(this.#tail)) this.#left = 0
+    if (/\r\n0\r\n(?:[^\r\n]+\r\n)*\r\n$/.test(this.#tail)) {
+      this.#left = 0
+      if (this.#current) this.#current.isWhole = true
+    }
     return bytes.subarray(bytes.length)
   }
 
@@ -134,7 +139,7 @@ class PutReader {
     this.#head = ''
     const [method, path = ''] = head.split(' ')
     const isFile = method === 'PUT' && !path.includes('/manifest/')
-    this.#current = isFile ? { path, offset: Number(/^range: bytes=(\d+)-/im.exec(head)?.[1] ?? 0), passed: 0 } : undefined
+    this.#current = isFile ? { path, offset: Number(/^range: bytes=(\d+)-/im.exec(head)?.[1] ?? 0), passed: 0, isWhole: false } : undefined
     if (this.#current) this.#puts.push(this.#current)
     this.#isChunked = /^transfer-encoding: chunked/im.test(head)
     this.#tail = ''
