@@ -2,7 +2,8 @@
  * How much of a source a device has already: its hashes of 64 KiB blocks beside the source's own, up to the first that differs.
  *
  * The source stands behind what is equal afterwards. What the device says is trusted for nothing but that: nonsense, silence
- * or a list without end stops the comparison where it is.
+ * or a list without end stops the comparison where it is; a connection that breaks ends the try, since sending from there on would
+ * throw away what the device has behind it.
  */
 import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
@@ -42,7 +43,8 @@ export async function compare(link: PeerLink, clock: Clock, { path, reader, whol
     patience.rest()
     if (response.statusCode !== 200) {
       const answer = await talk.answer(BLOCK_BYTES)
-      return answer.status === 403 ? answer : 0
+      // 409: what came of the last try is still being written there; beginning anew would throw it away.
+      return answer.status === 403 || answer.status === 409 ? answer : 0
     }
     for await (const line of lines(talk.pieces(PIECE_MS))) {
       const block = decodeBlockHash(line)
@@ -58,7 +60,7 @@ export async function compare(link: PeerLink, clock: Clock, { path, reader, whol
       if (bytes.length < BLOCK_BYTES) break
     }
   } catch (error) {
-    if (!(error instanceof SendFault) || error.code === 'aborted' || error.code === 'away') throw error
+    if (!(error instanceof SendFault) || error.code === 'aborted' || error.code === 'away' || error.code === 'broken') throw error
   } finally {
     patience.rest()
     if (!isWhole()) talk.fail(new SendFault('broken', 'enough is known'))
