@@ -245,7 +245,7 @@ labSuite(
         socket.destroy()
         await waitPartial('short.bin', 66_000)
         const list = await raw('GET /v0/put/ HTTP/1.1\r\nHost: peer\r\nConnection: close\r\n\r\n')
-        expect(JSON.parse(list.body)).toEqual(['short.bin'])
+        expect(JSON.parse(list.body)).toEqual([`short.bin.${sender}.partial`])
         const hashes = await raw('GET /v0/put/short.bin HTTP/1.1\r\nHost: peer\r\nConnection: close\r\n\r\n')
         expect(hashes.body.trim().split('\n').map((line) => JSON.parse(line) as unknown)).toEqual([
           { checksum: sha256(BODY.subarray(0, 65_536)), algo: 'sha256', size: 65_536 }, { checksum: sha256(BODY.subarray(65_536, 66_000)), algo: 'sha256', size: 464 },
