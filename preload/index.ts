@@ -13,8 +13,12 @@ function follow<T>(channel: 'notify' | 'app' | 'command', handle: (value: T) => 
 }
 
 const api: BowlineApi = {
-  // Where a file lies is read here, in a world of its own, and told to the app alone. A file that a page made itself lies nowhere: "".
-  offer: (files) => ipcRenderer.invoke('bowline:offer', files.map((file) => webUtils.getPathForFile(file))),
+  // Where a file lies is read here, in a world of its own, and told to the app alone. A file that a page made itself lies nowhere: "". What is no
+  // array could have a page's own `map`, which would say what it likes.
+  offer: async (files) => {
+    if (!Array.isArray(files)) throw new TypeError('files are an array')
+    return ipcRenderer.invoke('bowline:offer', Array.from(files as readonly File[], (file) => webUtils.getPathForFile(file)))
+  },
   call: (name, send) => ipcRenderer.invoke('bowline:call', name, send),
   onNotify: (handle) => follow<Notify>('notify', handle),
   onAppState: (handle) => follow<AppState>('app', handle),

@@ -5,7 +5,6 @@ import type { LocalApiClient } from '../client/local-api-client.ts'
 import { METHODS } from '../localapi/methods.ts'
 import type { ExitNodeAction } from '../localapi/exit-nodes.ts'
 import type { TransferAction } from '../localapi/transfers.ts'
-import { TRANSFERS_PATH } from '../web/transfer-requests.ts'
 
 export type Action =
   | { readonly kind: 'open' }
@@ -72,7 +71,7 @@ async function run({ client, ...deps }: ActionDeps, action: Action): Promise<unk
     case 'send-files':
       return deps.sendFiles()
     case 'transfer':
-      return client.json({ method: 'POST', path: TRANSFERS_PATH, body: action.do })
+      return client.json({ method: 'POST', path: METHODS.transferAction.path, body: action.do })
     case 'received':
       return deps.openReceived(action.id, action.how)
     case 'switch-account':

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { LocalApiClient } from '../client/local-api-client.ts'
+import { METHODS } from '../localapi/methods.ts'
 import type { Answer } from '../../preload/contract.ts'
 import { answered } from './requests.ts'
 
@@ -41,7 +42,7 @@ export class SpoolUpload {
     const length = req.headers['content-length']
     this.#running++
     try {
-      return await answered(() => this.#client.upload({ method: 'PUT', path: 'bowline/spool', ...(length === undefined ? {} : { headers: { 'content-length': length } }) }, req))
+      return await answered(() => this.#client.upload({ method: 'PUT', path: METHODS.spool.path, ...(length === undefined ? {} : { headers: { 'content-length': length } }) }, req))
     } finally {
       this.#running--
     }

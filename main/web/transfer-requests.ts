@@ -29,14 +29,13 @@ type TransferName = Extract<
   | 'transferTargets' | 'transferAction' | 'taildropSettings' | 'editTaildrop' | 'chooseFiles' | 'sendFiles' | 'dropOffer' | 'sendSpooled' | 'chooseFolder' | 'openReceived' | 'openInbox'
 >
 
-export const TRANSFERS_PATH = 'bowline/transfers'
 const RULES: readonly IncomingRule[] = ['ask', 'accept', 'refuse']
 const SENDERS = 1000
 const SPOOLED = 10_000
 const NAME_LIMIT = 255
 
 export const TRANSFER_HANDLERS: Readonly<Record<TransferName, Handler>> = {
-  transferTargets: (client) => client.json({ method: 'GET', path: 'bowline/transfer-targets' }),
+  transferTargets: (client) => client.json({ method: 'GET', path: METHODS.transferTargets.path }),
   transferAction: (client, _host, send) => act(client, transferAction(send)),
   taildropSettings: async (client) => ((await client.json({ method: 'GET', path: METHODS.extras.path })) as Extras).Taildrop,
   editTaildrop: async (client, _host, send) => ((await client.json({ method: 'PATCH', path: METHODS.editExtras.path, body: { Taildrop: taildropPatch(send) } })) as Extras).Taildrop,
@@ -73,7 +72,7 @@ function filesOf({ files }: HostActions): FileActions {
   return files
 }
 
-const act = (client: LocalApiClient, body: TransferAction): Promise<unknown> => client.json({ method: 'POST', path: TRANSFERS_PATH, body })
+const act = (client: LocalApiClient, body: TransferAction): Promise<unknown> => client.json({ method: 'POST', path: METHODS.transferAction.path, body })
 
 /** Sending goes by offers, and a folder for an ask by `chooseFolder`: a path is never taken. */
 function transferAction(send: Record<string, unknown>): TransferAction {

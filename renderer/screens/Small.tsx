@@ -1,5 +1,6 @@
 /**
- * The tray's small window: the state with a large switch, the exit node, what asks for a person, and the devices likely to be wanted.
+ * The tray's small window: the state with a large switch, the exit node, what asks for a person, files under way, and the devices likely to be
+ * wanted. Files that are dropped on it go to the device they are dropped on, or to one that the main window asks for.
  * Everything else is one click away in the main window.
  */
 import { AppWindow, ChevronRight, CircleAlert, DoorOpen, Pin, PinOff, Power, Settings, Stethoscope, TriangleAlert } from 'lucide-react'
@@ -18,19 +19,24 @@ import { PolicyLine, useLock } from '../ui/PolicyLine.tsx'
 import { Switch } from '../ui/Switch.tsx'
 import { useAsk } from '../ui/use-ask.ts'
 import { useExit } from '../ui/use-exit.ts'
+import { useSmallDrop } from '../ui/use-small-drop.ts'
 import { Account } from './Account.tsx'
 import { SmallDevices } from './SmallDevices.tsx'
+import { SmallTransfers } from './SmallTransfers.tsx'
 
 export function Small({ head }: { head: Headline }): ReactNode {
   const connected = useSnapshot((s) => s.app.engine === 'running' && s.status?.BackendState === 'Running')
   useEscape()
+  const drop = useSmallDrop()
   return (
-    <div className="small-window">
+    <div className="small-window" {...drop.handlers}>
       <header className="small-top"><Account /></header>
       <main className="small-main" aria-label={t('small.region')}>
         <Head head={head} />
         {connected && <ExitLine />}
         <Attention />
+        <SmallTransfers />
+        <p className="small-said" role="status">{drop.said}</p>
         <SmallDevices />
       </main>
       <Foot />

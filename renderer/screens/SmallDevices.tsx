@@ -48,7 +48,7 @@ function Row({ device, nowMs, past }: { device: Device; nowMs: number; past: boo
   const { path } = device
   return (
     <li>
-      <button type="button" className={`small-row ${path.kind === 'offline' || past ? 'offline' : ''}`}
+      <button type="button" data-drop-device={device.id} className={`small-row ${path.kind === 'offline' || past ? 'offline' : ''}`}
         onClick={() => void api.call('showMain', { hash: `#/devices/${encodeURIComponent(device.id)}` })}>
         <span className="sr-only">{spokenRow(device.name, path, heardMs(device.peer, device.row, nowMs))}</span>
         <KindIcon os={device.peer.OS} tagged={device.tagged} />

@@ -4,6 +4,7 @@
 import { age, ageOf } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import type { AccountView, ExitNodesPage, Prefs } from '../../preload/contract.ts'
+import { isMoving, type TransferAsk, type TransferRow, type TransfersPage } from '../../main/localapi/transfers.ts'
 import { policyKeyOf, type PolicySnapshot } from '../../main/localapi/policy.ts'
 import type { HealthState, Status } from '../../main/localapi/types.ts'
 import type { Device } from './devices.ts'
@@ -50,6 +51,20 @@ export function attentionLines({ status, warnings, exit, policy, nowMs }: SmallF
     }
   }
   return lines.slice(0, LINES)
+}
+
+const ASKS = 2
+const TRANSFERS = 3
+
+/** Who waits for an answer, and what moves bytes now; `more`: what there is of both beyond that. */
+export function smallTransfers({ Asks, Rows }: TransfersPage): { readonly asks: readonly TransferAsk[]; readonly rows: readonly TransferRow[]; readonly more: number } {
+  const moving = Rows.filter(isMoving)
+  return { asks: Asks.slice(0, ASKS), rows: moving.slice(0, TRANSFERS), more: Math.max(0, Asks.length - ASKS) + Math.max(0, moving.length - TRANSFERS) }
+}
+
+/** How much of it is there, from 0 to 1; undefined while nobody knows its size. */
+export function shareOf({ Done, Size }: Pick<TransferRow, 'Done' | 'Size'>): number | undefined {
+  return Size > 0 ? Math.min(1, Done / Size) : undefined
 }
 
 /** Pinned, then opened lately, then talked to; what matches when somebody searches. This device is in the head. */

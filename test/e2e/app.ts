@@ -1,7 +1,7 @@
 /**
  * The app in real Electron, each with its own folder of settings, for tests.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { _electron, type ElectronApplication, type Page } from 'playwright-core'
@@ -35,6 +35,9 @@ export class TestApp {
   static async launch({ args = [], env = {}, settings, userDir }: LaunchOptions = {}): Promise<TestApp> {
     const dir = userDir ?? mkdtempSync(join(tmpdir(), 'bowline-app-'))
     if (userDir === undefined || settings) writeFileSync(join(dir, 'settings.json'), JSON.stringify({ onQuit: 'keep', told: ['closed'], ...settings }))
+    // Received files of a test stay in its folder.
+    mkdirSync(join(dir, 'config'), { recursive: true })
+    writeFileSync(join(dir, 'config/user-dirs.dirs'), `XDG_DOWNLOAD_DIR="${join(dir, 'Downloads')}"\n`)
     const app = await _electron.launch({
       executablePath: electronBinary()!,
       args: ['--no-sandbox', '--disable-gpu', root, ...args],

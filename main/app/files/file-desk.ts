@@ -8,11 +8,12 @@ import type { LocalApiClient } from '../../client/local-api-client.ts'
 import type { OfferedFiles } from '../../localapi/app-state.ts'
 import { METHODS } from '../../localapi/methods.ts'
 import type { TransferAction, TransferResult, TransfersPage } from '../../localapi/transfers.ts'
-import { TRANSFERS_PATH, type FileActions } from '../../web/transfer-requests.ts'
+import type { FileActions } from '../../web/transfer-requests.ts'
 import { t } from '../../words/words.ts'
 import { lookAt, pathList, PATH_LIMIT } from './look.ts'
 import { Offers } from './offers.ts'
 import { OpeningFault, receivedFile } from './opening.ts'
+import { spoolAll } from './spooling.ts'
 
 export interface FileDeskDeps {
   readonly client: LocalApiClient
@@ -111,9 +112,19 @@ export class FileDesk {
   async #send(contentsId: number, id: string, peer: string): Promise<TransferResult> {
     const paths = this.#offers.paths(contentsId, id)
     if (!paths) throw failure('offer-over', t('shell.files.over'))
-    const result = await this.#act({ Do: 'send', Peer: peer, Items: paths.map((Path) => ({ Path })) })
+    const result = await this.#sendPaths(peer, paths)
     this.#offers.drop(contentsId, id)
     return result as TransferResult
+  }
+
+  /** An engine that runs as another user reads no files of this one: it is given their content. */
+  async #sendPaths(Peer: string, paths: readonly string[]): Promise<unknown> {
+    try {
+      return await this.#act({ Do: 'send', Peer, Items: paths.map((Path) => ({ Path })) })
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'access-denied') throw error
+      return this.#act({ Do: 'send', Peer, Items: await spoolAll(this.#deps.client, paths) })
+    }
   }
 
   /** One dialog a window at a time; undefined: nothing was chosen. */
@@ -134,7 +145,7 @@ export class FileDesk {
   }
 
   #act(body: TransferAction): Promise<unknown> {
-    return this.#deps.client.json({ method: 'POST', path: TRANSFERS_PATH, body })
+    return this.#deps.client.json({ method: 'POST', path: METHODS.transferAction.path, body })
   }
 }
 

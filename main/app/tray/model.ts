@@ -193,9 +193,9 @@ function fileItems({ transfers }: TrayFacts): readonly TrayItem[] {
   return [item(t('tray.sendFiles'), { kind: 'send-files' }), item(t('tray.transfers', { n: openTransfers(transfers) }), { kind: 'go', hash: '#/transfers' })]
 }
 
-/** How many things go on or wait, for this computer or for a person's answer; what has stopped is not among them. */
+/** How much goes on or waits, for this computer or for a person's answer; what was asked for together counts once, what has stopped does not. */
 export function openTransfers({ Rows, Asks }: TransfersPage): number {
-  return Rows.filter((row) => !isOver(row) && row.State !== 'stopped' && !(row.Direction === 'in' && row.State === 'waiting-answer')).length + Asks.length
+  return new Set([...Asks, ...Rows.filter((row) => !isOver(row) && row.State !== 'stopped')].map(({ Batch }) => Batch)).size
 }
 
 function deviceName(peer: PeerStatus, view: AccountView): string {

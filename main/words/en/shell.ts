@@ -24,6 +24,7 @@ export const shell = {
   'shell.files.withEngine': 'The engine keeps what comes in until it is fetched (bowline file get).',
   'shell.files.noneWeb': 'There is nothing in it that can be sent from a browser: only files can, folders cannot.',
   'shell.files.noFolders': 'A browser gives no folders. Use the Bowline app, or bowline file cp.',
+  'shell.files.noFolderHere': 'The engine runs as another user here, and takes files alone from this one. Pack the folder into an archive first.',
   'shell.files.unread': '{name} could not be read or handed over to the engine.',
   'shell.files.gone': 'The folder is not there any more.',
 

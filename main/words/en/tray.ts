@@ -96,6 +96,12 @@ export const tray = {
   'small.alone': 'You are the only device here yet.',
   'small.pin': 'Keep this window open',
   'small.unpin': 'Close it when it loses the focus',
+  'small.ask': 'Files that wait for your answer',
+  'small.sending': 'Sending {name} to {device}',
+  'small.receiving': 'Receiving {name} from {device}',
+  'small.percent': '{share, number, ::percent}',
+  'small.transfers.more': '{n, plural, one {# more} other {# more}}',
+  'small.dropped': '{n, plural, one {One thing is on its way to {device}.} other {# things are on their way to {device}.}}',
   'small.diagnose': 'Diagnose',
   'small.settings': 'Settings',
 } as const

@@ -46,8 +46,11 @@ describe('the menu', () => {
   })
 
   it('counts what is on its way, or waits for somebody, in both directions', () => {
-    const rows = [transfer('a', 'sending'), transfer('b', 'waiting-device'), transfer('c', 'delivered'), transfer('d', 'stopped'), transfer('e', 'receiving', { Direction: 'in' }), transfer('f', 'waiting-answer', { Direction: 'in' })]
-    expect(lines({ transfers: { ...NO_TRANSFERS, Rows: rows, Asks: [ask('x')] } })).toContain('Transfers (4)…')
+    const rows = [
+      transfer('a', 'sending'), transfer('b', 'queued'), transfer('c', 'delivered', { Batch: 'b2' }), transfer('d', 'stopped', { Batch: 'b3' }), transfer('e', 'receiving', { Direction: 'in', Batch: 'b4' }),
+      transfer('f', 'waiting-answer', { Direction: 'in', Batch: 'x' }),
+    ]
+    expect(lines({ transfers: { ...NO_TRANSFERS, Rows: rows, Asks: [ask('x')] } })).toContain('Transfers (3)…')
     expect(lines({ status: status('Stopped') }).filter((line) => /files|Transfers/.test(line))).toEqual([])
   })
 
