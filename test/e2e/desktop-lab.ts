@@ -25,9 +25,10 @@ export class DesktopLab<Service extends DesktopService> {
     this.host = host
   }
 
-  static async start<Service extends DesktopService>(service: (bus: PrivateBus) => Service): Promise<DesktopLab<Service>> {
+  /** Signed in as `login`: the devices are of mia (laptop) and office (the others). */
+  static async start<Service extends DesktopService>(service: (bus: PrivateBus) => Service, login = 'anna'): Promise<DesktopLab<Service>> {
     const lab = await startDemoLab()
-    await lab.signIn('anna')
+    await lab.signIn(login)
     const bus = new PrivateBus()
     await bus.start()
     const host = service(bus)

@@ -27,7 +27,7 @@ describe.skipIf(missing !== undefined)(`files${missing === undefined ? '' : ` ($
   let peer: string
 
   beforeAll(async () => {
-    desktop = await DesktopLab.start((own) => new TrayHost(own))
+    desktop = await DesktopLab.start((own) => new TrayHost(own), 'office')
     api = desktop.api
     app = await desktop.launch()
     page = await app.page()

@@ -139,6 +139,6 @@ export class Taildrop implements FeaturePort, TaildropDoors {
   #assertTarget(node: Node): void {
     const netMap = this.#deps.network.netMap()
     const reason = netMap && refusalOf(netMap, node)
-    if (reason !== undefined) throw new EngineError('access-denied', `Nothing can be sent to ${node.ComputedName ?? node.Name}: ${whyOf(reason).Text}.`)
+    if (reason !== undefined) throw new EngineError('not-supported', `Nothing can be sent to ${node.ComputedName ?? node.Name}: ${whyOf(reason).Text}.`)
   }
 }
