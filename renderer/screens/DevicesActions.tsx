@@ -12,7 +12,9 @@ import { editView, useAccountView } from '../state/devices-live.ts'
 import { select, useList } from '../state/devices-session.ts'
 import { marked, nicknameOf } from '../state/devices-view.ts'
 import { goTo } from '../state/route.ts'
+import { chooseToSend } from '../state/sending.ts'
 import { useApi } from '../ui/ApiContext.tsx'
+import { say as sayBelow } from '../ui/toast.ts'
 import { DevicesMenu } from './DevicesMenu.tsx'
 import { DevicesNickname } from './DevicesNickname.tsx'
 
@@ -26,6 +28,8 @@ export interface DeviceActions {
   open(id: string): void
   /** Opens its page and pings it there. */
   ping(id: string): void
+  /** Asks for files and sends them. */
+  send(id: string): void
   copyAddresses(ids: readonly string[]): void
   copyText(text: string): void
   exportCsv(ids: readonly string[]): void
@@ -66,6 +70,7 @@ export function useDeviceActions(all: readonly Device[]): DeviceActions {
     return {
       open: (id: string) => goTo(id),
       ping: goToPing,
+      send: (id: string) => void chooseToSend(api, false, id, sayBelow),
       copyText,
       copyAddresses: (ids: readonly string[]) => {
         const addresses = devices(ids).map((device) => device.address)

@@ -1,12 +1,14 @@
 /**
  * The menu of a row, or of the selection.
  */
-import { Copy, Eye, EyeOff, FileDown, FolderOpen, Gauge, Pencil, Pin, PinOff, SquareCheck, Tag, X } from 'lucide-react'
+import { Copy, Eye, EyeOff, FileDown, FolderOpen, Gauge, Pencil, Pin, PinOff, Send, SquareCheck, Tag, X } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { AccountView } from '../../preload/contract.ts'
 import { t } from '../../main/words/words.ts'
 import type { Device } from '../state/devices.ts'
 import { toggleSelected, useList } from '../state/devices-session.ts'
+import { mayReceive } from '../state/targets.ts'
+import { keyWords } from '../ui/keys.ts'
 import { PopupMenu, type MenuItem } from '../ui/PopupMenu.tsx'
 import type { DeviceActions } from './DevicesActions.tsx'
 
@@ -34,6 +36,7 @@ function itemsOfOne(device: Device, view: AccountView, actions: MenuProps['actio
   return [
     { words: t('devices.menu.open'), icon: <FolderOpen {...ICON} />, key: '⏎', act: () => actions.open(id) },
     ...(device.isSelf ? [] : [{ words: t('devices.menu.ping'), icon: <Gauge {...ICON} />, act: () => actions.ping(id) }]),
+    ...(mayReceive(device) ? [{ words: t('devices.menu.send'), icon: <Send {...ICON} />, key: keyWords('Mod+U'), act: () => actions.send(id) }] : []),
     { words: t('devices.menu.copyAddress'), icon: <Copy {...ICON} />, act: () => actions.copyAddresses([id]) },
     ...(ipv6 === undefined ? [] : [{ words: t('devices.menu.copyIpv6'), icon: <Copy {...ICON} />, act: () => actions.copyText(ipv6) }]),
     { words: t('devices.menu.copyName'), icon: <Tag {...ICON} />, act: () => actions.copyText(device.name) },

@@ -1,7 +1,7 @@
 /**
  * One device in the list. It follows the clock itself, so that ages move without the list being drawn again.
  */
-import { Copy, Ellipsis, Gauge } from 'lucide-react'
+import { Copy, Ellipsis, Gauge, Send } from 'lucide-react'
 import { memo, useState, type ReactNode } from 'react'
 import { age, ageOf, clockTime, roundTrip, safeText, sentence } from '../../main/words/format.ts'
 import { heardMs, spokenRow, STALE_MS } from '../../main/words/states.ts'
@@ -9,6 +9,7 @@ import { locale, t } from '../../main/words/words.ts'
 import type { Device } from '../state/devices.ts'
 import type { Column } from '../state/devices-columns.ts'
 import { useSnapshot } from '../state/store.ts'
+import { mayReceive } from '../state/targets.ts'
 import { KindIcon } from '../ui/KindIcon.tsx'
 import { PathGlyph } from '../ui/PathGlyph.tsx'
 
@@ -105,6 +106,7 @@ function RowActions({ device }: { device: Device }): ReactNode {
   return (
     <span className="row-actions" role="gridcell">
       {action('copy', t('devices.action.copy', { name }), <Copy size={16} strokeWidth={1.9} aria-hidden="true" />)}
+      {mayReceive(device) && action('send', t('devices.action.send', { name }), <Send size={16} strokeWidth={1.9} aria-hidden="true" />)}
       {!device.isSelf && action('ping', t('devices.action.ping', { name }), <Gauge size={16} strokeWidth={1.9} aria-hidden="true" />)}
       {action('more', t('devices.action.more', { name }), <Ellipsis size={16} strokeWidth={1.9} aria-hidden="true" />)}
     </span>

@@ -9,7 +9,7 @@ import { useDialog } from '../ui/use-dialog.ts'
 
 interface KeyRow {
   readonly keys: readonly Combination[]
-  readonly id: 'palette' | 'search' | 'places' | 'settings' | 'exit' | 'connect' | 'regions' | 'table' | 'escape' | 'move' | 'fold' | 'open' | 'select' | 'jump' | 'copy' | 'ping' | 'explain'
+  readonly id: 'palette' | 'search' | 'places' | 'settings' | 'exit' | 'connect' | 'regions' | 'table' | 'escape' | 'move' | 'fold' | 'open' | 'select' | 'jump' | 'copy' | 'ping' | 'explain' | 'send' | 'openTransfer' | 'pause' | 'cancelTransfer'
   /** Without Ctrl: can be turned off. */
   readonly single?: true
 }
@@ -23,7 +23,8 @@ const IN_LIST: readonly KeyRow[] = [
   { keys: ['A…Z'], id: 'jump', single: true },
 ]
 /** On a row of the list and on the page of a device. */
-const ON_DEVICE: readonly KeyRow[] = [{ keys: ['Mod+P'], id: 'ping' }, { keys: ['Mod+D'], id: 'explain' }]
+const ON_DEVICE: readonly KeyRow[] = [{ keys: ['Mod+P'], id: 'ping' }, { keys: ['Mod+U'], id: 'send' }, { keys: ['Mod+D'], id: 'explain' }]
+const IN_TRANSFERS: readonly KeyRow[] = [{ keys: ['Enter'], id: 'openTransfer' }, { keys: ['Space'], id: 'pause' }, { keys: ['Delete'], id: 'cancelTransfer' }]
 
 export function KeyboardTable({ onClose }: { onClose: () => void }): ReactNode {
   const dialog = useDialog()
@@ -35,6 +36,7 @@ export function KeyboardTable({ onClose }: { onClose: () => void }): ReactNode {
         <Keys caption={t('keyboard.everywhere')} rows={EVERYWHERE} singleKeys={singleKeys} />
         <Keys caption={t('keyboard.list')} rows={IN_LIST} singleKeys={singleKeys} />
         <Keys caption={t('keyboard.device')} rows={ON_DEVICE} singleKeys={singleKeys} />
+        <Keys caption={t('keyboard.transfers')} rows={IN_TRANSFERS} singleKeys={singleKeys} />
       </div>
       <p className="small t2">{t(singleKeys ? 'keyboard.singleOn' : 'keyboard.singleOff')} <a href="#/settings/general" onClick={() => dialog.current?.close()}>{t('place.settings')}</a></p>
       <div className="buttons end"><button type="button" className="button lg" onClick={() => dialog.current?.close()}>{t('action.close')}</button></div>

@@ -2,7 +2,7 @@
  * The command palette: a field over a list, opened by Ctrl K. Arrows move, Enter does it, Tab goes on with the device, Escape closes.
  */
 import {
-  Activity, Copy, DoorOpen, Globe, Info, KeyRound, Keyboard, Laptop, LogOut, MonitorSmartphone, Plug, Plus, Power, RotateCw, Search, Server, Settings, Stethoscope, UserRound, type LucideIcon,
+  Activity, ArrowDownUp, Copy, DoorOpen, FolderOpen, Globe, Info, KeyRound, Keyboard, Laptop, LogOut, MonitorSmartphone, Plug, Plus, Power, RotateCw, Search, Send, Server, Settings, Stethoscope, UserRound, type LucideIcon,
 } from 'lucide-react'
 import { useId, useMemo, useState, type KeyboardEvent, type ReactNode } from 'react'
 import { t } from '../../main/words/words.ts'
@@ -14,7 +14,7 @@ import { useDialog } from '../ui/use-dialog.ts'
 import { usePaletteDoing, usePaletteSurroundings } from './palette-doing.ts'
 
 const ICONS: Readonly<Record<ItemIcon, LucideIcon>> = {
-  device: Laptop, server: Server, copy: Copy, explain: Stethoscope, details: Info, access: KeyRound, web: Globe, port: Plug, exit: DoorOpen, devices: MonitorSmartphone, diagnose: Activity,
+  device: Laptop, server: Server, copy: Copy, explain: Stethoscope, details: Info, access: KeyRound, web: Globe, port: Plug, exit: DoorOpen, devices: MonitorSmartphone, transfers: ArrowDownUp, send: Send, inbox: FolderOpen, diagnose: Activity,
   settings: Settings, account: UserRound, add: Plus, power: Power, keyboard: Keyboard, restart: RotateCw, quit: LogOut,
 }
 

@@ -2,7 +2,7 @@
  * Settings: pages at the left, rows at the right, and a field that finds a row on any page. What the device policy holds is said above,
  * and announced when it changes while somebody looks.
  */
-import { AtSign, Bell, Building2, Download, Info, Plug, Shield, SlidersHorizontal, Users, Wrench, type LucideIcon } from 'lucide-react'
+import { AtSign, Bell, FileDown, Building2, Download, Info, Plug, Shield, SlidersHorizontal, Users, Wrench, type LucideIcon } from 'lucide-react'
 import { useDeferredValue, useEffect, useRef, useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { capital } from '../../main/words/format.ts'
@@ -14,7 +14,7 @@ import { useSnapshot } from '../state/store.ts'
 import { SearchField } from '../ui/SearchField.tsx'
 import { SETTINGS } from './SettingsList.tsx'
 
-const ICONS: Readonly<Record<PageId, LucideIcon>> = { general: SlidersHorizontal, connection: Plug, names: AtSign, notifications: Bell, accounts: Users, privacy: Shield, advanced: Wrench, updates: Download, about: Info }
+const ICONS: Readonly<Record<PageId, LucideIcon>> = { general: SlidersHorizontal, connection: Plug, names: AtSign, files: FileDown, notifications: Bell, accounts: Users, privacy: Shield, advanced: Wrench, updates: Download, about: Info }
 
 export function Settings({ page: word }: { page: string }): ReactNode {
   const [app, policy, signedIn] = useSnapshot(useShallow((s) => [s.app, s.policy, s.status?.HaveNodeKey === true] as const))

@@ -8,6 +8,7 @@ import { AccountsRow, CertificatesRow, ServerRow, SignInEndsRow, SignOutRow } fr
 import { PolicyRow, RelayRow } from './SettingsAdvanced.tsx'
 import { ExitOfferRow, FailureRow, ForwardsRow, HostNameRow, ModeRow, NetworksRow, ProxiesRow } from './SettingsConnection.tsx'
 import { LanguageRow, OnQuitRow, ThemeRow } from './SettingsGeneral.tsx'
+import { BySenderRow, FromRow, InboxRow } from './SettingsFiles.tsx'
 import { OddRow, ResolversRow } from './SettingsNames.tsx'
 import { NoticeRow, RefusedRow } from './SettingsNotices.tsx'
 import { FilesRow, KeysRow, LeavesRow } from './SettingsPrivacy.tsx'
@@ -35,8 +36,14 @@ export const SETTINGS: Readonly<Record<RowId, () => ReactNode>> = {
   useNames: () => <PrefRow id="useNames" pref="CorpDNS" />,
   resolvers: ResolversRow,
   odd: OddRow,
+  inbox: InboxRow,
+  fromOwn: () => <FromRow id="fromOwn" />,
+  fromOthers: () => <FromRow id="fromOthers" />,
+  bySender: BySenderRow,
   'notice.sign-in': () => <NoticeRow category="sign-in" />,
   'notice.exit-node': () => <NoticeRow category="exit-node" />,
+  'notice.incoming-files': () => <NoticeRow category="incoming-files" />,
+  'notice.delivered-files': () => <NoticeRow category="delivered-files" />,
   'notice.connection-lost': () => <NoticeRow category="connection-lost" />,
   'notice.blocked': () => <NoticeRow category="blocked" />,
   'notice.updates': () => <NoticeRow category="updates" />,

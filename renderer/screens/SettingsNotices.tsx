@@ -7,7 +7,7 @@ import { t } from '../../main/words/words.ts'
 import { useSnapshot } from '../state/store.ts'
 import { AppChoiceRow, Row } from './SettingsRow.tsx'
 
-export type ShownCategory = Extract<NoticeCategory, 'sign-in' | 'exit-node' | 'connection-lost' | 'blocked' | 'updates'>
+export type ShownCategory = Extract<NoticeCategory, 'sign-in' | 'exit-node' | 'incoming-files' | 'delivered-files' | 'connection-lost' | 'blocked' | 'updates'>
 
 export function NoticeRow({ category }: { category: ShownCategory }): ReactNode {
   const level = useSnapshot((s) => s.app.settings.notifications[category])

@@ -1,6 +1,6 @@
 /**
  * The list by keyboard: arrows, Home, End and pages move; Left folds a group, Right opens it; Enter opens a device, Space selects it;
- * letters jump to a name; Ctrl C copies, Ctrl P pings and Ctrl D shows the path on its page, the Menu key opens its menu.
+ * letters jump to a name; Ctrl C copies, Ctrl P pings, Ctrl U sends files and Ctrl D shows the path on its page, the Menu key opens its menu.
  */
 import { useRef, type KeyboardEvent } from 'react'
 import { fold } from '../state/devices.ts'
@@ -10,6 +10,7 @@ import { useAccountView } from '../state/devices-live.ts'
 import { select, selectRange, setAnchor, setFolded, toggleSelected, useList } from '../state/devices-session.ts'
 import { nicknameOf } from '../state/devices-view.ts'
 import { useSnapshot } from '../state/store.ts'
+import { mayReceive } from '../state/targets.ts'
 import { meantBy, type DeviceActions } from './DevicesActions.tsx'
 import type { GridFocus } from './DevicesGrid.tsx'
 import { sortBy } from './DevicesHead.tsx'
@@ -135,6 +136,8 @@ function onLine(event: KeyboardEvent, line: Line | undefined, { lines, focus, gr
       return event.shiftKey || (window.getSelection()?.toString() ?? '') !== '' ? false : done(() => actions.copyAddresses(meantBy(id)))
     case 'p':
       return done(() => actions.ping(id))
+    case 'u':
+      return mayReceive(line.device) ? done(() => actions.send(id)) : false
     case 'd':
       return done(() => actions.open(id))
     default:

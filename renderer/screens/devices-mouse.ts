@@ -44,6 +44,7 @@ export function useGridMouse({ lines }: GridTarget, actions: DeviceActions): Gri
 function small(act: HTMLElement, id: string, actions: DeviceActions): void {
   if (act.dataset['act'] === 'copy') actions.copyAddresses([id])
   else if (act.dataset['act'] === 'ping') actions.ping(id)
+  else if (act.dataset['act'] === 'send') actions.send(id)
   else {
     const box = act.getBoundingClientRect()
     actions.menu(id, box.left, box.bottom)

@@ -9,6 +9,7 @@ import type { Answer, BowlineApi } from '../../preload/contract.ts'
 import { accountRows } from '../state/accounts.ts'
 import { useAccountView, useDevices } from '../state/devices-live.ts'
 import { look, takeExitNodes } from '../state/looks.ts'
+import { chooseToSend } from '../state/sending.ts'
 import type { Doing, Surroundings } from '../state/palette.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
@@ -72,6 +73,11 @@ async function perform(api: BowlineApi, doing: Doing): Promise<Answer<unknown>> 
       void look(api, 'forwards')
       return copied(answer.value.Listen)
     }
+    case 'send':
+      await chooseToSend(api, false, doing.peer, say)
+      return DONE
+    case 'open-inbox':
+      return api.call('openInbox', {})
     case 'keyboard':
     case 'type':
       return DONE

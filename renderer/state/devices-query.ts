@@ -7,6 +7,7 @@
 import type { Device } from './devices.ts'
 import { fold } from './devices.ts'
 import { holdsRoute } from './devices-route.ts'
+import { mayReceive } from './targets.ts'
 
 export const TOKEN_KEYS = ['path', 'tag', 'owner', 'os', 'is', 'route', 'can', 'version'] as const
 export type TokenKey = (typeof TOKEN_KEYS)[number]
@@ -113,7 +114,7 @@ function testOf({ key, value }: Word, marks: Marks, devices: readonly Device[]):
     case 'route':
       return (device) => holdsRoute([...(device.peer.PrimaryRoutes ?? []), ...routed(device)], value)
     case 'can':
-      return (device) => value === 'exit' && device.peer.ExitNodeOption
+      return value === 'files' ? mayReceive : (device) => value === 'exit' && device.peer.ExitNodeOption
     case 'version':
       return versionTest(value)
   }

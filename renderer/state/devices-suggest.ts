@@ -64,7 +64,7 @@ function valuesOf(key: TokenKey, devices: readonly Device[]): readonly string[] 
     case 'is':
       return IS_VALUES
     case 'can':
-      return ['exit']
+      return ['files', 'exit']
     case 'tag':
       return frequent(devices.flatMap((device) => device.peer.Tags?.map((tag) => tag.replace(/^tag:/, '')) ?? []))
     case 'owner':

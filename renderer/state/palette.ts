@@ -15,6 +15,7 @@ import type { AccountRow } from './accounts.ts'
 import { fold, type Device } from './devices.ts'
 import { routeHash } from './route.ts'
 import { foundRows, rowsThere } from './settings-rows.ts'
+import { mayReceive } from './targets.ts'
 
 export type Doing =
   | { readonly kind: 'go'; readonly hash: string }
@@ -25,6 +26,9 @@ export type Doing =
   | { readonly kind: 'switch-account'; readonly id: string }
   | { readonly kind: 'add-account' }
   | { readonly kind: 'restart-engine' }
+  /** Asks for files; without a device it is chosen afterwards. */
+  | { readonly kind: 'send'; readonly peer?: string }
+  | { readonly kind: 'open-inbox' }
   | { readonly kind: 'keyboard' }
   | { readonly kind: 'quit' }
   /** A page of a device in the browser. */
@@ -34,7 +38,7 @@ export type Doing =
   /** What is typed becomes this. */
   | { readonly kind: 'type'; readonly text: string }
 
-export type ItemIcon = 'device' | 'server' | 'copy' | 'explain' | 'details' | 'access' | 'web' | 'port' | 'exit' | 'devices' | 'diagnose' | 'settings' | 'account' | 'add' | 'power' | 'keyboard' | 'restart' | 'quit'
+export type ItemIcon = 'device' | 'server' | 'copy' | 'explain' | 'details' | 'access' | 'web' | 'port' | 'exit' | 'devices' | 'transfers' | 'send' | 'inbox' | 'diagnose' | 'settings' | 'account' | 'add' | 'power' | 'keyboard' | 'restart' | 'quit'
 
 export interface Item {
   readonly id: string
@@ -163,6 +167,7 @@ function deviceActions(device: Device, around: Surroundings): readonly Item[] {
     ...(name === '' ? [] : [item('copy-name', 'copy', t('palette.copyName'), safeText(name), { kind: 'copy', text: name })]),
     ...(device.isSelf ? [] : [
       item('explain', 'explain', t('palette.explain'), '', { kind: 'go', hash: routeHash(device.id, 'path') }),
+      ...(running && mayReceive(device) ? [item('send', 'send', t('palette.sendTo'), '', { kind: 'send', peer: device.id }, 'Mod+U')] : []),
       item('access', 'access', t('palette.access'), '', { kind: 'go', hash: routeHash(device.id, 'access') }),
       ...(running ? [item('port', 'port', t('palette.reachPort'), '', { kind: 'type', text: `${device.name}:` })] : []),
       ...(exit ? [item('exit', 'exit', t('palette.useExit', { device: device.name }), '', { kind: 'use-exit', id: device.id })] : []),
@@ -199,7 +204,7 @@ function usableExits(around: Surroundings): ExitNodesPage['Nodes'] {
 }
 
 interface Command {
-  readonly id: 'devices' | 'exit-nodes' | 'diagnose' | 'settings' | 'connect' | 'disconnect' | 'clear-exit' | 'copy-own' | 'add-account' | 'restart' | 'keyboard' | 'quit'
+  readonly id: 'devices' | 'exit-nodes' | 'transfers' | 'send' | 'inbox' | 'diagnose' | 'settings' | 'connect' | 'disconnect' | 'clear-exit' | 'copy-own' | 'add-account' | 'restart' | 'keyboard' | 'quit'
   readonly icon: ItemIcon
   readonly keys?: string
   readonly doing: Doing
@@ -219,6 +224,9 @@ function commandsOf(around: Surroundings): readonly Command[] {
     ...(exit && exit.Chosen.Kind !== 'none' && mayChooseExit(around) ? [{ id: 'clear-exit', icon: 'exit', doing: { kind: 'clear-exit' } } as const] : []),
     { id: 'exit-nodes', icon: 'exit', keys: 'Mod+E', doing: { kind: 'go', hash: '#/exit-nodes' } },
     { id: 'devices', icon: 'devices', keys: 'Mod+1', doing: { kind: 'go', hash: '#/devices' } },
+    { id: 'transfers', icon: 'transfers', keys: 'Mod+3', doing: { kind: 'go', hash: '#/transfers' } },
+    ...(running ? [{ id: 'send', icon: 'send', doing: { kind: 'send' } } as const] : []),
+    ...(running && app.host === 'electron' ? [{ id: 'inbox', icon: 'inbox', doing: { kind: 'open-inbox' } } as const] : []),
     { id: 'diagnose', icon: 'diagnose', keys: 'Mod+4', doing: { kind: 'go', hash: '#/diagnose' } },
     ...(own === undefined ? [] : [{ id: 'copy-own', icon: 'copy', doing: { kind: 'copy', text: own } } as const]),
     { id: 'settings', icon: 'settings', keys: 'Mod+,', doing: { kind: 'go', hash: '#/settings' } },

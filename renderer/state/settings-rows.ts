@@ -6,7 +6,7 @@ import { isHidden, type PolicySnapshot } from '../../main/localapi/policy.ts'
 import { t } from '../../main/words/words.ts'
 import type { AppState } from '../../preload/contract.ts'
 
-export const PAGES = ['general', 'connection', 'names', 'notifications', 'accounts', 'privacy', 'advanced', 'updates', 'about'] as const
+export const PAGES = ['general', 'connection', 'names', 'files', 'notifications', 'accounts', 'privacy', 'advanced', 'updates', 'about'] as const
 export type PageId = (typeof PAGES)[number]
 
 const ROWS = {
@@ -18,8 +18,9 @@ const ROWS = {
   lan: ['connection', 'exit'], failure: ['connection', 'exit'], exitOffer: ['connection', 'exit'],
   hostName: ['connection', 'device'],
   useNames: ['names', 'names'], resolvers: ['names', 'names'], odd: ['names', 'names'],
+  inbox: ['files', 'inbox'], fromOwn: ['files', 'senders'], fromOthers: ['files', 'senders'], bySender: ['files', 'senders'],
   noticesRefused: ['notifications', 'notices'],
-  'notice.sign-in': ['notifications', 'notices'], 'notice.exit-node': ['notifications', 'notices'], 'notice.connection-lost': ['notifications', 'notices'], 'notice.blocked': ['notifications', 'notices'],
+  'notice.sign-in': ['notifications', 'notices'], 'notice.exit-node': ['notifications', 'notices'], 'notice.incoming-files': ['notifications', 'notices'], 'notice.delivered-files': ['notifications', 'notices'], 'notice.connection-lost': ['notifications', 'notices'], 'notice.blocked': ['notifications', 'notices'],
   'notice.updates': ['notifications', 'notices'],
   accounts: ['accounts', 'here'], signOut: ['accounts', 'this'], signInEnds: ['accounts', 'this'], server: ['accounts', 'this'], certificates: ['accounts', 'this'],
   leaves: ['privacy', 'privacy'], keys: ['privacy', 'files'], files: ['privacy', 'files'],
@@ -44,8 +45,8 @@ export interface Surroundings {
   readonly signedIn: boolean
 }
 
-const APP_ONLY: ReadonlySet<RowId> = new Set(['startAtLogin', 'startDisconnected', 'onQuit', 'notice.sign-in', 'notice.exit-node', 'notice.connection-lost', 'notice.blocked', 'notice.updates'])
-const SIGNED_IN_ONLY: ReadonlySet<RowId> = new Set(['signOut', 'signInEnds', 'networks', 'lan', 'failure', 'exitOffer', 'relay'])
+const APP_ONLY: ReadonlySet<RowId> = new Set(['startAtLogin', 'startDisconnected', 'onQuit', 'notice.sign-in', 'notice.exit-node', 'notice.incoming-files', 'notice.delivered-files', 'notice.connection-lost', 'notice.blocked', 'notice.updates'])
+const SIGNED_IN_ONLY: ReadonlySet<RowId> = new Set(['signOut', 'signInEnds', 'networks', 'lan', 'failure', 'exitOffer', 'relay', 'inbox', 'fromOwn', 'fromOthers', 'bySender'])
 
 function isThere(row: RowId, { app, policy, signedIn }: Surroundings): boolean {
   const { Settings } = policy

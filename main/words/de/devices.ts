@@ -110,4 +110,6 @@ export const devices: Partial<Record<keyof typeof en, string>> = {
   'devices.talk.past': '{n, plural, one {# Gerät} other {# Geräte}}, Stand {time}',
   'devices.blockedToday': '{n} heute blockiert',
   'devices.hiddenCount': '{n} ausgeblendet',
+  'devices.menu.send': 'Dateien senden…',
+  'devices.action.send': 'Dateien an {name} senden',
 }

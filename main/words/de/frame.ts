@@ -124,4 +124,9 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.singleOn': 'Tasten ohne Strg lassen sich abschalten:',
   'keyboard.singleOff': 'Tasten ohne Strg sind abgeschaltet:',
   'place.transfers': 'Übertragungen',
+  'keyboard.transfers': 'In der Liste der Übertragungen',
+  'keyboard.send': 'Dateien senden',
+  'keyboard.openTransfer': 'Datei, Gerät oder Stapel öffnen',
+  'keyboard.pause': 'Anhalten, fortsetzen, erneut versuchen',
+  'keyboard.cancelTransfer': 'Abbrechen',
 }

@@ -55,4 +55,11 @@ export const palette: Partial<Record<keyof typeof en, string>> = {
   'palette.alias.keyboard': 'tasten hilfe kürzel',
   'palette.command.quit': 'Bowline beenden',
   'palette.alias.quit': 'schließen ende',
+  'palette.command.transfers': 'Übertragungen',
+  'palette.alias.transfers': 'dateien senden empfangen airdrop taildrop',
+  'palette.command.send': 'Dateien senden…',
+  'palette.alias.send': 'teilen hochladen kopieren taildrop',
+  'palette.command.inbox': 'Empfangene Dateien öffnen',
+  'palette.alias.inbox': 'downloads ordner taildrop',
+  'palette.sendTo': 'Dateien senden…',
 }

@@ -193,4 +193,5 @@ export const transfers: Partial<Record<keyof typeof en, string>> = {
   'transfers.why.unsigned': 'niemand im Netz hat es bisher signiert',
   'transfers.why.wrong-hash': 'was ankam, ist nicht, was gesendet wurde',
   'transfers.why.wrong-size': 'was ankam, ist nicht so lang wie angekündigt',
+  'transfers.why.canceled-here': 'es wurde abgebrochen',
 }

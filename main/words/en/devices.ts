@@ -116,4 +116,6 @@ export const devices = {
   'devices.talk.past': '{n, plural, one {# device} other {# devices}}, as they were at {time}',
   'devices.blockedToday': '{n} blocked today',
   'devices.hiddenCount': '{n} hidden',
+  'devices.menu.send': 'Send files…',
+  'devices.action.send': 'Send files to {name}',
 } as const

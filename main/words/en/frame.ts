@@ -123,4 +123,9 @@ export const frame = {
   'keyboard.singleOn': 'Keys without Ctrl can be turned off:',
   'keyboard.singleOff': 'Keys without Ctrl are turned off:',
   'place.transfers': 'Transfers',
+  'keyboard.transfers': 'In the list of transfers',
+  'keyboard.send': 'Send files',
+  'keyboard.openTransfer': 'Open the file, the device or the batch',
+  'keyboard.pause': 'Pause, resume or try again',
+  'keyboard.cancelTransfer': 'Cancel',
 } as const

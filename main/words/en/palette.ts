@@ -54,4 +54,11 @@ export const palette = {
   'palette.alias.keyboard': 'keys help hotkeys',
   'palette.command.quit': 'Quit Bowline',
   'palette.alias.quit': 'exit close end',
+  'palette.command.transfers': 'Transfers',
+  'palette.alias.transfers': 'files send receive queue drop airdrop taildrop',
+  'palette.command.send': 'Send files…',
+  'palette.alias.send': 'share upload copy transfer taildrop',
+  'palette.command.inbox': 'Open received files',
+  'palette.alias.inbox': 'downloads folder inbox taildrop',
+  'palette.sendTo': 'Send files…',
 } as const

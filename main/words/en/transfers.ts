@@ -192,4 +192,5 @@ export const transfers = {
   'transfers.why.unsigned': 'nobody of the network has signed it yet',
   'transfers.why.wrong-hash': 'what came is not what was sent',
   'transfers.why.wrong-size': 'what came is not as long as the sender said',
+  'transfers.why.canceled-here': 'it was canceled',
 } as const

@@ -110,4 +110,6 @@ export const devices: Partial<Record<keyof typeof en, string>> = {
   'devices.talk.past': '{n, plural, one {# dispositivo} other {# dispositivos}}, como a las {time}',
   'devices.blockedToday': '{n, plural, one {# bloqueado} other {# bloqueados}} hoy',
   'devices.hiddenCount': '{n, plural, one {# oculto} other {# ocultos}}',
+  'devices.menu.send': 'Enviar archivos…',
+  'devices.action.send': 'Enviar archivos a {name}',
 }

@@ -124,4 +124,9 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.singleOn': 'Las teclas sin Ctrl se pueden desactivar:',
   'keyboard.singleOff': 'Las teclas sin Ctrl están desactivadas:',
   'place.transfers': 'Transferencias',
+  'keyboard.transfers': 'En la lista de transferencias',
+  'keyboard.send': 'Enviar archivos',
+  'keyboard.openTransfer': 'Abrir el archivo, el dispositivo o el lote',
+  'keyboard.pause': 'Pausar, reanudar o reintentar',
+  'keyboard.cancelTransfer': 'Cancelar',
 }

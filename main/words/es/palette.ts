@@ -55,4 +55,11 @@ export const palette: Partial<Record<keyof typeof en, string>> = {
   'palette.alias.keyboard': 'teclas ayuda',
   'palette.command.quit': 'Salir de Bowline',
   'palette.alias.quit': 'cerrar terminar',
+  'palette.command.transfers': 'Transferencias',
+  'palette.alias.transfers': 'archivos enviar recibir airdrop taildrop',
+  'palette.command.send': 'Enviar archivos…',
+  'palette.alias.send': 'compartir copiar transferir taildrop',
+  'palette.command.inbox': 'Abrir archivos recibidos',
+  'palette.alias.inbox': 'descargas carpeta taildrop',
+  'palette.sendTo': 'Enviar archivos…',
 }

@@ -193,4 +193,5 @@ export const transfers: Partial<Record<keyof typeof en, string>> = {
   'transfers.why.unsigned': 'nadie de la red lo ha firmado todavía',
   'transfers.why.wrong-hash': 'lo que llegó no es lo que se envió',
   'transfers.why.wrong-size': 'lo que llegó no mide lo anunciado',
+  'transfers.why.canceled-here': 'se canceló',
 }

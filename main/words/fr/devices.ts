@@ -110,4 +110,6 @@ export const devices: Partial<Record<keyof typeof en, string>> = {
   'devices.talk.past': '{n, plural, one {# appareil} other {# appareils}}, état à {time}',
   'devices.blockedToday': '{n, plural, one {# bloqué} other {# bloqués}} aujourd’hui',
   'devices.hiddenCount': '{n, plural, one {# masqué} other {# masqués}}',
+  'devices.menu.send': 'Envoyer des fichiers…',
+  'devices.action.send': 'Envoyer des fichiers à {name}',
 }

@@ -124,4 +124,9 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.singleOn': 'Les touches sans Ctrl peuvent être désactivées :',
   'keyboard.singleOff': 'Les touches sans Ctrl sont désactivées :',
   'place.transfers': 'Transferts',
+  'keyboard.transfers': 'Dans la liste des transferts',
+  'keyboard.send': 'Envoyer des fichiers',
+  'keyboard.openTransfer': 'Ouvrir le fichier, l’appareil ou le lot',
+  'keyboard.pause': 'Pause, reprise ou nouvel essai',
+  'keyboard.cancelTransfer': 'Annuler',
 }

@@ -55,4 +55,11 @@ export const palette: Partial<Record<keyof typeof en, string>> = {
   'palette.alias.keyboard': 'touches aide',
   'palette.command.quit': 'Quitter Bowline',
   'palette.alias.quit': 'fermer terminer',
+  'palette.command.transfers': 'Transferts',
+  'palette.alias.transfers': 'fichiers envoyer recevoir airdrop taildrop',
+  'palette.command.send': 'Envoyer des fichiers…',
+  'palette.alias.send': 'partager copier transférer taildrop',
+  'palette.command.inbox': 'Ouvrir les fichiers reçus',
+  'palette.alias.inbox': 'téléchargements dossier taildrop',
+  'palette.sendTo': 'Envoyer des fichiers…',
 }

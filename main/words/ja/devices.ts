@@ -110,4 +110,6 @@ export const devices: Partial<Record<keyof typeof en, string>> = {
   'devices.talk.past': 'デバイス {n} 台、{time} 時点',
   'devices.blockedToday': '今日 {n} 件を遮断',
   'devices.hiddenCount': '{n} 台を非表示',
+  'devices.menu.send': 'ファイルを送信…',
+  'devices.action.send': '{name} にファイルを送信',
 }

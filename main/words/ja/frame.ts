@@ -124,4 +124,9 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.singleOn': 'Ctrl なしのキーはオフにできます:',
   'keyboard.singleOff': 'Ctrl なしのキーはオフです:',
   'place.transfers': '転送',
+  'keyboard.transfers': '転送の一覧',
+  'keyboard.send': 'ファイルを送信',
+  'keyboard.openTransfer': 'ファイル、デバイス、まとまりを開く',
+  'keyboard.pause': '一時停止、再開、再試行',
+  'keyboard.cancelTransfer': '取り消す',
 }

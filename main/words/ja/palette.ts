@@ -55,4 +55,11 @@ export const palette: Partial<Record<keyof typeof en, string>> = {
   'palette.alias.keyboard': 'キー ヘルプ',
   'palette.command.quit': 'Bowline を終了',
   'palette.alias.quit': '閉じる',
+  'palette.command.transfers': '転送',
+  'palette.alias.transfers': 'ファイル 送信 受信 airdrop taildrop',
+  'palette.command.send': 'ファイルを送信…',
+  'palette.alias.send': '共有 コピー taildrop',
+  'palette.command.inbox': '受信したファイルを開く',
+  'palette.alias.inbox': 'ダウンロード フォルダー taildrop',
+  'palette.sendTo': 'ファイルを送信…',
 }

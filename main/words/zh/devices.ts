@@ -110,4 +110,6 @@ export const devices: Partial<Record<keyof typeof en, string>> = {
   'devices.talk.past': '{n} 台设备，截至 {time}',
   'devices.blockedToday': '今天阻止了 {n} 次',
   'devices.hiddenCount': '已隐藏 {n} 台',
+  'devices.menu.send': '发送文件…',
+  'devices.action.send': '向 {name} 发送文件',
 }

@@ -124,4 +124,9 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'keyboard.singleOn': '可以关闭不带 Ctrl 的按键：',
   'keyboard.singleOff': '不带 Ctrl 的按键已关闭：',
   'place.transfers': '传输',
+  'keyboard.transfers': '在传输列表中',
+  'keyboard.send': '发送文件',
+  'keyboard.openTransfer': '打开文件、设备或批次',
+  'keyboard.pause': '暂停、继续或重试',
+  'keyboard.cancelTransfer': '取消',
 }

@@ -55,4 +55,11 @@ export const palette: Partial<Record<keyof typeof en, string>> = {
   'palette.alias.keyboard': '按键 帮助',
   'palette.command.quit': '退出 Bowline',
   'palette.alias.quit': '关闭 结束',
+  'palette.command.transfers': '传输',
+  'palette.alias.transfers': '文件 发送 接收 airdrop taildrop',
+  'palette.command.send': '发送文件…',
+  'palette.alias.send': '共享 复制 taildrop',
+  'palette.command.inbox': '打开收到的文件',
+  'palette.alias.inbox': '下载 文件夹 taildrop',
+  'palette.sendTo': '发送文件…',
 }

@@ -193,4 +193,5 @@ export const transfers: Partial<Record<keyof typeof en, string>> = {
   'transfers.why.unsigned': '网络中还没有人为它签名',
   'transfers.why.wrong-hash': '收到的内容与发送的不一致',
   'transfers.why.wrong-size': '收到的长度与声明不符',
+  'transfers.why.canceled-here': '已被取消',
 }
