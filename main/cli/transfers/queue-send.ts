@@ -2,6 +2,7 @@
  * Sending by an engine of ours: it is told what goes where and does the rest. What it may not or cannot read itself (another
  * user's files, standard input, pipes) is put into its spool first.
  */
+import { METHODS } from '../../localapi/methods.ts'
 import type { SendItem, SpoolResult, TransferResult } from '../../localapi/transfers.ts'
 import { CliError, EXIT } from '../exit.ts'
 import type { Context } from '../verb.ts'
@@ -42,7 +43,7 @@ async function spool({ api, terminal }: Context, item: Item, signal: AbortSignal
   const { name, size, stream } = await openItem(item, terminal)
   const shown = counted(stream, size, (count) => terminal.line?.(`${printable(name)}   reading, ${bytes(count)}`))
   try {
-    const { Spool } = (await api.upload({ path: 'bowline/spool', body: shown, size, signal })) as SpoolResult
+    const { Spool } = (await api.upload({ path: METHODS.spool.path, body: shown, size, signal })) as SpoolResult
     return { Spool, Name: name }
   } finally {
     terminal.line?.('')

@@ -13,7 +13,7 @@ import type { Context, Verb } from '../verb.ts'
 import { printJson } from '../verb.ts'
 import { NO_LIST, shortId } from './file-list.ts'
 
-/** Shorter beginnings of an ID would fit by accident. */
+/** Fewer letters would fit by accident. */
 const MIN_ID = 3
 
 const always = { kind: 'bool', help: 'and from now on without asking' } as const
@@ -100,7 +100,7 @@ function act(name: Act, summary: string, help: string): Verb {
   }
 }
 
-/** By the beginning of its ID or of its batch's, or all of a device. Those that it cannot be done to are left out. */
+/** By the end of its ID, by the beginning of its batch's, or all of a device. Those that it cannot be done to are left out. */
 function rowsMeant({ Rows }: TransfersPage, word: string, name: Act): readonly TransferRow[] {
   const { fits, none } = ACTS[name]
   const wanted = word.replace(/:$/, '').toLowerCase()
@@ -109,7 +109,7 @@ function rowsMeant({ Rows }: TransfersPage, word: string, name: Act): readonly T
     if (open.length === 0) throw new CliError(EXIT.failed, 'no-such-transfer', none)
     return open
   }
-  const isMeant = (row: TransferRow): boolean => row.PeerName.toLowerCase() === wanted || (wanted.length >= MIN_ID && (row.ID.startsWith(wanted) || row.Batch.startsWith(wanted)))
+  const isMeant = (row: TransferRow): boolean => row.PeerName.toLowerCase() === wanted || (wanted.length >= MIN_ID && (row.ID.endsWith(wanted) || row.Batch.startsWith(wanted)))
   const byId = open.filter((row) => row.ID === wanted)
   const meant = byId.length > 0 ? byId : open.filter(isMeant)
   if (meant.length === 0) throw new CliError(EXIT.failed, 'no-such-transfer', Rows.some(isMeant) ? `${JSON.stringify(word)} is none that this can be done to: see bowline file list` : `There is no transfer ${JSON.stringify(word)}. The IDs: bowline file list`)

@@ -25,7 +25,7 @@ export const list: Verb = {
   name: 'list',
   summary: 'show what is on its way, what waits, and what came and went',
   usage: '[--all]',
-  help: 'The ID is what pause, resume, retry and cancel take; its beginning is enough.',
+  help: 'The ID is what pause, resume, retry and cancel take; its end, as it is shown, is enough.',
   json: 'the page of bowline/transfers and what waits: {"Asks", "Rows": [{"ID", "Batch", "Direction", "Peer", "PeerName", "Name", "Kind", "Files", "Size", "Done", "State", "Checked", "Why", "Rate", "LeftMs", "Path", …}], "Totals", "Inbox", "Waiting": [{"Name", "Size"}]}',
   flags: { all: { kind: 'bool', help: 'show everything that was sent and received, not only the latest' } },
   run: showList,
@@ -59,9 +59,9 @@ function section(title: string, rows: readonly (readonly string[])[]): string {
   return rows.length === 0 ? '' : `${styled('strong', title)}\n${table(rows)}`
 }
 
-/** The beginning of an ID that no other begins with. */
+/** The end of an ID that no other ends with: IDs begin with their time. */
 export function shortId(id: string, rows: readonly TransferRow[]): string {
-  for (let length = 4; length < id.length; length++) if (!rows.some((row) => row.ID !== id && row.ID.startsWith(id.slice(0, length)))) return id.slice(0, length)
+  for (let length = 4; length < id.length; length++) if (!rows.some((row) => row.ID !== id && row.ID.endsWith(id.slice(-length)))) return id.slice(-length)
   return id
 }
 
