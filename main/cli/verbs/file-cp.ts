@@ -109,7 +109,10 @@ async function byQueue(context: Context, target: Target, items: readonly Item[],
   const signal = late ? AbortSignal.any([terminal.interrupted, late]) : terminal.interrupted
   const view = new Progress(context, target, everyMs)
   const followed = await follow(api, () => sendByQueue(context, target.id, items, signal), (rows) => view.show(rows), signal)
-  view.stop()
+    .catch((error: unknown) => {
+      throw late?.aborted && !terminal.interrupted.aborted ? new CliError(EXIT.timeout, 'timeout', `Nothing was sent within ${args.text('timeout')}.`) : error
+    })
+    .finally(() => view.stop())
   const { rows, end, batch } = followed
   const open = rows.filter((row) => !isSettled(row))
   if (end === 'aborted' && terminal.interrupted.aborted && batch !== '') await api.call('transferAction', { method: 'POST', body: { Do: 'cancel', ID: batch } }).catch(() => undefined)

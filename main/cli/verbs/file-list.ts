@@ -49,7 +49,7 @@ export function pageText(page: TransfersPage, waiting: readonly Waiting[], all: 
     page.Asks.map((ask) => askText(ask, nowMs)).join('\n'),
     section('On their way', open.map((row) => [shortId(row.ID, page.Rows), arrow(row), row.Name, progress(row), rateOf(row)])),
     section('Waiting to be fetched: bowline file get FOLDER', waiting.map((file) => [file.Name, bytes(file.Size)])),
-    section(shown.length < over.length ? `The last ${shown.length} of ${over.length}` : 'Over', shown.map((row) => [shortId(row.ID, page.Rows), arrow(row), row.SavedAs ?? row.Name, ending(row), `${age(nowMs - Date.parse(row.Finished ?? row.Created))} ago`])),
+    section(shown.length < over.length ? `The last ${shown.length} of ${over.length}` : 'Over', shown.map((row) => [shortId(row.ID, page.Rows), arrow(row), row.SavedAs ?? row.Name, ending(row), since(row.Finished ?? row.Created, nowMs)])),
     page.Inbox.Problem ? styled('warning', `Nothing can be received now: ${printable(page.Inbox.Problem.Text)}.`) : '',
   ].filter((part) => part !== '')
   return parts.length === 0 ? 'Nothing is on its way, and nothing waits. Send something with: bowline file cp FILE DEVICE:\n' : `${parts.join('\n\n')}\n`
@@ -81,6 +81,11 @@ function ending(row: TransferRow): string {
   return `${stateWords(row)}${where}, ${bytes(row.Size)}`
 }
 
+function since(at: string, nowMs: number): string {
+  const text = age(nowMs - Date.parse(at))
+  return text === 'now' ? 'just now' : `${text} ago`
+}
+
 function askText(ask: TransferAsk, nowMs: number): string {
   const [first] = ask.Items
   const more = ask.Count - Math.min(ask.Items.length, ASKED)
@@ -89,5 +94,5 @@ function askText(ask: TransferAsk, nowMs: number): string {
   const peer = printable(ask.PeerName)
   const who = `${peer}${ask.Owner === '' ? '' : ` (${printable(ask.Owner)})`}`
   const gone = ask.Held ? '' : ' It no longer waits; once accepted, it can send again.'
-  return `${styled('strong', `${who} wants to send ${what}`)}, asked ${age(nowMs - Date.parse(ask.Since))} ago.${gone}\nAnswer with: bowline file accept ${peer}   or: bowline file refuse ${peer}`
+  return `${styled('strong', `${who} wants to send ${what}`)}, asked ${since(ask.Since, nowMs)}.${gone}\nAnswer with: bowline file accept ${peer}   or: bowline file refuse ${peer}`
 }
