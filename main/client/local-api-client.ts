@@ -62,19 +62,16 @@ export class LocalApiClient {
   async upload(options: Omit<RequestOptions, 'body'>, body: Readable): Promise<unknown> {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const req = this.#request(options)
-      const giveUp = (): void => {
-        if (!body.readableEnded) req.destroy(new Error('what was to be sent ended too early'))
-      }
-      body.on('error', giveUp).on('close', giveUp)
+      const stop = feed(body, req)
       req.on('response', (response) => {
-        body.unpipe(req)
+        stop()
         resolve(response)
       })
-      req.on('error', (error) => {
-        body.unpipe(req)
-        reject(unreachable(error, this.#socketPath))
+      req.on('error', (error: NodeJS.ErrnoException) => {
+        stop()
+        const isCut = error.code === 'EPIPE' || error.code === 'ECONNRESET'
+        reject(isCut ? new LocalApiError(0, 'cut-off', 'the engine stopped taking what is sent', { cause: error }) : unreachable(error, this.#socketPath))
       })
-      body.pipe(req)
     })
     return this.#answer(response)
   }
@@ -122,6 +119,31 @@ export class LocalApiClient {
       req.on('error', (error) => reject(unreachable(error, this.#socketPath)))
       req.end(options.body === undefined ? undefined : JSON.stringify(options.body))
     })
+  }
+}
+
+/**
+ * The stream's bytes into the request; call what it answers to stop. Between two pieces the system is asked once whether an answer has
+ * come: a write to a connection that the other side has closed behind its answer would lose that answer.
+ */
+function feed(body: Readable, req: ClientRequest): () => void {
+  const go = (): void => void body.resume()
+  const onData = (chunk: Buffer): void => {
+    body.pause()
+    if (req.write(chunk)) setImmediate(go)
+    else req.once('drain', () => setImmediate(go))
+  }
+  const onEnd = (): void => void req.end()
+  const giveUp = (): void => {
+    if (!body.readableEnded) req.destroy(new Error('what was to be sent ended too early'))
+  }
+  let isStopped = false
+  body.on('data', onData).on('end', onEnd).on('error', giveUp).on('close', giveUp)
+  return () => {
+    if (isStopped) return
+    isStopped = true
+    // The listener for errors stays: what becomes of the rest is no failure of anything any more.
+    body.off('data', onData).off('end', onEnd).pause()
   }
 }
 
