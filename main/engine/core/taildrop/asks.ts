@@ -197,7 +197,7 @@ export class AskBook {
   /** Whether the sender is still there and begins at once. */
   isHeld(nowMs: number, id: string): boolean {
     const batch = this.#batches.get(id)
-    return batch !== undefined && (batch.holding > 0 || (batch.wire !== undefined && nowMs - batch.heardMs < HEARD_MS))
+    return batch !== undefined && (batch.holding > 0 || (batch.wire !== undefined && isWithin(nowMs - batch.heardMs, HEARD_MS)))
   }
 
   acceptedBefore(sender: string): number {
@@ -228,7 +228,7 @@ export class AskBook {
 
   /** The batch of a stock client's other files that this one belongs to: accepted just now, refused just now, or being asked for. */
   #joined(stock: readonly Batch[], item: OfferItem, nowMs: number): Batch | undefined {
-    const refused = stock.find((batch) => batch.isByPerson && batch.state === 'refused' && nowMs - batch.decidedMs < REST_AFTER_REFUSAL_MS)
+    const refused = stock.find((batch) => batch.isByPerson && batch.state === 'refused' && isWithin(nowMs - batch.decidedMs, REST_AFTER_REFUSAL_MS))
     if (refused) return refused
     const batch = stock.find((one) => (one.state === 'asking' || (one.isByPerson && one.state === 'accepted' && isFollowed(one, nowMs))) && one.items.length < MAX_STOCK_ITEMS)
     if (!batch) return undefined
@@ -303,7 +303,9 @@ function decide(batch: Batch, nowMs: number, state: AskState): void {
   batch.endedMs = nowMs
 }
 
-const isFollowed = (batch: Batch, nowMs: number): boolean => batch.coming > 0 || batch.holding > 0 || nowMs - batch.endedMs < FOLLOWS_MS
+const isFollowed = (batch: Batch, nowMs: number): boolean => batch.coming > 0 || batch.holding > 0 || isWithin(nowMs - batch.endedMs, FOLLOWS_MS)
+/** A clock that was set back makes nothing last longer. */
+const isWithin = (agoMs: number, mostMs: number): boolean => agoMs >= 0 && agoMs < mostMs
 const sum = (a: number, b: number): number => (a < 0 || b < 0 ? -1 : a + b)
 
 function view({ id, sender, state, sinceMs, folder, items, size }: Batch): AskBatch {
