@@ -33,6 +33,7 @@ export class AskDesk implements Asks {
   readonly #heldBySender = new Map<string, number>()
   #heldTotal = 0
   #cancelTimer: (() => void) | undefined
+  #isStopped = false
 
   constructor(deps: ReceiverDeps, told: ReceiveTold) {
     this.#deps = deps
@@ -138,7 +139,10 @@ export class AskDesk implements Asks {
     if (decided.length > 0) this.#changed()
   }
 
+  /** Lets go of all who wait. */
   stop(): void {
+    this.#isStopped = true
+    for (const id of this.#held.keys()) this.#wake(id)
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
   }
@@ -154,7 +158,7 @@ export class AskDesk implements Asks {
         resolve(end)
       }
       const onAnswer = (): void => {
-        const state = this.#book.get(id)?.state
+        const state = this.#isStopped ? undefined : this.#book.get(id)?.state
         if (state !== 'asking') done(state ?? 'not-answered')
       }
       const onOver = (): void => done('gone')
@@ -180,6 +184,7 @@ export class AskDesk implements Asks {
     this.#deps.book.asksChanged()
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
+    if (this.#isStopped) return
     const atMs = this.#book.nextTimeout(this.#nowMs())
     if (atMs !== undefined) this.#cancelTimer = this.#deps.env.clock.after(Math.max(1, atMs - this.#nowMs()), () => this.#changed())
   }

@@ -177,7 +177,6 @@ export class Intake {
     const running: Running = { heardMs: this.#deps.env.clock.nowMs(), stop: new AbortController(), over: new Promise((resolve) => (free = resolve)) }
     this.#running.set(key, running)
     try {
-      this.#told.begun(visit.caller.node.Key, what.name, admitted.batch.folder === undefined ? 'the rule for this device lets it in' : 'a person let it in', request.offset)
       return await this.#body(visit, what, admitted, receiving, running)
     } finally {
       if (this.#running.get(key) === running) this.#running.delete(key)
@@ -201,7 +200,7 @@ export class Intake {
         },
       })
       row.progress(receiving.received)
-      return end === 'whole' ? await this.#finish(visit, request, admitted, receiving) : await this.#broken(visit, admitted, receiving, end)
+      return end === 'whole' ? await this.#finish(visit, request, admitted, receiving) : await this.#broken(admitted, receiving, end)
     } catch (error) {
       // A fault of the disk: what is there is as good as it was.
       await receiving.keep().catch(() => undefined)
@@ -209,7 +208,7 @@ export class Intake {
     }
   }
 
-  async #finish(visit: Visit, request: PutRequest, { row, place }: Admitted, receiving: Receiving): Promise<IntakeEnd> {
+  async #finish(visit: Visit, request: PutRequest, { row }: Admitted, receiving: Receiving): Promise<IntakeEnd> {
     const { node } = visit.caller
     row.checking()
     const said = request.batch === undefined ? undefined : visit.trailers()[HASH_TRAILER]
@@ -222,17 +221,14 @@ export class Intake {
     try {
       const saved = await receiving.finish({ ...(request.size < 0 ? {} : { size: request.size }), ...(said === undefined ? {} : { sha256: said as string }), from: node.Name })
       row.received(saved, said !== undefined)
-      this.#told.received(node.Key, saved, said !== undefined)
+      this.#told.received(saved)
       return { kind: 'saved', saved }
     } catch (error) {
       return this.#fault(row, error)
-    } finally {
-      this.#deps.env.log.part('taildrop').debug('a reception ended', { name: place.name })
     }
   }
 
-  async #broken(visit: Visit, { row, place }: Admitted, receiving: Receiving, end: Exclude<PourEnd, 'whole'>): Promise<IntakeEnd> {
-    const { received } = receiving
+  async #broken({ row }: Admitted, receiving: Receiving, end: Exclude<PourEnd, 'whole'>): Promise<IntakeEnd> {
     if (row.signal.aborted || end === 'long') {
       await receiving.discard()
       if (row.signal.aborted) return refused('canceled-here')
@@ -242,7 +238,7 @@ export class Intake {
     await receiving.keep()
     const code = this.#isStopped ? 'turned-off' : 'stopped'
     row.broken(whyOf(code))
-    this.#told.broken(visit.caller.node.Key, place.name, code, received)
+    this.#told.count('broken')
     return end === 'gone' ? GONE : refused(code)
   }
 

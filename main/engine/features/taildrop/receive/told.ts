@@ -1,6 +1,6 @@
 /**
- * What receiving tells of itself: counters of everything, journal events and log lines. Refusals are told at a pace that no
- * sender can set; the journal holds names of files, the log does not.
+ * What receiving tells of itself beside the rows of the book: counters of everything, what was refused or asked and why. Refusals are
+ * told at a pace that no sender can set.
  */
 import type { Env } from '../../../base/env.ts'
 import { printable } from '../../../base/printable.ts'
@@ -42,23 +42,10 @@ export class ReceiveTold {
     this.#env.journal.add({ part: 'taildrop', kind: 'incoming-refused', why: text ?? whyOf(code).Text, code, peer, name: printable(what), ...unsaid })
   }
 
-  broken(peer: string, name: string, code: WhyCode, received: number): void {
-    this.count('broken')
-    if (!this.#hasRoom()) return void this.#unsaid++
-    this.#env.journal.add({ part: 'taildrop', kind: 'incoming-broken', why: whyOf(code).Text, code, peer, name: printable(name), received })
-  }
-
-  begun(peer: string, name: string, why: string, offset: number): void {
-    this.#env.journal.add({ part: 'taildrop', kind: 'incoming-begun', why, peer, name: printable(name), offset })
-  }
-
-  received(peer: string, saved: { readonly name: string; readonly size: number; readonly isDuplicate: boolean }, isChecked: boolean): void {
+  received({ size, isDuplicate }: { readonly size: number; readonly isDuplicate: boolean }): void {
     this.count('received')
-    this.count('received_bytes', saved.size)
-    if (saved.isDuplicate) this.count('duplicates')
-    const why = saved.isDuplicate ? 'the same file was there already' : isChecked ? 'all of it came, and its hash is the sender’s' : 'all of it came'
-    this.#env.journal.add({ part: 'taildrop', kind: 'received', why, peer, name: printable(saved.name), size: saved.size })
-    this.#env.log.part('taildrop').info('a thing was received', { size: saved.size, why })
+    this.count('received_bytes', size)
+    if (isDuplicate) this.count('duplicates')
   }
 
   asked(peer: string, count: number): void {

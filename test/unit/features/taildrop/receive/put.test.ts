@@ -37,7 +37,6 @@ describe('a file of the same owner', () => {
       what: { peer: 'n2', batch: expect.stringMatching(/^[0-9a-f]{32}$/), name: 'a.txt', kind: 'file', files: 1, size: 5, folder: FOLDER, partialPath: `${FOLDER}/a.txt.n2.partial` },
       events: ['progress 0', 'progress 5', 'checking', 'received a.txt'],
     })])
-    expect(rig.journal.filter(({ part }) => part === 'taildrop').map(({ kind, why }) => [kind, why])).toEqual([['incoming-begun', 'the rule for this device lets it in'], ['received', 'all of it came']])
     expect(rig.receiver.counters()).toMatchObject({ taildrop_in_received: 1, taildrop_in_received_bytes: 5, taildrop_in_running: 0 })
   })
 
