@@ -56,6 +56,8 @@ export interface InboxPlace {
   readonly sender: string
   /** Checked (core/taildrop/names.ts). */
   readonly name: string
+  /** Name of the sender, for the marks of files in a folder. */
+  readonly from?: string
 }
 
 /** What became of a thing that came in. */

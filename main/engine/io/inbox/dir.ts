@@ -10,6 +10,7 @@ import { pathFault } from '../../core/taildrop/names.ts'
 import { errnoOf, isSameFile } from './disk.ts'
 import type { Disk, DiskFile, FileId } from './disk.ts'
 
+const SEPARATOR = process.platform === 'win32' ? '\\' : '/'
 const BY_DESCRIPTOR = process.platform === 'linux' && existsSync('/proc/self/fd')
 /** Zero where a system has no such flag. */
 const OPEN_DIRECTORY = constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | (constants.O_NOFOLLOW ?? 0)
@@ -47,11 +48,15 @@ export class Dir {
     }
   }
 
+  /** The same for a name that `names` gave, whatever it is. */
+  found(name: string): string {
+    return `${this.#base}${SEPARATOR}${name}`
+  }
+
   /** The path to give to calls for what has this name here. Throws InboxFault('bad-name') for all but one path element. */
   at(name: string): string {
-    const sep = process.platform === 'win32' ? '\\' : '/'
     if (name.includes('/') || pathFault(name) !== undefined) throw new InboxFault('bad-name', 'The name is none that a file may have here.')
-    return `${this.#base}${sep}${name}`
+    return this.found(name)
   }
 
   /** For calls on the directory itself that take a path. */

@@ -2,7 +2,8 @@
  * Files that come in, on a real disk (the transfers' `Inbox` port). Nothing outside a folder is ever written, nothing is
  * overwritten, no link is followed below it; at most one reception for each partial name.
  *
- *   dir.ts      the folder, by descriptor          partial.ts   what is partial, and its names
+ *   dir.ts      the folder, by descriptor           partial.ts   what is partial, and its names
+ *   tree.ts     what is below a folder that comes   receiving-*  one reception
  *   stream.ts   bytes to the disk, and their hash   settle.ts    the final name
  *   space.ts    room                                mark.ts      "from the internet"
  */
@@ -12,19 +13,23 @@ import { Readable } from 'node:stream'
 import { toHex } from '../../base/bytes.ts'
 import type { Env } from '../../base/env.ts'
 import { InboxFault } from '../../core/taildrop/files.ts'
-import type { BlockHash, InboxPlace, WaitingFile } from '../../core/taildrop/files.ts'
+import type { BlockHash, InboxPlace, ManifestEntry, WaitingFile } from '../../core/taildrop/files.ts'
 import { Dir } from './dir.ts'
 import { errnoOf, faultOf } from './disk.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { blocksOf } from './blocks.ts'
 import type { MarkOf, SetAttribute } from './mark.ts'
-import { hashPrefix, openExisting, openPartial, partialOf, READ_BYTES } from './partial.ts'
+import { badOffset, hashPrefix, notOurs, openExisting, openPartial, ownUid, partialOf, READ_BYTES } from './partial.ts'
 import { newHash, ReceivingFile } from './receiving-file.ts'
 import type { Begun, KeptHash, Tools } from './receiving-file.ts'
+import { ReceivingFolder } from './receiving-folder.ts'
 import { listFiles, openWhole, removeWhole } from './shelf.ts'
 import { Space } from './space.ts'
-import { Gate, Pieces } from './stream.ts'
+import { Pieces } from './stream.ts'
 import { sweepPartials } from './sweep.ts'
+import { FolderSyncs, Gate } from './syncs.ts'
+import { cutTree, partsThere, planTree, Tree } from './tree.ts'
+import type { TreePlan } from './tree.ts'
 
 export interface InboxDeps {
   readonly env: Pick<Env, 'clock' | 'random'>
@@ -44,12 +49,15 @@ export class DiskInbox {
   readonly #tools: Tools
   /** Paths of partial files that are being written. */
   readonly #busy = new Set<string>()
+  /** Read while nothing else runs: to read it is to change it for a moment. */
+  readonly #folderMode = 0o755 & ~process.umask()
   readonly #kept = new Map<string, KeptHash>()
 
   constructor({ env, setAttribute, disk = promises }: InboxDeps) {
     this.#env = env
     this.#disk = disk
-    this.#tools = { disk, setAttribute, pieces: new Pieces(), syncs: new Gate(SYNCS), space: new Space(disk), markOf: (path, from) => this.#markOf(path, from) }
+    const syncs = new Gate(SYNCS)
+    this.#tools = { disk, setAttribute, pieces: new Pieces(), syncs, folderSyncs: new FolderSyncs(syncs), space: new Space(disk), markOf: (path, from) => this.#markOf(path, from) }
   }
 
   /** Bytes that may still come in (-1 unknown), and what is wrong with the folder. Makes it when its parent is there. */
@@ -77,32 +85,56 @@ export class DiskInbox {
   }
 
   /** Blocks of what is partial; none when there is nothing. Rejects with InboxFault, `busy` while it is being written. */
-  async *hashes(place: InboxPlace): AsyncGenerator<BlockHash> {
+  async *hashes(place: InboxPlace, manifest?: readonly ManifestEntry[]): AsyncGenerator<BlockHash> {
     const partial = partialOf(place.name, place.sender)
     if (this.#busy.has(keyOf(place, partial))) throw busy()
     const dir = await this.#open(place.folder)
-    let file: DiskFile | undefined
     try {
-      const opened = await openExisting(this.#disk, dir.at(partial), false)
-      file = opened?.file
-      if (opened) yield* blocksOf([{ file: opened.file, size: opened.size }])
+      yield* manifest ? this.#hashesBelow(dir, partial, planTree(manifest)) : this.#hashesOf(dir, partial)
     } catch (error) {
       throw faultOf(error)
     } finally {
-      await file?.close()
       await dir.close()
     }
   }
 
+  async *#hashesOf(dir: Dir, partial: string): AsyncGenerator<BlockHash> {
+    const opened = await openExisting(this.#disk, dir.at(partial), false)
+    if (!opened) return
+    try {
+      yield* blocksOf([opened])
+    } finally {
+      await opened.file.close()
+    }
+  }
+
+  async *#hashesBelow(dir: Dir, partial: string, plan: TreePlan): AsyncGenerator<BlockHash> {
+    const tree = await this.#treeIn(dir, partial)
+    if (!tree) return
+    try {
+      yield* blocksOf(partsThere(tree, plan))
+    } finally {
+      await tree.close()
+    }
+  }
+
+  /** The partial folder; undefined when there is none. */
+  async #treeIn(dir: Dir, partial: string): Promise<Tree | undefined> {
+    const stat = await this.#disk.lstat(dir.at(partial)).catch(() => undefined)
+    if (!stat) return undefined
+    if (!stat.isDirectory() || stat.uid !== ownUid(stat.uid)) throw notOurs()
+    return new Tree(this.#disk, await dir.enter(partial))
+  }
+
   /** See the port. Rejects with InboxFault. */
-  async open(place: InboxPlace, offset: number, size: number): Promise<ReceivingFile> {
+  async open(place: InboxPlace, offset: number, size: number, manifest?: readonly ManifestEntry[]): Promise<ReceivingFile | ReceivingFolder> {
     const partial = partialOf(place.name, place.sender)
     const key = keyOf(place, partial)
     if (this.#busy.has(key)) throw busy()
-    if (!Number.isSafeInteger(offset) || offset < 0 || (size >= 0 && offset > size)) throw new InboxFault('bad-offset', 'The place to go on from is not there.')
+    if (!Number.isSafeInteger(offset) || offset < 0 || (size >= 0 && offset > size)) throw badOffset()
     this.#busy.add(key)
     try {
-      return await this.#begin(place, partial, offset, size)
+      return manifest ? await this.#beginFolder(place, partial, offset, planTree(manifest)) : await this.#beginFile(place, partial, offset, size)
     } catch (error) {
       this.#busy.delete(key)
       throw faultOf(error)
@@ -140,7 +172,7 @@ export class DiskInbox {
     return this.#in(folder, (dir) => removeWhole(this.#disk, dir, name))
   }
 
-  async #begin(place: InboxPlace, partial: string, offset: number, size: number): Promise<ReceivingFile> {
+  async #beginFile(place: InboxPlace, partial: string, offset: number, size: number): Promise<ReceivingFile> {
     const dir = await Dir.open(this.#disk, place.folder)
     let file: DiskFile | undefined
     let claim: Begun['claim'] | undefined
@@ -158,6 +190,33 @@ export class DiskInbox {
     } catch (error) {
       claim?.release()
       await file?.close()
+      await dir.close()
+      throw error
+    }
+  }
+
+  async #beginFolder(place: InboxPlace, partial: string, offset: number, plan: TreePlan): Promise<ReceivingFolder> {
+    if (offset > plan.size) throw badOffset()
+    const dir = await Dir.open(this.#disk, place.folder)
+    let tree: Tree | undefined
+    let claim: Begun['claim'] | undefined
+    try {
+      claim = await this.#tools.space.claim(dir, plan.size - offset)
+      tree = await this.#treeIn(dir, partial)
+      if (offset === 0 || !tree) {
+        if (offset > 0) throw badOffset()
+        await tree?.close()
+        await this.#disk.rm(dir.at(partial), { recursive: true, force: true })
+        await this.#disk.mkdir(dir.at(partial), 0o700)
+        tree = new Tree(this.#disk, await dir.enter(partial))
+      }
+      const hash = newHash()
+      const file = await cutTree(this.#disk, tree, plan, offset, hash)
+      const onEnd = (): void => void this.#busy.delete(keyOf(place, partial))
+      return new ReceivingFolder(this.#tools, { place, dir, partial, size: plan.size, claim, hash, onEnd, tree, plan, mode: this.#folderMode }, offset, file)
+    } catch (error) {
+      claim?.release()
+      await tree?.close()
       await dir.close()
       throw error
     }

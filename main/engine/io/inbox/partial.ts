@@ -114,7 +114,7 @@ export async function hashPrefix(file: DiskFile, size: number, hash: Hash): Prom
 
 export const badOffset = (): InboxFault => new InboxFault('bad-offset', 'The place to go on from is not there.')
 
-const notOurs = (cause?: unknown): InboxFault => new InboxFault('no-rights', 'Something else has the name of the partial file.', { cause })
+export const notOurs = (cause?: unknown): InboxFault => new InboxFault('no-rights', 'Something else has the name of the partial file.', { cause })
 
 /** This user's number; where there are none, that of the file. */
 export const ownUid = (otherwise: number): number => process.geteuid?.() ?? otherwise

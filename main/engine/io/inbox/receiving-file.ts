@@ -20,13 +20,15 @@ import type { MarkOf, SetAttribute } from './mark.ts'
 import { settleFile } from './settle.ts'
 import type { Claim, Space } from './space.ts'
 import { FileStream } from './stream.ts'
-import type { Gate, Pieces } from './stream.ts'
+import type { Pieces } from './stream.ts'
+import type { FolderSyncs, Gate } from './syncs.ts'
 
 /** What every reception works with. */
 export interface Tools {
   readonly disk: Disk
   readonly pieces: Pieces
   readonly syncs: Gate
+  readonly folderSyncs: FolderSyncs
   readonly space: Space
   readonly setAttribute: SetAttribute | undefined
   readonly markOf: (path: string, from: string) => MarkOf
@@ -81,7 +83,7 @@ export class ReceivingFile {
 
   write(bytes: Uint8Array): Promise<void> {
     const { size } = this.#begun
-    if (this.#ended) return Promise.reject(new InboxFault('io', 'It is over already.'))
+    if (this.#ended) return Promise.reject(over())
     if (size >= 0 && this.#received + bytes.length > size) return Promise.reject(tooLong())
     this.#received += bytes.length
     if (size < 0 && (this.#unlooked += bytes.length) >= LOOK_AGAIN_BYTES) return this.#lookAgain(bytes)
@@ -119,14 +121,14 @@ export class ReceivingFile {
   }
 
   async #settle(sha256: string, from: string): Promise<Saved> {
-    const { disk, syncs, markOf, setAttribute } = this.#tools
+    const { disk, syncs, folderSyncs, markOf, setAttribute } = this.#tools
     const { dir, place, partial } = this.#begun
     await markFile(this.#file, markOf(dir.at(partial), from), setAttribute)
     await syncs.pass(() => this.#file.sync())
     if (!(await dir.isStill())) throw new InboxFault('folder-gone', 'The folder was taken away or replaced while the file came in.')
     const id = await this.#file.stat({ bigint: true })
     const saved = await settleFile(disk, { dir, name: place.name, partial, id, size: this.#received, sha256 })
-    await syncs.pass(() => dir.sync())
+    await folderSyncs.sync(dir)
     return saved
   }
 
@@ -149,7 +151,7 @@ export class ReceivingFile {
   }
 
   #begin(): void {
-    if (this.#ended) throw new InboxFault('io', 'It is over already.')
+    if (this.#ended) throw over()
     this.#ended = true
   }
 
@@ -169,6 +171,8 @@ export class ReceivingFile {
 
 export const tooLong = (): InboxFault => new InboxFault('wrong-size', 'More came than the sender said.')
 export const tooShort = (): InboxFault => new InboxFault('wrong-size', 'Less came than the sender said.')
+
+export const over = (): InboxFault => new InboxFault('io', 'It is over already.')
 
 /** The hash so far, in hex; the hash goes on. */
 export const hashText = (hash: Hash): string => hash.copy().digest('hex')

@@ -7,6 +7,7 @@
 import type { Hash } from 'node:crypto'
 import { faultOf } from './disk.ts'
 import type { DiskFile } from './disk.ts'
+import type { Gate } from './syncs.ts'
 
 const PIECE_BYTES = 512 * 1024
 /** As large as this is written as it is. */
@@ -30,33 +31,6 @@ export class Pieces {
   give(piece: Buffer): void {
     this.#out--
     if (this.#idle.length < IDLE_PIECES) this.#idle.push(piece)
-  }
-}
-
-/** Lets few at a time wait for the disk: each holds one of the process's four threads. */
-export class Gate {
-  readonly #most: number
-  readonly #waiting: (() => void)[] = []
-  #inside = 0
-
-  constructor(most: number) {
-    this.#most = most
-  }
-
-  get isFree(): boolean {
-    return this.#inside < this.#most
-  }
-
-  async pass<T>(run: () => Promise<T>): Promise<T> {
-    if (!this.isFree) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    else this.#inside++
-    try {
-      return await run()
-    } finally {
-      const next = this.#waiting.shift()
-      if (next) next()
-      else this.#inside--
-    }
   }
 }
 

@@ -20,7 +20,7 @@ export async function sweepPartials(disk: Disk, dir: Dir, beforeMs: number, isBu
 }
 
 async function removeOld(disk: Disk, dir: Dir, name: string, beforeMs: number, isBusy: (partial: string) => boolean): Promise<void> {
-  const path = dir.at(name)
+  const path = dir.found(name)
   const stat = await disk.lstat(path)
   const newest = stat.isDirectory() ? await newestBelow(disk, await dir.enter(name)) : stat.mtimeMs
   if (!(stat.isFile() || stat.isDirectory()) || stat.uid !== ownUid(stat.uid) || newest >= beforeMs || isBusy(name)) return
@@ -34,7 +34,7 @@ async function newestBelow(disk: Disk, dir: Dir): Promise<number> {
   try {
     let newest = (await disk.lstat(dir.self)).mtimeMs
     for (const name of await dir.names()) {
-      const stat = await disk.lstat(dir.at(name))
+      const stat = await disk.lstat(dir.found(name))
       newest = Math.max(newest, stat.isDirectory() ? await newestBelow(disk, await dir.enter(name)) : stat.mtimeMs)
     }
     return newest

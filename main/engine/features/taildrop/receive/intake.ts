@@ -94,7 +94,7 @@ export class Intake {
   placeOf(visit: Visit, name: string, wire: string | undefined): InboxPlace {
     const batch = wire === undefined ? undefined : this.#desk.named(visit.caller.node, wire)
     const folder = batch?.folder ?? this.#desk.folderFor(visit.caller.node, name) ?? this.#deps.folder()
-    return { folder, sender: visit.caller.node.StableID, name }
+    return { folder, sender: visit.caller.node.StableID, name, from: visit.caller.node.Name }
   }
 
   stop(): void {
