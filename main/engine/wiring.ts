@@ -185,10 +185,10 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const transferNetwork = taildropNetwork(backend, dataplane)
   const filesDir = filesDirOf(options, stops)
   const spool = new Spool({ dir: join(filesDir, 'spool'), random: systemRandom })
-  const courier = makeCourier({ env, network: transferNetwork })
+  const courier = makeCourier({ env, network: transferNetwork, tell: (OutgoingFiles) => backend.sendNotify({ OutgoingFiles }) })
   stops.push(() => courier.close())
   const taildrop = new Taildrop({
-    env, store, network: transferNetwork, settings: () => backend.extras.Taildrop, spool, sending: { courier, sources: makeSources({ spool: spool.dir }) }, profileId: () => backend.views.profileId(), profileIds: () => backend.profiles.list().map(({ ID }) => ID), emit: (part) => backend.sendNotify(part),
+    env, store, network: transferNetwork, settings: () => backend.extras.Taildrop, spool, courier, sources: makeSources({ spool: spool.dir }), profileId: () => backend.views.profileId(), profileIds: () => backend.profiles.list().map(({ ID }) => ID), emit: (part) => backend.sendNotify(part),
     inbox: new DiskInbox({ env, setAttribute: native.setFileAttribute }), owner: () => backend.views.owner(), stagedFolder: stagedFolder(filesDir),
     setRule: (id, rule) => void backend.editExtras({ Taildrop: { Senders: { ...backend.extras.Taildrop.Senders, [id]: rule } } }),
   })

@@ -16,6 +16,7 @@ import { bugReport } from './bug-report.ts'
 import { assertMayChoose } from './chosen-folder.ts'
 import { debug } from './debug.ts'
 import { dnsLookup, dnsQuery } from './dns-query.ts'
+import { filePut } from './file-put.ts'
 import { fileTargets } from './file-targets.ts'
 import { files } from './files.ts'
 import { journalPage } from './journal-page.ts'
@@ -178,6 +179,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   preflight: preflightPage,
   beginPreflight,
   join: joinByLink,
+  filePut,
   fileTargets,
   files,
   transfers: ({ taildrop }) => json(taildrop.transfers.page()),

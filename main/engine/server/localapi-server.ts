@@ -38,7 +38,7 @@ const MAX_READERS = 256
 const MAX_REQUESTS = { writers: 256, readers: 128 } as const
 const HEADERS_MS = 5_000
 /** Their handlers read the body themselves, as it comes. */
-const STREAMED: ReadonlySet<ServedName> = new Set<ServedName>(['bugReport', 'spool'])
+const STREAMED: ReadonlySet<ServedName> = new Set<ServedName>(['bugReport', 'spool', 'filePut'])
 
 export interface ServerDeps {
   readonly env: Env

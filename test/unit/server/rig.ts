@@ -4,6 +4,8 @@
 import { request } from 'node:http'
 import { join } from 'node:path'
 import type { JournalEvent } from '../../../main/engine/core/journal/journal.ts'
+import { makeCourier } from '../../../main/engine/features/taildrop/send/courier.ts'
+import { makeSources } from '../../../main/engine/io/outgoing/sources.ts'
 import { Taildrop } from '../../../main/engine/features/taildrop/taildrop.ts'
 import { LocalApiServer } from '../../../main/engine/server/localapi-server.ts'
 import type { PeerCredentials } from '../../../main/engine/server/caller.ts'
@@ -79,13 +81,13 @@ export class FakeJournal {
   }
 }
 
-/** The real one, which sends nothing; without `staged` it has no folder. */
+/** The real one, which reaches nobody; without `staged` it has no folder. */
 export function makeTaildrop({ env, backend }: Pick<Rig, 'env' | 'backend'>, dir: string, staged?: string): Taildrop {
+  const network = { netMap: () => backend.views.liveMap(), pathTo: () => undefined, dial: () => Promise.reject(new Error('no network')) }
   const taildrop = new Taildrop({
-    env, store: new MemoryStore(), settings: () => backend.extras.Taildrop, profileId: () => backend.views.profileId(), profileIds: () => [],
+    env, network, courier: makeCourier({ env, network, tell: () => {} }), sources: makeSources({ spool: dir }), store: new MemoryStore(), settings: () => backend.extras.Taildrop, profileId: () => backend.views.profileId(), profileIds: () => [],
     spool: new Spool({ dir, random: env.random }), emit: (part) => backend.sendNotify(part),
     inbox: new DiskInbox({ env }), owner: () => backend.views.owner(), setRule: () => {}, stagedFolder: () => staged ?? '/nowhere/files',
-    network: { netMap: () => backend.views.liveMap(), pathTo: () => undefined, dial: () => Promise.reject(new Error('no network')) },
   })
   backend.attach(taildrop)
   return taildrop

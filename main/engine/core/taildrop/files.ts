@@ -37,7 +37,8 @@ export interface SourceLook {
   readonly print: string
 }
 
-export type SourceFaultCode = 'source-gone' | 'source-changed' | 'source-unreadable'
+/** `source-stopped`: the program whose bytes it is. */
+export type SourceFaultCode = 'source-gone' | 'source-changed' | 'source-unreadable' | 'source-stopped'
 
 export class SourceFault extends Error {
   readonly code: SourceFaultCode

@@ -2,6 +2,7 @@
  * What the LocalAPI asks of Taildrop.
  */
 import type { TransferResult, TransfersPage } from '../../../localapi/transfers.ts'
+import type { PutReply, PutRequest } from './send/file-put.ts'
 import type { TargetPages } from './targets-page.ts'
 import type { WaitingDoors } from './waiting.ts'
 
@@ -18,6 +19,8 @@ export interface TaildropDoors {
   readonly targets: TargetPages
   readonly spool: SpoolPort
   readonly files: WaitingDoors
+  /** Sends on what a program gives byte by byte. */
+  readonly filePut: { put(request: PutRequest): Promise<PutReply> }
   readonly transfers: {
     page(): TransfersPage
     /** Does a TransferAction; `mayNamePaths`: the caller may read and write what the engine may. Rejects with EngineError. */

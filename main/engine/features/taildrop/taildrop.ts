@@ -17,6 +17,7 @@ import { WATCH } from '../../../localapi/watch-mask.ts'
 import type { SpoolPort, TaildropDoors } from './doors.ts'
 import type { Courier, Inbox, Sources, TaildropNetwork } from './ports.ts'
 import { Receiving } from './receiving.ts'
+import { FilePut, type FilePutDeps } from './send/file-put.ts'
 import { Sweeper } from './sweeper.ts'
 import { TargetPages } from './targets-page.ts'
 import { Transfers } from './transfers.ts'
@@ -30,8 +31,9 @@ export interface TaildropDeps {
   readonly settings: () => TaildropSettings
   readonly profileId: () => string
   readonly emit: (part: Partial<Notify>) => void
-  /** Where things to send come from, and who brings them; undefined: nothing can be sent. */
-  readonly sending?: { readonly courier: Courier; readonly sources: Sources }
+  readonly sources: Sources
+  /** Brings things to devices. */
+  readonly courier: Courier & FilePutDeps['courier']
   readonly spool: SpoolPort
   readonly profileIds: () => readonly string[]
   /** Where files go that come in. */
@@ -42,14 +44,12 @@ export interface TaildropDeps {
   readonly setRule: (stableId: string, rule: IncomingRule) => void
 }
 
-const noSending = (): Promise<never> => Promise.reject(new EngineError('not-supported', 'This engine sends no files.'))
-const NO_SENDING = { courier: { send: noSending }, sources: { look: noSending, manifest: noSending, open: noSending } }
-
 export class Taildrop implements FeaturePort, TaildropDoors {
   readonly targets: TargetPages
   readonly transfers: Transfers
   readonly files: Waiting
   readonly spool: SpoolPort
+  readonly filePut: FilePut
   readonly #receiving: Receiving
   readonly #sweeper: Sweeper
   readonly #deps: TaildropDeps
@@ -62,7 +62,6 @@ export class Taildrop implements FeaturePort, TaildropDoors {
     this.targets = new TargetPages({ netMap: () => network.netMap(), used: (peer) => this.transfers.used(peer) })
     this.transfers = new Transfers({
       ...deps,
-      ...(deps.sending ?? NO_SENDING),
       dropSpool: (id) => void deps.spool.remove(id).catch((error: unknown) => deps.env.log.warn('what was sent could not be taken out of the spool', { error: errorText(error) })),
       asks: () => this.#receiving,
       isStaged: (folder) => this.files.isStaged(folder),
@@ -72,6 +71,7 @@ export class Taildrop implements FeaturePort, TaildropDoors {
       onIncoming: () => void this.files.refresh(),
     })
     this.#receiving = new Receiving({ ...deps, folder: () => this.files.folder(), book: this.transfers.incoming })
+    this.filePut = new FilePut({ env: deps.env, courier: deps.courier, book: this.transfers.elsewhere })
     this.#sweeper = new Sweeper({
       env: deps.env, spool: deps.spool, spooled: () => this.#spooled(),
       sweepPartials: async (olderMs) => {

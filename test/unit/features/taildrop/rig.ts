@@ -51,6 +51,9 @@ class HandCourier implements Courier {
       this.tries.set(parcel.name, { parcel, signal, step: onStep, end: async (end) => { finish(end); await settle() } })
     })
   }
+  async deliver(parcel: Parcel, source: unknown, onStep: (step: SendStep) => void, signal: AbortSignal): Promise<{ end: SendEnd }> {
+    return { end: await this.send(parcel, source, onStep, signal) }
+  }
 }
 
 class HandSources implements Sources {
@@ -109,7 +112,7 @@ export function makeTaildropRig(options: { store?: MemoryStore; devices?: Readon
       told.push(part as Notify)
       if (part.Transfers) page = reduceTransfers(page, part.Transfers as TransfersNews)
     },
-    sending: { courier, sources },
+    courier, sources,
     inbox: new DiskInbox({ env }), owner: () => undefined, stagedFolder: () => '/nowhere/files',
     spool: { put: () => Promise.reject(new Error('not asked for')), remove: async (id) => void removed.push(id), sweep: async () => 0 },
   })

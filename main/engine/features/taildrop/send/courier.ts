@@ -12,6 +12,7 @@ import type { Clock } from '../../../base/env.ts'
 import { BATCH_HEADER, encodeManifest, FOLDER_PATH, MANIFEST_PATH, MAX_ANSWER_BYTES, MAX_MANIFEST_BYTES, PUT_PATH, SIZE_HEADER } from '../../../core/taildrop/wire.ts'
 import { whyOf } from '../../../core/taildrop/whys.ts'
 import type { TransferKind } from '../../../../localapi/transfers.ts'
+import type { OutgoingFile } from '../../../../localapi/types.ts'
 import type { Courier, Parcel, ParcelSource, SendEnd, SendStep, SourceReader, TaildropEnv } from '../ports.ts'
 import { endOfFault, endOfRefusal, endOfUpload } from './answers.ts'
 import { compare } from './compare.ts'
@@ -20,6 +21,7 @@ import type { Answer } from './conversation.ts'
 import type { PeerLink } from './link.ts'
 import { PeerLinks } from './links.ts'
 import { offer } from './offers.ts'
+import { OutgoingFiles } from './outgoing-files.ts'
 import { mayHavePart, notePart } from './partials.ts'
 import { upload } from './upload.ts'
 
@@ -54,13 +56,20 @@ interface Try {
   readonly signal: AbortSignal
 }
 
+export interface CourierDeps extends Pick<TaildropEnv, 'env' | 'network'> {
+  /** To the bus. */
+  readonly tell: (files: readonly OutgoingFile[]) => void
+}
+
 export class PeerCourier implements Courier {
   readonly #clock: Clock
   readonly #links: PeerLinks
+  readonly #outgoing: OutgoingFiles
 
-  constructor({ env, network }: Pick<TaildropEnv, 'env' | 'network'>) {
+  constructor({ env, network, tell }: CourierDeps) {
     this.#clock = env.clock
     this.#links = new PeerLinks(env.clock, network)
+    this.#outgoing = new OutgoingFiles(env, tell)
   }
 
   async send(parcel: Parcel, source: ParcelSource, onStep: (step: SendStep) => void, signal: AbortSignal): Promise<SendEnd> {
@@ -71,16 +80,26 @@ export class PeerCourier implements Courier {
   async deliver(parcel: Parcel, source: ParcelSource, onStep: (step: SendStep) => void, signal: AbortSignal): Promise<Delivery> {
     const found = this.#links.to(parcel.peer)
     if (found.kind === 'none') return { end: { kind: 'broken', why: found.why, isAway: found.isAway } }
-    try {
-      return await this.#try({ link: found.link, parcel, source, onStep, signal })
-    } catch (error) {
-      return { end: signal.aborted ? { kind: 'aborted' } : endOfFault(error) }
+    const { id } = parcel
+    const told = (step: SendStep): void => {
+      if (step.kind === 'sending') this.#outgoing.sent(id, step.done)
+      onStep(step)
     }
+    this.#outgoing.begin(parcel)
+    let delivery: Delivery
+    try {
+      delivery = await this.#try({ link: found.link, parcel, source, onStep: told, signal })
+    } catch (error) {
+      delivery = { end: signal.aborted ? { kind: 'aborted' } : endOfFault(error) }
+    }
+    this.#outgoing.end(id, delivery.end.kind === 'delivered')
+    return delivery
   }
 
   /** Ends connections that wait for more. */
   close(): void {
     this.#links.close()
+    this.#outgoing.stop()
   }
 
   async #try(what: Try): Promise<Delivery> {
@@ -154,7 +173,7 @@ export class PeerCourier implements Courier {
 }
 
 /** Brings things to devices; what it needs of the engine is all there is to give it. */
-export function makeCourier(deps: Pick<TaildropEnv, 'env' | 'network'>): PeerCourier {
+export function makeCourier(deps: CourierDeps): PeerCourier {
   return new PeerCourier(deps)
 }
 

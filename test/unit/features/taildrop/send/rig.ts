@@ -17,6 +17,7 @@ import type { Node } from '../../../../../main/engine/core/tailcfg/types.ts'
 import { makeCourier } from '../../../../../main/engine/features/taildrop/send/courier.ts'
 import type { PeerCourier } from '../../../../../main/engine/features/taildrop/send/courier.ts'
 import type { ManifestEntry, Parcel, ParcelSource, SourceReader, TaildropNetwork } from '../../../../../main/engine/features/taildrop/ports.ts'
+import type { OutgoingFile } from '../../../../../main/localapi/types.ts'
 import { HandClock, seededRandom } from '../../../../sim/clock.ts'
 import { makeTempDir, removeTempDir } from '../../../../support/temp.ts'
 
@@ -32,6 +33,8 @@ export interface Rig {
   /** Connections that were dialled, by address. */
   readonly dialled: string[]
   readonly sockets: Socket[]
+  /** OutgoingFiles of the bus. */
+  readonly told: (readonly OutgoingFile[])[]
   /** What dialling does instead of reaching the device. */
   refuseDial: Error | undefined
   /** The device as the map has it. */
@@ -62,7 +65,8 @@ export async function makeRig(serve: RequestListener): Promise<Rig> {
   }
   const rig: Rig = {
     clock, env, network, dialled: [], sockets: [], refuseDial: undefined,
-    courier: makeCourier({ env, network }),
+    told: [],
+    courier: makeCourier({ env, network, tell: (files) => void rig.told.push(files) }),
     node: { ID: 2, StableID: 'n2', Addresses: ['fd7a:115c:a1e0::2/128', '100.64.0.2/32'], Hostinfo: { Services: [{ Proto: 'peerapi4', Port: 4_444 }, { Proto: 'peerapi6', Port: 6_666 }] } } as unknown as Node,
     async stop() {
       rig.courier.close()
