@@ -86,8 +86,8 @@ function eachPart(body: Readable, type: string, take: (content: Readable, fileNa
       return nonsense()
     }
     parts.on('file', (_field, content, fileName, _encoding, mime) => {
-      // What is thrown of it is told where it is read.
-      content.on('error', () => {})
+      // What breaks off gets an end like what is whole.
+      content.on('error', () => content.destroy())
       turn = turn.then(async () => {
         if (last.status >= 400) return void content.resume()
         last = await take(content, fileName, mime)
