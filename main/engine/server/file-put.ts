@@ -74,6 +74,7 @@ function eachPart(body: Readable, type: string, take: (content: Readable, fileNa
   return new Promise((resolve) => {
     let last: PutReply = { status: 200, text: '' }
     let turn = Promise.resolve()
+    let latest: Readable | undefined
     const end = (reply: PutReply): void => {
       body.unpipe()
       resolve(reply)
@@ -86,8 +87,7 @@ function eachPart(body: Readable, type: string, take: (content: Readable, fileNa
       return nonsense()
     }
     parts.on('file', (_field, content, fileName, _encoding, mime) => {
-      // What breaks off gets an end like what is whole.
-      content.on('error', () => content.destroy())
+      latest = content
       turn = turn.then(async () => {
         if (last.status >= 400) return void content.resume()
         last = await take(content, fileName, mime)
@@ -95,7 +95,11 @@ function eachPart(body: Readable, type: string, take: (content: Readable, fileNa
         if (last.status >= 400) end(last)
       })
     })
-    parts.on('error', () => void turn.then(nonsense))
+    parts.on('error', () => {
+      // What breaks off would get an end like what is whole.
+      latest?.destroy()
+      void turn.then(nonsense)
+    })
     parts.on('finish', () => void turn.then(() => end(last)))
     body.once('close', () => {
       if (!body.readableEnded) parts.destroy(new Error('the body broke off'))
