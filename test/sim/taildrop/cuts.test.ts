@@ -67,7 +67,7 @@ beforeEach(() => {
     inbox: new DiskInbox({ env }), book: { begin: row, asksChanged: () => {} },
   })
   listener = new PeerApiListener({ env, directory: { callerAt: (ip) => (ip === '100.64.0.1' ? { node: sender, user, self: receiver } : undefined) }, routes: received.routes })
-  courier = makeCourier({ env, network: network(sender, receiver) })
+  courier = makeCourier({ env, network: network(sender, receiver), tell: () => {} })
   stop = () => {
     courier.close()
     listener.close()
