@@ -3,7 +3,7 @@
  */
 import { once } from 'node:events'
 import { createServer, request as httpRequest } from 'node:http'
-import type { ClientRequest, Server } from 'node:http'
+import type { ClientRequest, IncomingMessage, Server } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { OutgoingBook, SendEnd, SendStep } from '../../../main/engine/features/taildrop/ports.ts'
@@ -64,7 +64,7 @@ const open = (method: string, path: string, headers: Record<string, string | num
   httpRequest({ socketPath: join(folder, 'api'), method, path: `/file-put/${path}`, headers }).on('error', () => {})
 
 async function answerOf(call: ClientRequest): Promise<{ status: number; text: string }> {
-  const [response] = (await once(call, 'response')) as [import('node:http').IncomingMessage]
+  const [response] = (await once(call, 'response')) as [IncomingMessage]
   let text = ''
   for await (const part of response.setEncoding('utf8')) text += part
   return { status: response.statusCode!, text }
