@@ -2,7 +2,7 @@
  * Files in real Electron: dropped, chosen, named on the command line, sent from the tray; and what a page can and cannot say about them.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,7 +11,7 @@ import type { LocalApi } from '../sim/demo/local-api.ts'
 import { waitFor } from '../support/wait.ts'
 import type { TestApp } from './app.ts'
 import { electronBinary, root } from './browser.ts'
-import { DBUS_DAEMON, TrayHost } from './desktop-bus.ts'
+import { DBUS_DAEMON, NoticeHost, TrayHost } from './desktop-bus.ts'
 import { DesktopLab } from './desktop-lab.ts'
 
 const missing = electronBinary() === undefined ? 'no Electron binary here' : existsSync(DBUS_DAEMON) ? undefined : 'no dbus-daemon here'
@@ -25,15 +25,20 @@ describe.skipIf(missing !== undefined)(`files${missing === undefined ? '' : ` ($
   let api: LocalApi
   let page: Page
   let peer: string
+  let self: string
+  let notices: NoticeHost
 
   beforeAll(async () => {
     desktop = await DesktopLab.start((own) => new TrayHost(own), 'office')
     api = desktop.api
+    notices = new NoticeHost(desktop.bus)
+    await notices.start()
     app = await desktop.launch()
     page = await app.page()
     page.setDefaultTimeout(PATIENCE.withinMs)
     await page.getByRole('row', { name: /^files\./ }).waitFor()
     peer = await waitFor('the device', async () => Object.values((await api.call('status')).Peer ?? {}).find(({ HostName }) => HostName === 'files')?.ID, PATIENCE)
+    self = (await api.call('status')).Self.ID
     writeFileSync(path('a b.txt'), 'hello')
     writeFileSync(path('ü “x”.txt'), 'umlaut')
     mkdirSync(path('dir'))
@@ -42,6 +47,7 @@ describe.skipIf(missing !== undefined)(`files${missing === undefined ? '' : ` ($
   })
   afterAll(async () => {
     await app?.end()
+    notices?.stop()
     await desktop?.stop()
   })
 
@@ -167,6 +173,58 @@ describe.skipIf(missing !== undefined)(`files${missing === undefined ? '' : ` ($
     heard = await listen()
     expect(await secondStart('--send', ...many)).toBe(0)
     expect(await heard()).toMatchObject({ kind: 'send', offer: { Count: 600, LeftOut: 0 } })
+  })
+
+  const sendsUs = (...names: readonly string[]): Promise<unknown> => desktop.lab.peer('files').api.call('transferAction', { body: { Do: 'send', Peer: self, Items: names.map((name) => ({ Path: path(name) })) } })
+  const row = (name: string, state: string) => waitFor(`${name} to be ${state}`, async () => (await api.call('transfers')).Rows.find(({ Name, State }) => Name === name && State === state), PATIENCE)
+  /** What the app has the system open or show. */
+  const opened = (): Promise<readonly string[]> => app.app.evaluate(() => (globalThis as unknown as { opened: string[] }).opened)
+  const keepFromOpening = (): Promise<void> => app.app.evaluate(({ shell }) => {
+    const opened: string[] = []
+    Object.assign(globalThis, { opened })
+    shell.openPath = (path: string) => Promise.resolve((opened.push(`open ${path}`), ''))
+    shell.showItemInFolder = (path: string) => void opened.push(`show ${path}`)
+  })
+
+  it('that somebody wants to send are asked for in the window, the tray and by a notification, and come in when they are accepted there', async () => {
+    await keepFromOpening()
+    mkdirSync(path('in'))
+    await api.call('editExtras', { body: { Taildrop: { ...(await api.call('extras')).Taildrop, Folder: path('in') } } })
+    expect(await call('editTaildrop', { Own: 'ask' })).toMatchObject({ ok: true })
+    const calm = (await desktop.host.look()).icon
+    writeFileSync(path('report.pdf'), 'a report')
+    await sendsUs('report.pdf')
+    await page.getByRole('status').filter({ hasText: 'files wants to send you report.pdf' }).waitFor()
+    await waitFor('the tray to ask', async () => (await desktop.host.look()).icon !== calm, PATIENCE)
+    await desktop.host.entry('Transfers (1)…')
+    await app.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.close())
+    writeFileSync(path('tool.sh'), 'echo')
+    await sendsUs('tool.sh')
+    const asked = await waitFor('a notification', () => notices.shown.find(({ title }) => title === 'files wants to send you report.pdf' || title.startsWith('files wants to send you tool.sh')), PATIENCE)
+    notices.press(asked, 'Accept')
+    await waitFor('the ask closed', () => notices.closed.includes(asked.id), PATIENCE)
+    for (const ask of (await api.call('transfers')).Asks) await api.call('transferAction', { body: { Do: 'accept', Batch: ask.Batch } })
+    await row('report.pdf', 'received')
+    await row('tool.sh', 'received')
+    expect(readFileSync(path('in/report.pdf'), 'utf8')).toBe('a report')
+    await waitFor('the tray to be calm', async () => (await desktop.host.look()).icon === calm, PATIENCE)
+  })
+
+  it('that came in are told of, opened where they only show something, and else shown in their folder', async () => {
+    const [report, tool] = [await row('report.pdf', 'received'), await row('tool.sh', 'received')]
+    const came = await waitFor('the news', () => notices.shown.find(({ title }) => title === 'report.pdf came from files' || title === 'tool.sh came from files'), PATIENCE)
+    notices.press(came, 'Show in folder')
+    await waitFor('the folder', async () => (await opened()).length === 1, PATIENCE)
+    await desktop.host.click('Open Bowline')
+    expect(await call('openReceived', { id: report.ID, how: 'open' })).toEqual({ ok: true, value: { Did: 'opened' } })
+    expect(await call('openReceived', { id: tool.ID, how: 'open' })).toEqual({ ok: true, value: { Did: 'shown' } })
+    expect(await call('openInbox', {})).toMatchObject({ ok: true })
+    expect((await opened()).slice(1)).toEqual([`open ${path('in/report.pdf')}`, `show ${path('in/tool.sh')}`, `open ${path('in')}`])
+    rmSync(path('in/report.pdf'))
+    symlinkSync('/etc/passwd', path('in/report.pdf'))
+    expect(await call('openReceived', { id: report.ID, how: 'open' })).toMatchObject({ ok: false, code: 'not-there' })
+    expect(await call('openReceived', { id: 'nothing', how: 'show' })).toMatchObject({ ok: false, code: 'not-there' })
+    expect(await opened()).toHaveLength(4)
   })
 
   /** Listens for the next files that the window is given; answers the way to get them. */
