@@ -9,7 +9,8 @@
 import { toHex } from '../../base/bytes.ts'
 import type { Env } from '../../base/env.ts'
 import { EngineError, errorText } from '../../base/errors.ts'
-import { shortName, magicDnsSuffix } from '../../core/plan/names.ts'
+import { peerByStableId } from '../../core/netmap/find-node.ts'
+import { magicDnsSuffix, shortName } from '../../core/plan/names.ts'
 import type { NetMap } from '../../core/netmap/types.ts'
 import { SourceFault, type SourceLook, type SourceRef } from '../../core/taildrop/files.ts'
 import { nameFault } from '../../core/taildrop/names.ts'
@@ -182,7 +183,7 @@ export class Transfers {
     const { env, network } = this.#deps
     const netMap = network.netMap()
     if (!netMap) throw new EngineError('no-netmap', 'Files can be sent once this device is connected.')
-    const node = nodeOf(netMap, peer)
+    const node = peerByStableId(netMap, peer)
     if (!node) throw new EngineError('no-such-peer', 'There is no such device in this network.')
     this.#deps.assertTarget(node)
     this.#book.assertRoom(items.length)
@@ -287,7 +288,7 @@ export class Transfers {
 
   #nameOf(peer: string): string {
     const netMap = this.#deps.network.netMap()
-    const node = netMap && nodeOf(netMap, peer)
+    const node = netMap && peerByStableId(netMap, peer)
     return node ? shortName(node, magicDnsSuffix(netMap.self)) : peer
   }
 
@@ -303,18 +304,12 @@ export class Transfers {
     const paths = new Map<string, Row['path']>()
     for (const row of this.#book.rows()) {
       if (!isMovingState(row.state)) continue
-      const node = netMap && nodeOf(netMap, row.peer)
+      const node = netMap && peerByStableId(netMap, row.peer)
       if (node && !paths.has(row.peer)) paths.set(row.peer, this.#deps.network.pathTo(node))
       row.path = paths.get(row.peer)
       this.#book.moved(row)
     }
   }
-}
-
-/** The device that has this stable ID now. */
-export function nodeOf(netMap: NetMap, stableId: string): Node | undefined {
-  for (const node of netMap.peers.values()) if (node.StableID === stableId) return node
-  return undefined
 }
 
 function devicesOf(netMap: NetMap | undefined): ReadonlyMap<string, boolean> | undefined {
