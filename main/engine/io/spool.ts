@@ -7,7 +7,7 @@
  * unclaimed things with `sweep`. A folder that is not to outlive the engine is removed whole by its owner.
  */
 import { constants } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { toHex } from '../base/bytes.ts'
 import type { Random } from '../base/env.ts'
@@ -63,7 +63,7 @@ export class Spool {
       const id = name.replace(/\.part$/, '')
       if (!ID.test(id) || this.#writing.has(id) || (keep.has(id) && id === name)) continue
       const path = join(this.dir, name)
-      const stats = await stat(path).catch(() => undefined)
+      const stats = await lstat(path).catch(() => undefined)
       if (!stats?.isFile() || wallMs - stats.mtimeMs < olderMs) continue
       await rm(path, { force: true })
       gone++

@@ -61,10 +61,10 @@ export class Device {
       pathTo: () => ({ Kind: 'direct', Via: '' }) as const,
       dial: (ip: string) => this.#pair.dial(this.node, ip),
     }
-    this.#courier = makeCourier({ env, network })
+    this.#courier = makeCourier({ env, network, tell: () => {} })
     this.taildrop = new Taildrop({
       env, store, network, spool, settings: () => this.settings, setRule: (id, rule) => void (this.settings = { ...this.settings, Senders: { ...this.settings.Senders, [id]: rule } }),
-      profileId: () => 'p', profileIds: () => ['p'], emit: () => {}, sending: { courier: this.#courier, sources: makeSources({ spool: spool.dir }) },
+      profileId: () => 'p', profileIds: () => ['p'], emit: () => {}, courier: this.#courier, sources: makeSources({ spool: spool.dir }),
       inbox: new DiskInbox({ env }), owner: () => OWNER, stagedFolder: (name) => join(this.stateDir, name),
     })
     this.peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => this.#pair.callerAt(this.node, ip) }, routes: this.taildrop.routes })

@@ -47,6 +47,16 @@ describe('between two devices', { timeout: 90_000 }, () => {
     expect(readdirSync(pair.b.inboxDir)).toHaveLength(40)
   })
 
+  test('a folder arrives as a folder', async () => {
+    mkdirSync(join(folder, 'tree', 'sub', 'empty'), { recursive: true })
+    for (const name of ['a', 'sub/b', 'sub/c']) make(`tree/${name}`, 100_000)
+    await pair.a.send(pair.b, [{ Path: join(folder, 'tree') }])
+    const [row] = await pair.a.until('delivered', all('delivered'))
+    expect(row).toMatchObject({ Kind: 'folder', Files: 3, Size: 300_000, Checked: true })
+    for (const name of ['a', 'sub/b', 'sub/c']) expect(hashOf(join(pair.b.inboxDir, 'tree', name))).toBe(hashOf(join(folder, 'tree', name)))
+    expect(readdirSync(join(pair.b.inboxDir, 'tree', 'sub')).toSorted()).toEqual(['b', 'c', 'empty'])
+  })
+
   test('a cut connection goes on where it stopped: no more than a block is sent twice for each', async () => {
     const path = make('big.bin', 12_000_000)
     pair.cutAt = 6_000_000
