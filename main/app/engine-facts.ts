@@ -12,6 +12,7 @@ import { METHODS } from '../localapi/methods.ts'
 import type { AppState } from '../localapi/app-state.ts'
 import type { BlockedPage } from '../localapi/blocked.ts'
 import type { ExitNodesPage } from '../localapi/exit-nodes.ts'
+import { isOfFiles } from '../localapi/notify-kinds.ts'
 import { NO_POLICY, type PolicySnapshot } from '../localapi/policy.ts'
 import { NO_TRANSFERS, reduceTransfers, type TransfersPage } from '../localapi/transfers.ts'
 import type { HealthState, LoginProfile, Notify, PathsPage, Prefs, Status } from '../localapi/types.ts'
@@ -150,10 +151,4 @@ export class EngineFacts {
     }
     this.#following = false
   }
-}
-
-/** News of files alone, which come often while something is sent, and change nothing of the status. */
-function isOfFiles(notify: Notify): boolean {
-  const { Version: _version, Transfers, IncomingFiles, OutgoingFiles, FilesWaiting, ...rest } = notify
-  return Boolean(Transfers || IncomingFiles || OutgoingFiles || FilesWaiting) && Object.values(rest).every((value) => value === null || value === undefined)
 }

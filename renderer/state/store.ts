@@ -8,6 +8,7 @@ import { create } from 'zustand'
 import type { AppState, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status, StoragePage, TaildropSettings, TransferTargetsPage, TrustPage } from '../../preload/contract.ts'
 import { keepPaths, keepStatus } from './keep.ts'
 import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
+import { isOfFiles } from '../../main/localapi/notify-kinds.ts'
 import { NO_POLICY, type PolicySnapshot } from '../../main/localapi/policy.ts'
 import { NO_TRANSFERS, reduceTransfers, type TransfersPage } from '../../main/localapi/transfers.ts'
 import { STATE_NUMBER, type HealthState } from '../../main/localapi/types.ts'
@@ -162,7 +163,7 @@ export function follow(api: BowlineApi): () => void {
       ...(notify.Health ? { warnings: notify.Health.Warnings } : {}),
       ...(notify.Transfers ? { transfers: reduceTransfers(useSnapshot.getState().transfers ?? NO_TRANSFERS, notify.Transfers) } : {}),
     })
-    soon(isOfDevices(notify))
+    if (!isOfFiles(notify)) soon(isOfDevices(notify))
     if (notify.Prefs || notify.LoginFinished || notify.SelfChange) void lookAtProfiles()
   })
   const unState = api.onAppState((app) => {

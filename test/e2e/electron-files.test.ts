@@ -2,7 +2,7 @@
  * Files in real Electron: dropped, chosen, named on the command line, sent from the tray; and what a page can and cannot say about them.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,7 +10,7 @@ import type { Answer, OfferedFiles } from '../../preload/contract.ts'
 import type { LocalApi } from '../sim/demo/local-api.ts'
 import { waitFor } from '../support/wait.ts'
 import type { TestApp } from './app.ts'
-import { electronBinary, root } from './browser.ts'
+import { axe, electronBinary, picture, root } from './browser.ts'
 import { DBUS_DAEMON, NoticeHost, TrayHost } from './desktop-bus.ts'
 import { DesktopLab } from './desktop-lab.ts'
 
@@ -226,6 +226,46 @@ describe.skipIf(missing !== undefined)(`files${missing === undefined ? '' : ` ($
     expect(await call('openReceived', { id: 'nothing', how: 'show' })).toMatchObject({ ok: false, code: 'not-there' })
     expect(await opened()).toHaveLength(4)
   })
+
+  it('are in the small window while they move or wait for an answer, and can be dropped there', async () => {
+    const [small] = await Promise.all([app.app.waitForEvent('window'), desktop.host.click('Small window')])
+    small.setDefaultTimeout(PATIENCE.withinMs)
+    await small.getByRole('button', { name: 'Keep this window open' }).click()
+    writeFileSync(path('plan.pdf'), 'a plan')
+    await sendsUs('plan.pdf')
+    const ask = small.getByRole('group', { name: 'Files that wait for your answer' })
+    await ask.getByText('files wants to send you plan.pdf').waitFor()
+    // Sparse: large to send, and nothing on the disk.
+    writeFileSync(path('large.bin'), '')
+    truncateSync(path('large.bin'), 4_000_000_000)
+    await dropOn(small, '#/small', 'files', [path('large.bin')])
+    await small.getByRole('status').filter({ hasText: 'One thing is on its way to files.' }).waitFor()
+    await small.getByRole('button', { name: 'Sending large.bin to files' }).waitFor()
+    await small.getByRole('progressbar').waitFor()
+    expect(await axe(small)).toEqual([])
+    await picture(small, 'small-window-files')
+    const large = await waitFor('the row', async () => (await api.call('transfers')).Rows.find(({ Name }) => Name === 'large.bin'), PATIENCE)
+    await api.call('transferAction', { body: { Do: 'cancel', ID: large.ID } })
+    await small.getByRole('button', { name: 'Sending large.bin to files' }).waitFor({ state: 'detached' })
+    await ask.getByRole('button', { name: 'Accept' }).click()
+    await row('plan.pdf', 'received')
+    await ask.waitFor({ state: 'detached' })
+    const heard = await listen()
+    await dropOn(small, '#/small', 'Exit node', [path('a b.txt')])
+    expect(await heard()).toMatchObject({ kind: 'send', offer: { Items: [{ Name: 'a b.txt' }] } })
+  })
+
+  /** Drops files on what says these words. */
+  async function dropOn(where: Page, hash: string, words: string, files: readonly string[]): Promise<void> {
+    const box = await where.getByRole('button', { name: new RegExp(`^${words}`) }).first().boundingBox()
+    const at = { x: Math.round(box!.x + box!.width / 2), y: Math.round(box!.y + box!.height / 2) }
+    await app.app.evaluate(async ({ BrowserWindow }, { hash, at, files }) => {
+      const { debugger: hand } = BrowserWindow.getAllWindows().find((one) => one.webContents.getURL().endsWith(hash))!.webContents
+      hand.attach('1.3')
+      for (const type of ['dragEnter', 'dragOver', 'drop']) await hand.sendCommand('Input.dispatchDragEvent', { type, ...at, data: { items: [], files, dragOperationsMask: 1 } })
+      hand.detach()
+    }, { hash, at, files: [...files] })
+  }
 
   /** Listens for the next files that the window is given; answers the way to get them. */
   async function listen(): Promise<() => Promise<unknown>> {

@@ -4,8 +4,9 @@
 import { describe, expect, it } from 'vitest'
 import { NO_VIEW } from '../../main/localapi/app-settings.ts'
 import { devicesOf } from '../../renderer/state/devices.ts'
-import { attentionLines, smallDevices, switchOf } from '../../renderer/state/small.ts'
-import { exits, NOW_MS, peer, status, warning } from '../unit/app/tray-facts.ts'
+import { NO_TRANSFERS } from '../../main/localapi/transfers.ts'
+import { attentionLines, shareOf, smallDevices, smallTransfers, switchOf } from '../../renderer/state/small.ts'
+import { ask, exits, NOW_MS, peer, status, transfer, warning } from '../unit/app/tray-facts.ts'
 
 const base = { policy: { Summary: { Scope: 'Device' } }, status: status('Running'), warnings: null, exit: exits(), nowMs: NOW_MS }
 const blocked = exits({ Chosen: { Kind: 'node', ID: 'x1', Name: 'exit-ams' }, Egress: { Kind: 'blocked', ID: 'x1', Name: 'exit-ams', Why: '' } })
@@ -50,5 +51,18 @@ describe('the large switch', () => {
     expect(switchOf(true, 'Starting', { WantRunning: false } as never)).toBe(false)
     expect(switchOf(true, 'NeedsLogin', undefined)).toBeUndefined()
     expect(switchOf(false, 'Running', undefined)).toBeUndefined()
+  })
+})
+
+describe('files in the small window', () => {
+  it('are who asks and what moves, a few of each, and how many more there are', () => {
+    const rows = [...['a', 'b', 'c', 'd', 'e'].map((id) => transfer(id, 'sending')), transfer('w', 'waiting-device'), transfer('z', 'delivered')]
+    const { asks, rows: shown, more } = smallTransfers({ ...NO_TRANSFERS, Rows: rows, Asks: ['x', 'y', 'z'].map((batch) => ask(batch)) })
+    expect([asks.map(({ Batch }) => Batch), shown.map(({ ID }) => ID), more]).toEqual([['x', 'y'], ['a', 'b', 'c'], 3])
+    expect(smallTransfers(NO_TRANSFERS)).toEqual({ asks: [], rows: [], more: 0 })
+  })
+
+  it('say how much of one is there while that is known', () => {
+    expect([shareOf({ Done: 0, Size: -1 }), shareOf({ Done: 0, Size: 0 }), shareOf({ Done: 1, Size: 4 }), shareOf({ Done: 9, Size: 4 })]).toEqual([undefined, undefined, 0.25, 1])
   })
 })

@@ -6,7 +6,8 @@ import type { LocalApiClient, RequestOptions } from '../../../main/client/local-
 import type { Notify } from '../../../main/localapi/types.ts'
 import { EngineFacts, type Facts } from '../../../main/app/engine-facts.ts'
 import { waitFor } from '../../support/wait.ts'
-import { exits, facts as some, peer, profile, status } from './tray-facts.ts'
+import { NO_TRANSFERS } from '../../../main/localapi/transfers.ts'
+import { exits, facts as some, peer, profile, status, transfer } from './tray-facts.ts'
 
 const PATIENCE = { withinMs: 30_000 }
 const notify = (more: Partial<Notify> = {}): Notify => ({ Version: '', ErrMessage: null, LoginFinished: null, State: null, Prefs: null, NetMap: null, Engine: null, BrowseToURL: null, DriveShares: null, ...more })
@@ -42,6 +43,21 @@ describe('the facts of the app', () => {
     await waitFor('all of it', () => facts.value.status && facts.value.profile === 'p1' && facts.value.exit, PATIENCE)
     expect(asked.filter((path) => path.startsWith('status'))).toHaveLength(1)
     expect(asked.filter((path) => path.includes('exit-nodes'))).toEqual(['bowline/exit-nodes', 'bowline/exit-nodes?after=1'])
+  })
+
+  it('follow files on their way by the bus alone, and forget them with the engine', async () => {
+    const { facts, asked } = start(3)
+    facts.onApp(engine('running'))
+    await waitFor('the status', () => facts.value.status, PATIENCE)
+    const before = asked.filter((path) => path.startsWith('status')).length
+    facts.onNotify(notify({ Transfers: { Whole: { ...NO_TRANSFERS, Rows: [transfer('a', 'queued')] } } }))
+    for (let i = 0; i < 100; i++) facts.onNotify(notify({ Transfers: { Rows: [transfer('a', 'sending', { Done: i })] }, OutgoingFiles: [] }))
+    expect(facts.value.transfers.Rows).toMatchObject([{ ID: 'a', State: 'sending', Done: 99 }])
+    facts.onNotify(notify())
+    await waitFor('one more look, for the last news', () => asked.filter((path) => path.startsWith('status')).length > before, PATIENCE)
+    expect(asked.filter((path) => path.startsWith('status'))).toHaveLength(before + 1)
+    facts.onApp(engine('stopped'))
+    expect(facts.value.transfers).toBe(NO_TRANSFERS)
   })
 
   it('keep the devices of a large network while its state is asked for alone', async () => {
