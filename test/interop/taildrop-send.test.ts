@@ -98,5 +98,26 @@ labSuite(
       for (const [name, bytes] of small) expect(got.get(name)).toBe(sha256(bytes))
       expect(got.has('tree.zip')).toBe(true)
     })
+
+    test('the official command sends through us, and the bus says how far it is', async () => {
+      const content = randomBytes(5_000_000)
+      const files: { Name: string; Sent: number; Finished: boolean; Succeeded: boolean }[] = []
+      const watch = ours.api.watch(64, (notify) => files.push(...((notify['OutgoingFiles'] as typeof files | undefined) ?? [])))
+      const { code, stderr } = await ours.tailscale('file', 'cp', write('by hand.bin', content), write('second', content.subarray(7)), 'real:')
+      expect(code, stderr).toBe(0)
+      await waitFor('the bus to say that it is there', () => files.find(({ Name, Finished, Succeeded, Sent }) => Name === 'by hand.bin' && Finished && Succeeded && Sent === content.length), PATIENCE)
+      watch.stop()
+      expect(await fetched()).toEqual(new Map([['by hand.bin', sha256(content)], ['second', sha256(content.subarray(7))]]))
+      const { Rows } = JSON.parse((await ours.api.call('GET', 'bowline/transfers')).text) as TransfersPage
+      expect(Rows.find(({ Name }) => Name === 'by hand.bin')).toMatchObject({ State: 'delivered', Direction: 'out', Size: content.length })
+    })
+
+    test('a device that takes no files is told of by the words of a stock daemon', async () => {
+      const [here, there] = await Promise.all([ours, real].map(async ({ api }) => {
+        const { status, text } = await api.call('PUT', 'file-put/nobody/f', 'abc')
+        return `${status} ${text}`
+      }))
+      expect(here).toBe(there)
+    })
   },
 )
