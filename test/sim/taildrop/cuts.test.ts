@@ -81,7 +81,7 @@ afterEach(() => {
 })
 
 function parcelOf(name: string, size: number, isFolder: boolean, files: number): Parcel {
-  return { id: name, batch: BATCH, peer: 'n2', name, isFolder, files, size, batchItems: [{ name, isFolder, files, size }] }
+  return { id: name, batch: BATCH, peer: 'n2', name, isFolder, files, size, batchItems: [{ id: name, name, isFolder, files, size }] }
 }
 
 /** One try, from the file as it is. */

@@ -145,7 +145,7 @@ export class Outgoing {
     if (known) return known
     const items = [...this.#deps.book.rows()].flatMap((row) => {
       if (row.batch !== batch || row.peer !== peer || !row.source) return []
-      return [{ name: row.name, isFolder: row.source.isFolder, files: row.files, size: row.source.size }]
+      return [{ id: row.id, name: row.name, isFolder: row.source.isFolder, files: row.files, size: row.source.size }]
     })
     // Things of a batch are known by their place in it. Of one whose finished rows are no longer known, the rest is another batch.
     const isWhole = items.length === own!.of

@@ -69,7 +69,7 @@ export interface Parcel {
   /** -1: unknown (a stream that another program sends). */
   readonly size: number
   /** Everything of the same batch that goes to the same device, for the one question that the receiver is asked. */
-  readonly batchItems: readonly { readonly name: string; readonly isFolder: boolean; readonly files: number; readonly size: number }[]
+  readonly batchItems: readonly { readonly id: string; readonly name: string; readonly isFolder: boolean; readonly files: number; readonly size: number }[]
 }
 
 export type SendStep =

@@ -41,6 +41,7 @@ export class Conversation {
   readonly #abort = (): void => this.fail(new SendFault('aborted', 'nobody wants it any more'))
   #fault: SendFault | undefined
   #isSettled = false
+  #reject: (fault: SendFault) => void = () => {}
 
   constructor(link: PeerLink, clock: Clock, { method, path, headers, signal }: Ask) {
     this.#clock = clock
@@ -48,7 +49,10 @@ export class Conversation {
     const { ip, port } = link.place
     this.request = httpRequest({ agent: link.agent, host: ip, port, method, path, headers: { host: 'peer', ...headers }, maxHeaderSize: MAX_HEAD_BYTES })
     this.request.maxHeadersCount = MAX_FIELDS
-    this.response = new Promise((resolve, reject) => this.#watch(resolve, reject))
+    this.response = new Promise((resolve, reject) => {
+      this.#reject = reject
+      this.#watch(resolve)
+    })
     this.response.catch(() => {})
     if (signal.aborted) this.#abort()
   }
@@ -62,6 +66,8 @@ export class Conversation {
   fail(fault: SendFault): void {
     this.#fault ??= fault
     this.request.destroy(this.#fault)
+    // A request that has no connection yet would say so only once it has one.
+    this.#over(this.#fault)
   }
 
   /** The whole answer; more than `most` bytes are nonsense. Rejects with SendFault. */
@@ -104,18 +110,20 @@ export class Conversation {
     }
   }
 
-  #watch(resolve: (response: IncomingMessage) => void, reject: (fault: SendFault) => void): void {
+  #over(error: unknown): void {
+    this.#fault ??= faultOf(error)
+    this.#reject(this.#fault)
+    this.#settle()
+  }
+
+  #settle(): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    this.onSettled()
+  }
+
+  #watch(resolve: (response: IncomingMessage) => void): void {
     let provisional = 0
-    const settle = (): void => {
-      if (this.#isSettled) return
-      this.#isSettled = true
-      this.onSettled()
-    }
-    const over = (error: unknown): void => {
-      this.#fault ??= faultOf(error)
-      reject(this.#fault)
-      settle()
-    }
     this.#signal.addEventListener('abort', this.#abort)
     this.request
       .on('information', () => {
@@ -128,12 +136,12 @@ export class Conversation {
       .on('response', (response) => {
         response.on('error', () => {})
         resolve(response)
-        settle()
+        this.#settle()
       })
-      .on('error', over)
+      .on('error', (error) => this.#over(error))
       .once('close', () => {
         this.#signal.removeEventListener('abort', this.#abort)
-        over(new SendFault('broken', 'the connection ended without an answer'))
+        this.#over(new SendFault('broken', 'the connection ended without an answer'))
       })
   }
 }

@@ -189,6 +189,6 @@ function wayOf(parcel: Parcel, isBowline: boolean): Way | undefined {
 }
 
 /** Its place in the offer. */
-function indexOf({ batchItems, name, isFolder }: Parcel): number {
-  return batchItems.findIndex((item) => item.name === name && item.isFolder === isFolder)
+function indexOf({ batchItems, id }: Parcel): number {
+  return batchItems.findIndex((item) => item.id === id)
 }

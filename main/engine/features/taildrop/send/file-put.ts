@@ -69,7 +69,8 @@ export class FilePut {
         })
       } else stopAsking?.()
     }
-    const parcel: Parcel = { id: id ?? toHex(env.random.bytes(15)), batch, peer, name, isFolder: false, files: 1, size, batchItems: [{ name, isFolder: false, files: 1, size }] }
+    const item = { id: id ?? toHex(env.random.bytes(15)), name, isFolder: false, files: 1, size }
+    const parcel: Parcel = { ...item, batch, peer, batchItems: [item] }
     const source: ParcelSource = { manifest: () => Promise.resolve([]), open: () => Promise.resolve(new CallerReader(content, size)) }
     const delivery = await courier.deliver(parcel, source, onStep, abort.signal)
     stopAsking?.()

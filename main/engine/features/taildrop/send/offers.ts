@@ -16,8 +16,11 @@ import type { PeerLink } from './link.ts'
 
 /** Beyond the wait that was asked for. */
 const ANSWER_MS = 20_000
+/** A device that cannot read it may close the connection before it is all sent, and what it said would be lost. */
+const MAX_BLIND_BYTES = 64 << 10
 /** A device that says "asking" at once is not asked faster than this. */
 const PAUSE_MS = 1_000
+const MAX_ACCEPTED = 1_000
 
 export type Welcome = { readonly kind: 'stock' | 'accepted' } | { readonly kind: 'ended'; readonly end: SendEnd }
 
@@ -27,6 +30,10 @@ export async function offer(link: PeerLink, clock: Clock, { batch, batchItems }:
   if (link.accepted.has(batch)) return { kind: 'accepted' }
   const body = encodeOffer({ batch, items: batchItems })
   if (batchItems.length > MAX_OFFER_ITEMS || Buffer.byteLength(body) > MAX_OFFER_BYTES) return { kind: 'ended', end: { kind: 'refused', why: whyOf('peer-too-much') } }
+  if (link.speaks === undefined && body.length > MAX_BLIND_BYTES) {
+    const refusal = await look(link, clock, signal)
+    if (refusal) return refusal
+  }
   for (let waitSec = 0; ; waitSec = MAX_OFFER_WAIT_SEC) {
     const beganMs = clock.nowMs()
     const answer = await exchange(link, clock, { method: 'POST', path: `${OFFER_PATH}?wait=${waitSec}`, headers: { 'content-type': 'application/json' }, body, withinMs: waitSec * 1_000 + ANSWER_MS, most: MAX_ANSWER_BYTES, signal })
@@ -40,12 +47,22 @@ export async function offer(link: PeerLink, clock: Clock, { batch, batchItems }:
     if (isDecodeError(said)) return { kind: 'stock' }
     if (said.state === 'refused') return { kind: 'ended', end: endOfWhy(said.why) }
     if (said.state === 'accepted') {
+      if (link.accepted.size >= MAX_ACCEPTED) link.accepted.clear()
       link.accepted.add(batch)
       return { kind: 'accepted' }
     }
     onAsking()
     if (waitSec > 0) await pause(clock, PAUSE_MS - (clock.nowMs() - beganMs), signal)
   }
+}
+
+/** Whether it is a Bowline, by what it says to a question without a body: that it wants another method. */
+async function look(link: PeerLink, clock: Clock, signal: AbortSignal): Promise<Welcome | undefined> {
+  const answer = await exchange(link, clock, { method: 'GET', path: OFFER_PATH, withinMs: ANSWER_MS, most: MAX_ANSWER_BYTES, signal })
+  if (answer.status === 405) return undefined
+  if (answer.status === 403) return { kind: 'ended', end: endOfRefusal(answer) }
+  link.speaks = 'stock'
+  return { kind: 'stock' }
 }
 
 function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {

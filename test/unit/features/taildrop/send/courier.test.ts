@@ -169,6 +169,17 @@ describe('a Bowline', () => {
     expect(passedMs).toBeGreaterThanOrEqual(2_000)
   })
 
+  it('of a batch of ten thousand is asked too, and a stock device is not asked so much', async () => {
+    const batchItems = Array.from({ length: 10_000 }, (_, i) => ({ id: i === 5 ? 'p1' : `i${i}`, name: `a longer name ${i}`, isFolder: false, files: 1, size: 3 }))
+    for (const make of ['bowline', 'stock'] as const) {
+      const device = await toDevice(make)
+      expect((await send(parcelOf('a longer name 5', 3, { batchItems }), sourceOf(Buffer.from('abc')))).end).toEqual({ kind: 'delivered', checked: make === 'bowline' })
+      expect(device.requests.slice(0, 2)).toEqual(['GET /v0/bowline/offer', make === 'bowline' ? 'POST /v0/bowline/offer?wait=0' : 'GET /v0/put/'])
+      await rig.stop()
+    }
+    await toDevice('stock')
+  })
+
   it('may refuse before anything is sent', async () => {
     const device = await toDevice('bowline')
     device.offers.splice(0, 1, 'refused')
@@ -392,6 +403,16 @@ describe('what is sent', () => {
     const abort = new AbortController()
     abort.abort()
     expect((await send(parcelOf('f', content.length), sourceOf(content), abort.signal)).end).toEqual({ kind: 'aborted' })
+  })
+
+  it('is given up at once also while the device is dialled', async () => {
+    await toDevice('stock')
+    rig.network.dial = () => new Promise(() => {})
+    const abort = new AbortController()
+    const sending = send(parcelOf('f', 3), sourceOf(Buffer.from('abc')), abort.signal)
+    await rig.clock.run(1_000)
+    abort.abort()
+    expect((await sending).end).toEqual({ kind: 'aborted' })
   })
 
   it('waits for its own bytes as long as it takes', async () => {

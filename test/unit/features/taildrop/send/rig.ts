@@ -109,10 +109,13 @@ export class Device {
     const path = request.url!
     if (request.headers.host !== 'peer') return void response.writeHead(403).end()
     if (path.startsWith('/v0/bowline/') && !this.#bowline) {
-      request.resume()
+      // A body that is too long to be read is cut off, as Go's server does it.
+      if (Number(request.headers['content-length'] ?? 0) > 256 << 10) response.once('finish', () => request.socket.destroy())
+      else request.resume()
       return void response.writeHead(404).end('404 page not found\n')
     }
     if (path.startsWith('/v0/bowline/offer')) {
+      if (request.method !== 'POST') return void response.writeHead(405).end('expected method POST\n')
       await text(request)
       const State = this.offers.length > 1 ? this.offers.shift()! : this.offers[0]!
       return void response.end(JSON.stringify({ V: 1, State, ...(State === 'refused' ? { Why: { Code: 'not-wanted', Text: 'no' } } : {}) }))
@@ -209,8 +212,8 @@ export class BytesReader implements SourceReader {
 }
 
 export function parcelOf(name: string, size: number, more: Partial<Parcel> = {}): Parcel {
-  const item = { name, isFolder: more.isFolder ?? false, files: 1, size }
-  return { id: 'p1', batch: BATCH, peer: 'n2', ...item, batchItems: [item], ...more }
+  const item = { id: 'p1', name, isFolder: more.isFolder ?? false, files: 1, size }
+  return { batch: BATCH, peer: 'n2', ...item, batchItems: [item], ...more }
 }
 
 export const sourceOf = (bytes: Uint8Array, piece?: number): ParcelSource => ({
