@@ -15,7 +15,7 @@ interface KeyRow {
 }
 
 const EVERYWHERE: readonly KeyRow[] = [
-  { keys: ['Mod+K'], id: 'palette' }, { keys: ['Mod+1', 'Mod+2', 'Mod+3', 'Mod+4'], id: 'places' }, { keys: ['Mod+,'], id: 'settings' }, { keys: ['Mod+E'], id: 'exit' },
+  { keys: ['Mod+K'], id: 'palette' }, { keys: ['Mod+1…4'], id: 'places' }, { keys: ['Mod+,'], id: 'settings' }, { keys: ['Mod+E'], id: 'exit' },
   { keys: ['Mod+Shift+C'], id: 'connect' }, { keys: ['F6', 'Shift+F6'], id: 'regions' }, { keys: ['Esc'], id: 'escape' }, { keys: ['/'], id: 'search', single: true }, { keys: ['?'], id: 'table', single: true },
 ]
 const IN_LIST: readonly KeyRow[] = [

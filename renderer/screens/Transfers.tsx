@@ -71,7 +71,7 @@ function Head({ isChoosing }: { isChoosing: boolean }): ReactNode {
 
 function Empty(): ReactNode {
   const [known, running] = useSnapshot(useShallow((s) => [s.transfers !== undefined, s.app.engine === 'running'] as const))
-  if (!running) return <div className="grow" />
+  if (!running) return <div className="empty"><p>{t('transfers.engineAway')}</p></div>
   if (!known) {
     return (
       <div className="transfers-loading" role="status" aria-label={t('transfers.loading')}>

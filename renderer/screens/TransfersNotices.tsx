@@ -21,7 +21,8 @@ const LOW_BYTES = 1_000_000_000
 
 export function TransfersNotices(): ReactNode {
   const [engine, state, self, mayShare, inbox] = useSnapshot(useShallow((s) => [s.app.engine, s.status?.BackendState, s.status?.Self, s.transferTargets?.Why?.Code !== 'self-no-capability', s.transfers?.Inbox] as const))
-  if (engine !== 'running') return <Notice words={t('transfers.engineAway')} />
+  // The engine has a notice of its own.
+  if (engine !== 'running') return null
   const isConnected = state === 'Running'
   const low = inbox !== undefined && inbox.Problem === undefined && inbox.FreeBytes >= 0 && inbox.FreeBytes < LOW_BYTES
   return (

@@ -1,7 +1,7 @@
 /**
  * What is chosen to be sent and waits for a device: names, how much, and a way not to send it.
  */
-import { Send, X } from 'lucide-react'
+import { X } from 'lucide-react'
 import { useEffect, useRef, useState, type ReactNode } from 'react'
 import { t } from '../../main/words/words.ts'
 import { dropOffer, offeredWords, useSending } from '../state/sending.ts'
@@ -23,7 +23,6 @@ export function TransfersOffer(): ReactNode {
   return (
     <div ref={strip} className="offer-strip" role="group" aria-label={t('transfers.offer.choose')} tabIndex={-1} onKeyDown={(event) => event.key === 'Escape' && dropOffer(api)}>
       <div className="ask-line">
-        <Send size={18} strokeWidth={1.7} aria-hidden="true" />
         <div className="grow ask-words">
           <p className="strong-2" role="status">{t('transfers.offer.choose')}</p>
           <p className="small t2"><bdi>{offeredWords(offer)}</bdi>{offer.Items.length > 1 && <> <button type="button" className="link" aria-expanded={open} onClick={() => setOpen(!open)}>{t(open ? 'transfers.ask.names.hide' : 'transfers.ask.names')}</button></>}</p>

@@ -43,8 +43,8 @@ export function TransfersTargets(): ReactNode {
         <p className="strong-2">{t('transfers.drop.title')}</p>
         <p className="small t3">{t('transfers.drop.or')}</p>
       </div>
-      {count > MANY && <SearchField value={typed} onChange={(text) => useTransfersSession.setState({ typed: text })} label={t('transfers.targets.search')} placeholder={t('transfers.targets.search')} />}
-      {lines.length > 0 ? <Targets lines={lines} onWhy={setWhy} /> : (
+      {running && count > MANY && <SearchField value={typed} onChange={(text) => useTransfersSession.setState({ typed: text })} label={t('transfers.targets.search')} placeholder={t('transfers.targets.search')} />}
+      {running && lines.length > 0 ? <Targets lines={lines} onWhy={setWhy} /> : (
         <p className="small t2 targets-none">{!running || status !== 'Running' ? t('transfers.targets.off') : page === undefined ? '' : count === 0 ? t('transfers.targets.empty') : t('transfers.targets.none')}</p>
       )}
       {why && <TargetWhy target={why} onClose={() => setWhy(undefined)} />}

@@ -62,7 +62,7 @@ export function lineOf(row: TransferRow): LineWords {
     case 'checking':
       return { mark: 'none', words: t(out ? 'transfers.checking.to' : 'transfers.checking.from', { device }) }
     case 'queued':
-      return { mark: 'none', words: row.Why ? t('transfers.queued.again', { device, why: whyWords(row.Why) }) : t('transfers.queued', { device }) }
+      return { mark: 'none', words: row.Why ? t('transfers.queued.again', { device, why: whyWords(row.Why) }) : t(out ? 'transfers.queued' : 'transfers.queued.from', { device }) }
     case 'waiting-device':
       return { mark: 'none', words: row.Why?.Code === 'not-connected' ? t('transfers.waiting.self', { device }) : t(row.Why?.Code === 'device-silent' ? 'transfers.waiting.silent' : 'transfers.waiting.device', { device }) }
     case 'waiting-answer':

@@ -194,4 +194,5 @@ export const transfers: Partial<Record<keyof typeof en, string>> = {
   'transfers.why.wrong-hash': 'was ankam, ist nicht, was gesendet wurde',
   'transfers.why.wrong-size': 'was ankam, ist nicht so lang wie angekündigt',
   'transfers.why.canceled-here': 'es wurde abgebrochen',
+  'transfers.queued.from': 'Von {device}. Wartet, bis es an der Reihe ist',
 }

@@ -193,4 +193,5 @@ export const transfers = {
   'transfers.why.wrong-hash': 'what came is not what was sent',
   'transfers.why.wrong-size': 'what came is not as long as the sender said',
   'transfers.why.canceled-here': 'it was canceled',
+  'transfers.queued.from': 'From {device}. Waiting for its turn',
 } as const

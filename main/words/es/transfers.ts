@@ -194,4 +194,5 @@ export const transfers: Partial<Record<keyof typeof en, string>> = {
   'transfers.why.wrong-hash': 'lo que llegó no es lo que se envió',
   'transfers.why.wrong-size': 'lo que llegó no mide lo anunciado',
   'transfers.why.canceled-here': 'se canceló',
+  'transfers.queued.from': 'De {device}. Espera su turno',
 }

@@ -194,4 +194,5 @@ export const transfers: Partial<Record<keyof typeof en, string>> = {
   'transfers.why.wrong-hash': 'ce qui est arrivé n’est pas ce qui a été envoyé',
   'transfers.why.wrong-size': 'ce qui est arrivé n’a pas la longueur annoncée',
   'transfers.why.canceled-here': 'cela a été annulé',
+  'transfers.queued.from': 'De {device}. Attend son tour',
 }

@@ -194,4 +194,5 @@ export const transfers: Partial<Record<keyof typeof en, string>> = {
   'transfers.why.wrong-hash': '届いた内容が送られたものと一致しません',
   'transfers.why.wrong-size': '届いた長さが予告と一致しません',
   'transfers.why.canceled-here': '取り消されました',
+  'transfers.queued.from': '{device} から。順番待ち',
 }

@@ -194,4 +194,5 @@ export const transfers: Partial<Record<keyof typeof en, string>> = {
   'transfers.why.wrong-hash': '收到的内容与发送的不一致',
   'transfers.why.wrong-size': '收到的长度与声明不符',
   'transfers.why.canceled-here': '已被取消',
+  'transfers.queued.from': '来自 {device}。排队中',
 }
