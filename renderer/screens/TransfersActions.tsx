@@ -98,15 +98,9 @@ function menuItems(meant: Meant, acts: Acts, api: BowlineApi, inApp: boolean): r
     ...(has(canCancel) ? [{ words: t('transfers.act.cancel'), icon: <X {...ICON} />, act: () => acts.cancel(meant) }] : []),
     { words: t('transfers.act.copyName'), icon: <Copy {...ICON} />, act: copy },
     { words: t('transfers.act.device'), icon: <MonitorSmartphone {...ICON} />, act: () => goTo(row.Peer) },
-    ...(has(canCancel) ? [] : [{ words: t('transfers.act.remove'), icon: <Trash2 {...ICON} />, act: () => void forget(api, meant) }]),
+    ...(has(canCancel) ? [] : [{ words: t('transfers.act.remove'), icon: <Trash2 {...ICON} />, act: () => void act(api, { Do: 'forget', ID: row.ID }) }]),
     { words: t('transfers.act.clear'), icon: <ListX {...ICON} />, act: () => void act(api, { Do: 'forget' }) },
   ]
-}
-
-/** A stopped one is given up first. */
-async function forget(api: BowlineApi, { row, rows }: Meant): Promise<void> {
-  if (rows.some(({ State }) => State === 'stopped') && !(await act(api, { Do: 'cancel', ID: row.ID }))) return
-  await act(api, { Do: 'forget', ID: row.ID })
 }
 
 const act = (api: BowlineApi, action: WindowTransferAction): Promise<boolean> => answered(api.call('transferAction', action))
