@@ -456,6 +456,9 @@ export class Backend {
 
   #refreshWarnings(): void {
     const { clock } = this.#deps.env
+    // It may read files of its own, and meet a damaged one.
+    this.#feature.changed()
+    if (this.#deps.store.problems().length > this.#model.storeProblems.length) this.#noteStoreProblems()
     this.#deps.health.setGroup('backend', {
       ...warningsOf(this.#model, clock.nowMs(), clock.wallMs()),
       ...networkWarnings(this.#model, this.#deps.derp, this.#deps.hasNetwork),
@@ -467,6 +470,5 @@ export class Backend {
     this.#exit.refresh()
     this.exitNodes.refresh()
     this.#watching.refresh()
-    this.#feature.changed()
   }
 }

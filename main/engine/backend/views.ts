@@ -115,9 +115,9 @@ export class Views {
     return netMap && ownerOf(netMap, netMap.self)
   }
 
-  /** Which profile this is; settings and files of another are not its own. */
-  profileId(): string {
-    return this.#model.saved.profile.id
+  /** Which profile this is; settings and files of another are not its own. undefined: the saved state has not been read, or it is being changed. */
+  profileId(): string | undefined {
+    return this.#model.life.name === 'NoState' ? undefined : this.#model.saved.profile.id
   }
 
   derpMap(): DerpMap | null {

@@ -29,7 +29,8 @@ export interface TaildropDeps {
   readonly store: TransfersStorePort
   readonly network: TaildropNetwork
   readonly settings: () => TaildropSettings
-  readonly profileId: () => string
+  /** undefined: not known yet. */
+  readonly profileId: () => string | undefined
   readonly emit: (part: Partial<Notify>) => void
   readonly sources: Sources
   /** Brings things to devices. */
@@ -94,7 +95,8 @@ export class Taildrop implements FeaturePort, TaildropDoors {
     this.files.changed()
     this.transfers.changed()
     this.#receiving.changed()
-    this.#sweeper.start()
+    // Before the profiles are known, everything would look as if nobody wanted it.
+    if (this.#deps.profileId() !== undefined) this.#sweeper.start()
   }
 
   /** What the PeerAPI serves of it. */

@@ -36,7 +36,7 @@ export interface TransfersDeps {
   readonly env: Env
   readonly store: TransfersStorePort
   readonly network: Pick<TaildropNetwork, 'netMap' | 'pathTo'>
-  readonly profileId: () => string
+  readonly profileId: () => string | undefined
   readonly profileIds: () => readonly string[]
   readonly emit: (part: Partial<Notify>) => void
   readonly courier: Courier
@@ -105,7 +105,7 @@ export class Transfers {
   changed(): void {
     const { network, profileId } = this.#deps
     const id = profileId()
-    if (id !== this.#profileId) this.#open(id)
+    if (id !== undefined && id !== this.#profileId) this.#open(id)
     const netMap = network.netMap()
     if (netMap === this.#netMap) return
     this.#netMap = netMap

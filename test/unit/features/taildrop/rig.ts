@@ -86,23 +86,26 @@ export interface TaildropRig {
   readonly page: TransfersPage
   row(name: string): TransferRow
   setMap(devices: Readonly<Record<string, boolean>> | undefined): void
-  setProfile(id: string): void
+  setProfile(id: string | undefined): void
+  /** What is in the spool and must stay, at each sweep. */
+  readonly sweeps: ReadonlySet<string>[]
   setPath(path: TransferPath): void
   send(peer: string, ...names: string[]): Promise<readonly string[]>
   run(ms?: number): Promise<void>
 }
 
-export function makeTaildropRig(options: { store?: MemoryStore; devices?: Readonly<Record<string, boolean>> } = {}): TaildropRig {
+export function makeTaildropRig(options: { store?: MemoryStore; devices?: Readonly<Record<string, boolean>>; profile?: string | undefined } = {}): TaildropRig {
   const clock = new HandClock()
   const store = options.store ?? new MemoryStore()
   const journal: JournalEntry[] = []
   const told: Notify[] = []
   const removed: string[] = []
+  const sweeps: ReadonlySet<string>[] = []
   const env: Env = { clock, random: seededRandom(7), log: silentLog, journal: { add: (event) => void journal.push(event) } }
   const courier = new HandCourier()
   const sources = new HandSources()
   let netMap: NetMap | undefined = netMapOf(options.devices ?? CONNECTED)
-  let profile = 'p1'
+  let profile: string | undefined = 'profile' in options ? options.profile : 'p1'
   let path: TransferPath | undefined
   let page = NO_TRANSFERS
   const taildrop = new Taildrop({
@@ -114,13 +117,13 @@ export function makeTaildropRig(options: { store?: MemoryStore; devices?: Readon
     },
     courier, sources,
     inbox: new DiskInbox({ env }), owner: () => undefined, stagedFolder: () => '/nowhere/files',
-    spool: { put: () => Promise.reject(new Error('not asked for')), remove: async (id) => void removed.push(id), sweep: async () => 0 },
+    spool: { put: () => Promise.reject(new Error('not asked for')), remove: async (id) => void removed.push(id), sweep: async (keep) => { sweeps.push(keep); return 0 } },
   })
   const first = taildrop.initial(WATCH.transfers).Transfers
   if (first) page = reduceTransfers(page, first)
   taildrop.changed()
   return {
-    clock, taildrop, courier, sources, store, told, journal, removed,
+    clock, taildrop, courier, sources, store, told, journal, removed, sweeps,
     get page() { return page },
     row: (name) => {
       const found = page.Rows.filter((row) => row.Name === name)

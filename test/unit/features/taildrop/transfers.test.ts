@@ -227,6 +227,22 @@ describe('another profile', () => {
   })
 })
 
+describe('the spool', () => {
+  test('is swept once the profiles are known, and what any of them still wants sent stays', async () => {
+    const store = new MemoryStore()
+    const before = makeTaildropRig({ store })
+    const id = 'e'.repeat(32)
+    before.sources.looks.set(id, {})
+    await before.taildrop.transfers.act({ Do: 'send', Peer: 's-a', Items: [{ Spool: id, Name: 'n.txt' }] }, false)
+    const after = makeTaildropRig({ store, profile: undefined })
+    await after.run()
+    expect(after.sweeps).toEqual([])
+    after.setProfile('p2')
+    await after.run()
+    expect(after.sweeps.map((keep) => [...keep])).toEqual([[id]])
+  })
+})
+
 describe('what comes in', () => {
   const begin = { peer: 's-a', batch: 'b', name: 'in.txt', kind: 'file', files: 1, size: 1_000, folder: '/home/u/Downloads' } as const
 
