@@ -56,7 +56,10 @@ export class LocalApi {
       return await this.#client.upload({ method: 'PUT', path, signal, ...(size < 0 ? {} : { headers: { 'content-length': String(size) } }) }, body)
     } catch (error) {
       if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted', 'Stopped.')
-      throw body.errored ?? this.#failure(error)
+      if (body.errored) throw body.errored
+      // Of a file that is sent, what is refused may be the other device's word.
+      const isTheirs = error instanceof LocalApiError && error.status >= 400 && !/access denied$/.test(error.message)
+      throw isTheirs ? new CliError(EXIT.failed, 'refused', error.message) : this.#failure(error)
     } finally {
       body.destroy()
     }

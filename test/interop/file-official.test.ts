@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { TransfersPage } from '../../main/localapi/transfers.ts'
+import { run } from '../support/child.ts'
 import { waitFor } from '../support/wait.ts'
 import type { LabNode } from './lab/node.ts'
 import { labSuite } from './lab/suite.ts'
@@ -49,6 +50,19 @@ describe('files', () => {
         expect((await ours.api.call('GET', 'files/')).text).toBe('null\n')
       })
 
+      test('the official command sends on our socket to a stock device, and lists whom it can send to', async () => {
+        const sent = await ours.tailscale('file', 'cp', '--verbose', ...NAMES.map(file), 'real:')
+        expect(sent.code, sent.stderr).toBe(0)
+        const piped = await run('sh', ['-c', `printf 'SELECT 1;' | "$0" --socket="$1" file cp --name=shop.sql - real:`, lab().peers.tailscale, ours.api.socketPath])
+        expect(piped.code, piped.stderr).toBe(0)
+        const to = folder('official-cp')
+        expect(await real.tailscale('file', 'get', to)).toMatchObject({ code: 0 })
+        expectAll(to)
+        expect(readFileSync(join(to, 'shop.sql'), 'utf8')).toBe('SELECT 1;')
+        expect((await ours.tailscale('file', 'cp', '--targets')).stdout).toBe((await ours.bowline('file', 'cp', '--targets')).stdout)
+        expect(await ours.tailscale('file', 'cp', file('photos'), 'real:')).toMatchObject({ code: 1, stderr: expect.stringContaining('directories not supported') })
+      })
+
       test('our command receives them too, and its list knows where they came from', async () => {
         expect(await real.tailscale('file', 'cp', ...NAMES.map(file), 'ours:')).toMatchObject({ code: 0 })
         expect((await ours.bowline('file', 'list')).stdout).toContain('from real')
@@ -86,7 +100,7 @@ describe('files', () => {
         const [first, second] = (await page(ours)).Rows.filter(({ State }) => State !== 'delivered' && State !== 'received')
         expect(await ours.bowline('file', 'pause', second!.ID)).toMatchObject({ code: 0 })
         const waits = ours.startBowline('file', 'cp', file('big.bin'), 'real:')
-        await waitFor('the command to say that it waits', () => waits.log.includes('real is away: it sends when it comes online'), { withinMs: 60_000 })
+        await waitFor('all three in the queue', async () => (await page(ours)).Rows.filter(({ State }) => State !== 'delivered' && State !== 'received').length === 3, { withinMs: 60_000 })
         await real.start()
         expect((await waits.exited).code).toBe(0)
         await waitFor('the first to be delivered', async () => (await page(ours)).Rows.find(({ ID }) => ID === first!.ID)?.State === 'delivered', { withinMs: 60_000 })
@@ -104,7 +118,7 @@ describe('files', () => {
         expect(await ours.bowline('file', 'accept', 'real')).toMatchObject({ code: 0 })
         expect((await sending.exited).code).toBe(0)
         expect(await ours.bowline('file', 'rule', 'real', 'refuse')).toMatchObject({ code: 0 })
-        expect(await real.bowline('file', 'cp', file('two words.txt'), 'ours:')).toMatchObject({ code: 1 })
+        expect(await real.bowline('file', 'cp', file('two words.txt'), 'ours:')).toMatchObject({ code: 1, stderr: expect.stringMatching(/^two words\.txt: not sent to ours: /m) })
         const to = folder('rules')
         expect((await ours.bowline('file', 'get', to)).stdout).toBe(`two words.txt: saved as ${to}/two words.txt (20 bytes)\n`)
         expect(await ours.bowline('file', 'rule', 'real', 'default')).toMatchObject({ code: 0 })
