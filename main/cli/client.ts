@@ -58,7 +58,7 @@ export class LocalApi {
       if (signal.aborted) throw new CliError(EXIT.interrupted, 'interrupted', 'Stopped.')
       if (body.errored) throw body.errored
       // Of a file that is sent, what is refused may be the other device's word.
-      const isTheirs = error instanceof LocalApiError && error.status >= 400 && !/access denied$/.test(error.message)
+      const isTheirs = error instanceof LocalApiError && error.status >= 400 && !error.message.endsWith('access denied')
       throw isTheirs ? new CliError(EXIT.failed, 'refused', error.message) : this.#failure(error)
     } finally {
       body.destroy()
