@@ -89,7 +89,7 @@ describe.each([['file', undefined], ['folder', MANIFEST]] as const)('a %s', (kin
       expect(isWhole(kind), at).toBe(true)
       expect(readdirSync(folder), at).toEqual(['thing'])
     }
-  })
+  }, 120_000)
 
   test('is the same when the disk takes few bytes at a time', async () => {
     expect(await bring(inboxOn(faultyDisk(() => undefined, 40_001).disk), manifest)).toBeUndefined()
@@ -191,7 +191,7 @@ describe('others beside it', () => {
       expect(readFileSync(join(folder, name), 'utf8')).toBe(text)
     }
     for (const name of theirs) expect(readFileSync(join(folder, name), 'utf8')).toBe(`rival ${name}`)
-  })
+  }, 120_000)
 
   test('a process that is killed in the middle leaves what is partial and no final name, and another goes on', async () => {
     const writer = spawn(process.execPath, [join(import.meta.dirname, '../../../support/inbox-writer.ts'), folder], { stdio: ['ignore', 'inherit', 'inherit'] })
@@ -208,5 +208,5 @@ describe('others beside it', () => {
     // The writer writes the letter "x" for ever.
     expect(saved.sha256).toBe(sha(Buffer.concat([Buffer.alloc(size, 'x'), Buffer.from('end')])))
     expect(readdirSync(folder)).toEqual(['big'])
-  })
+  }, 120_000)
 })
