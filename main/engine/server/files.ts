@@ -4,7 +4,8 @@
  *   GET files/?waitsec=N   [{Name, Size}], null when there is none (after N seconds without one)
  *   GET files/NAME         its content      DELETE files/NAME   204, also when there is none
  *
- * Statuses and words are those of a real 1.102.5; partial files, links and folders, which it gives out, are not there for us.
+ * Statuses and words are those of a real 1.102.5; partial files and links, which it gives out, are not there for us, and a folder is there
+ * as NAME.zip.
  */
 import { pipeline } from 'node:stream/promises'
 import type { Call } from './handlers.ts'
@@ -45,7 +46,7 @@ async function content({ request, response, taildrop }: Call, name: string): Pro
   response.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': found.size })
   if (request.method === 'HEAD') {
     response.end()
-    found.stream.resume()
+    found.stream.destroy()
     return { kind: 'streams' }
   }
   // Who asks may go; a file that cannot be read to its end must not look as if it had been.

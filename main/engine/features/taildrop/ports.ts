@@ -7,7 +7,7 @@
  *
  * `queue` hands work down to `Courier` and hears of it; `receive` tells the queue's `IncomingBook` what comes in.
  */
-import type { Duplex } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type { Env } from '../../base/env.ts'
 import type { NetMap } from '../../core/netmap/types.ts'
 import type { BlockHash, InboxFault, InboxPlace, ManifestEntry, Saved, SourceLook, SourceRef, WaitingFile } from '../../core/taildrop/files.ts'
@@ -141,7 +141,7 @@ export interface Inbox {
   sweep(folder: string, olderMs: number): Promise<void>
   waiting(folder: string): Promise<readonly WaitingFile[]>
   /** undefined: there is none. */
-  read(folder: string, name: string): Promise<{ readonly size: number; readonly stream: NodeJS.ReadableStream } | undefined>
+  read(folder: string, name: string): Promise<{ readonly size: number; readonly stream: Readable } | undefined>
   remove(folder: string, name: string): Promise<boolean>
 }
 

@@ -9,7 +9,7 @@
  */
 import type { Hash } from 'node:crypto'
 import * as promises from 'node:fs/promises'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { toHex } from '../../base/bytes.ts'
 import type { Env } from '../../base/env.ts'
 import { InboxFault } from '../../core/taildrop/files.ts'
@@ -19,11 +19,11 @@ import { errnoOf, faultOf } from './disk.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { blocksOf } from './blocks.ts'
 import type { MarkOf, SetAttribute } from './mark.ts'
-import { badOffset, hashPrefix, notOurs, openExisting, openPartial, ownUid, partialOf, READ_BYTES } from './partial.ts'
+import { badOffset, hashPrefix, notOurs, openExisting, openPartial, ownUid, partialOf } from './partial.ts'
 import { newHash, ReceivingFile } from './receiving-file.ts'
 import type { Begun, KeptHash, Tools } from './receiving-file.ts'
 import { ReceivingFolder } from './receiving-folder.ts'
-import { listFiles, openWhole, removeWhole } from './shelf.ts'
+import { listFiles, readWhole, removeWhole } from './shelf.ts'
 import { Space } from './space.ts'
 import { Pieces } from './stream.ts'
 import { sweepPartials } from './sweep.ts'
@@ -147,7 +147,7 @@ export class DiskInbox {
     await this.#in(folder, (dir) => sweepPartials(this.#disk, dir, beforeMs, (partial) => this.#busy.has(`${folder}\0${partial}`))).catch(() => {})
   }
 
-  /** Whole files in a folder, by name; none where there is no folder. Rejects with InboxFault. */
+  /** Whole files in a folder, by name, folders as zip files; none where there is no folder. Rejects with InboxFault. */
   async waiting(folder: string): Promise<readonly WaitingFile[]> {
     return this.#in(folder, (dir) => listFiles(this.#disk, dir)).catch((error: unknown) => {
       if (error instanceof InboxFault && error.code === 'folder-gone') return []
@@ -156,15 +156,8 @@ export class DiskInbox {
   }
 
   /** One whole file; undefined when there is none. The stream closes what it holds when it ends or is destroyed. Rejects with InboxFault. */
-  async read(folder: string, name: string): Promise<{ readonly size: number; readonly stream: NodeJS.ReadableStream } | undefined> {
-    return this.#in(folder, async (dir) => {
-      const opened = await openWhole(this.#disk, dir, name)
-      if (!opened) return undefined
-      const { file, size } = opened
-      // What grows meanwhile is not what was told; an empty range cannot be told to a stream.
-      const stream = size === 0 ? Readable.from([]).once('close', () => void file.close()) : file.createReadStream({ start: 0, end: size - 1, highWaterMark: READ_BYTES })
-      return { size, stream }
-    })
+  async read(folder: string, name: string): Promise<{ readonly size: number; readonly stream: Readable } | undefined> {
+    return this.#in(folder, (dir) => readWhole(this.#disk, dir, name))
   }
 
   /** Whether there was such a file. Rejects with InboxFault. */

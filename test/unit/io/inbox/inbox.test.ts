@@ -327,7 +327,7 @@ describe('files that wait', () => {
     writeFileSync(join(folder, 'empty'), '')
     symlinkSync('/etc/passwd', join(folder, 'link'))
     mkdirSync(join(folder, 'sub'))
-    expect((await inbox.waiting(folder)).map((one) => one.name)).toEqual(['.hidden', 'a.txt', 'b.txt', 'empty', 'ü'])
+    expect((await inbox.waiting(folder)).map((one) => one.name)).toEqual(['.hidden', 'a.txt', 'b.txt', 'empty', 'sub.zip', 'ü'])
     const read = async (name: string) => {
       const found = await inbox.read(folder, name)
       return found && { size: found.size, text: Buffer.concat(await listed(found.stream as AsyncIterable<Buffer>)).toString() }
@@ -342,5 +342,27 @@ describe('files that wait', () => {
     await expect(inbox.remove(folder, '..')).rejects.toMatchObject({ code: 'bad-name' })
     expect(await inbox.remove(folder, 'a.txt')).toBe(true)
     expect(await inbox.waiting(join(root, 'none'))).toEqual([])
+  })
+
+  test('a folder is there as one zip file, the same each time, and a file of that name goes before it', async () => {
+    mkdirSync(join(folder, 'trip/deep'), { recursive: true })
+    writeFileSync(join(folder, 'trip/deep/a.txt'), 'content of a')
+    symlinkSync('/etc/passwd', join(folder, 'trip/link'))
+    const [listedOne] = await inbox.waiting(folder)
+    expect(listedOne).toMatchObject({ name: 'trip.zip' })
+    const read = async () => Buffer.concat(await listed((await inbox.read(folder, 'trip.zip'))!.stream as AsyncIterable<Buffer>))
+    const bytes = await read()
+    expect(bytes.length).toBe(listedOne!.size)
+    expect(bytes.equals(await read())).toBe(true)
+    expect(bytes.includes('content of a')).toBe(true)
+    expect(bytes.includes('trip/deep/a.txt')).toBe(true)
+    expect(bytes.includes('link')).toBe(false)
+    ;(await inbox.read(folder, 'trip.zip'))!.stream.destroy()
+
+    writeFileSync(join(folder, 'trip.zip'), 'a file')
+    expect(await inbox.waiting(folder)).toEqual([{ name: 'trip.zip', size: 6 }])
+    for (let i = 0; i < 2; i++) expect(await inbox.remove(folder, 'trip.zip')).toBe(true)
+    expect(await inbox.remove(folder, 'trip.zip')).toBe(false)
+    expect(names()).toEqual([])
   })
 })
