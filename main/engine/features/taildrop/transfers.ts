@@ -15,7 +15,7 @@ import type { NetMap } from '../../core/netmap/types.ts'
 import { SourceFault, type SourceLook, type SourceRef } from '../../core/taildrop/files.ts'
 import { nameFault } from '../../core/taildrop/names.ts'
 import type { Node } from '../../core/tailcfg/types.ts'
-import { sortRows, type InboxState, type SendItem, type TransferAction, type TransferResult, type TransfersNews, type TransfersPage } from '../../../localapi/transfers.ts'
+import { sortRows, type InboxState, type SendItem, type TransferAction, type TransferPath, type TransferResult, type TransfersNews, type TransfersPage } from '../../../localapi/transfers.ts'
 import type { Notify } from '../../../localapi/types.ts'
 import { parseAction } from './actions.ts'
 import { Book } from './book.ts'
@@ -67,6 +67,8 @@ export class Transfers {
   #profileId: string | undefined
   #netMap: NetMap | undefined
   #takeBack: (() => void) | undefined
+  /** Ways to those that bytes go to or come from; looked at anew each second. */
+  readonly #paths = new Map<string, TransferPath | undefined>()
   /** Given up, but perhaps still in the file. */
   #unneeded: string[] = []
 
@@ -294,21 +296,24 @@ export class Transfers {
 
   #touched(row: Row): void {
     this.#news.row(row.id)
-    if (isMovingState(row.state)) this.#takeBack ??= this.#deps.env.clock.after(TICK_MS, () => this.#tick())
+    if (!isMovingState(row.state)) return
+    if (!this.#paths.has(row.peer)) this.#paths.set(row.peer, this.#pathTo(row.peer))
+    row.path = this.#paths.get(row.peer)
+    this.#takeBack ??= this.#deps.env.clock.after(TICK_MS, () => this.#tick())
+  }
+
+  #pathTo(peer: string): TransferPath | undefined {
+    const { network } = this.#deps
+    const netMap = network.netMap()
+    const node = netMap && peerByStableId(netMap, peer)
+    return node && network.pathTo(node)
   }
 
   /** Rates sink and paths change without any news of the transfer. */
   #tick(): void {
     this.#takeBack = undefined
-    const netMap = this.#deps.network.netMap()
-    const paths = new Map<string, Row['path']>()
-    for (const row of this.#book.rows()) {
-      if (!isMovingState(row.state)) continue
-      const node = netMap && peerByStableId(netMap, row.peer)
-      if (node && !paths.has(row.peer)) paths.set(row.peer, this.#deps.network.pathTo(node))
-      row.path = paths.get(row.peer)
-      this.#book.moved(row)
-    }
+    this.#paths.clear()
+    for (const row of this.#book.rows()) if (isMovingState(row.state)) this.#book.moved(row)
   }
 }
 
