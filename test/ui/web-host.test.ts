@@ -1,13 +1,25 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, request, type IncomingMessage, type Server } from 'node:http'
+import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { mayOpen } from '../../main/web/may-open.ts'
 import { WebHost } from '../../main/web/web-host.ts'
+import { waitFor } from '../support/wait.ts'
 
 /** An engine that answers just what the host asks; each test sees the paths it was asked for. */
-function fakeEngine(socketPath: string): { server: Server; asked: string[]; killStreams: () => void } {
+interface FakeEngine {
+  readonly server: Server
+  readonly asked: string[]
+  /** What was given to the spool. */
+  readonly spooled: string[]
+  /** How many uploads broke off. */
+  broken: number
+  full: boolean
+  killStreams(): void
+}
+
+function fakeEngine(socketPath: string): FakeEngine {
   const asked: string[] = []
   const streams = new Set<{ destroy(): void }>()
   const server = createServer((req, res) => {
@@ -18,10 +30,28 @@ function fakeEngine(socketPath: string): { server: Server; asked: string[]; kill
       streams.add(res)
       return
     }
+    if (req.url?.endsWith('bowline/spool')) return void spool(req, res)
     res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ BackendState: 'Running' }))
   })
   server.listen(socketPath)
-  return { server, asked, killStreams: () => streams.forEach((stream) => stream.destroy()) }
+  const fake: FakeEngine = { server, asked, spooled: [], broken: 0, full: false, killStreams: () => streams.forEach((stream) => stream.destroy()) }
+  const spool = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    if (fake.full) {
+      // Said at once, on a connection that stays until the other side leaves it.
+      res.writeHead(507, { 'content-type': 'text/plain', 'content-length': 16 }).write('the disk is full')
+      req.on('error', () => undefined).resume()
+      return
+    }
+    try {
+      let text = ''
+      for await (const part of req as AsyncIterable<Buffer>) text += part.toString()
+      fake.spooled.push(text)
+      res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ Spool: 's1', Size: text.length }))
+    } catch {
+      fake.broken++
+    }
+  }
+  return fake
 }
 
 interface Reply {
@@ -66,6 +96,44 @@ describe('web host', () => {
     engine.killStreams()
     engine.server.close()
     rmSync(folder, { recursive: true })
+  })
+
+  const upload = (headers: Record<string, string> = {}, body = 'content'): Promise<Reply> => ask('/api/spool', { method: 'PUT', headers: { cookie, 'content-type': 'application/octet-stream', ...headers }, body })
+
+  it('streams a file that the page hands over to the engine, and answers as to a request', async () => {
+    expect(JSON.parse((await upload()).text)).toEqual({ ok: true, value: { Spool: 's1', Size: 7 } })
+    expect(engine.spooled).toEqual(['content'])
+  })
+
+  it('takes files of nobody else: without the cookie, from another page, as a form, or for a window that only reads', async () => {
+    expect((await upload({ cookie: '' })).status).toBe(403)
+    expect((await upload({ origin: 'https://evil.example' })).status).toBe(403)
+    expect((await upload({ 'sec-fetch-site': 'cross-site' })).status).toBe(403)
+    expect((await upload({ 'content-type': 'multipart/form-data' })).status).toBe(415)
+    const reader = new WebHost({ socketPath: join(folder, 'engine.sock'), rendererDir: folder, port: 0, readOnly: true })
+    const other = { port: await reader.start(), path: new URL(reader.address()) }
+    const [mine, own] = [port, cookie]
+    port = other.port
+    cookie = (await ask(other.path.pathname + other.path.search)).headers['set-cookie']![0]!.split(';')[0]!
+    expect(JSON.parse((await upload()).text)).toMatchObject({ ok: false, code: 'read-only' })
+    reader.stop()
+    ;[port, cookie] = [mine, own]
+    expect(engine.spooled).toEqual([])
+  })
+
+  it('tells the page why the engine took no file, also when that is said before its end', async () => {
+    engine.full = true
+    expect(JSON.parse((await upload({}, 'x'.repeat(8_000_000))).text)).toMatchObject({ ok: false, message: 'the disk is full' })
+  })
+
+  it('ends the engine\'s part when the page goes away in between', async () => {
+    const req = request({ host: '127.0.0.1', port, path: '/api/spool', method: 'PUT', headers: { cookie, 'content-type': 'application/octet-stream', 'content-length': '1000' }, agent: false })
+    req.on('error', () => undefined)
+    req.write('half')
+    await waitFor('the engine to be asked', () => engine.asked.includes('PUT /localapi/v0/bowline/spool'), { withinMs: 30_000 })
+    req.destroy()
+    await waitFor('the upload to break off', () => engine.broken === 1, { withinMs: 30_000 })
+    expect(engine.spooled).toEqual([])
   })
 
   it('opens once by its link, and sets a cookie that no script and no other site can use', async () => {
