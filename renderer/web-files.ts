@@ -75,8 +75,15 @@ function chosen(): Promise<readonly File[]> {
     const input = document.createElement('input')
     input.type = 'file'
     input.multiple = true
-    input.addEventListener('change', () => resolve([...(input.files ?? [])]))
-    input.addEventListener('cancel', () => resolve([]))
+    input.hidden = true
+    const done = (files: readonly File[]): void => {
+      input.remove()
+      resolve(files)
+    }
+    input.addEventListener('change', () => done([...(input.files ?? [])]))
+    input.addEventListener('cancel', () => done([]))
+    // One that stands nowhere may be collected while its dialog is open.
+    document.body.append(input)
     input.click()
   })
 }

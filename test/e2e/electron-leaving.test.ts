@@ -1,11 +1,12 @@
 /**
  * Closing and quitting the app in real Electron: what is asked, what is said once, and what becomes of the connection.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { LocalApiClient } from '../../main/client/local-api-client.ts'
 import type { AppSettings } from '../../main/localapi/app-settings.ts'
+import type { Status } from '../../main/localapi/types.ts'
 import { pause, waitFor } from '../support/wait.ts'
 import { TestApp } from './app.ts'
 import { electronBinary } from './browser.ts'
@@ -27,7 +28,7 @@ describe.skipIf(electronBinary() === undefined)('leaving the app', () => {
 
   beforeAll(async () => {
     lab = await startDemoLab()
-    await lab.signIn('anna')
+    await lab.signIn('mia')
     client = new LocalApiClient(lab.socketPath)
   })
   afterEach(async () => {
@@ -80,6 +81,22 @@ describe.skipIf(electronBinary() === undefined)('leaving the app', () => {
     expect(await ended).toBe(0)
     expect(settings().onQuit).toBe('keep')
     expect(await wantsRunning()).toBe(true)
+  })
+
+  it('says what is on its way before it disconnects', async () => {
+    await launch({})
+    const [laptop] = Object.values(((await client.json({ method: 'GET', path: 'status' })) as Status).Peer ?? {}).filter(({ HostName }) => HostName === 'laptop')
+    // Sparse: long to send, and nothing on the disk.
+    const large = join(lab.folder, 'large.bin')
+    writeFileSync(large, '')
+    truncateSync(large, 4_000_000_000)
+    const { IDs } = (await client.json({ method: 'POST', path: 'bowline/transfers', body: { Do: 'send', Peer: laptop!.ID, Items: [{ Path: large }] } })) as { IDs: readonly string[] }
+    await answer('Cancel')
+    await waitFor('the question to tell of it', async () => {
+      await press('q')
+      return (await asked()).at(-1)?.detail.endsWith('\n\nOne file is on its way. It stands still while you are disconnected.')
+    }, { ...PATIENCE, everyMs: 200 })
+    await client.json({ method: 'POST', path: 'bowline/transfers', body: { Do: 'cancel', ID: IDs[0] } })
   })
 
   it('disconnects a service when the person wants that', async () => {

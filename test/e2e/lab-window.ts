@@ -15,8 +15,8 @@ export interface LabWindow {
   stop(): Promise<void>
 }
 
-/** Nothing in the page is waited for longer than `patienceMs`. */
-export async function openLabWindow(patienceMs: number): Promise<LabWindow> {
+/** Nothing in the page is waited for longer than `patienceMs`. Of the devices the laptop is mia's, the others office's. */
+export async function openLabWindow(patienceMs: number, login = 'anna'): Promise<LabWindow> {
   const stops: (() => unknown)[] = []
   const stop = async (): Promise<void> => {
     for (const one of stops.splice(0).toReversed()) await one()
@@ -24,7 +24,7 @@ export async function openLabWindow(patienceMs: number): Promise<LabWindow> {
   try {
     const lab = await startDemoLab()
     stops.push(() => lab.stop())
-    await lab.signIn('anna')
+    await lab.signIn(login)
     const host = new WebHost({ socketPath: lab.socketPath, rendererDir, port: 0 })
     stops.push(() => host.stop())
     await host.start()
