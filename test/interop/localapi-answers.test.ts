@@ -29,7 +29,8 @@ const SAME: readonly string[] = [
   'GET whois?addr=nodekey:zz', 'GET whois?addr=100.64.0.99', 'GET whois?addr=100.64.0.1&dst_ip=x', 'GET whois?addr=100.64.0.1&svc_name=x', 'GET ping', 'POST ping', 'POST ping?ip=x&type=disco',
   'POST ping?ip=100.64.0.1', 'POST ping?ip=100.64.0.1&type=TSMP&size=5', 'POST ping?ip=100.64.0.1&type=disco&size=x', 'POST ping?ip=100.64.0.1&type=disco&size=99999',
   'POST derpmap', 'GET derpmap', 'POST dns-config', 'GET dns-config', 'GET watch-ipn-bus?mask=x', 'GET watch-ipn-bus?mask=65536', 'GET watch-ipn-bus?mask=4352',
-  'GET watch-ipn-bus?mask=61696', 'GET watch-ipn-bus?mask=18446744073709551616', 'GET watch-ipn-bus?mask=-1', 'GET nonesuch', 'GET debug-packet-filter-rules',
+  'GET files/', 'POST files/', 'DELETE files/', 'GET files/?waitsec=x', 'GET files/?waitsec=-1', 'GET files', 'GET files/..', 'GET files/%2e%2e%2fx', 'GET files/a%2fb', 'GET files/a/b',
+  'GET files/a%00b', 'GET files/%ff', 'DELETE files/a%2fb', 'DELETE files/nonesuch', 'GET watch-ipn-bus?mask=61696', 'GET watch-ipn-bus?mask=18446744073709551616', 'GET watch-ipn-bus?mask=-1', 'GET nonesuch', 'GET debug-packet-filter-rules',
 ]
 
 /** How our answers may differ in shape from a real daemon's. */
