@@ -18,6 +18,11 @@ export interface Followed {
 /** Nothing more happens to it by itself. */
 export const isSettled = (row: TransferRow): boolean => isOver(row) || row.State === 'stopped'
 
+/** With the path that it took, which is told only while bytes move. */
+function withPath(row: TransferRow, before: TransferRow | undefined): TransferRow {
+  return row.Path ?? before?.Path ? { ...row, Path: (row.Path ?? before?.Path)! } : row
+}
+
 /** `begin` asks for the sending; `onRows` gets all rows of it after each change. Throws CliError. */
 export async function follow(api: LocalApi, begin: () => Promise<TransferResult>, onRows: (rows: readonly TransferRow[]) => void, signal: AbortSignal): Promise<Followed> {
   const enough = new AbortController()
@@ -34,7 +39,7 @@ export async function follow(api: LocalApi, begin: () => Promise<TransferResult>
   const opened = new Promise<void>((resolve) => (open = resolve))
   const watched = api.watch(WATCH.transfers, ({ Transfers }) => {
     if (!Transfers) return false
-    for (const row of Transfers.Whole?.Rows ?? Transfers.Rows ?? []) seen.set(row.ID, row)
+    for (const row of Transfers.Whole?.Rows ?? Transfers.Rows ?? []) seen.set(row.ID, withPath(row, seen.get(row.ID)))
     open()
     return look()
   }, AbortSignal.any([signal, enough.signal]))

@@ -103,7 +103,7 @@ export function progressLine(rows: readonly TransferRow[]): string {
 }
 
 const parts = (texts: readonly string[]): string => texts.filter((text) => text !== '').join('   ')
-const count = (rows: readonly TransferRow[]): string => `${rows.filter(isOver).length} of ${rows.length}`
+const count = (rows: readonly TransferRow[]): string => `${rows.filter(isOver).length} of ${rows.length} sent`
 
 function sum(sizes: readonly number[]): number {
   return sizes.some((size) => size < 0) ? -1 : sizes.reduce((total, size) => total + size, 0)

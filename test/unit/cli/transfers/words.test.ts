@@ -23,7 +23,7 @@ describe('the line of progress', () => {
 
   test('counts several, with what is left of all of them', () => {
     const rows = [row({ ID: '1', State: 'delivered', Done: 40_000_000 }), row({ ID: '2', Rate: 1_000_000, Path: { Kind: 'direct', Via: '' } }), row({ ID: '3', State: 'queued', Done: 0, Name: 'c' })]
-    expect(progressLine(rows)).toBe('1 of 3   56 MB of 120 MB (47 %)   1.0 MB/s   64 s left   direct   report.pdf')
+    expect(progressLine(rows)).toBe('1 of 3 sent   56 MB of 120 MB (47 %)   1.0 MB/s   64 s left   direct   report.pdf')
   })
 
   test('says what is waited for while nothing moves, and nothing once all is over', () => {
