@@ -15,6 +15,9 @@ export interface Followed {
   readonly end: 'over' | 'aborted' | 'closed'
 }
 
+/** Forgotten by somebody, or of an account that is in use no longer. */
+const LOST = { Code: 'lost', Text: 'it was taken out of the list before its end was told' }
+
 /** Nothing more happens to it by itself. */
 export const isSettled = (row: TransferRow): boolean => isOver(row) || row.State === 'stopped'
 
@@ -40,6 +43,8 @@ export async function follow(api: LocalApi, begin: () => Promise<TransferResult>
   const watched = api.watch(WATCH.transfers, ({ Transfers }) => {
     if (!Transfers) return false
     for (const row of Transfers.Whole?.Rows ?? Transfers.Rows ?? []) seen.set(row.ID, withPath(row, seen.get(row.ID)))
+    const { Whole, Gone = [] } = Transfers
+    for (const [id, row] of seen) if (!isSettled(row) && (Gone.includes(id) || (Whole && !Whole.Rows.some(({ ID }) => ID === id)))) seen.set(id, { ...row, State: 'stopped', Why: LOST })
     open()
     return look()
   }, AbortSignal.any([signal, enough.signal]))

@@ -92,6 +92,16 @@ describe('bowline file cp', () => {
     expect(engine.asked.at(-1)).toEqual({ Do: 'cancel', ID: 'b1' })
   })
 
+  test('what is taken out of the list before its end is not called delivered', async () => {
+    const running = start(['cp', at('r0.txt'), at('r1.txt'), 'desk:'])
+    await engine.untilAsked('send')
+    engine.tell({ Rows: [row('r0', { State: 'sending' }), row('r1')] })
+    engine.tell({ Gone: ['r0'] })
+    engine.tell({ Whole: engine.page })
+    expect(await running.ended).toBe(1)
+    expect(running.err.match(/taken out of the list/g)).toHaveLength(2)
+  })
+
   test('an engine that ends meanwhile is said, with what becomes of it', async () => {
     const running = start(['cp', at('r0.txt'), 'desk:'])
     await engine.untilAsked('send')
