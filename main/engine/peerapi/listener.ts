@@ -47,6 +47,8 @@ interface Connection {
   open: number
   /** The latest one. */
   last: Request | undefined
+  /** Nonsense came behind it. */
+  isBroken: boolean
   isEnding: boolean
   /** Requests that may stand still. */
   held: number
@@ -143,7 +145,7 @@ export class PeerApiListener {
     socket.once('close', leave)
     const caller = this.#directory.callerAt(from.ip)
     if (!caller) return this.#turnAway(socket, from, 'unknown', 'the device that had this address is no longer in the network')
-    const connection: Connection = { stream: socket, from, stableId: caller.node.StableID, open: 0, last: undefined, isEnding: false, held: 0, cancelTimer: () => {} }
+    const connection: Connection = { stream: socket, from, stableId: caller.node.StableID, open: 0, last: undefined, isBroken: false, isEnding: false, held: 0, cancelTimer: () => {} }
     this.#connections.set(socket, connection)
     socket.once('close', () => {
       connection.cancelTimer()
@@ -219,7 +221,7 @@ export class PeerApiListener {
     const over = new AbortController()
     response.once('close', () => over.abort())
     this.#answer(connection, request, over.signal).then((answer) => {
-      if (request.httpVersionMajor === 1 && this.#admission.isWaitedFor(connection.from.ip)) response.setHeader('connection', 'close')
+      if (request.httpVersionMajor === 1 && (connection.isBroken || this.#admission.isWaitedFor(connection.from.ip))) response.setHeader('connection', 'close')
       return send(request, response, answer)
     }, (error: unknown) => {
       this.#env.log.part('peerapi').error('a request failed', { error: errorText(error) })
@@ -262,6 +264,8 @@ export class PeerApiListener {
     const isCut = error.code === 'HPE_INVALID_EOF_STATE' && (connection?.open ?? 0) > 0
     if (!connection || !socket.writable || isCut) return void socket.destroy()
     this.#told.count('protocol_errors')
+    // What came whole before it gets its answer.
+    if (connection.open > 0 && connection.last?.complete === true) return void (connection.isBroken = true)
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
     socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]!}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
     this.#linger(connection)

@@ -198,6 +198,15 @@ describe('a hostile device', () => {
     expect(rig.listener.counters()).toMatchObject({ peerapi_protocol_errors: 1 })
   })
 
+  test('that sends nonsense behind a request reads the answer to that, and no more', async () => {
+    const socket = await rig.connect()
+    const answer = ask(socket, `PUT /v0/all/x HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: 3\r\n\r\nabcdefghi`)
+    expect(statusOf(await answer)).toBe(200)
+    expect(await answer).toMatch(/connection: close/i)
+    await closed(socket)
+    expect(rig.listener.counters()).toMatchObject({ peerapi_protocol_errors: 1 })
+  })
+
   test('that asks for a tunnel gets none', async () => {
     expect(await askNew('CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: peer\r\n\r\n')).toBe('')
   })
