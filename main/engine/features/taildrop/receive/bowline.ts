@@ -49,7 +49,7 @@ export class BowlineRoutes {
   async #guarded(visit: Visit, method: string, serve: () => Promise<Answer>): Promise<Answer> {
     const code = this.#intake.refusalOf(visit)
     if (code) {
-      this.#told.refused(visit.caller.node.Key, visit.method, code)
+      this.#told.refused(visit.caller.node.StableID, visit.method, code)
       return refusal(code, true)
     }
     return visit.method === method ? await serve() : line(405, `expected method ${method}`)
@@ -76,7 +76,7 @@ export class BowlineRoutes {
 
   /** An offer that is refused is a good answer to a question. */
   #refuse(visit: Visit, code: WhyCode): Answer {
-    this.#told.refused(visit.caller.node.Key, 'an offer', code)
+    this.#told.refused(visit.caller.node.StableID, 'an offer', code)
     return json(200, encodeOfferAnswer({ state: 'refused', why: { code, text: whyOf(code).Text } }))
   }
 
@@ -94,7 +94,7 @@ export class BowlineRoutes {
     const entries = text === undefined ? undefined : decodeManifest(text)
     if (entries === undefined) return refusal('too-much', true)
     if (isDecodeError(entries)) {
-      if (entries.detail === 'name') this.#told.refused(visit.caller.node.Key, found.item.name, 'bad-name')
+      if (entries.detail === 'name') this.#told.refused(visit.caller.node.StableID, found.item.name, 'bad-name')
       return refusal(entries.detail === 'name' ? 'bad-name' : entries.reason === 'bad-length' ? 'too-much' : 'bad-request', true)
     }
     const size = entries.reduce((all, entry) => all + Math.max(0, entry.size), 0)

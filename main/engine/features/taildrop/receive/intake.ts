@@ -78,7 +78,7 @@ export class Intake {
   async take(visit: Visit, what: Incoming): Promise<IntakeEnd> {
     const { node } = visit.caller
     const end = await this.#admit(visit, what)
-    if (end.kind === 'refused') this.#told.refused(node.Key, what.name, end.code)
+    if (end.kind === 'refused') this.#told.refused(node.StableID, what.name, end.code)
     return end
   }
 
@@ -140,13 +140,14 @@ export class Intake {
 
   async #inSlot(visit: Visit, what: Incoming, batch: AskBatch, place: InboxPlace, asked?: IncomingRow): Promise<IntakeEnd> {
     const release = visit.hold()
-    const leave = await this.#slots.enter(place.sender, visit.over)
+    const leave = await this.#slots.enter(place.sender, asked ? AbortSignal.any([visit.over, asked.signal]) : visit.over)
     release()
     if (leave === 'too-many') {
       asked?.refused(whyOf('too-many'))
       return refused('too-many')
     }
     if (leave === 'gone') {
+      if (asked?.signal.aborted === true) return refused('canceled-here')
       asked?.broken(whyOf('stopped'))
       return GONE
     }

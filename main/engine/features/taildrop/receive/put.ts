@@ -38,7 +38,7 @@ export class PutRoute implements Route {
     const code = this.#intake.refusalOf(visit)
     const rest = visit.path.slice(PUT_PATH.length)
     if (code) {
-      this.#told.refused(visit.caller.node.Key, visit.method, code)
+      this.#told.refused(visit.caller.node.StableID, visit.method, code)
       return refuse(code)
     }
     const name = rest === '' ? '' : nameFromPath(rest)
@@ -47,7 +47,7 @@ export class PutRoute implements Route {
     const request = readPutRequest(visit.headers)
     if (typeof request === 'string') return refuse(request)
     if (name === undefined || name === '') {
-      this.#told.refused(visit.caller.node.Key, '', 'bad-name')
+      this.#told.refused(visit.caller.node.StableID, '', 'bad-name')
       return refuse('bad-name')
     }
     const end = await this.#intake.take(visit, { name, isFolder: false, files: 1, request })
