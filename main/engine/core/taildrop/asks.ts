@@ -278,7 +278,9 @@ export class AskBook {
 }
 
 const wireKey = (sender: string, wire: string): string => `${sender} ${wire}`
-const forgetAt = (batch: Batch): number => (batch.state === 'asking' ? batch.heardMs : batch.decidedMs) + KEPT_MS
+/** What the rule alone decided of a stock client's file matters only to those that follow it at once. */
+const forgetAt = (batch: Batch): number =>
+  batch.wire === undefined && !batch.isByPerson && batch.state !== 'asking' ? batch.endedMs + FOLLOWS_MS : (batch.state === 'asking' ? batch.heardMs : batch.decidedMs) + KEPT_MS
 
 function hasLeft(batch: Batch, item: OfferItem): boolean {
   if ((batch.left.get(item.name) ?? 0) <= 0) return false
