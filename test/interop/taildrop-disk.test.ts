@@ -56,7 +56,7 @@ if (missing === undefined) {
       test('one of ours is told why, and says so', async () => {
         const batch = await beginByPath(sender, ours, [makeGoods(join(folder, 'ours'), TOO_MUCH)])
         const rows = await waitRows(sender, batch, (all) => all[0]?.State === 'stopped')
-        expect(rows[0]?.Why?.Code).toBe('no-space')
+        expect(rows[0]?.Why?.Code).toBe('peer-no-space')
         expect(readdirSync(inside())).toEqual([])
       })
 

@@ -76,9 +76,13 @@ async function readText(response: IncomingMessage): Promise<string> {
   return text
 }
 
-/** A node's stable ID, as itself tells. */
+const stableIds = new WeakMap<LabNode, string>()
+
+/** A node's stable ID, as itself told once. */
 export async function stableId(node: LabNode): Promise<string> {
-  return (await node.api.status()).Self.ID
+  const id = stableIds.get(node) ?? (await node.api.status()).Self.ID
+  stableIds.set(node, id)
+  return id
 }
 
 /** Our own way to send: the engine reads files and folders by their paths. Resolves with the batch, once it has begun. */
