@@ -85,19 +85,28 @@ export async function stableId(node: LabNode): Promise<string> {
   return id
 }
 
-/** Our own way to send: the engine reads files and folders by their paths. Resolves with the batch, once it has begun. */
-export async function beginByPath(from: LabNode, to: LabNode, goods: readonly Goods[]): Promise<string> {
+/** Our own way to send: the engine reads files and folders by their paths. Resolves with the batch and its IDs, once it has begun. */
+export async function beginByPath(from: LabNode, to: LabNode, goods: readonly Pick<Goods, 'path'>[]): Promise<string> {
+  return (await askToSend(from, to, goods)).batch
+}
+
+async function askToSend(from: LabNode, to: LabNode, goods: readonly Pick<Goods, 'path'>[]): Promise<{ batch: string; ids: readonly string[] }> {
   const reply = await from.api.call('POST', 'bowline/transfers', { Do: 'send', Peer: await stableId(to), Items: goods.map(({ path }) => ({ Path: path })) })
   if (reply.status !== 200) throw new Error(`bowline/transfers: ${reply.status} ${reply.text}`)
-  const { Batch } = JSON.parse(reply.text) as TransferResult
-  if (Batch === undefined) throw new Error(`bowline/transfers: ${reply.text}`)
-  return Batch
+  const { Batch, IDs } = JSON.parse(reply.text) as TransferResult
+  if (Batch === undefined || IDs?.length !== goods.length) throw new Error(`bowline/transfers: ${reply.text.slice(0, 500)}`)
+  return { batch: Batch, ids: IDs }
 }
 
 /** The same; resolves when all are delivered. */
-export async function sendByPath(from: LabNode, to: LabNode, goods: readonly Goods[], withinMs = 110_000): Promise<void> {
-  const batch = await beginByPath(from, to, goods)
-  await waitRows(from, batch, (rows) => rows.length === goods.length && rows.every(({ State }) => State === 'delivered'), withinMs)
+export async function sendByPath(from: LabNode, to: LabNode, goods: readonly Pick<Goods, 'path'>[], withinMs = 110_000): Promise<void> {
+  const { batch, ids } = await askToSend(from, to, goods)
+  // Of many that are over the engine soon forgets the first.
+  const isDone = (rows: readonly TransferRow[]): boolean => {
+    const states = new Map(rows.map(({ ID, State }) => [ID, State]))
+    return ids.every((id) => (states.get(id) ?? 'delivered') === 'delivered')
+  }
+  await waitRows(from, batch, isDone, withinMs)
 }
 
 /** Resolves when the rows of a batch are as `wanted`; told by the bus, so nothing is asked again and again. */
