@@ -226,9 +226,11 @@ export class SendQueue {
   #step(id: string, step: 'asking' | 'comparing' | 'sending' | 'checking'): void {
     const item = this.#items.get(id)
     if (!item?.isTried || item.isAborted) return
+    const wasAsking = item.step === 'asking'
     item.step = step === 'asking' ? 'asking' : 'moving'
     if (step !== 'comparing') this.#reached(item.peer)
     this.#become(item, step === 'asking' ? 'waiting-answer' : step === 'checking' ? 'checking' : 'sending', undefined)
+    if (wasAsking !== (step === 'asking')) this.#restBatch(item)
   }
 
   #progress(id: string): void {
@@ -252,8 +254,10 @@ export class SendQueue {
     device.tries--
     this.#tried.delete(item)
     const wasAborted = item.isAborted
+    const wasAsking = item.step === 'asking'
     item.isAborted = false
     item.step = 'begun'
+    if (wasAsking) this.#restBatch(item)
     if (end.kind === 'delivered') this.#leave(id, 'delivered', undefined)
     // Over, or paused or stopped meanwhile.
     if (!device.open.has(id)) return this.#tidy(item, device)
@@ -288,7 +292,19 @@ export class SendQueue {
     if (item.isTried || !device.open.has(item.id)) return
     if (!this.#known) return this.#become(item, 'waiting-device', whyOf('not-connected'))
     if (device.isAway) return this.#become(item, 'waiting-device', whyOf(device.isOnline ? 'device-silent' : 'device-offline'))
+    if (this.#isAsked(item)) return this.#become(item, 'waiting-answer', undefined)
     this.#become(item, 'queued', item.state === 'waiting-device' ? undefined : item.why)
+  }
+
+  /** The question about one of a batch is about all of it. */
+  #isAsked({ batch, peer }: Item): boolean {
+    for (const one of this.#tried) if (one.step === 'asking' && one.batch === batch && one.peer === peer) return true
+    return false
+  }
+
+  #restBatch({ batch, peer }: Item): void {
+    const device = this.#deviceOf(peer)
+    for (const one of device.open.values()) if (one.batch === batch) this.#rest(device, one)
   }
 
   #become(item: Item, state: SendState, why: TransferWhy | undefined): void {

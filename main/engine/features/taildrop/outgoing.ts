@@ -19,6 +19,16 @@ export interface OutgoingDeps {
   readonly over: (row: Row) => void
 }
 
+interface Change {
+  readonly row: Row
+  readonly before: string
+  readonly state: SendState
+  readonly why: TransferWhy | undefined
+}
+
+/** More of a batch that change alike at once are told as one. */
+const MOST_TOLD = 3
+
 type Offered = Pick<Parcel, 'batch' | 'batchItems'>
 
 export class Outgoing {
@@ -62,7 +72,7 @@ export class Outgoing {
   }
 
   #carry({ start, abort, changed, wakeAtMs }: QueueWishes): void {
-    for (const [id, { state, why }] of changed) this.#show(id, state, why)
+    this.#tell([...changed].flatMap(([id, { state, why }]) => this.#show(id, state, why) ?? []))
     for (const id of abort) this.#tries.get(id)?.abort()
     for (const { id, why } of start) this.#begin(id, why)
     this.#takeBack?.()
@@ -72,24 +82,41 @@ export class Outgoing {
     this.#takeBack = this.#deps.env.clock.after(waitMs, () => this.handle({ kind: 'time' }))
   }
 
-  #show(id: string, state: SendState, why: TransferWhy | undefined): void {
+  /** Answers what is worth telling of it. */
+  #show(id: string, state: SendState, why: TransferWhy | undefined): Change | undefined {
     const { book, over } = this.#deps
     const row = book.get(id)
-    if (!row) return
+    if (!row) return undefined
     const before = row.state
     row.state = state
     row.why = why
     if (state === 'delivered' && row.size >= 0) row.done = row.size
-    if (before !== state) this.#tell(row, before, why)
     book.changed(row)
     if (state === 'delivered' || state === 'canceled') over(row)
+    return before === state ? undefined : { row, before, state, why }
   }
 
-  #tell(row: Row, before: string, why: TransferWhy | undefined): void {
+  /** What happens to many of a batch at once is one piece of news. */
+  #tell(changes: readonly Change[]): void {
+    const alike = new Map<string, Change[]>()
+    for (const change of changes) {
+      const key = JSON.stringify([change.row.batch, change.before, change.state, change.why?.Code])
+      const group = alike.get(key)
+      if (group) group.push(change)
+      else alike.set(key, [change])
+    }
+    for (const group of alike.values()) {
+      if (group.length > MOST_TOLD) this.#tellOne(group[0]!, group.length)
+      else for (const change of group) this.#tellOne(change, 1)
+    }
+  }
+
+  #tellOne({ row, before, state, why }: Change, count: number): void {
     const { log, journal } = this.#deps.env
-    const reason = why?.Text ?? REASONS[row.state as SendState]
-    log.part('taildrop').info(`to ${row.peerName}: ${before} → ${row.state}`, { id: row.id, why: reason })
-    journal.add({ part: 'taildrop', kind: 'state', why: reason, id: row.id, batch: row.batch, peer: row.peer, name: row.name, from: before, to: row.state, ...(why ? { code: why.Code } : {}) })
+    const reason = why?.Text ?? REASONS[state]
+    const what = count > 1 ? { count } : { id: row.id, name: row.name }
+    log.part('taildrop').info(`to ${row.peerName}: ${before} → ${state}`, { ...(count > 1 ? { count } : { id: row.id }), why: reason })
+    journal.add({ part: 'taildrop', kind: 'state', why: reason, ...what, batch: row.batch, peer: row.peer, from: before, to: state, ...(why ? { code: why.Code } : {}) })
   }
 
   #begin(id: string, why: string): void {
