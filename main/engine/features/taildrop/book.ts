@@ -1,8 +1,8 @@
 /**
  * All transfers of a profile, both ways: who wants to change a row changes it and says so here.
  *
- * Bounds: so many finished rows, the oldest go first; so many open ones, more are refused; of things that came in and broke off
- * only the latest. What changed goes to whoever watches (`touched`) and, when it is more than progress, to disk (`kept`).
+ * Bounds: so many finished rows, the oldest go first; so many open ones, more are refused; of things that broke off and that only
+ * somebody else can send again the latest. What changed goes to whoever watches (`touched`) and, when it is more than progress, to disk (`kept`).
  */
 import type { Env, WallMs } from '../../base/env.ts'
 import { EngineError } from '../../base/errors.ts'
@@ -11,7 +11,7 @@ import { isMovingState, isOverState, rowJson, type Row } from './rows.ts'
 
 export const MAX_FINISHED = 200
 export const MAX_OPEN = 20_000
-const MAX_BROKEN_IN = 200
+const MAX_BROKEN = 200
 
 export interface BookListener {
   /** Somebody may want to see it. */
@@ -27,7 +27,7 @@ export class Book {
   #rows = new Map<string, Row>()
   /** In the order in which they became so. */
   #over = new Set<string>()
-  #brokenIn = new Set<string>()
+  #broken = new Set<string>()
   readonly #used = new Map<string, WallMs>()
 
   constructor(env: Env, listener: BookListener) {
@@ -82,7 +82,7 @@ export class Book {
   remove(id: string): void {
     if (!this.#rows.delete(id)) return
     this.#over.delete(id)
-    this.#brokenIn.delete(id)
+    this.#broken.delete(id)
     this.#listener.gone(id)
     this.#listener.kept()
   }
@@ -94,7 +94,7 @@ export class Book {
     for (const row of rows) this.#noteUse(row)
     const over = rows.filter((row) => isOverState(row.state)).toSorted((a, b) => (a.finishedMs ?? 0) - (b.finishedMs ?? 0))
     this.#over = new Set(over.map((row) => row.id))
-    this.#brokenIn = new Set(rows.filter(isBrokenIn).map((row) => row.id))
+    this.#broken = new Set(rows.filter(isBroken).map((row) => row.id))
   }
 
   json(rows: Iterable<Row> = this.#rows.values()): TransferRow[] {
@@ -121,8 +121,8 @@ export class Book {
 
   #sort(row: Row): void {
     keep(this.#over, row.id, isOverState(row.state))
-    keep(this.#brokenIn, row.id, isBrokenIn(row))
-    for (const [set, most] of [[this.#over, MAX_FINISHED], [this.#brokenIn, MAX_BROKEN_IN]] as const) {
+    keep(this.#broken, row.id, isBroken(row))
+    for (const [set, most] of [[this.#over, MAX_FINISHED], [this.#broken, MAX_BROKEN]] as const) {
       for (const id of set) {
         if (set.size <= most) break
         this.remove(id)
@@ -131,7 +131,7 @@ export class Book {
   }
 }
 
-const isBrokenIn = (row: Row): boolean => row.direction === 'in' && row.state === 'stopped'
+const isBroken = (row: Row): boolean => !row.source && row.state === 'stopped'
 
 function keep(set: Set<string>, id: string, belongs: boolean): void {
   if (!belongs) set.delete(id)

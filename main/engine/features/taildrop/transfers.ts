@@ -189,7 +189,9 @@ export class Transfers {
     if (!node) throw new EngineError('no-such-peer', 'There is no such device in this network.')
     this.#deps.assertTarget(node)
     this.#book.assertRoom(items.length)
+    const profile = this.#profileId
     const looks = await this.#looks(items)
+    if (profile !== this.#profileId) throw new EngineError('aborted', 'Another profile is in use now.')
     this.#book.assertRoom(items.length)
     const batch = toHex(env.random.bytes(16))
     const peerName = shortName(node, magicDnsSuffix(netMap.self))
@@ -253,10 +255,12 @@ export class Transfers {
 
   /** What was chosen may be another by now: that is what a person wants sent then. */
   async #retry(rows: readonly Row[]): Promise<void> {
+    if (!rows.some(({ source }) => source)) throw new EngineError('bad-argument', 'Only who has it can send it again: it is not in the queue of this device.')
     for (const row of rows) {
       if (!row.source || row.state !== 'stopped') continue
       try {
         const look = await this.#deps.sources.look(row.source.ref)
+        if (this.#book.get(row.id) !== row) return
         row.source.print = look.print
         row.source.size = row.size = look.size
         row.files = look.files
@@ -275,7 +279,8 @@ export class Transfers {
     for (const row of rows) {
       // One that stopped is still there to be tried again, unless a person names it.
       if (id !== undefined && row.state === 'stopped') this.#intend('cancel', [row])
-      if (isOverState(row.state)) this.#book.remove(row.id)
+      const isLeft = row.state === 'stopped' && row.direction === 'out' && !row.source
+      if (isLeft || isOverState(row.state)) this.#book.remove(row.id)
     }
   }
 

@@ -280,6 +280,25 @@ describe('what comes in', () => {
     expect(rig.page.Rows.map(({ Name }) => Name)).toEqual(['in.txt'])
   })
 
+  test('what another program sends is a row, can be ended, and cannot be sent again from here', async () => {
+    const rig = makeTaildropRig()
+    let ended = 0
+    const went = rig.taildrop.transfers.elsewhere.begin({ peer: 's-a', batch: 'q', name: 'cp.txt', size: -1 }, () => void ended++)
+    went.step(sending(10, -1))
+    await rig.run()
+    expect(rig.row('cp.txt')).toMatchObject({ Direction: 'out', State: 'sending', Size: -1, Done: 10, PeerName: 'a' })
+    const { ID } = rig.row('cp.txt')
+    await rig.taildrop.transfers.act({ Do: 'cancel', ID }, true)
+    expect(ended).toBe(1)
+    went.end({ kind: 'broken', why: { Code: 'broken-off', Text: 'x' }, isAway: false })
+    await rig.run()
+    expect(rig.row('cp.txt')).toMatchObject({ State: 'stopped', Why: { Code: 'broken-off' } })
+    await expect(rig.taildrop.transfers.act({ Do: 'retry', ID }, true)).rejects.toMatchObject({ code: 'bad-argument' })
+    await rig.taildrop.transfers.act({ Do: 'forget' }, true)
+    await rig.run()
+    expect(rig.page.Rows).toEqual([])
+  })
+
   test('a person can end it', async () => {
     const rig = makeTaildropRig()
     const row = rig.taildrop.transfers.incoming.begin(begin)
