@@ -45,7 +45,8 @@ interface Way {
   readonly path: string
   /** What a partial of it is listed as; undefined: it is not listed. */
   readonly listed: string | undefined
-  readonly isBowline: boolean
+  /** As a Bowline knows it; undefined: the device is of another make. */
+  readonly batch: string | undefined
 }
 
 interface Try {
@@ -106,10 +107,10 @@ export class PeerCourier implements Courier {
     const { link, parcel, onStep, signal } = what
     const welcome = await offer(link, this.#clock, parcel, () => onStep({ kind: 'asking' }), signal)
     if (welcome.kind === 'ended') return { end: welcome.end }
-    const way = wayOf(parcel, welcome.kind === 'accepted')
+    const way = wayOf(parcel, welcome.kind === 'accepted' ? welcome.batch : undefined)
     if (!way) return { end: { kind: 'refused', why: whyOf('peer-bad-name') } }
-    if (way.as === 'folder') {
-      const refusal = await this.#tellManifest(what)
+    if (way.as === 'folder' && way.batch !== undefined) {
+      const refusal = await this.#tellManifest(what, way.batch)
       if (refusal) return refusal
     }
     const reader = await what.source.open(way.opened)
@@ -120,29 +121,30 @@ export class PeerCourier implements Courier {
     }
   }
 
-  async #tellManifest({ link, parcel, source, signal }: Try): Promise<Delivery | undefined> {
+  async #tellManifest({ link, parcel, source, signal }: Try, batch: string): Promise<Delivery | undefined> {
     const body = encodeManifest(await source.manifest())
     if (Buffer.byteLength(body) > MAX_MANIFEST_BYTES) return { end: { kind: 'refused', why: whyOf('peer-too-much') } }
-    const path = `${MANIFEST_PATH}${parcel.batch}/${indexOf(parcel)}`
+    const path = `${MANIFEST_PATH}${batch}/${indexOf(parcel)}`
     const answer = await exchange(link, this.#clock, { method: 'PUT', path, headers: { 'content-type': 'application/json' }, body, withinMs: MANIFEST_MS, most: MAX_ANSWER_BYTES, signal })
     if (answer.status === 200) return undefined
     // It may have forgotten the batch: it is offered anew.
-    link.accepted.delete(parcel.batch)
+    link.accepted.delete(batch)
     return { end: answer.status === 404 ? { kind: 'broken', why: whyOf('peer-failed'), isAway: false } : endOfRefusal(answer), answer }
   }
 
   async #bring(what: Try, way: Way, reader: SourceReader): Promise<Delivery> {
-    const { link, parcel, onStep, signal } = what
-    const whole = way.isBowline ? createHash('sha256') : undefined
+    const { link, onStep, signal } = what
+    const isBowline = way.batch !== undefined
+    const whole = isBowline ? createHash('sha256') : undefined
     const offset = await this.#offset(what, way, reader, whole)
     if (typeof offset !== 'number') return { end: endOfRefusal(offset), answer: offset }
     if (way.listed !== undefined) notePart(link, way.listed, true)
     const told = this.#teller(onStep, way.as, reader.size)
     told(offset)
     const uploaded = await upload(link, this.#clock, {
-      path: way.path, headers: way.isBowline ? { [BATCH_HEADER]: parcel.batch, ...(reader.size < 0 ? {} : { [SIZE_HEADER]: String(reader.size) }) } : {},
+      path: way.path, headers: way.batch !== undefined ? { [BATCH_HEADER]: way.batch, ...(reader.size < 0 ? {} : { [SIZE_HEADER]: String(reader.size) }) } : {},
       reader, offset, size: reader.size, whole, signal, onTaken: told, onAllTaken: () => onStep({ kind: 'checking' }),
-      stallMs: (sent) => (!way.isBowline && sent < HELD_BYTES ? HELD_MS : STALL_MS),
+      stallMs: (sent) => (!isBowline && sent < HELD_BYTES ? HELD_MS : STALL_MS),
     })
     const end = endOfUpload(uploaded)
     if (end.kind === 'delivered' && way.listed !== undefined) notePart(link, way.listed, false)
@@ -178,11 +180,11 @@ export function makeCourier(deps: CourierDeps): PeerCourier {
 }
 
 /** undefined: the name cannot be part of a path. */
-function wayOf(parcel: Parcel, isBowline: boolean): Way | undefined {
-  if (parcel.isFolder && isBowline) return { as: 'folder', opened: 'stream', path: `${FOLDER_PATH}${parcel.batch}/${indexOf(parcel)}`, listed: undefined, isBowline }
+function wayOf(parcel: Parcel, batch: string | undefined): Way | undefined {
+  if (parcel.isFolder && batch !== undefined) return { as: 'folder', opened: 'stream', path: `${FOLDER_PATH}${batch}/${indexOf(parcel)}`, listed: undefined, batch }
   const name = parcel.isFolder ? `${parcel.name}.zip` : parcel.name
   try {
-    return { as: parcel.isFolder ? 'archive' : 'file', opened: parcel.isFolder ? 'archive' : 'plain', path: `${PUT_PATH}${encodeURIComponent(name)}`, listed: name, isBowline }
+    return { as: parcel.isFolder ? 'archive' : 'file', opened: parcel.isFolder ? 'archive' : 'plain', path: `${PUT_PATH}${encodeURIComponent(name)}`, listed: name, batch }
   } catch {
     return undefined
   }

@@ -4,9 +4,10 @@
  *   offer → accepted | refused | asking → asked again, each time for up to 25 s, until a person has answered
  *   anything else than a Bowline's answer → stock, for as long as a connection to the device is there
  */
+import { createHash } from 'node:crypto'
 import type { Clock } from '../../../base/env.ts'
 import { isDecodeError } from '../../../base/errors.ts'
-import { decodeOfferAnswer, decodeRefusal, encodeOffer, isBatch, MAX_ANSWER_BYTES, MAX_OFFER_BYTES, MAX_OFFER_ITEMS, MAX_OFFER_WAIT_SEC, OFFER_PATH } from '../../../core/taildrop/wire.ts'
+import { decodeOfferAnswer, decodeRefusal, encodeOffer, MAX_ANSWER_BYTES, MAX_OFFER_BYTES, MAX_OFFER_ITEMS, MAX_OFFER_WAIT_SEC, OFFER_PATH } from '../../../core/taildrop/wire.ts'
 import { whyOf } from '../../../core/taildrop/whys.ts'
 import type { Parcel, SendEnd } from '../ports.ts'
 import { endOfRefusal, endOfWhy } from './answers.ts'
@@ -22,12 +23,15 @@ const MAX_BLIND_BYTES = 64 << 10
 const PAUSE_MS = 1_000
 const MAX_ACCEPTED = 1_000
 
-export type Welcome = { readonly kind: 'stock' | 'accepted' } | { readonly kind: 'ended'; readonly end: SendEnd }
+/** `batch`: how the device knows it. */
+export type Welcome = { readonly kind: 'stock' } | { readonly kind: 'accepted'; readonly batch: string } | { readonly kind: 'ended'; readonly end: SendEnd }
 
 /** Whether what is to be sent may come, waiting for a person if need be. Rejects with SendFault. */
-export async function offer(link: PeerLink, clock: Clock, { batch, batchItems }: Parcel, onAsking: () => void, signal: AbortSignal): Promise<Welcome> {
-  if (link.speaks === 'stock' || !isBatch(batch)) return { kind: 'stock' }
-  if (link.accepted.has(batch)) return { kind: 'accepted' }
+export async function offer(link: PeerLink, clock: Clock, parcel: Parcel, onAsking: () => void, signal: AbortSignal): Promise<Welcome> {
+  if (link.speaks === 'stock') return { kind: 'stock' }
+  const batch = batchOf(parcel)
+  const { batchItems } = parcel
+  if (link.accepted.has(batch)) return { kind: 'accepted', batch }
   const body = encodeOffer({ batch, items: batchItems })
   if (batchItems.length > MAX_OFFER_ITEMS || Buffer.byteLength(body) > MAX_OFFER_BYTES) return { kind: 'ended', end: { kind: 'refused', why: whyOf('peer-too-much') } }
   if (link.speaks === undefined && body.length > MAX_BLIND_BYTES) {
@@ -49,11 +53,22 @@ export async function offer(link: PeerLink, clock: Clock, { batch, batchItems }:
     if (said.state === 'accepted') {
       if (link.accepted.size >= MAX_ACCEPTED) link.accepted.clear()
       link.accepted.add(batch)
-      return { kind: 'accepted' }
+      return { kind: 'accepted', batch }
     }
     onAsking()
     if (waitSec > 0) await pause(clock, PAUSE_MS - (clock.nowMs() - beganMs), signal)
   }
+}
+
+const batches = new WeakMap<Parcel['batchItems'], string>()
+
+/** A device holds on to what was offered first as a batch. Other things, or the same in another size, are another batch. */
+function batchOf({ batch, batchItems }: Parcel): string {
+  const known = batches.get(batchItems)
+  if (known !== undefined) return known
+  const made = createHash('sha256').update(encodeOffer({ batch, items: batchItems })).digest('hex').slice(0, 32)
+  batches.set(batchItems, made)
+  return made
 }
 
 /** Whether it is a Bowline, by what it says to a question without a body: that it wants another method. */

@@ -7,7 +7,7 @@ import { EngineError } from '../../../../../main/engine/base/errors.ts'
 import { SourceFault } from '../../../../../main/engine/core/taildrop/files.ts'
 import type { Parcel, ParcelSource, SendEnd, SendStep } from '../../../../../main/engine/features/taildrop/ports.ts'
 import { waitFor } from '../../../../support/wait.ts'
-import { BATCH, BLOCK, BytesReader, Device, makeRig, noise, parcelOf, sha256, sourceOf } from './rig.ts'
+import { BLOCK, BytesReader, Device, makeRig, noise, parcelOf, sha256, sourceOf } from './rig.ts'
 import type { Rig } from './rig.ts'
 
 let rig: Rig
@@ -149,15 +149,25 @@ describe('a Bowline', () => {
     const content = noise(300_000)
     const { end, steps } = await send(parcelOf('photos', content.length, { isFolder: true }), sourceOf(content))
     expect(end).toEqual({ kind: 'delivered', checked: true })
-    expect(device.manifests.get(`${BATCH}/0`)).toEqual([{ path: 'a', size: 300_000, mtimeMs: 5 }])
-    expect(device.requests.slice(1)).toEqual([`PUT /v0/bowline/manifest/${BATCH}/0`, `GET /v0/bowline/folder/${BATCH}/0`, `PUT /v0/bowline/folder/${BATCH}/0`])
+    const [[place, manifest]] = [...device.manifests] as [[string, unknown]]
+    expect(place).toMatch(/^[0-9a-f]{32}\/0$/)
+    expect(manifest).toEqual([{ path: 'a', size: 300_000, mtimeMs: 5 }])
+    expect(device.requests.slice(1)).toEqual([`PUT /v0/bowline/manifest/${place}`, `GET /v0/bowline/folder/${place}`, `PUT /v0/bowline/folder/${place}`])
     expect(steps.find((step) => step.kind === 'sending')).toMatchObject({ as: 'folder' })
   })
 
   it('is asked once for a whole batch', async () => {
     const device = await toDevice('bowline')
-    for (const name of ['a', 'b', 'c']) expect((await send(parcelOf(name, 3), sourceOf(Buffer.from('abc')))).end.kind).toBe('delivered')
+    const batchItems = ['a', 'b', 'c'].map((name) => ({ id: name, name, isFolder: false, files: 1, size: 3 }))
+    for (const item of batchItems) expect((await send(parcelOf(item.name, 3, { ...item, batchItems }), sourceOf(Buffer.from('abc')))).end.kind).toBe('delivered')
     expect(device.requests.filter((one) => one.includes('offer')).length).toBe(1)
+  })
+
+  it('is asked anew when a batch has other things in it than before', async () => {
+    const device = await toDevice('bowline')
+    for (const name of ['one', 'two']) expect((await send(parcelOf(name, 3, { isFolder: true }), sourceOf(Buffer.from('abc')))).end.kind).toBe('delivered')
+    expect(device.requests.filter((one) => one.includes('offer')).length).toBe(2)
+    expect(device.manifests.size).toBe(2)
   })
 
   it('is waited for while its person is asked, without haste', async () => {

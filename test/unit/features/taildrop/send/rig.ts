@@ -22,7 +22,7 @@ import { HandClock, seededRandom } from '../../../../sim/clock.ts'
 import { makeTempDir, removeTempDir } from '../../../../support/temp.ts'
 
 export const BLOCK = 64 << 10
-export const BATCH = '0123456789abcdef0123456789abcdef'
+const BATCH = '0123456789abcdef0123456789abcdef'
 const SELF = { ID: 1, StableID: 'self', Addresses: ['100.64.0.1/32', 'fd7a:115c:a1e0::1/128'] } as unknown as Node
 
 export interface Rig {
