@@ -12,6 +12,7 @@ import type { Saved } from '../../core/taildrop/files.ts'
 import { faultOf } from './disk.ts'
 import type { DiskFile } from './disk.ts'
 import { markFile } from './mark.ts'
+import { isSameFolder } from './same-folder.ts'
 import { hashText, over, tooLong, tooShort } from './receiving-file.ts'
 import type { Begun, Tools } from './receiving-file.ts'
 import { settleFolder } from './settle.ts'
@@ -170,7 +171,9 @@ export class ReceivingFolder {
     const { dir, place, partial, tree, mode, plan } = this.#begun
     if (!(await dir.isStill())) throw new InboxFault('folder-gone', 'The folder was taken away or replaced while the files came in.')
     await tree.root.chmod(mode)
-    const saved = await settleFolder(disk, { dir, name: place.name, partial, id: tree.root.id, size: plan.size, sha256 })
+    const thing = { dir, name: place.name, partial, id: tree.root.id, size: plan.size, sha256 }
+    const saved = await settleFolder(disk, thing, (name) => isSameFolder(disk, dir, name, plan, sha256))
+    if (saved.isDuplicate) await this.#remove()
     await folderSyncs.sync(dir)
     return saved
   }

@@ -4,7 +4,7 @@
  *   file     link + unlink; where a disk has no links: an empty file made under the final name, then renamed over
  *   folder   an empty directory made under the final name, then renamed over (which the system does for empty ones only)
  *
- * When a name is taken by another the next is tried: "a (1).txt" … A file that is there already, byte for byte, is not kept twice.
+ * When a name is taken by another the next is tried: "a (1).txt" … What is there already, byte for byte, is not kept twice.
  */
 import { createHash } from 'node:crypto'
 import { InboxFault } from '../../core/taildrop/files.ts'
@@ -40,16 +40,20 @@ export async function settleFile(disk: Disk, thing: Finished): Promise<Saved> {
   throw noName()
 }
 
-/** Gives a folder its final name. Rejects as `settleFile`. */
-export async function settleFolder(disk: Disk, thing: Finished): Promise<Saved> {
+/** Gives a folder its final name; the partial one stays when `isSame` knows a name as that of a duplicate. Rejects as `settleFile`. */
+export async function settleFolder(disk: Disk, thing: Finished, isSame: (name: string) => Promise<boolean>): Promise<Saved> {
   const { dir, partial } = thing
   for (const name of namesFor(thing.name)) {
     await stillOurs(disk, thing)
     // Windows renames no directory over another, and none is needed.
     const needsPlace = process.platform !== 'win32'
-    if (needsPlace && !(await tookName(() => disk.mkdir(dir.at(name), 0o700)))) continue
+    if (needsPlace && !(await tookName(() => disk.mkdir(dir.at(name), 0o700)))) {
+      if (await isSame(name)) return savedAs(thing, name, true)
+      continue
+    }
     try {
       if (await tookName(() => disk.rename(dir.at(partial), dir.at(name)))) return savedAs(thing, name, false)
+      if (!needsPlace && (await isSame(name))) return savedAs(thing, name, true)
     } catch (error) {
       if (needsPlace) await disk.rmdir(dir.at(name)).catch(() => {})
       throw error
