@@ -135,6 +135,39 @@ describe('a folder that comes in', () => {
     expect(readdirSync(root)).toEqual(['in'])
   })
 
+  const change: Readonly<Record<string, (dir: string) => void>> = {
+    'a file more': (dir) => writeFileSync(join(dir, 'deep/more'), ''),
+    'a file less': (dir) => rmSync(join(dir, 'deep/c')),
+    'a folder more': (dir) => mkdirSync(join(dir, 'more')),
+    'a folder less': (dir) => rmSync(join(dir, 'none'), { recursive: true }),
+    'another byte': (dir) => writeFileSync(join(dir, 'z'), Uint8Array.of(STREAM[766_546]! ^ 1)),
+    'a link for a file': (dir) => {
+      renameSync(join(dir, 'z'), join(root, 'z'))
+      symlinkSync(join(root, 'z'), join(dir, 'z'))
+    },
+  }
+
+  async function comeIn(): Promise<{ name: string; isDuplicate: boolean }> {
+    const receiving = await inbox.open(place, 0, -1, MANIFEST)
+    await pour(receiving, STREAM)
+    return receiving.finish({ sha256: sha(STREAM), from: FROM })
+  }
+
+  test('is not kept twice', async () => {
+    expect(await comeIn()).toMatchObject({ name: 'pictures', isDuplicate: false })
+    expect(await comeIn()).toMatchObject({ name: 'pictures', isDuplicate: true })
+    expect(readdirSync(folder)).toEqual(['pictures'])
+  })
+
+  test.each(Object.keys(change))('is kept beside one that has %s', async (what) => {
+    await comeIn()
+    change[what]!(join(folder, 'pictures'))
+    const before = everything(join(folder, 'pictures'))
+    expect(await comeIn()).toMatchObject({ name: 'pictures (1)', isDuplicate: false })
+    expect(sorted(everything(join(folder, 'pictures (1)')))).toEqual(sorted(wanted(MANIFEST, STREAM)))
+    expect(everything(join(folder, 'pictures'))).toEqual(before)
+  })
+
   test('that is too short stays, that is wrong or given up goes, and too much is refused at once', async () => {
     const open = () => inbox.open(place, 0, -1, [entry('a', 3), entry('b', 3)])
     let receiving = await open()
