@@ -58,7 +58,7 @@ function AskCard({ ask: one }: { ask: TransferAsk }): ReactNode {
 function AskedNames({ ask }: { ask: TransferAsk }): ReactNode {
   const more = ask.Count - ask.Items.length
   return (
-    <ul className="plain ask-names small">
+    <ul className="plain ask-names small" tabIndex={0}>
       {/* Two of one name would be refused; their places tell them apart all the same. */}
       {/* oxlint-disable-next-line react/no-array-index-key */}
       {ask.Items.map((item, i) => <li key={i}><FileIcon kind={kindOfRow(item)} size={16} /><bdi className="grow ask-name">{named(item.Name)}</bdi><span className="num t2">{sizeWords(item.Size)}</span></li>)}

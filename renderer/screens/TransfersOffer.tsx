@@ -30,7 +30,7 @@ export function TransfersOffer(): ReactNode {
         <button type="button" className="button" onClick={() => dropOffer(api)}><X size={16} strokeWidth={1.9} aria-hidden="true" />{t('action.cancel')}</button>
       </div>
       {open && (
-        <ul className="plain ask-names small">
+        <ul className="plain ask-names small" tabIndex={0}>
           {/* oxlint-disable-next-line react/no-array-index-key */}
           {offer.Items.map((item, i) => <li key={i}><FileIcon kind={kindOfRow(item)} size={16} /><bdi className="grow ask-name">{named(item.Name)}</bdi><span className="num t2">{sizeWords(item.Size)}</span></li>)}
           {more > 0 && <li className="t2">{t('transfers.ask.more', { n: more })}</li>}

@@ -108,13 +108,16 @@ export function fold(text: string): string {
   return /^[\u0000-\u007f]*$/.test(text) ? text.toLowerCase() : text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase()
 }
 
+/** What names are ordered by: numbers in them by their value, web-2 before web-10. */
+export const orderKey = (name: string): string => fold(name).replaceAll(/\d{1,9}/g, (digits) => digits.padStart(10, '0'))
+
 const keys = new WeakMap<Device, string>()
 
-/** Orders by name, numbers in it by their value: web-2 before web-10. */
+/** Made once for a device. */
 export function nameKey(device: Device): string {
   let key = keys.get(device)
   if (key === undefined) {
-    key = fold(device.name).replaceAll(/\d{1,9}/g, (digits) => digits.padStart(10, '0'))
+    key = orderKey(device.name)
     keys.set(device, key)
   }
   return key

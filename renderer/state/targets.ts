@@ -4,7 +4,7 @@
 import type { TransferTarget, TransferTargetsPage } from '../../main/localapi/transfers.ts'
 import { isWord, t } from '../../main/words/words.ts'
 import { safeText } from '../../main/words/format.ts'
-import { fold, type Device } from './devices.ts'
+import { fold, orderKey, type Device } from './devices.ts'
 import { named } from './transfers-words.ts'
 
 export type TargetSection = 'recent' | 'all' | 'cannot'
@@ -14,6 +14,14 @@ export type TargetLine =
   | { readonly kind: 'target'; readonly key: string; readonly target: TransferTarget }
 
 const RECENT = 4
+
+const orders = new WeakMap<TransferTarget, string>()
+
+function orderOf(target: TransferTarget): string {
+  let key = orders.get(target)
+  if (key === undefined) orders.set(target, (key = orderKey(target.Name)))
+  return key
+}
 
 const texts = new WeakMap<TransferTarget, string>()
 
@@ -30,7 +38,7 @@ export function targetLines(page: TransferTargetsPage | undefined, typed: string
   const usable = found.filter((target) => target.Usable)
   const recent = usable.filter((target) => target.Used !== undefined).slice(0, RECENT)
   const rest = new Set(recent)
-  const others = usable.filter((target) => !rest.has(target)).toSorted((a, b) => (fold(a.Name) < fold(b.Name) ? -1 : fold(a.Name) > fold(b.Name) ? 1 : 0))
+  const others = usable.filter((target) => !rest.has(target)).toSorted((a, b) => (orderOf(a) < orderOf(b) ? -1 : orderOf(a) > orderOf(b) ? 1 : 0))
   return [...section('recent', recent), ...section('all', others), ...section('cannot', found.filter((target) => !target.Usable))]
 }
 

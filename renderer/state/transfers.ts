@@ -48,7 +48,8 @@ export class EntryTable {
     for (const [key, rows] of batches) {
       // Rows that went out of a batch leave it one entry: what a person has opened does not fall apart.
       const isOne = rows.length >= MANY || (rows.length > 1 && this.#made.has(key))
-      if (isOne) made.set(key, this.#kept(key, rows))
+      // By name, so that none changes its place while others end.
+      if (isOne) made.set(key, this.#kept(key, rows.toSorted((a, b) => (a.Name < b.Name ? -1 : a.Name > b.Name ? 1 : 0))))
       else for (const row of rows) made.set(row.ID, this.#kept(row.ID, [row]))
     }
     this.#made = made

@@ -9,6 +9,7 @@ import { closed, DIALOGS } from './dialogs.ts'
 import { JOINING } from './joining.ts'
 import type { Scene } from './scene.ts'
 import type { Stage } from './stage.ts'
+import { TRANSFERS } from './transfers.ts'
 
 const heading = (stage: Stage): Promise<void> => stage.page.locator('h1').first().waitFor()
 
@@ -234,4 +235,4 @@ const troubles: readonly Scene[] = [
   },
 ]
 
-export const SCENES: readonly Scene[] = [...JOINING, ...places, ...DIALOGS, ...above, ...troubles]
+export const SCENES: readonly Scene[] = [...JOINING, ...places, ...DIALOGS, ...above, ...TRANSFERS, ...troubles]
