@@ -14,6 +14,7 @@ import { toHex } from '../../base/bytes.ts'
 import type { Env } from '../../base/env.ts'
 import { InboxFault } from '../../core/taildrop/files.ts'
 import type { BlockHash, InboxPlace, ManifestEntry, WaitingFile } from '../../core/taildrop/files.ts'
+import { foldKey } from '../../core/taildrop/names.ts'
 import { Dir } from './dir.ts'
 import { errnoOf, faultOf } from './disk.ts'
 import type { Disk, DiskFile } from './disk.ts'
@@ -47,7 +48,7 @@ export class DiskInbox {
   readonly #env: InboxDeps['env']
   readonly #disk: Disk
   readonly #tools: Tools
-  /** Paths of partial files that are being written. */
+  /** Partial files that are being written, by `keyOf`. */
   readonly #busy = new Set<string>()
   /** Read while nothing else runs: to read it is to change it for a moment. */
   readonly #folderMode = 0o755 & ~process.umask()
@@ -87,9 +88,9 @@ export class DiskInbox {
   /** Blocks of what is partial; none when there is nothing. Rejects with InboxFault, `busy` while it is being written. */
   async *hashes(place: InboxPlace, manifest?: readonly ManifestEntry[]): AsyncGenerator<BlockHash> {
     const partial = partialOf(place.name, place.sender)
-    if (this.#busy.has(keyOf(place, partial))) throw busy()
     const dir = await this.#open(place.folder)
     try {
+      if (this.#busy.has(keyOf(dir, partial))) throw busy()
       yield* manifest ? this.#hashesBelow(dir, partial, planTree(manifest)) : this.#hashesOf(dir, partial)
     } catch (error) {
       throw faultOf(error)
@@ -129,13 +130,19 @@ export class DiskInbox {
   /** See the port. Rejects with InboxFault. */
   async open(place: InboxPlace, offset: number, size: number, manifest?: readonly ManifestEntry[]): Promise<ReceivingFile | ReceivingFolder> {
     const partial = partialOf(place.name, place.sender)
-    const key = keyOf(place, partial)
-    if (this.#busy.has(key)) throw busy()
     if (!Number.isSafeInteger(offset) || offset < 0 || (size >= 0 && offset > size)) throw badOffset()
+    const plan = manifest && planTree(manifest)
+    const dir = await this.#open(place.folder)
+    const key = keyOf(dir, partial)
+    if (this.#busy.has(key)) {
+      await dir.close()
+      throw busy()
+    }
     this.#busy.add(key)
     try {
-      return manifest ? await this.#beginFolder(place, partial, offset, planTree(manifest)) : await this.#beginFile(place, partial, offset, size)
+      return plan ? await this.#beginFolder(place, dir, partial, offset, plan) : await this.#beginFile(place, dir, partial, offset, size)
     } catch (error) {
+      await dir.close()
       this.#busy.delete(key)
       throw faultOf(error)
     }
@@ -144,7 +151,7 @@ export class DiskInbox {
   /** Removes what was left partial for longer than `olderMs` and nobody is writing to. Never rejects. */
   async sweep(folder: string, olderMs: number): Promise<void> {
     const beforeMs = this.#env.clock.wallMs() - olderMs
-    await this.#in(folder, (dir) => sweepPartials(this.#disk, dir, beforeMs, (partial) => this.#busy.has(`${folder}\0${partial}`))).catch(() => {})
+    await this.#in(folder, (dir) => sweepPartials(this.#disk, dir, beforeMs, (partial) => this.#busy.has(keyOf(dir, partial)))).catch(() => {})
   }
 
   /** Whole files in a folder, by name, folders as zip files; none where there is no folder. Rejects with InboxFault. */
@@ -165,14 +172,13 @@ export class DiskInbox {
     return this.#in(folder, (dir) => removeWhole(this.#disk, dir, name))
   }
 
-  async #beginFile(place: InboxPlace, partial: string, offset: number, size: number): Promise<ReceivingFile> {
-    const dir = await Dir.open(this.#disk, place.folder)
+  async #beginFile(place: InboxPlace, dir: Dir, partial: string, offset: number, size: number): Promise<ReceivingFile> {
     let file: DiskFile | undefined
     let claim: Begun['claim'] | undefined
     try {
       claim = await this.#tools.space.claim(dir, Math.max(0, size - offset))
       file = await openPartial(this.#disk, dir, place.name, partial, offset)
-      const key = keyOf(place, partial)
+      const key = keyOf(dir, partial)
       const hash = await this.#hashOf(key, file, offset)
       const opened = file
       const onEnd: Begun['onEnd'] = (kept) => {
@@ -183,14 +189,12 @@ export class DiskInbox {
     } catch (error) {
       claim?.release()
       await file?.close()
-      await dir.close()
       throw error
     }
   }
 
-  async #beginFolder(place: InboxPlace, partial: string, offset: number, plan: TreePlan): Promise<ReceivingFolder> {
+  async #beginFolder(place: InboxPlace, dir: Dir, partial: string, offset: number, plan: TreePlan): Promise<ReceivingFolder> {
     if (offset > plan.size) throw badOffset()
-    const dir = await Dir.open(this.#disk, place.folder)
     let tree: Tree | undefined
     let claim: Begun['claim'] | undefined
     try {
@@ -205,12 +209,11 @@ export class DiskInbox {
       }
       const hash = newHash()
       const file = await cutTree(this.#disk, tree, plan, offset, hash)
-      const onEnd = (): void => void this.#busy.delete(keyOf(place, partial))
+      const onEnd = (): void => void this.#busy.delete(keyOf(dir, partial))
       return new ReceivingFolder(this.#tools, { place, dir, partial, size: plan.size, claim, hash, onEnd, tree, plan, mode: this.#folderMode }, offset, file)
     } catch (error) {
       claim?.release()
       await tree?.close()
-      await dir.close()
       throw error
     }
   }
@@ -258,5 +261,6 @@ export class DiskInbox {
   }
 }
 
-const keyOf = ({ folder }: InboxPlace, partial: string): string => `${folder}\0${partial}`
+/** However the folder is reached, and whatever the disk takes for the same name. */
+const keyOf = ({ id }: Dir, partial: string): string => `${id.dev}:${id.ino}:${foldKey(partial)}`
 const busy = (): InboxFault => new InboxFault('busy', 'The same file from the same device is coming in already.')

@@ -119,6 +119,9 @@ describe('a file that comes in', () => {
     const first = await inbox.open(place('a'), 0, 1)
     await expect(inbox.open(place('a'), 0, 1)).rejects.toMatchObject({ code: 'busy' })
     await expect(inbox.hashes(place('a')).next()).rejects.toMatchObject({ code: 'busy' })
+    // However the folder is written, and whatever a disk takes for the same name.
+    symlinkSync(root, join(root, 'way'))
+    for (const other of [{ folder: `${folder}/` }, { folder: join(root, 'way', 'in') }, { name: 'A' }]) await expect(inbox.open({ ...place('a'), ...other }, 0, 1)).rejects.toMatchObject({ code: 'busy' })
     await first.keep()
     await (await inbox.open(place('a'), 0, 1)).discard()
     expect(names()).toEqual([])
