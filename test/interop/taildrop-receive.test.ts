@@ -1,12 +1,17 @@
 /**
  * Files that a device of the network sends to our PeerAPI, beside the same sent to a tailscaled: the same answers, byte for byte.
  */
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { TransfersPage } from '../../main/localapi/transfers.ts'
 import { launchChromium, missingBrowser } from '../e2e/browser.ts'
 import { dialVia } from '../support/proxy-client.ts'
+import { makeTempDir, removeTempDir } from '../support/temp.ts'
 import { waitFor } from '../support/wait.ts'
 import { labSuite } from './lab/suite.ts'
 import type { LabNode } from './lab/node.ts'
@@ -14,7 +19,9 @@ import type { LabNode } from './lab/node.ts'
 const PATIENCE = { withinMs: 60_000 }
 let ours: LabNode
 let real: LabNode
-/** Sends to the other two. */
+/** Another engine of ours. */
+let friend: LabNode
+/** Sends to the others. */
 let asker: LabNode
 const ports = new Map<LabNode, number>()
 
@@ -100,8 +107,8 @@ labSuite(
   'Taildrop: receiving',
   {},
   async (lab) => {
-    ;[ours, real, asker] = await Promise.all([lab.join('bowline', 'ours'), lab.join('tailscaled', 'real'), lab.join('tailscaled', 'asker')])
-    await Promise.all([asker.waitUsable(ours), asker.waitUsable(real)])
+    ;[ours, real, asker, friend] = await Promise.all([lab.join('bowline', 'ours'), lab.join('tailscaled', 'real'), lab.join('tailscaled', 'asker'), lab.join('bowline', 'friend')])
+    await Promise.all([asker.waitUsable(ours), asker.waitUsable(real), friend.waitUsable(ours)])
     for (const node of [ours, real]) ports.set(node, await peerApiPort(node.name))
   },
   () => {
@@ -286,6 +293,43 @@ labSuite(
       expect(refused.stderr).toContain('files from that device are refused here')
       expect(Object.keys(await waiting(ours))).not.toContain('refused.txt')
       await setRule('accept')
+    })
+
+    test('another Bowline asks once for all that it brings, a file and a folder, hears the answer, and both are checked', async () => {
+      const folder = makeTempDir('receive')
+      const page = async (node: LabNode): Promise<TransfersPage> => JSON.parse((await node.api.call('GET', 'bowline/transfers')).text) as TransfersPage
+      const act = async (node: LabNode, action: object): Promise<void> => expect((await node.api.call('POST', 'bowline/transfers', JSON.stringify(action))).status).toBe(200)
+      const rules = async (Taildrop: object): Promise<void> => expect((await ours.api.call('PATCH', 'bowline/extras', JSON.stringify({ Taildrop }))).status).toBe(200)
+      const rows = (of: TransfersPage): object => of.Rows.filter(({ Name }) => ['one.bin', 'many'].includes(Name)).map(({ Name, State, Checked, Why }) => [Name, State, Checked, Why?.Code]).toSorted((a, b) => (String(a) < String(b) ? 1 : -1))
+      try {
+        const [source, inbox] = [join(folder, 'source'), join(folder, 'inbox')]
+        for (const path of [join(source, 'many/below/empty'), inbox]) mkdirSync(path, { recursive: true })
+        const bytes = randomBytes(700_000)
+        writeFileSync(join(source, 'one.bin'), bytes)
+        for (const name of ['many/a', 'many/below/b']) writeFileSync(join(source, name), name)
+        await rules({ Folder: inbox, Own: 'ask' })
+        const id = (await friend.peer('ours'))!.ID
+        const send = (): Promise<void> => act(friend, { Do: 'send', Peer: id, Items: [{ Path: join(source, 'one.bin') }, { Path: join(source, 'many') }] })
+        await send()
+        const ask = await waitFor('a person to be asked', async () => (await page(ours)).Asks[0], PATIENCE)
+        expect(ask).toMatchObject({ Count: 2, Held: true, PeerName: 'friend', Size: 700_000 + 'many/amany/below/b'.length, Items: [{ Name: 'one.bin', Kind: 'file' }, { Name: 'many', Kind: 'folder', Files: 2 }] })
+        await waitFor('the sender to know that it waits', async () => (await page(friend)).Rows.some(({ State }) => State === 'waiting-answer'), PATIENCE)
+        await act(ours, { Do: 'accept', Batch: ask.Batch })
+        await waitFor('both to be delivered', async () => JSON.stringify(rows(await page(friend))) === JSON.stringify([['one.bin', 'delivered', true, undefined], ['many', 'delivered', true, undefined]]), PATIENCE)
+        expect(rows(await page(ours))).toEqual([['one.bin', 'received', true, undefined], ['many', 'received', true, undefined]])
+        expect(readFileSync(join(inbox, 'one.bin')).equals(bytes)).toBe(true)
+        for (const name of ['many/a', 'many/below/b']) expect(readFileSync(join(inbox, name), 'utf8')).toBe(name)
+        expect(readdirSync(join(inbox, 'many/below')).toSorted()).toEqual(['b', 'empty'])
+        expect((await page(ours)).Asks).toEqual([])
+
+        await rules({ Own: 'refuse' })
+        await send()
+        await waitFor('it to be refused', async () => (await page(friend)).Rows.filter(({ State, Why }) => State === 'stopped' && Why?.Code === 'peer-not-wanted').length === 2, PATIENCE)
+        expect(readdirSync(inbox).toSorted()).toEqual(['many', 'one.bin'])
+      } finally {
+        await rules({ Folder: '', Own: 'accept' })
+        removeTempDir(folder)
+      }
     })
   },
 )
