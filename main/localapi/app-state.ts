@@ -38,6 +38,9 @@ export interface AppState extends EngineLife {
   readonly noticesRefused?: boolean
 }
 
+/** How keys of notifications about files begin: the page of transfers says the same by itself. */
+export const FILE_KEY = 'files '
+
 /** A notification for the window; used by its key and the place of one of its actions. */
 export interface AppNotice {
   readonly key: string

@@ -6,7 +6,9 @@ import { Bell, X } from 'lucide-react'
 import { useEffect, useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { t } from '../../main/words/words.ts'
+import { FILE_KEY } from '../../main/localapi/app-state.ts'
 import type { AppState } from '../../preload/contract.ts'
+import { useRoute } from '../state/route.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 
@@ -14,10 +16,11 @@ const SHOWN = 3
 
 export function InAppNotices(): ReactNode {
   const notices = useSnapshot((s) => s.app.notices)
+  const shown = useRoute().place === 'transfers' ? notices?.filter(({ key }) => !key.startsWith(FILE_KEY)) : notices
   return (
     <>
       <AboutTray />
-      {notices?.slice(0, SHOWN).map((notice) => <Notice key={notice.key} notice={notice} />)}
+      {shown?.slice(0, SHOWN).map((notice) => <Notice key={notice.key} notice={notice} />)}
     </>
   )
 }

@@ -2,10 +2,13 @@
  * Files that are dropped on the small window: on a device they go to it, elsewhere the main window asks for one. Text and links do nothing,
  * and nothing that is dropped is ever opened by the page.
  */
-import { useState, type DragEvent } from 'react'
+import { useEffect, useState, type DragEvent } from 'react'
 import { safeText } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import { useApi } from './ApiContext.tsx'
+
+/** Long enough to be read; what is under way stands in its own line. */
+const SAID_MS = 8000
 
 export interface SmallDrop {
   readonly handlers: { onDragOver(event: DragEvent<HTMLElement>): void; onDragLeave(event: DragEvent<HTMLElement>): void; onDrop(event: DragEvent<HTMLElement>): void }
@@ -27,6 +30,11 @@ function mark(window: HTMLElement, row: HTMLElement | undefined, on: boolean): v
 export function useSmallDrop(): SmallDrop {
   const api = useApi()
   const [said, setSaid] = useState('')
+  useEffect(() => {
+    if (said === '') return undefined
+    const timer = setTimeout(() => setSaid(''), SAID_MS)
+    return () => clearTimeout(timer)
+  }, [said])
   const send = async (files: readonly File[], peer: string | undefined, device: string): Promise<void> => {
     const offered = await api.offer(files)
     if (!offered.ok) return setSaid(safeText(offered.message, 200))

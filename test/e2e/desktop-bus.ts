@@ -112,11 +112,15 @@ export class TrayHost {
     return waitFor(`the entry ${label}`, async () => all(await this.menu()).find((one) => one.label === label || one.label.startsWith(label)), PATIENCE)
   }
 
+  /** The person clicks it. The menu may have been made anew, with other ids, since it was read: then it is read again. */
   async click(label: string): Promise<void> {
-    const { id } = await this.entry(label)
-    const { menu } = await this.look()
-    // Clicking "Quit" ends who would answer.
-    await this.#call(this.#items.at(-1)!.owner, menu, 'com.canonical.dbusmenu', 'Event', 'isvu', [id, 'clicked', new Variant('i', 0), 0]).catch(() => undefined)
+    await waitFor(`a click on ${label}`, async () => {
+      const { id } = await this.entry(label)
+      const { menu } = await this.look()
+      const event = [id, 'clicked', new Variant('i', 0), 0]
+      // Clicking "Quit" ends who would answer.
+      return this.#call(this.#items.at(-1)!.owner, menu, 'com.canonical.dbusmenu', 'Event', 'isvu', event).then(() => true, (error: { readonly type?: string }) => error.type !== 'org.freedesktop.DBus.Error.Failed')
+    }, PATIENCE)
   }
 
   async #call(destination: string, path: string, iface: string, member: string, signature: string, body: unknown[]): Promise<unknown[]> {

@@ -4,6 +4,7 @@
  * One notification for everything of a batch, told when nothing of it is under way any more. What lay in the list before this program began
  * to look is history, and nobody is told of it.
  */
+import { FILE_KEY } from '../../localapi/app-state.ts'
 import { isMoving, isOver, type TransferAsk, type TransferRow, type TransfersPage } from '../../localapi/transfers.ts'
 import { byteCount, safeText } from '../../words/format.ts'
 import { isWord, t } from '../../words/words.ts'
@@ -49,7 +50,7 @@ export function fileCauses({ ended }: FileMemory, { Asks, Rows }: TransfersPage,
   const groups = new Map<string, TransferRow[]>()
   for (const row of Rows) {
     if (busy.has(row.Batch) || nowMs - (ended.get(row.ID) ?? -Infinity) >= FILE_NEWS_MS) continue
-    const key = `${row.State} ${row.Direction} ${row.Batch}`
+    const key = `${FILE_KEY}${row.State} ${row.Direction} ${row.Batch}`
     groups.set(key, [...(groups.get(key) ?? []), row])
   }
   return [...Asks.map(asked), ...[...groups].map(([key, rows]) => over(key, rows))].filter((cause) => cause !== undefined)
@@ -59,7 +60,7 @@ function asked({ Batch, PeerName, Owner, Items, Count, Size }: TransferAsk): Cau
   const device = safeText(PeerName, NAME)
   const words = { name: safeText(Items[0]?.Name ?? '', NAME), more: Math.max(0, Count - 1), device }
   return {
-    key: `ask ${Batch}`, category: 'incoming-files', inWindow: false, open: PAGE,
+    key: `${FILE_KEY}ask ${Batch}`, category: 'incoming-files', inWindow: false, open: PAGE,
     title: t('notice.files.ask', words),
     body: [safeText(Owner, NAME), ...(Size >= 0 ? [byteCount(Size)] : [])].filter((part) => part !== '').join(', '),
     actions: [
