@@ -42,6 +42,7 @@ export class Device {
   peerApi: PeerApiListener | undefined
   readonly #pair: Pair
   #courier: ReturnType<typeof makeCourier> | undefined
+  #store: Store | undefined
 
   constructor(pair: Pair, id: number, name: string, folder: string) {
     this.#pair = pair
@@ -55,6 +56,7 @@ export class Device {
   start(): void {
     const env: Env = { clock: systemClock, random: seededRandom(this.node.ID * 1_000 + this.journal.length), log: silentLog, journal: { add: (event) => void this.journal.push(event) } }
     const store = new Store({ dir: this.stateDir, clock: systemClock })
+    this.#store = store
     const spool = new Spool({ dir: join(this.stateDir, 'spool'), random: env.random })
     const network = {
       netMap: () => this.#pair.mapOf(this.node),
@@ -77,8 +79,8 @@ export class Device {
     this.peerApi = undefined
     this.#courier?.close()
     // What a killed one would still have written is lost.
-    if (isKilled) this.taildrop.stop = () => {}
-    else this.taildrop.stop()
+    if (isKilled) this.#store!.save = () => {}
+    this.taildrop.stop()
   }
 
   async send(to: Device, items: readonly SendItem[]): Promise<readonly string[]> {

@@ -10,112 +10,14 @@
  * over either runs, may be started by time or news, or says in `why` what it waits for.
  */
 import type { MonoMs } from '../../base/env.ts'
+import type { NewItem, QueueEvent, QueueItem, QueueWishes, SendState, TransferWhy, TryEnd } from './queue-types.ts'
+import { nextToTry, type Device, type Item } from './turns.ts'
 import { whyOf } from './whys.ts'
-
-/** Tries that move bytes at once, those of one device, and all with those that wait for a person's answer. */
-export const MAX_MOVING = 4
-export const MAX_OF_DEVICE = 2
-export const MAX_TRIES = 16
-/** One that is larger, or of unknown size, leaves a place for small ones free: at its device and of all. */
-export const SMALL_BYTES = 1_000_000
 
 const RETRY_MS = [1_000, 2_000, 5_000, 10_000, 30_000, 60_000]
 /** How often a device that was away is tried without any sign of it, and with signs. */
 export const AWAY_AGAIN_MS = 60_000
 export const SIGN_AGAIN_MS = 5_000
-
-export type SendState = 'queued' | 'waiting-device' | 'waiting-answer' | 'sending' | 'checking' | 'paused' | 'delivered' | 'stopped' | 'canceled'
-
-/** As the LocalAPI has it. */
-export interface TransferWhy {
-  readonly Code: string
-  readonly Text: string
-}
-
-/** One thing on its way to one device; `size` -1: unknown. */
-export interface QueueItem {
-  readonly id: string
-  /** Stable ID. */
-  readonly peer: string
-  readonly batch: string
-  /** Two of the same name are not tried at once: the receiver keeps one partial of a name. */
-  readonly name: string
-  readonly size: number
-  readonly state: SendState
-  readonly why: TransferWhy | undefined
-  /** A try of it is under way, perhaps one that was told to end. */
-  readonly isTried: boolean
-}
-
-export type NewItem = Pick<QueueItem, 'id' | 'peer' | 'batch' | 'name' | 'size'> & { readonly state?: SendState; readonly why?: TransferWhy | undefined }
-
-/** How a try ended. */
-export type TryEnd =
-  | { readonly kind: 'delivered' }
-  | { readonly kind: 'refused'; readonly why: TransferWhy }
-  | { readonly kind: 'broken'; readonly why: TransferWhy; readonly isAway: boolean; readonly afterMs?: number }
-  | { readonly kind: 'aborted' }
-
-export type QueueEvent =
-  | { readonly kind: 'add'; readonly items: readonly NewItem[] }
-  /** The devices that there are, by stable ID, and whether the server calls them online; undefined: not connected. */
-  | { readonly kind: 'network'; readonly devices: ReadonlyMap<string, boolean> | undefined }
-  /** A packet came from it. */
-  | { readonly kind: 'heard'; readonly peer: string }
-  /** What was known of the ways to devices may hold no longer. */
-  | { readonly kind: 'moved' }
-  | { readonly kind: 'step'; readonly id: string; readonly step: 'asking' | 'comparing' | 'sending' | 'checking' }
-  /** The receiver has more of it than before. */
-  | { readonly kind: 'progress'; readonly id: string }
-  | { readonly kind: 'end'; readonly id: string; readonly end: TryEnd }
-  | { readonly kind: 'pause' | 'resume' | 'retry' | 'cancel'; readonly ids: readonly string[] }
-  /** It cannot be sent as it is. */
-  | { readonly kind: 'stop'; readonly id: string; readonly why: TransferWhy }
-  | { readonly kind: 'time' }
-
-export interface QueueWishes {
-  readonly start: readonly { readonly id: string; readonly why: string }[]
-  readonly abort: readonly string[]
-  /** State or why are others now. What is over is forgotten here once its try has ended. */
-  readonly changed: ReadonlyMap<string, { readonly state: SendState; readonly why: TransferWhy | undefined }>
-  /** When something is to be done without news; undefined: never. */
-  readonly wakeAtMs: MonoMs | undefined
-}
-
-interface Item {
-  readonly id: string
-  readonly peer: string
-  readonly batch: string
-  readonly name: string
-  readonly size: number
-  state: SendState
-  why: TransferWhy | undefined
-  isTried: boolean
-  isAborted: boolean
-  /** What of the try is known: of one that asks, a person decides. */
-  step: 'begun' | 'asking' | 'moving'
-  failures: number
-  notBeforeMs: MonoMs
-}
-
-/** What is known of a device that something is to go to. */
-interface Device {
-  readonly peer: string
-  /** Not over and not paused or stopped, in the order in which they came. */
-  readonly open: Map<string, Item>
-  tries: number
-  isOnline: boolean
-  /** No way there was found at the last try, which ended at `awayMs`; looked again at `lookAtMs`. */
-  isAway: boolean
-  awayMs: MonoMs
-  lookAtMs: MonoMs
-  /** Something made a look worth it while a try was under way. */
-  isCalled: boolean
-  /** What makes it worth a look. */
-  lookWhy: string
-  /** Counts up; the device that was served longest ago is next. */
-  served: number
-}
 
 export class SendQueue {
   readonly #items = new Map<string, Item>()
@@ -355,7 +257,7 @@ export class SendQueue {
     const started: { id: string; why: string }[] = []
     for (const item of this.#delayed) if (item.notBeforeMs <= nowMs) this.#delayed.delete(item)
     for (;;) {
-      const next = this.#next(nowMs)
+      const next = this.#known && nextToTry(this.#tried, this.#devices.values(), nowMs)
       if (!next) return started
       const { item, device } = next
       started.push({ id: item.id, why: device.isAway ? device.lookWhy : item.failures > 0 ? `the wait after ${item.failures === 1 ? 'a broken try' : `${item.failures} broken tries`} is over` : 'there is a free place' })
@@ -365,38 +267,6 @@ export class SendQueue {
       device.isCalled = false
       this.#tried.add(item)
     }
-  }
-
-  #next(nowMs: MonoMs): { item: Item; device: Device } | undefined {
-    if (!this.#known || this.#tried.size >= MAX_TRIES) return undefined
-    let moving = 0
-    let large = 0
-    for (const item of this.#tried) {
-      if (item.step === 'asking') continue
-      moving++
-      if (!isSmall(item)) large++
-    }
-    if (moving >= MAX_MOVING) return undefined
-    const fair = [...this.#devices.values()].toSorted((a, b) => a.served - b.served)
-    for (const device of fair) {
-      const item = this.#nextOf(device, large < MAX_MOVING - 1, nowMs)
-      if (item) return { item, device }
-    }
-    return undefined
-  }
-
-  #nextOf(device: Device, mayBeLarge: boolean, nowMs: MonoMs): Item | undefined {
-    if (device.tries >= MAX_OF_DEVICE || (device.isAway && (device.tries > 0 || device.lookAtMs > nowMs))) return undefined
-    const tried = [...this.#tried].filter((item) => item.peer === device.peer)
-    const isLargeFree = mayBeLarge && tried.every(isSmall)
-    for (const item of device.open.values()) {
-      if (item.isTried || item.notBeforeMs > nowMs) continue
-      if (!isSmall(item) && !isLargeFree) continue
-      // Who asks a person asks once for all of a batch.
-      if (tried.some((one) => one.name === item.name || (one.step === 'asking' && one.batch === item.batch))) continue
-      return item
-    }
-    return undefined
   }
 
   #wakeAtMs(nowMs: MonoMs): MonoMs | undefined {
@@ -410,4 +280,3 @@ export class SendQueue {
 }
 
 const isOver = (state: SendState): boolean => state === 'delivered' || state === 'canceled'
-const isSmall = ({ size }: { readonly size: number }): boolean => size >= 0 && size <= SMALL_BYTES

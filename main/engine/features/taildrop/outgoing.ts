@@ -3,7 +3,8 @@
  */
 import type { Env } from '../../base/env.ts'
 import { errorText } from '../../base/errors.ts'
-import { SendQueue, type NewItem, type QueueEvent, type QueueWishes, type SendState } from '../../core/taildrop/queue.ts'
+import { SendQueue } from '../../core/taildrop/queue.ts'
+import type { NewItem, QueueEvent, QueueWishes, SendState } from '../../core/taildrop/queue-types.ts'
 import { whyOf } from '../../core/taildrop/whys.ts'
 import type { TransferWhy } from '../../../localapi/transfers.ts'
 import type { Book } from './book.ts'

@@ -12,14 +12,14 @@ import { EngineError, errorText } from '../../base/errors.ts'
 import { peerByStableId } from '../../core/netmap/find-node.ts'
 import { magicDnsSuffix, shortName } from '../../core/plan/names.ts'
 import type { NetMap } from '../../core/netmap/types.ts'
-import { SourceFault, type SourceLook, type SourceRef } from '../../core/taildrop/files.ts'
-import { nameFault } from '../../core/taildrop/names.ts'
+import { SourceFault } from '../../core/taildrop/files.ts'
 import type { Node } from '../../core/tailcfg/types.ts'
 import { sortRows, type InboxState, type SendItem, type TransferAction, type TransferPath, type TransferResult, type TransfersNews, type TransfersPage } from '../../../localapi/transfers.ts'
 import type { Notify } from '../../../localapi/types.ts'
 import { parseAction } from './actions.ts'
 import { Book } from './book.ts'
 import { Incoming } from './incoming.ts'
+import { lookAtAll } from './look.ts'
 import { News } from './news.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Asks, Courier, Sources, TaildropNetwork } from './ports.ts'
@@ -29,8 +29,6 @@ import { spooledIds, TransfersStore, type TransfersStorePort } from './transfers
 
 /** How often rate, rest and path of what moves are looked at. */
 const TICK_MS = 1_000
-/** Looks at sources that are under way at once. */
-const LOOKS = 16
 
 export interface TransfersDeps {
   readonly env: Env
@@ -190,7 +188,7 @@ export class Transfers {
     this.#deps.assertTarget(node)
     this.#book.assertRoom(items.length)
     const profile = this.#profileId
-    const looks = await this.#looks(items)
+    const looks = await lookAtAll(this.#deps.sources, items)
     if (profile !== this.#profileId) throw new EngineError('aborted', 'Another profile is in use now.')
     this.#book.assertRoom(items.length)
     const batch = toHex(env.random.bytes(16))
@@ -211,26 +209,6 @@ export class Transfers {
     env.log.part('taildrop').info(`to ${peerName}: ${rows.length === 1 ? 'one thing' : `${rows.length} things`} to send`, { batch })
     this.#outgoing.add(rows)
     return { Batch: batch, IDs: rows.map(({ id }) => id) }
-  }
-
-  async #looks(items: readonly SendItem[]): Promise<{ ref: SourceRef; name: string; look: SourceLook }[]> {
-    const out: { ref: SourceRef; name: string; look: SourceLook }[] = []
-    for (let at = 0; at < items.length; at += LOOKS) out.push(...(await Promise.all(items.slice(at, at + LOOKS).map((item) => this.#lookAt(item)))))
-    return out
-  }
-
-  async #lookAt(item: SendItem): Promise<{ ref: SourceRef; name: string; look: SourceLook }> {
-    const ref: SourceRef = 'Path' in item ? { kind: 'path', path: item.Path, isFolder: false } : { kind: 'spool', id: item.Spool }
-    try {
-      const look = await this.#deps.sources.look(ref)
-      const name = item.Name ?? look.name
-      const fault = nameFault(name)
-      if (fault !== undefined) throw new EngineError('bad-argument', `${JSON.stringify(name)} cannot be sent under this name: ${fault}.`)
-      return { ref: ref.kind === 'path' ? { ...ref, isFolder: look.isFolder } : ref, name, look }
-    } catch (error) {
-      if (error instanceof SourceFault) throw new EngineError('bad-argument', error.message, { cause: error })
-      throw error
-    }
   }
 
   async #answer(action: TransferAction & { Do: 'accept' | 'refuse' }): Promise<TransferResult> {

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AWAY_AGAIN_MS, MAX_MOVING, MAX_OF_DEVICE, MAX_TRIES, SendQueue, SIGN_AGAIN_MS, SMALL_BYTES, type QueueEvent, type QueueWishes, type TryEnd } from '../../../../main/engine/core/taildrop/queue.ts'
+import type { QueueEvent, QueueWishes, TryEnd } from '../../../../main/engine/core/taildrop/queue-types.ts'
+import { AWAY_AGAIN_MS, SendQueue, SIGN_AGAIN_MS } from '../../../../main/engine/core/taildrop/queue.ts'
+import { MAX_MOVING, MAX_OF_DEVICE, MAX_TRIES, SMALL_BYTES } from '../../../../main/engine/core/taildrop/turns.ts'
 
 const BROKEN: TryEnd = { kind: 'broken', why: { Code: 'broken-off', Text: 'it broke off' }, isAway: false }
 const AWAY: TryEnd = { kind: 'broken', why: { Code: 'peer-away', Text: 'away' }, isAway: true }
