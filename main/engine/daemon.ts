@@ -7,7 +7,7 @@
 import { Socket } from 'node:net'
 import type { HostPort } from './io/host-keeper.ts'
 import { EngineError, errorText } from './base/errors.ts'
-import { countBuffersOnce, limitYoungGeneration } from './io/memory.ts'
+import { limitYoungGeneration } from './io/memory.ts'
 import { startEngine, type RunningEngine } from './wiring.ts'
 import type { DaemonOptions } from '../localapi/daemon-options.ts'
 
@@ -23,7 +23,6 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   })
   goOnUnheard()
   limitYoungGeneration()
-  countBuffersOnce()
   let engine: RunningEngine
   const told = untilTold()
   const { parentPort } = process as { parentPort?: HostPort }

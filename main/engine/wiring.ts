@@ -62,7 +62,7 @@ import { SealedStore } from './io/sealed-store.ts'
 import { SecretService } from './io/secret-service.ts'
 import { StateKeys } from './io/state-keys.ts'
 import { lockStateDir } from './io/state-lock.ts'
-import { keepMemorySmall } from './io/memory.ts'
+import { keepMemorySmall, makeBufferSweeper } from './io/memory.ts'
 import { makeSources } from './io/outgoing/sources.ts'
 import { Spool } from './io/spool.ts'
 import { Store } from './io/store.ts'
@@ -185,11 +185,12 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const transferNetwork = taildropNetwork(backend, dataplane)
   const filesDir = filesDirOf(options, stops)
   const spool = new Spool({ dir: join(filesDir, 'spool'), random: systemRandom })
-  const courier = makeCourier({ env, network: transferNetwork, tell: (OutgoingFiles) => backend.sendNotify({ OutgoingFiles }) })
+  const passed = makeBufferSweeper()
+  const courier = makeCourier({ env, passed, network: transferNetwork, tell: (OutgoingFiles) => backend.sendNotify({ OutgoingFiles }) })
   stops.push(() => courier.close())
   const taildrop = new Taildrop({
     env, store, network: transferNetwork, settings: () => backend.extras.Taildrop, spool, courier, sources: makeSources({ spool: spool.dir }), profileId: () => backend.views.profileId(), profileIds: () => backend.profiles.list().map(({ ID }) => ID), emit: (part) => backend.sendNotify(part),
-    inbox: new DiskInbox({ env, setAttribute: native.setFileAttribute }), owner: () => backend.views.owner(), stagedFolder: stagedFolder(filesDir),
+    inbox: new DiskInbox({ env, passed, setAttribute: native.setFileAttribute }), owner: () => backend.views.owner(), stagedFolder: stagedFolder(filesDir),
     setRule: (id, rule) => void backend.editExtras({ Taildrop: { Senders: { ...backend.extras.Taildrop.Senders, [id]: rule } } }),
   })
   backend.attach(taildrop)

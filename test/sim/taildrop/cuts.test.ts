@@ -97,7 +97,7 @@ async function attempt(path: string, isFolder: boolean): Promise<SendEnd> {
 
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-describe.each(['file'] as readonly ('file' | 'folder')[])('a %s', (kind) => {
+describe.each(['file', 'folder'] as const)('a %s', (kind) => {
   test(`that is cut ${CUTS / 2} times at random places arrives whole, and little is sent twice`, async () => {
     const random = seededRandom(kind === 'file' ? 7 : 11)
     const unit = (): number => random.unit()

@@ -1,5 +1,6 @@
+import { PerformanceObserver } from 'node:perf_hooks'
 import { expect, test } from 'vitest'
-import { keepMemorySmall } from '../../../main/engine/io/memory.ts'
+import { keepMemorySmall, makeBufferSweeper } from '../../../main/engine/io/memory.ts'
 import { loadNative } from '../../../main/engine/io/native.ts'
 import { HandClock } from '../../sim/clock.ts'
 
@@ -20,4 +21,25 @@ test.runIf(process.platform === 'linux')('program pages leave memory and the pro
   const native = loadNative()
   expect(native.giveBackMemory()).toBeGreaterThan(1e6)
   expect(native.giveBackMemory()).toBeGreaterThanOrEqual(0)
+})
+
+test('buffers that pass are freed without the whole heap being marked for them', async () => {
+  const sweep = makeBufferSweeper()
+  const kinds: number[] = []
+  const observer = new PerformanceObserver((list) => kinds.push(...list.getEntries().map((entry) => (entry as unknown as { detail: { kind: number } }).detail.kind)))
+  observer.observe({ entryTypes: ['gc'] })
+  const before = process.memoryUsage().arrayBuffers
+  let most = 0
+  for (let i = 0; i < 4_096; i++) {
+    Buffer.allocUnsafeSlow(64 << 10)[0] = 1
+    sweep(64 << 10)
+    most = Math.max(most, process.memoryUsage().arrayBuffers - before)
+    if (i % 64 === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await new Promise((resolve) => setTimeout(resolve, 10))
+  observer.disconnect()
+  expect(most).toBeLessThan(24 << 20)
+  // A quarter of a gigabyte passed: one collection of the young for every 4 MiB, and next to none of all (kind 4).
+  expect(kinds.filter((kind) => kind === 1).length).toBeGreaterThan(32)
+  expect(kinds.filter((kind) => kind === 4).length).toBeLessThan(4)
 })

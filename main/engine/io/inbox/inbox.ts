@@ -37,6 +37,8 @@ export interface InboxDeps {
   /** undefined: files get no attributes. */
   readonly setAttribute?: SetAttribute | undefined
   readonly disk?: Disk
+  /** Told of bytes that came in buffers and are on the disk. */
+  readonly passed?: (bytes: number) => void
 }
 
 /** Files that wait for the disk to have written them, at once. */
@@ -54,11 +56,11 @@ export class DiskInbox {
   readonly #folderMode = 0o755 & ~process.umask()
   readonly #kept = new Map<string, KeptHash>()
 
-  constructor({ env, setAttribute, disk = promises }: InboxDeps) {
+  constructor({ env, setAttribute, disk = promises, passed }: InboxDeps) {
     this.#env = env
     this.#disk = disk
     const syncs = new Gate(SYNCS)
-    this.#tools = { disk, setAttribute, pieces: new Pieces(), syncs, folderSyncs: new FolderSyncs(syncs), space: new Space(disk), markOf: (path, from) => this.#markOf(path, from) }
+    this.#tools = { disk, setAttribute, pieces: new Pieces(passed), syncs, folderSyncs: new FolderSyncs(syncs), space: new Space(disk), markOf: (path, from) => this.#markOf(path, from) }
   }
 
   /** Bytes that may still come in (-1 unknown), and what is wrong with the folder. Makes it when its parent is there. */

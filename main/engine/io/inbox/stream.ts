@@ -20,7 +20,13 @@ const PUSH_BYTES = 16 * 1024 * 1024
 /** Memory for gathering, shared by all that come in. */
 export class Pieces {
   readonly #idle: Buffer[] = []
+  readonly #passed: (bytes: number) => void
   #out = 0
+
+  /** `passed`: told of bytes that are through. */
+  constructor(passed: (bytes: number) => void = () => {}) {
+    this.#passed = passed
+  }
 
   take(): Buffer | undefined {
     if (this.#out >= PIECES) return undefined
@@ -30,6 +36,7 @@ export class Pieces {
 
   give(piece: Buffer): void {
     this.#out--
+    this.#passed(piece.length)
     if (this.#idle.length < IDLE_PIECES) this.#idle.push(piece)
   }
 }

@@ -60,14 +60,18 @@ interface Try {
 export interface CourierDeps extends Pick<TaildropEnv, 'env' | 'network'> {
   /** To the bus. */
   readonly tell: (files: readonly OutgoingFile[]) => void
+  /** Told of bytes that went out in buffers. */
+  readonly passed?: (bytes: number) => void
 }
 
 export class PeerCourier implements Courier {
   readonly #clock: Clock
   readonly #links: PeerLinks
+  readonly #passed: (bytes: number) => void
   readonly #outgoing: OutgoingFiles
 
-  constructor({ env, network, tell }: CourierDeps) {
+  constructor({ env, network, tell, passed = () => {} }: CourierDeps) {
+    this.#passed = passed
     this.#clock = env.clock
     this.#links = new PeerLinks(env.clock, network)
     this.#outgoing = new OutgoingFiles(env, tell)
@@ -143,7 +147,7 @@ export class PeerCourier implements Courier {
     told(offset)
     const uploaded = await upload(link, this.#clock, {
       path: way.path, headers: way.batch !== undefined ? { [BATCH_HEADER]: way.batch, ...(reader.size < 0 ? {} : { [SIZE_HEADER]: String(reader.size) }) } : {},
-      reader, offset, size: reader.size, whole, signal, onTaken: told, onAllTaken: () => onStep({ kind: 'checking' }),
+      reader, offset, size: reader.size, whole, signal, onTaken: told, passed: this.#passed, onAllTaken: () => onStep({ kind: 'checking' }),
       stallMs: (sent) => (!isBowline && sent < HELD_BYTES ? HELD_MS : STALL_MS),
     })
     const end = endOfUpload(uploaded)

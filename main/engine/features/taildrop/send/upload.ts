@@ -38,6 +38,8 @@ export interface Upload {
   readonly stallMs: (sent: number) => number
   /** Bytes of the whole that are there or under way. */
   readonly onTaken: (done: number) => void
+  /** Told of each block that was taken. */
+  readonly passed: (bytes: number) => void
   readonly onAllTaken: () => void
   readonly signal: AbortSignal
 }
@@ -161,6 +163,7 @@ class Outflow {
   #took(length: number): void {
     this.#taken += length
     this.#waiting--
+    this.#what.passed(length)
     this.#what.onTaken(this.#what.offset + this.#taken)
     if (!this.#request.writableEnded) {
       if (this.#waiting > 0) this.#wait()
