@@ -136,7 +136,7 @@ describe.each(['file', 'folder'] as const)('a %s', (kind) => {
     // Nothing else came of it: no second copy of what was whole, and nothing partial.
     expect(readdirSync(inboxFolder).toSorted()).toEqual(Array.from({ length: made }, (_, i) => `${kind} ${i + 1}`).toSorted())
     expect(rope.cuts).toBeGreaterThanOrEqual(CUTS / 2)
-  }, 60_000)
+  }, 180_000)
 })
 
 /** When all had come and only the answer was lost, the receiver knows nothing partial any more. */
