@@ -8,7 +8,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
-import type { Clock } from '../../../base/env.ts'
+import type { Clock, Journal } from '../../../base/env.ts'
 import { BATCH_HEADER, encodeManifest, FOLDER_PATH, MANIFEST_PATH, MAX_ANSWER_BYTES, MAX_MANIFEST_BYTES, PUT_PATH, SIZE_HEADER } from '../../../core/taildrop/wire.ts'
 import { whyOf } from '../../../core/taildrop/whys.ts'
 import type { TransferKind } from '../../../../localapi/transfers.ts'
@@ -66,6 +66,7 @@ export interface CourierDeps extends Pick<TaildropEnv, 'env' | 'network'> {
 
 export class PeerCourier implements Courier {
   readonly #clock: Clock
+  readonly #journal: Journal
   readonly #links: PeerLinks
   readonly #passed: (bytes: number) => void
   readonly #outgoing: OutgoingFiles
@@ -73,6 +74,7 @@ export class PeerCourier implements Courier {
   constructor({ env, network, tell, passed = () => {} }: CourierDeps) {
     this.#passed = passed
     this.#clock = env.clock
+    this.#journal = env.journal
     this.#links = new PeerLinks(env.clock, network)
     this.#outgoing = new OutgoingFiles(env, tell)
   }
@@ -143,6 +145,10 @@ export class PeerCourier implements Courier {
     const offset = await this.#offset(what, way, reader, whole)
     if (typeof offset !== 'number') return { end: endOfRefusal(offset), answer: offset }
     if (way.listed !== undefined) notePart(link, way.listed, true)
+    this.#journal.add({
+      part: 'taildrop', kind: 'put', why: `${offset > 0 ? 'it goes on behind what the device has' : 'the device has nothing of it'}; ${isBowline ? 'a Bowline checks it' : 'it goes as to any client'}`,
+      id: what.parcel.id, peer: what.parcel.peer, as: way.as, offset, size: reader.size,
+    })
     const told = this.#teller(onStep, way.as, reader.size)
     told(offset)
     const uploaded = await upload(link, this.#clock, {

@@ -1,10 +1,11 @@
 /**
  * The bytes of a source on their way to a device, as fast as the device takes them and no faster.
  *
- *   two blocks at most wait to be taken; the next is read meanwhile
+ *   two pieces at most wait to be taken; the next is read meanwhile
+ *   pieces are large while they are taken at once, and small on a slow way, where a large one would look like a standstill
  *   an answer that comes before all is said ends it: it is read, not lost in a write that fails
  *
- * Before each write the loop goes round once, so that an answer which is here already is read first: a device that refuses
+ * Before each write the loop goes round a whole turn, so that an answer which is here already is read first: a device that refuses
  * closes its connection, and a write to that would throw away what it said.
  */
 import type { ClientRequest } from 'node:http'
@@ -19,7 +20,11 @@ import { SendFault } from './fault.ts'
 import type { PeerLink } from './link.ts'
 import { Patience } from './patience.ts'
 
-const BLOCK_BYTES = 512 << 10
+const MAX_PIECE_BYTES = 512 << 10
+const FIRST_PIECE_BYTES = 64 << 10
+const MIN_PIECE_BYTES = 16 << 10
+const QUICK_MS = 250
+const SLOW_MS = 2_000
 const MAX_WAITING = 2
 /** The device finishes: it may have much to write to its disk, and a person to ask. */
 const ANSWER_MS = 600_000
@@ -58,7 +63,7 @@ export async function upload(link: PeerLink, clock: Clock, what: Upload): Promis
   const flow = new Outflow(talk, clock, what)
   try {
     const said = await pour(talk, flow, reader, length, whole)
-    const sha256 = whole?.copy().digest('hex')
+    const sha256 = whole?.digest('hex')
     if (said) flow.end(sha256)
     const { statusCode = 0 } = await talk.response
     if (statusCode < 300 && !said) throw new SendFault('nonsense', 'the device says it has what was not sent yet')
@@ -78,13 +83,13 @@ async function pour(talk: Conversation, flow: Outflow, reader: SourceReader, len
   // In chunks nothing is said whole before the last one.
   const isSaid = (): boolean => !whole && flow.given === length
   for (;;) {
-    const bytes = await read(talk, reader)
+    const bytes = await read(talk, reader, flow.pieceBytes)
     if (talk.isSettled) return isSaid()
     if (bytes.length === 0) break
     if (length >= 0 && flow.given + bytes.length > length) throw new SourceFault('source-changed', 'there is more to send than there was')
     whole?.update(bytes)
     await flow.room()
-    await new Promise<void>((resolve) => setImmediate(resolve))
+    await wholeTurn()
     if (talk.isSettled) return isSaid()
     flow.write(bytes)
   }
@@ -92,9 +97,14 @@ async function pour(talk: Conversation, flow: Outflow, reader: SourceReader, len
   return true
 }
 
-async function read(talk: Conversation, reader: SourceReader): Promise<Uint8Array> {
+/** Once the loop has looked for what arrived. */
+async function wholeTurn(): Promise<void> {
+  for (let i = 0; i < 2; i++) await new Promise<void>((resolve) => setImmediate(resolve))
+}
+
+async function read(talk: Conversation, reader: SourceReader, most: number): Promise<Uint8Array> {
   try {
-    return await reader.read(BLOCK_BYTES)
+    return await reader.read(most)
   } catch (error) {
     if (talk.isSettled) return new Uint8Array()
     throw error
@@ -113,6 +123,8 @@ function headersOf({ headers, offset, whole }: Upload, length: number): Record<s
 /** What was given to the connection, and what it took. */
 class Outflow {
   given = 0
+  pieceBytes = FIRST_PIECE_BYTES
+  readonly #clock: Clock
   readonly #talk: Conversation
   readonly #request: ClientRequest
   readonly #what: Upload
@@ -122,6 +134,7 @@ class Outflow {
   #onRoom: (() => void) | undefined
 
   constructor(talk: Conversation, clock: Clock, what: Upload) {
+    this.#clock = clock
     this.#talk = talk
     this.#request = talk.request
     this.#what = what
@@ -137,8 +150,9 @@ class Outflow {
   write(bytes: Uint8Array): void {
     this.given += bytes.length
     if (this.#waiting++ === 0) this.#wait()
+    const beganMs = this.#clock.nowMs()
     this.#request.write(bytes, (error) => {
-      if (!error) this.#took(bytes.length)
+      if (!error) this.#took(bytes.length, this.#clock.nowMs() - beganMs)
     })
   }
 
@@ -160,8 +174,10 @@ class Outflow {
     this.#patience.rest()
   }
 
-  #took(length: number): void {
+  #took(length: number, withinMs: number): void {
     this.#taken += length
+    if (withinMs < QUICK_MS) this.pieceBytes = Math.min(MAX_PIECE_BYTES, this.pieceBytes * 2)
+    else if (withinMs > SLOW_MS) this.pieceBytes = Math.max(MIN_PIECE_BYTES, this.pieceBytes / 2)
     this.#waiting--
     this.#what.passed(length)
     this.#what.onTaken(this.#what.offset + this.#taken)
