@@ -61,7 +61,7 @@ describe.skipIf(executablePath === undefined)('the border of the app', () => {
     await (await launch()).page()
     const answers = await test!.app.evaluate(async ({ BrowserWindow }, { preload, names }) => {
       const webPreferences = { preload, sandbox: true, contextIsolation: true, nodeIntegrationInSubFrames: true }
-      const ask = `Promise.all(${JSON.stringify(names)}.map((name) => bowline.call(name, {}))).then((all) => [...new Set(all.map((answer) => answer.code))].join())`
+      const ask = `Promise.all([...${JSON.stringify(names)}.map((name) => bowline.call(name, {})), bowline.offer([])]).then((all) => [...new Set(all.map((answer) => answer.code))].join())`
       const told = 'new Promise((resolve) => { bowline.onAppState(() => resolve("told")); bowline.onNotify(() => resolve("told")); bowline.onCommand(() => resolve("told")); setTimeout(() => resolve("nothing"), 500) })'
       const other = new BrowserWindow({ show: false, webPreferences })
       await other.loadURL('data:text/html,<title>other</title>')

@@ -216,6 +216,19 @@ describe.skipIf(missing !== undefined)(`files${missing === undefined ? '' : ` ($
     await waitFor('the tray to be calm', async () => (await desktop.host.look()).icon === calm, PATIENCE)
   })
 
+  it('that somebody wants to send can be saved elsewhere, in a folder that the person chooses', async () => {
+    mkdirSync(path('elsewhere'))
+    await app.app.evaluate(({ dialog }, folder) => {
+      dialog.showOpenDialog = (() => Promise.resolve({ canceled: false, filePaths: [folder] })) as typeof dialog.showOpenDialog
+    }, path('elsewhere'))
+    writeFileSync(path('saved.txt'), 'saved')
+    await sendsUs('saved.txt')
+    const ask = await waitFor('the ask', async () => (await api.call('transfers')).Asks.find(({ Items }) => Items[0]?.Name === 'saved.txt'), PATIENCE)
+    expect(await call('chooseFolder', { for: ask.Batch })).toEqual({ ok: true, value: { Folder: path('elsewhere') } })
+    await row('saved.txt', 'received')
+    expect(readFileSync(path('elsewhere/saved.txt'), 'utf8')).toBe('saved')
+  })
+
   it('that came in are told of, opened where they only show something, and else shown in their folder', async () => {
     const [report, tool] = [await row('report.pdf', 'received'), await row('tool.sh', 'received')]
     const came = await waitFor('the news', () => notices.shown.find(({ title }) => title === 'report.pdf came from files' || title === 'tool.sh came from files'), PATIENCE)

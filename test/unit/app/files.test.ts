@@ -2,6 +2,7 @@
  * Files of this computer in the app: what is offered and to whom, what is looked at, what a second start hands over, what may be opened.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync, readdirSync, existsSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -10,10 +11,11 @@ import { DefaultFolder } from '../../../main/app/files/default-folder.ts'
 import { lookAt, pathList, PATH_LIMIT } from '../../../main/app/files/look.ts'
 import { OFFER_LIFE_MS, OFFER_LIMIT, Offers } from '../../../main/app/files/offers.ts'
 import { isShownKind, receivedFile } from '../../../main/app/files/opening.ts'
+import { spoolAll } from '../../../main/app/files/spooling.ts'
 import { filesAmong, listAmong, shortened, takeList } from '../../../main/app/files/send-words.ts'
 import { DEFAULT_SETTINGS, type AppSettings } from '../../../main/localapi/app-settings.ts'
 import type { TransferRow } from '../../../main/localapi/transfers.ts'
-import type { RequestOptions } from '../../../main/client/local-api-client.ts'
+import { LocalApiClient, type RequestOptions } from '../../../main/client/local-api-client.ts'
 import { facts } from './tray-facts.ts'
 
 let folder = ''
@@ -144,6 +146,31 @@ describe('what came in', () => {
       expect(isShownKind(`${stem}.${ending}${dress}`)).toBe(false)
     }))
     expect(isShownKind('a\u202efdp.exe.pdf')).toBe(false)
+  })
+})
+
+describe('an engine of another user', () => {
+  it('is given the content of files, in order and with their names; no folder, no link', async () => {
+    const taken: string[] = []
+    const server = createServer((req, res) => {
+      let text = ''
+      req.setEncoding('utf8').on('data', (part: string) => (text += part)).on('end', () => {
+        taken.push(`${req.method} ${req.url} ${text}`)
+        res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ Spool: `s${taken.length}`, Size: text.length }))
+      })
+    })
+    const socketPath = join(folder, 'engine.sock')
+    await new Promise<void>((resolve) => server.listen(socketPath, resolve))
+    const client = new LocalApiClient(socketPath)
+    const [a, b] = [put('a.txt', 'first'), put('b.txt', 'second')]
+    expect(await spoolAll(client, [a, b])).toEqual([{ Spool: 's1', Name: 'a.txt' }, { Spool: 's2', Name: 'b.txt' }])
+    expect(taken).toEqual(['PUT /localapi/v0/bowline/spool first', 'PUT /localapi/v0/bowline/spool second'])
+    mkdirSync(join(folder, 'dir'))
+    symlinkSync(a, join(folder, 'link'))
+    await expect(spoolAll(client, [join(folder, 'dir')])).rejects.toMatchObject({ code: 'not-supported' })
+    await expect(spoolAll(client, [join(folder, 'link')])).rejects.toMatchObject({ code: 'ELOOP' })
+    expect(taken).toHaveLength(2)
+    server.close()
   })
 })
 
