@@ -26,7 +26,7 @@ const LOST = `(() => {
   return [...(wide > 0 ? ['sideways ' + wide] : []), ...clipped.map((one) => one.outerHTML.slice(0, 160))]
 })()`
 
-const PLACES = ['#/devices', '#/exit-nodes', '#/diagnose', '#/settings/general', '#/settings/connection', '#/settings/accounts']
+const PLACES = ['#/devices', '#/exit-nodes', '#/transfers', '#/diagnose', '#/settings/files', '#/settings/general', '#/settings/connection', '#/settings/accounts']
 
 describe.skipIf(missing !== undefined)(`room and text${missing === undefined ? '' : ` (${missing})`}`, () => {
   let open: LabWindow
