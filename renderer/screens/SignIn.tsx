@@ -13,6 +13,7 @@ import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { Mark } from '../ui/PathGlyph.tsx'
 import { Rope } from '../ui/Rope.tsx'
+import { useNoDrop } from '../ui/use-drop.ts'
 import { JoinInvite } from './JoinInvite.tsx'
 import { Welcome } from './JoinWelcome.tsx'
 import { WaitingForApproval, WaitingForBrowser } from './Waiting.tsx'
@@ -31,6 +32,7 @@ export function SignIn(): ReactNode {
   const [status, session, nowMs] = useSnapshot(useShallow((s) => [s.status, s.session, s.nowMs] as const))
   const link = useJoin((s) => s.link)
   const needed = needsSignIn(status)
+  useNoDrop()
   useEffect(() => {
     // Who leaves this page because they are in is told where they are.
     if (needed) return () => useJoin.setState({ arrived: true })

@@ -80,3 +80,20 @@ export function useDrop(): boolean {
   }, [api])
   return isOver
 }
+
+/** Where there is nobody to send to yet: what is dropped does nothing, and text goes into fields as ever. */
+export function useNoDrop(): void {
+  useEffect(() => {
+    const refuse = (event: DragEvent): void => {
+      if (!hasFiles(event) && inField(event.target)) return
+      event.preventDefault()
+      if (event.dataTransfer) event.dataTransfer.dropEffect = 'none'
+    }
+    window.addEventListener('dragover', refuse)
+    window.addEventListener('drop', refuse)
+    return () => {
+      window.removeEventListener('dragover', refuse)
+      window.removeEventListener('drop', refuse)
+    }
+  }, [])
+}
