@@ -39,6 +39,9 @@ const LINES: readonly (readonly [line: readonly string[], offered: readonly stri
   [['ping', 'n'], ['n2']],
   [['ping', '$'], []],
   [['metrics', 'write', 'rep'], ['report.pdf']],
+  [['file', 'cp', 'rep'], ['report.pdf']],
+  [['file', 'cp', 'report.pdf', 'n'], ['n2:']],
+  [['file', 'accept', 'n'], ['n2']],
 ]
 
 async function inBash(words: readonly string[]): Promise<string[]> {
