@@ -20,7 +20,8 @@ export async function sendByQueue(context: Context, peer: string, items: readonl
   const stream = async (item: Item): Promise<void> => void spooled.set(item, await spool(context, item, signal))
   const send = (): Promise<TransferResult> => {
     const body = { Do: 'send', Peer: peer, Items: items.map((item): SendItem => spooled.get(item) ?? byPath(item)) } as const
-    return context.api.call('transferAction', { method: 'POST', body, timeoutMs: SEND_MS, signal })
+    // Not given up on Ctrl-C: without its answer nobody knows what to cancel.
+    return context.api.call('transferAction', { method: 'POST', body, timeoutMs: SEND_MS })
   }
   for (const item of items) if (item.kind === 'stream') await stream(item)
   try {

@@ -22,9 +22,9 @@ export const accept: Verb = {
   name: 'accept',
   summary: 'let in what a device wants to send',
   usage: '[DEVICE|BATCH] [--always] [--to FOLDER]',
-  help: 'Without a device: what is asked for, when one device alone asks.',
+  help: 'All that the device asks for now; without a device, when one alone asks.',
   examples: [['bowline file accept phone', 'this time'], ['bowline file accept phone --always --to ~/Pictures', 'now into another folder, and from now on without asking']],
-  json: '{"Batch", "Peer"}',
+  json: '{"Batches", "Peer"}',
   takes: 'device',
   flags: { always, to: { kind: 'text', help: 'save it there this time', value: 'FOLDER', takes: 'folder' } },
   async run(context: Context) {
@@ -39,8 +39,8 @@ export const refuse: Verb = {
   name: 'refuse',
   summary: 'turn down what a device wants to send',
   usage: '[DEVICE|BATCH] [--always]',
-  help: 'Without a device: what is asked for, when one device alone asks.',
-  json: '{"Batch", "Peer"}',
+  help: 'All that the device asks for now; without a device, when one alone asks.',
+  json: '{"Batches", "Peer"}',
   takes: 'device',
   flags: { always },
   run: (context: Context) => answer(context, 'refuse', (ask) => ({ Do: 'refuse', Batch: ask.Batch, ...(context.args.bool('always') ? { Always: true } : {}) })),
@@ -48,24 +48,25 @@ export const refuse: Verb = {
 
 async function answer(context: Context, verb: 'accept' | 'refuse', action: (ask: TransferAsk) => TransferAction): Promise<0> {
   const { api, args, json, terminal } = context
-  const ask = askMeant(await pageOf(api), args.words, verb)
-  await api.call('transferAction', { method: 'POST', body: action(ask) })
-  const peer = printable(ask.PeerName)
-  if (json) printJson(terminal, { Batch: ask.Batch, Peer: ask.Peer })
+  const asks = asksMeant(await pageOf(api), args.words, verb)
+  for (const ask of asks) await api.call('transferAction', { method: 'POST', body: action(ask) })
+  const peer = printable(asks[0]!.PeerName)
+  if (json) printJson(terminal, { Batches: asks.map(({ Batch }) => Batch), Peer: asks[0]!.Peer })
   else if (verb === 'refuse') terminal.out(`Refused${args.bool('always') ? `, and whatever else ${peer} sends` : `. ${peer} is told`}.\n`)
-  else terminal.out(`Accepted${args.bool('always') ? `, and whatever else ${peer} sends` : ''}. ${ask.Held ? 'It comes now' : `${peer} has to send it again`}: bowline file list\n`)
+  else terminal.out(`Accepted${args.bool('always') ? `, and whatever else ${peer} sends` : ''}. ${asks.every(({ Held }) => Held) ? 'It comes now' : `${peer} has to send it again`}: bowline file list\n`)
   return EXIT.ok
 }
 
-function askMeant(page: TransfersPage, words: readonly string[], verb: string): TransferAsk {
+/** All that one device asks for, or the one of that batch. */
+function asksMeant(page: TransfersPage, words: readonly string[], verb: string): readonly TransferAsk[] {
   if (words.length > 1) throw usageError(`file ${verb} wants one device, or the batch of what is asked.`)
   const wanted = words[0]?.replace(/:$/, '').toLowerCase()
-  const fits = page.Asks.filter((ask) => wanted === undefined || ask.PeerName.toLowerCase() === wanted || ask.Peer === words[0] || (wanted.length >= MIN_ID && ask.Batch.startsWith(wanted)))
+  const fits = page.Asks.filter((ask) => wanted === undefined || ask.PeerName.toLowerCase() === wanted || (wanted.length >= MIN_ID && ask.Batch.startsWith(wanted)))
   const names = [...new Set(page.Asks.map(({ PeerName }) => printable(PeerName)))].join(', ')
   if (page.Asks.length === 0) throw new CliError(EXIT.failed, 'nothing-asked', 'Nobody asks to send anything.')
   if (fits.length === 0) throw new CliError(EXIT.failed, 'nothing-asked', `${JSON.stringify(words[0])} asks for nothing. Who does: ${names}`)
-  if (fits.length > 1) throw new CliError(EXIT.failed, 'ambiguous', wanted === undefined ? `Several ask: ${names}. Which one? bowline file ${verb} DEVICE` : `${printable(fits[0]!.PeerName)} asks for several things. Name one by its batch: ${fits.map(({ Batch }) => Batch.slice(0, 8)).join(', ')}`)
-  return fits[0]!
+  if (fits.some(({ Peer }) => Peer !== fits[0]!.Peer)) throw new CliError(EXIT.failed, 'ambiguous', `Several ask: ${names}. Which one? bowline file ${verb} DEVICE`)
+  return fits
 }
 
 type Act = 'pause' | 'resume' | 'retry' | 'cancel'

@@ -46,7 +46,7 @@ export function pageText(page: TransfersPage, waiting: readonly Waiting[], all: 
   const over = page.Rows.filter(isOver)
   const shown = all ? over : over.slice(0, RECENT)
   const parts = [
-    page.Asks.map((ask) => askText(ask, nowMs)).join('\n'),
+    page.Asks.map((ask, i) => askText(ask, nowMs, page.Asks[i + 1]?.Peer !== ask.Peer)).join('\n'),
     section('On their way', open.map((row) => [shortId(row.ID, page.Rows), arrow(row), row.Name, progress(row), rateOf(row)])),
     section('Waiting to be fetched: bowline file get FOLDER', waiting.map((file) => [file.Name, bytes(file.Size)])),
     section(shown.length < over.length ? `The last ${shown.length} of ${over.length}` : 'Over', shown.map((row) => [shortId(row.ID, page.Rows), arrow(row), row.SavedAs ?? row.Name, ending(row), since(row.Finished ?? row.Created, nowMs)])),
@@ -86,7 +86,7 @@ function since(at: string, nowMs: number): string {
   return text === 'now' ? 'just now' : `${text} ago`
 }
 
-function askText(ask: TransferAsk, nowMs: number): string {
+function askText(ask: TransferAsk, nowMs: number, isLast: boolean): string {
   const [first] = ask.Items
   const more = ask.Count - Math.min(ask.Items.length, ASKED)
   const names = `${ask.Items.slice(0, ASKED).map(({ Name }) => printable(Name)).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
@@ -94,5 +94,5 @@ function askText(ask: TransferAsk, nowMs: number): string {
   const peer = printable(ask.PeerName)
   const who = `${peer}${ask.Owner === '' ? '' : ` (${printable(ask.Owner)})`}`
   const gone = ask.Held ? '' : ' It no longer waits; once accepted, it can send again.'
-  return `${styled('strong', `${who} wants to send ${what}`)}, asked ${since(ask.Since, nowMs)}.${gone}\nAnswer with: bowline file accept ${peer}   or: bowline file refuse ${peer}`
+  return `${styled('strong', `${who} wants to send ${what}`)}, asked ${since(ask.Since, nowMs)}.${gone}${isLast ? `\nAnswer with: bowline file accept ${peer}   or: bowline file refuse ${peer}` : ''}`
 }

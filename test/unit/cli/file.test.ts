@@ -198,12 +198,15 @@ describe('what a person decides', () => {
     expect((await run('accept')).out).toBe('Accepted. It comes now: bowline file list\n')
     expect((await run('accept', 'phone', '--always', '--to', engine.dir)).out).toContain('and whatever else phone sends')
     expect((await run('refuse', 'aabb', '--always')).out).toBe('Refused, and whatever else phone sends.\n')
-    expect(engine.asked).toEqual([
+    expect(engine.asked.slice(0, 3)).toEqual([
       { Do: 'accept', Batch: 'aabbccdd' },
       { Do: 'accept', Batch: 'aabbccdd', Folder: engine.dir, Always: true },
       { Do: 'refuse', Batch: 'aabbccdd', Always: true },
     ])
-    engine.page = { ...engine.page, Asks: [ask(), ask({ Batch: 'eeff0011', PeerName: 'tablet' })] }
+    engine.page = { ...engine.page, Asks: [ask(), ask({ Batch: '11223344' })] }
+    expect(JSON.parse((await run('accept', '--json', 'phone')).out)).toEqual({ Batches: ['aabbccdd', '11223344'], Peer: 's3' })
+    expect((await run('list')).out.match(/Answer with/g)).toHaveLength(1)
+    engine.page = { ...engine.page, Asks: [ask(), ask({ Batch: 'eeff0011', Peer: 's4', PeerName: 'tablet' })] }
     expect(await run('accept')).toMatchObject({ code: 1, err: expect.stringContaining('Several ask: phone, tablet') })
     expect(await run('accept', 'desk')).toMatchObject({ code: 1, err: expect.stringContaining('Who does: phone, tablet') })
     expect(await run('accept', '--to', at('nowhere'), 'phone')).toMatchObject({ code: 1, err: expect.stringContaining('is no folder') })
