@@ -3,6 +3,7 @@
  * what came in. Paths come from the system (a drop, a dialog, the command line) and from the engine's list, and none goes to a page but
  * the folder that its person has just chosen.
  */
+import { stat } from 'node:fs/promises'
 import { app, dialog, shell, type BrowserWindow, type OpenDialogOptions } from 'electron'
 import type { LocalApiClient } from '../../client/local-api-client.ts'
 import type { OfferedFiles } from '../../localapi/app-state.ts'
@@ -106,7 +107,9 @@ export class FileDesk {
   async #openInbox(): Promise<void> {
     const { Folder } = this.#deps.transfers().Inbox
     if (Folder === '') throw failure('not-supported', t('shell.files.withEngine'))
-    if ((await shell.openPath(Folder)) !== '') throw new OpeningFault('not-there', t('shell.files.gone'))
+    // Opened like this, a file could run.
+    const isFolder = (await stat(Folder).catch(() => undefined))?.isDirectory() === true
+    if (!isFolder || (await shell.openPath(Folder)) !== '') throw new OpeningFault('not-there', t('shell.files.gone'))
   }
 
   async #send(contentsId: number, id: string, peer: string): Promise<TransferResult> {
