@@ -11,6 +11,7 @@ import { makeLog } from '../../main/engine/base/log.ts'
 import { decideProxy } from '../../main/engine/backend/proxy-names.ts'
 import { canonicalIp } from '../../main/engine/base/ip.ts'
 import { distribution } from '../../main/engine/io/hostinfo.ts'
+import { planMark } from '../../main/engine/io/inbox/mark.ts'
 import { pingCommand, PingProgram } from '../../main/engine/io/ping-program.ts'
 import { Store } from '../../main/engine/io/store.ts'
 import { JournalRing, decodeEvent, encodeEvent } from '../../main/engine/core/journal/journal.ts'
@@ -58,6 +59,12 @@ fuzz('the program that asks for an echo gets an address as its last word and not
   const text = chance.is(0.5) ? chance.text().slice(0, 60) : chance.pick(['192.0.2.1', '2001:db8::1', '-c', '192.0.2.1;id', '::1%eth0'])
   if (canonicalIp(text) !== text) expect(await new PingProgram({ nowMs: () => 0, path: '', program: join(dir, 'none') }).ask(text)).toBe('silent')
   for (const platform of ['linux', 'darwin', 'win32'] as const) expect(pingCommand(platform, '192.0.2.1').filter((word) => word.includes('192.0.2.1'))).toEqual(['192.0.2.1'])
+})
+
+fuzz('the program that marks files gets an absolute path and nothing that the sender chose beside it', (chance) => {
+  const path = `/in/${chance.pick(HOSTILE_TEXTS)}`
+  const plan = planMark('darwin', { path, from: chance.pick(HOSTILE_TEXTS), wallMs: chance.int(0, 2 ** 40), uuid: '00000000-0000-0000-0000-000000000000' })
+  expect(plan).toEqual({ kind: 'command', program: '/usr/bin/xattr', args: ['-s', '-w', 'com.apple.quarantine', expect.stringMatching(/^0081;[\da-f]+;Bowline;[0-]+$/), path] })
 })
 
 test('no program but those known is ever started, and none through a shell', () => {
