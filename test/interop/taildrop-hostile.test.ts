@@ -110,7 +110,8 @@ labSuite(
     let before: string[] = []
 
     beforeEach(() => {
-      rmSync(tree, { recursive: true, force: true })
+      // What was under way may still look for its folder, and makes it.
+      rmSync(tree, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
       mkdirSync(inbox, { recursive: true })
       mkdirSync(join(tree, 'beside'))
       for (const path of ['escape', 'secret.txt', 'beside/victim.txt']) writeFileSync(join(tree, path), `not to be touched: ${path}`)
