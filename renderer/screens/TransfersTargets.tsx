@@ -7,7 +7,7 @@ import { useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'r
 import { useShallow } from 'zustand/react/shallow'
 import type { TransferTarget } from '../../main/localapi/transfers.ts'
 import { t } from '../../main/words/words.ts'
-import type { Device } from '../state/devices.ts'
+import { deviceCount, type Device } from '../state/devices.ts'
 import { useDevices } from '../state/devices-live.ts'
 import { useLook } from '../state/looks.ts'
 import { chooseToSend, sendOffer, useSending } from '../state/sending.ts'
@@ -30,10 +30,10 @@ const TARGET_PX = 48
 
 export function TransfersTargets(): ReactNode {
   const api = useApi()
-  const [page, running, status] = useSnapshot(useShallow((s) => [s.transferTargets, s.app.engine === 'running', s.status?.BackendState] as const))
+  const [page, running, status, devices] = useSnapshot(useShallow((s) => [s.transferTargets, s.app.engine === 'running', s.status?.BackendState, deviceCount(s.status)] as const))
   const typed = useTransfersSession((s) => s.typed)
   const [why, setWhy] = useState<TransferTarget>()
-  useLook(api, 'transferTargets', EVERY_MS, status)
+  useLook(api, 'transferTargets', EVERY_MS, `${status} ${devices}`)
   const lines = useMemo(() => targetLines(page, typed), [page, typed])
   const count = page?.Targets.length ?? 0
   return (

@@ -2,7 +2,7 @@
  * Files on their way, between the person's engine and another device of theirs: nobody to send to, a queue with all that can become of a
  * file, an ask, what is chosen and waits for a device.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_TAILDROP, type TransferRow } from '../../../main/localapi/transfers.ts'
 import { waitFor } from '../../support/wait.ts'
@@ -25,7 +25,8 @@ function files(stage: Stage): { readonly few: readonly string[]; readonly photos
   for (const name of ['Survey 2026/one.csv', 'Survey 2026/two.csv', 'Q3-budget.xlsx', 'whiteboard.heic', 'contract-draft.pdf']) writeFileSync(path(name), `${name}\n`.repeat(2000))
   const photos = Array.from({ length: PHOTOS }, (_, i) => path(`IMG_${2040 + i}.jpg`))
   for (const photo of photos) writeFileSync(photo, photo.repeat(500))
-  writeFileSync(path('release-4.2-symbols.tar'), Buffer.alloc(LARGE_BYTES, 7))
+  writeFileSync(path('release-4.2-symbols.tar'), '')
+  truncateSync(path('release-4.2-symbols.tar'), LARGE_BYTES)
   return { few: [path('Survey 2026'), path('whiteboard.heic')], photos, large: path('release-4.2-symbols.tar') }
 }
 
