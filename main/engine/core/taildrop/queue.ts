@@ -86,7 +86,7 @@ export class SendQueue {
   #deviceOf(peer: string): Device {
     const found = this.#devices.get(peer)
     if (found) return found
-    const device: Device = { peer, open: new Map(), tries: 0, isOnline: this.#known?.get(peer) === true, isAway: false, awayMs: 0, lookAtMs: 0, isCalled: false, lookWhy: '', served: 0 }
+    const device: Device = { peer, open: new Map(), tries: 0, isOnline: this.#known?.get(peer) === true, isReached: false, isAway: false, awayMs: 0, lookAtMs: 0, isCalled: false, lookWhy: '', served: 0 }
     this.#devices.set(peer, device)
     return device
   }
@@ -98,11 +98,12 @@ export class SendQueue {
       const isOnline = devices?.get(device.peer) === true
       if (isOnline && !device.isOnline) this.#call(device, 'the server says that it is online', nowMs)
       else if (devices && !wasConnected) this.#call(device, 'this device is connected', nowMs)
+      if (device.isOnline && !isOnline) device.isReached = false
       device.isOnline = isOnline
       for (const item of device.open.values()) {
         if (!devices) this.#abortTry(item)
         else if (!devices.has(device.peer)) this.#leave(item.id, 'stopped', whyOf('device-gone'))
-        if (!item.isTried) this.#rest(device, item)
+        this.#rest(device, item)
       }
     }
   }
@@ -143,9 +144,11 @@ export class SendQueue {
   /** The device answered: what waits for it need not. */
   #reached(peer: string): void {
     const device = this.#devices.get(peer)
-    if (!device?.isAway) return
+    if (!device || (device.isReached && !device.isAway)) return
+    const wasAway = device.isAway || !device.isOnline
+    device.isReached = true
     device.isAway = false
-    for (const item of device.open.values()) if (!item.isTried) this.#rest(device, item)
+    if (wasAway) this.#restAll(device)
   }
 
   #end(id: string, end: TryEnd, nowMs: MonoMs): void {
@@ -175,10 +178,11 @@ export class SendQueue {
       device.awayMs = nowMs
       device.lookAtMs = nowMs + (device.isCalled ? SIGN_AGAIN_MS : (end.afterMs ?? AWAY_AGAIN_MS))
       device.lookWhy = device.isCalled ? 'something was heard during the last try' : 'it is tried from time to time'
-      for (const one of device.open.values()) this.#rest(device, one)
-      return
+      device.isReached = false
+      return this.#restAll(device)
     }
     this.#reached(device.peer)
+    device.isReached = false
     this.#delay(item, end.afterMs ?? RETRY_MS[Math.min(item.failures, RETRY_MS.length - 1)]!, nowMs)
     item.failures++
     this.#become(item, 'queued', end.why)
@@ -189,11 +193,13 @@ export class SendQueue {
     this.#delayed.add(item)
   }
 
-  /** The state of one that is not tried now. */
+  /** The state of one that is not tried now, or whose try has no answer yet. */
   #rest(device: Device, item: Item): void {
-    if (item.isTried || !device.open.has(item.id)) return
+    if ((item.isTried && item.step !== 'begun') || !device.open.has(item.id)) return
     if (!this.#known) return this.#become(item, 'waiting-device', whyOf('not-connected'))
     if (device.isAway) return this.#become(item, 'waiting-device', whyOf(device.isOnline ? 'device-silent' : 'device-offline'))
+    // Nobody but the device itself can say otherwise, and that takes until the try is given up.
+    if (device.tries > 0 && !device.isReached && !device.isOnline) return this.#become(item, 'waiting-device', whyOf('device-offline'))
     if (this.#isAsked(item)) return this.#become(item, 'waiting-answer', undefined)
     this.#become(item, 'queued', item.state === 'waiting-device' ? undefined : item.why)
   }
@@ -202,6 +208,10 @@ export class SendQueue {
   #isAsked({ batch, peer }: Item): boolean {
     for (const one of this.#tried) if (one.step === 'asking' && one.batch === batch && one.peer === peer) return true
     return false
+  }
+
+  #restAll(device: Device): void {
+    for (const item of device.open.values()) this.#rest(device, item)
   }
 
   #restBatch({ batch, peer }: Item): void {
@@ -266,6 +276,9 @@ export class SendQueue {
       device.served = ++this.#served
       device.isCalled = false
       this.#tried.add(item)
+      if (device.isOnline || device.isReached) continue
+      if (device.tries === 1) this.#restAll(device)
+      else this.#rest(device, item)
     }
   }
 

@@ -1,14 +1,18 @@
 /**
  * Whose turn it is: which thing of the queue is tried next. Bounds on tries of all and of one device, a place that small things never
- * lose to large ones, and devices by turns.
+ * lose to large ones, and devices by turns. Tries that wait for a person's answer take no place from those that move bytes.
  */
 import type { MonoMs } from '../../base/env.ts'
 import type { SendState, TransferWhy } from './queue-types.ts'
 
-/** Tries that move bytes at once, those of one device, and all with those that wait for a person's answer. */
+/** Tries that move bytes at once, and those of one device. */
 export const MAX_MOVING = 4
 export const MAX_OF_DEVICE = 2
+/** The same with those that wait for a person's answer. Of one device as many as a courier has connections to it. */
 export const MAX_TRIES = 16
+export const MAX_TRIES_OF_DEVICE = 8
+/** From so many on, who asks at one device only once or twice goes before who asks there often. */
+const SCARCE = MAX_TRIES / 2
 /** One that is larger, or of unknown size, leaves a place for small ones free: at its device and of all. */
 export const SMALL_BYTES = 1_000_000
 
@@ -36,6 +40,8 @@ export interface Device {
   readonly open: Map<string, Item>
   tries: number
   isOnline: boolean
+  /** It answered the last try, or the one that is under way. */
+  isReached: boolean
   /** No way there was found at the last try, which ended at `awayMs`; looked again at `lookAtMs`. */
   isAway: boolean
   awayMs: MonoMs
@@ -62,9 +68,11 @@ export function nextToTry(tried: ReadonlySet<Item>, devices: Iterable<Device>, n
 }
 
 function nextOf(device: Device, tried: ReadonlySet<Item>, mayBeLarge: boolean, nowMs: MonoMs): Item | undefined {
-  if (device.tries >= MAX_OF_DEVICE || (device.isAway && (device.tries > 0 || device.lookAtMs > nowMs))) return undefined
+  if (device.tries >= (tried.size < SCARCE ? MAX_TRIES_OF_DEVICE : MAX_OF_DEVICE) || (device.isAway && (device.tries > 0 || device.lookAtMs > nowMs))) return undefined
   const there = [...tried].filter((item) => item.peer === device.peer)
-  const isLargeFree = mayBeLarge && there.every(isSmall)
+  const moving = there.filter(({ step }) => step !== 'asking')
+  if (moving.length >= MAX_OF_DEVICE) return undefined
+  const isLargeFree = mayBeLarge && moving.every(isSmall)
   for (const item of device.open.values()) {
     if (item.isTried || item.notBeforeMs > nowMs) continue
     if (!isSmall(item) && !isLargeFree) continue
