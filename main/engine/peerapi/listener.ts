@@ -218,6 +218,8 @@ export class PeerApiListener {
       if (connection.open === 0 && !connection.isEnding && !connection.stream.destroyed) this.#await(connection, NEXT_REQUEST_MS)
     })
     request.on('error', () => {})
+    // Over HTTP/2 a body that is cut off would end like a whole one.
+    if (request.httpVersionMajor === 2) request.once('aborted', () => request.destroy(new Error('the request was cut off')))
     const over = new AbortController()
     response.once('close', () => over.abort())
     this.#answer(connection, request, over.signal).then((answer) => {

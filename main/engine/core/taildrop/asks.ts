@@ -21,6 +21,9 @@ const MAX_OPEN = 100
 const MAX_OPEN_PER_SENDER = 8
 const MAX_BATCHES = 1_000
 const MAX_ITEMS = 60_000
+/** Of those that wait for an answer: what one sender asks for must not take all room. */
+const MAX_OPEN_ITEMS = 40_000
+const MAX_OPEN_ITEMS_PER_SENDER = 20_000
 const MAX_STOCK_ITEMS = 1_000
 const MAX_SENDERS = 1_000
 /** A file may come again when our answer got lost. */
@@ -105,6 +108,7 @@ export class AskBook {
 
   /** The batch that a Bowline names, if it has offered it. */
   named(nowMs: number, sender: string, wire: string, rule: AskState): AskBatch | undefined {
+    this.#forget(nowMs)
     const batch = this.#byWire.get(wireKey(sender, wire))
     return batch && view(heard(batch, nowMs, rule))
   }
@@ -112,6 +116,8 @@ export class AskBook {
   /** A file comes without an offer, or is not in it. `rule` as before; what a person accepted goes before being asked again. */
   wanted(nowMs: number, sender: string, item: OfferItem, rule: AskState, newId: () => string): AskBatch | 'too-many' {
     this.#forget(nowMs)
+    // Nothing of it is remembered: who is refused must not push out what others were let in with.
+    if (rule === 'refused') return { id: newId(), sender, state: rule, sinceMs: nowMs, folder: undefined, items: [], size: 0 }
     const own = [...this.#batches.values()].filter((batch) => batch.sender === sender)
     const stock = own.filter((batch) => batch.wire === undefined)
     if (rule === 'accepted') {
@@ -126,10 +132,10 @@ export class AskBook {
     return view(heard(this.#make(nowMs, newId(), sender, undefined, rule === 'asking' ? [item] : []), nowMs, rule))
   }
 
-  /** Whether an accepted batch lets this one in. A stock client names no whole sizes that could be held against it. */
-  admits(id: string, item: OfferItem): boolean {
+  /** Whether this is one of the things that a person sees, or saw, in the batch. */
+  covers(id: string, item: OfferItem): boolean {
     const batch = this.#batches.get(id)
-    return batch?.state === 'accepted' && hasLeft(batch, item)
+    return batch !== undefined && hasLeft(batch, item)
   }
 
   /** A person answers; undefined: nobody asks for that any more. */
@@ -233,7 +239,7 @@ export class AskBook {
     const batch = stock.find((one) => (one.state === 'asking' || (one.isByPerson && one.state === 'accepted' && isFollowed(one, nowMs))) && one.items.length < MAX_STOCK_ITEMS)
     if (!batch) return undefined
     batch.heardMs = nowMs
-    if (!batch.items.some(({ name }) => name === item.name)) {
+    if (!batch.items.some((one) => isCovered(one, item))) {
       batch.items.push(item)
       batch.size = sum(batch.size, item.size)
       this.#items++
@@ -257,7 +263,9 @@ export class AskBook {
   #hasRoom(sender: string, items: number, rule: AskState): boolean {
     if (rule === 'asking') {
       const open = [...this.#batches.values()].filter((batch) => batch.state === 'asking')
-      if (open.length >= MAX_OPEN || open.filter((batch) => batch.sender === sender).length >= MAX_OPEN_PER_SENDER) return false
+      const own = open.filter((batch) => batch.sender === sender)
+      if (open.length >= MAX_OPEN || own.length >= MAX_OPEN_PER_SENDER) return false
+      if (countOf(open) + items > MAX_OPEN_ITEMS || countOf(own) + items > MAX_OPEN_ITEMS_PER_SENDER) return false
     }
     for (const batch of this.#batches.values()) {
       if (this.#batches.size < MAX_BATCHES && this.#items + items <= MAX_ITEMS) break
@@ -282,11 +290,10 @@ const wireKey = (sender: string, wire: string): string => `${sender} ${wire}`
 const forgetAt = (batch: Batch): number =>
   batch.wire === undefined && !batch.isByPerson && batch.state !== 'asking' ? batch.endedMs + FOLLOWS_MS : (batch.state === 'asking' ? batch.heardMs : batch.decidedMs) + KEPT_MS
 
-function hasLeft(batch: Batch, item: OfferItem): boolean {
-  if ((batch.left.get(item.name) ?? 0) <= 0) return false
-  if (batch.wire === undefined) return true
-  return batch.items.some(({ name, size, isFolder }) => name === item.name && isFolder === item.isFolder && (size < 0 || item.size < 0 || size === item.size))
-}
+const hasLeft = (batch: Batch, item: OfferItem): boolean => (batch.left.get(item.name) ?? 0) > 0 && batch.items.some((one) => isCovered(one, item))
+/** A size that was told is held to, also by who tells none later. */
+const isCovered = (told: OfferItem, item: OfferItem): boolean => told.name === item.name && told.isFolder === item.isFolder && (told.size < 0 || told.size === item.size)
+const countOf = (batches: readonly Batch[]): number => batches.reduce((all, { items }) => all + items.length, 0)
 
 /** A sign of life, and what the rule makes of the batch: only where it asks does a person's answer count. */
 function heard(batch: Batch, nowMs: number, rule: AskState): Batch {

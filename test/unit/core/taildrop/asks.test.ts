@@ -78,7 +78,7 @@ describe('an offer', () => {
   test('lets in what it named, in its size', () => {
     offered(0, 1)
     book.answer(0, 'id1', true)
-    expect([item('a'), item('a', -1), item('a', 6), item('b'), { ...item('a'), isFolder: true }].map((one) => book.admits('id1', one))).toEqual([true, true, false, false, false])
+    expect([item('a'), item('a', -1), item('a', 6), item('b'), { ...item('a'), isFolder: true }].map((one) => book.covers('id1', one))).toEqual([true, false, false, false, false])
   })
   test('has a sender that is held for there while it asks again, and 45 s more', () => {
     offered(0, 1)

@@ -98,7 +98,8 @@ export class BowlineRoutes {
       return refusal(entries.detail === 'name' ? 'bad-name' : entries.reason === 'bad-length' ? 'too-much' : 'bad-request', true)
     }
     const size = entries.reduce((all, entry) => all + Math.max(0, entry.size), 0)
-    if (found.item.size >= 0 && size !== found.item.size) return refusal('wrong-size', true)
+    const files = entries.filter((entry) => entry.size >= 0).length
+    if ((found.item.size >= 0 && size !== found.item.size) || files > found.item.files) return refusal('wrong-size', true)
     if (!this.#manifests.put(visit.caller.node.StableID, found.key, entries)) return refusal('too-many', true)
     return json(200, encodePutAnswer({ name: found.item.name, size, sha256: '' }))
   }

@@ -61,7 +61,7 @@ export class AskDesk implements Asks {
   batchOf(node: Node, item: OfferItem, wire: string | undefined): AskBatch | 'too-many' {
     const [nowMs, rule] = [this.#nowMs(), this.ruleFor(node)]
     const named = wire === undefined ? undefined : this.#book.named(nowMs, node.StableID, wire, rule)
-    if (named && (rule !== 'asking' || named.state !== 'accepted' || this.#book.admits(named.id, item))) return named
+    if (named && (rule !== 'asking' || named.state === 'refused' || this.#book.covers(named.id, item))) return named
     const before = this.#book.open(nowMs).length
     const batch = this.#book.wanted(nowMs, node.StableID, item, rule, this.#newId)
     if (batch !== 'too-many' && batch.state === 'asking') this.#asking(batch, this.#book.open(nowMs).length > before)

@@ -41,6 +41,7 @@ export type IntakeEnd = { readonly kind: 'saved'; readonly saved: Saved } | { re
 interface Running {
   heardMs: number
   readonly stop: AbortController
+  readonly isUnwanted: () => boolean
   readonly over: Promise<void>
 }
 
@@ -74,6 +75,15 @@ export class Intake {
     return this.#isStopped ? 'turned-off' : sendRefusal(this.#deps.network.netMap(), caller.node, from)
   }
 
+  /** The same with what the rules say by now. */
+  #refusalNow(visit: Visit): WhyCode | undefined {
+    return this.refusalOf(visit) ?? (this.#isUnwanted(visit) ? 'not-wanted' : undefined)
+  }
+
+  #isUnwanted({ caller }: Visit): boolean {
+    return this.#desk.ruleFor(caller.node) === 'refused'
+  }
+
   /** Takes the body of a request in. Never rejects. */
   async take(visit: Visit, what: Incoming): Promise<IntakeEnd> {
     const { node } = visit.caller
@@ -95,6 +105,11 @@ export class Intake {
     const batch = wire === undefined ? undefined : this.#desk.named(visit.caller.node, wire)
     const folder = batch?.folder ?? this.#desk.folderFor(visit.caller.node, name) ?? this.#deps.folder()
     return { folder, sender: visit.caller.node.StableID, name, from: visit.caller.node.Name }
+  }
+
+  /** Rules have changed: what a rule refuses now is not waited for. */
+  review(): void {
+    for (const { isUnwanted, stop } of this.#running.values()) if (isUnwanted()) stop.abort()
   }
 
   stop(): void {
@@ -154,7 +169,7 @@ export class Intake {
     this.#desk.began(batch)
     let end: IntakeEnd | undefined
     try {
-      const code = this.refusalOf(visit)
+      const code = this.#refusalNow(visit)
       if (code) asked?.refused(whyOf(code))
       else await this.yieldSilent(place)
       return (end = code ? refused(code) : await this.#receive(visit, what, { batch, place, row: asked ?? this.#begin(visit, what, batch, place.folder) }))
@@ -175,7 +190,7 @@ export class Intake {
       return this.#fault(row, error)
     }
     let free = (): void => {}
-    const running: Running = { heardMs: this.#deps.env.clock.nowMs(), stop: new AbortController(), over: new Promise((resolve) => (free = resolve)) }
+    const running: Running = { heardMs: this.#deps.env.clock.nowMs(), stop: new AbortController(), isUnwanted: () => this.#isUnwanted(visit), over: new Promise((resolve) => (free = resolve)) }
     this.#running.set(key, running)
     try {
       return await this.#body(visit, what, admitted, receiving, running)
@@ -201,7 +216,7 @@ export class Intake {
         },
       })
       row.progress(receiving.received)
-      return end === 'whole' ? await this.#finish(visit, request, admitted, receiving) : await this.#broken(admitted, receiving, end)
+      return end === 'whole' ? await this.#finish(visit, request, admitted, receiving) : await this.#broken(visit, admitted, receiving, end)
     } catch (error) {
       // A fault of the disk: what is there is as good as it was.
       await receiving.keep().catch(() => undefined)
@@ -213,7 +228,7 @@ export class Intake {
     const { node } = visit.caller
     row.checking()
     const said = request.batch === undefined ? undefined : visit.trailers()[HASH_TRAILER]
-    const code = this.refusalOf(visit) ?? (said !== undefined && !isHash(said) ? 'bad-request' : undefined)
+    const code = (row.signal.aborted ? 'canceled-here' : this.#refusalNow(visit)) ?? (said !== undefined && !isHash(said) ? 'bad-request' : undefined)
     if (code) {
       await receiving.discard()
       row.refused(whyOf(code))
@@ -229,12 +244,14 @@ export class Intake {
     }
   }
 
-  async #broken({ row }: Admitted, receiving: Receiving, end: Exclude<PourEnd, 'whole'>): Promise<IntakeEnd> {
-    if (row.signal.aborted || end === 'long') {
+  async #broken(visit: Visit, { row }: Admitted, receiving: Receiving, end: Exclude<PourEnd, 'whole'>): Promise<IntakeEnd> {
+    const isUnwanted = end === 'aborted' && this.#isUnwanted(visit)
+    if (row.signal.aborted || end === 'long' || isUnwanted) {
       await receiving.discard()
       if (row.signal.aborted) return refused('canceled-here')
-      row.refused(whyOf('wrong-size'))
-      return refused('wrong-size')
+      const code = isUnwanted ? 'not-wanted' : 'wrong-size'
+      row.refused(whyOf(code))
+      return refused(code)
     }
     await receiving.keep()
     const code = this.#isStopped ? 'turned-off' : 'stopped'

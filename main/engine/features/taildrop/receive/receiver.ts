@@ -21,7 +21,10 @@ export function makeReceiver(deps: ReceiverDeps): Receiver {
   return {
     routes: [new PutRoute(deps, intake, told), ...bowline.routes],
     asks: desk,
-    changed: () => desk.review(),
+    changed: () => {
+      desk.review()
+      intake.review()
+    },
     counters: () => ({ ...told.counters(), taildrop_in_running: slots.running }),
     stop: () => {
       intake.stop()

@@ -189,7 +189,7 @@ describe('another Bowline', () => {
     expect(asks()[0]!.Batch).not.toBe(BATCH)
     answer(true)
     expect(json(await first)).toEqual({ V: 1, State: 'accepted' })
-    expect(json(await bowlinePut('/v0/put/a.txt', 'hello'))).toEqual({ V: 1, Name: 'a.txt', Size: 5, SHA256: sha256('hello') })
+    expect(json(await bowlinePut('/v0/put/a.txt', 'hello', sha256('hello'), 'Bowline-Size: 5'))).toEqual({ V: 1, Name: 'a.txt', Size: 5, SHA256: sha256('hello') })
     expect(rig.rows[0]!.events.at(-1)).toBe('received a.txt checked')
     expect(json(await rig.ask(`PUT /v0/bowline/manifest/${BATCH}/1`, manifest))).toEqual({ V: 1, Name: 'pics', Size: 8, SHA256: '' })
     expect(await rig.ask(`GET /v0/bowline/folder/${BATCH}/1`)).toMatchObject({ status: 200, body: '' })
