@@ -5,7 +5,7 @@ import { connect as connectHttp2 } from 'node:http2'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { waitFor as wait } from '../../../../support/wait.ts'
 import { HOST } from '../../../peerapi/rig.ts'
-import { ask, BATCH, FOLDER, makeRig, OTHER_IP, readAnswer, type ReceiveRig } from './rig.ts'
+import { ask, BATCH, makeRig, OTHER_IP, readAnswer, type ReceiveRig } from './rig.ts'
 
 let rig: ReceiveRig
 const waitFor = (is: () => boolean): Promise<unknown> => wait('what is expected', is, { withinMs: 30_000 })
