@@ -36,7 +36,7 @@ export class Outgoing {
   readonly #deps: OutgoingDeps
   #queue = new SendQueue()
   readonly #tries = new Map<string, AbortController>()
-  /** What is asked of a receiver once for all of a batch; made once. */
+  /** What is asked of a receiver once for all of a batch; made once, and anew when something in it is another. */
   #batches = new Map<string, Offered>()
   #takeBack: (() => void) | undefined
 
@@ -56,6 +56,11 @@ export class Outgoing {
   /** Rows of the book that are to go out. */
   add(rows: readonly Row[]): void {
     this.handle({ kind: 'add', items: rows.filter((row) => row.source).map(itemOf) })
+  }
+
+  /** What is to be sent of a row is another by now: its batch is offered anew. */
+  renewed(row: Row): void {
+    this.#batches.delete(batchKey(row))
   }
 
   /** Something happened that may start or end tries. */
@@ -167,8 +172,9 @@ export class Outgoing {
     this.handle({ kind: 'step', id: row.id, step: step.kind })
   }
 
-  #batchOf({ batch, peer, source: own }: Row): Offered {
-    const key = `${batch} ${peer}`
+  #batchOf(whole: Row): Offered {
+    const { batch, peer, source: own } = whole
+    const key = batchKey(whole)
     const known = this.#batches.get(key)
     if (known) return known
     const items = [...this.#deps.book.rows()].flatMap((row) => {
@@ -182,6 +188,8 @@ export class Outgoing {
     return offered
   }
 }
+
+const batchKey = ({ batch, peer }: Row): string => `${batch} ${peer}`
 
 function itemOf(row: Row): NewItem {
   return { id: row.id, peer: row.peer, batch: row.batch, name: row.name, size: row.source?.size ?? row.size, state: row.state as SendState, why: row.why }

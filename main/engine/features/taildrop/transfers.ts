@@ -242,6 +242,7 @@ export class Transfers {
         row.source.print = look.print
         row.source.size = row.size = look.size
         row.files = look.files
+        this.#outgoing.renewed(row)
       } catch (error) {
         if (!(error instanceof SourceFault)) throw error
         row.why = { Code: error.code, Text: errorText(error) }

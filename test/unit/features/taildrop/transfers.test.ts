@@ -110,7 +110,9 @@ describe('what a person asks for', () => {
     await rig.taildrop.transfers.act({ Do: 'retry', ID: x }, true)
     await rig.run()
     expect(rig.row('x')).toMatchObject({ State: 'queued', Size: 5_000 })
-    expect(rig.courier.tries.get('x')!.parcel.size).toBe(5_000)
+    const { parcel } = rig.courier.tries.get('x')!
+    expect(parcel.size).toBe(5_000)
+    expect(parcel.batchItems.map(({ size }) => size)).toEqual([5_000])
   })
 
   test('what is in the spool goes once the file says that it is needed no longer', async () => {
