@@ -5,7 +5,8 @@ import type { Dir } from './dir.ts'
 import type { Disk } from './disk.ts'
 import { ownUid } from './partial.ts'
 
-const PARTIAL = /^.+\.[\w%-]+\.partial$/s
+/** With the ID that servers give to devices: other programs have partial files as well ("film.mp4.partial"), which are not ours. */
+const PARTIAL = /^.+\.(?:[1-9]\d*|n[\w%-]*\d[\w%-]*)\.partial$/s
 
 /** `isBusy`: by the name in the folder. Never rejects for one that cannot be removed. */
 export async function sweepPartials(disk: Disk, dir: Dir, beforeMs: number, isBusy: (partial: string) => boolean): Promise<void> {
