@@ -4,6 +4,7 @@
  */
 import { checkWatchMask, parseWatchMask, WATCH } from '../../localapi/watch-mask.ts'
 import type { Watcher } from '../backend/bus.ts'
+import type { Notify } from '../../localapi/types.ts'
 import type { Call } from './handlers.ts'
 import { text } from './reply.ts'
 import type { Reply } from './reply.ts'
@@ -22,7 +23,10 @@ export function watchBus({ backend, clock, caller, query, response }: Call): Rep
   let stopWaiting = (): void => {}
   // What comes and goes is told to nobody who may only read.
   watcher = backend.watch(caller.mayWrite ? mask : mask & ~WATCH.transfers, {
-    write: (notify) => response.write(`${JSON.stringify(notify)}\n`),
+    write: (notify) => {
+      const told = caller.mayWrite ? notify : withoutFiles(notify)
+      return told === undefined || response.write(`${JSON.stringify(told)}\n`)
+    },
     end: () => {
       response.end()
       stopWaiting = clock.after(FAREWELL_MS, () => response.destroy())
@@ -35,4 +39,11 @@ export function watchBus({ backend, clock, caller, query, response }: Call): Rep
     watcher = undefined
   })
   return { kind: 'streams' }
+}
+
+/** Names of files are nobody else's business; undefined: nothing else was in it. */
+function withoutFiles({ IncomingFiles, OutgoingFiles, ...rest }: Notify): Notify | undefined {
+  if (IncomingFiles === undefined && OutgoingFiles === undefined) return rest
+  const isMore = Object.entries(rest).some(([field, value]) => field !== 'Version' && field !== 'FilesWaiting' && value !== null && value !== undefined)
+  return isMore ? rest : undefined
 }

@@ -159,6 +159,21 @@ describe('a connection', () => {
   })
 })
 
+test('a watcher who may only read learns no names of files', async () => {
+  api = await serve(callers(4242, 0))
+  const [reader, writer] = [line(head('GET /localapi/v0/watch-ipn-bus?mask=2')), line()]
+  await soon('the reader', () => reader.heard().includes('"State"'))
+  writer.socket.write(head('GET /localapi/v0/watch-ipn-bus?mask=2'))
+  await soon('the writer', () => writer.heard().includes('"State"'))
+  const file = { Name: 'secret.txt', Started: '', DeclaredSize: 1, Received: 1 }
+  api.rig.backend.sendNotify({ IncomingFiles: [file] })
+  api.rig.backend.sendNotify({ OutgoingFiles: [{ ...file, ID: 'x', PeerID: 'n2', Sent: 1, Finished: true, Succeeded: true }] as never })
+  api.rig.backend.editPrefs({ ShieldsUp: true, ShieldsUpSet: true })
+  await soon('what comes after them', () => [reader, writer].every(({ heard }) => heard().includes('"ShieldsUp":true')))
+  expect(writer.heard().match(/secret\.txt/g)).toHaveLength(2)
+  expect(reader.heard()).not.toContain('secret.txt')
+})
+
 test('a watcher that does not read is told so, let go, and cut off', async () => {
   api = await serve()
   api.join()
