@@ -91,6 +91,8 @@ export class Incoming implements IncomingBook {
     if (row.direction !== 'in') return
     const live = this.#live.get(row.id)
     if (live) {
+      // It is getting its name: what becomes of it is told in a moment.
+      if (row.state === 'checking') return
       live.controller.abort()
       return this.#end(live, 'canceled', undefined)
     }

@@ -308,6 +308,16 @@ describe('what comes in', () => {
     await rig.taildrop.transfers.act({ Do: 'cancel', ID: row.id }, true)
     expect(row.signal.aborted).toBe(true)
   })
+
+  test('that is getting its name already is not said to be canceled when it is there', async () => {
+    const rig = makeTaildropRig()
+    const row = rig.taildrop.transfers.incoming.begin(begin)
+    row.checking()
+    await rig.taildrop.transfers.act({ Do: 'cancel', ID: row.id }, true)
+    row.received({ name: 'in.txt', path: '/home/u/Downloads/in.txt', size: 1_000, sha256: '', isDuplicate: false }, true)
+    await rig.run()
+    expect(rig.row('in.txt')).toMatchObject({ State: 'received', SavedAs: 'in.txt' })
+  })
 })
 
 describe('news', () => {
