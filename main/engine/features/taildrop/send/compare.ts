@@ -89,7 +89,8 @@ async function* lines(pieces: AsyncIterable<Buffer>): AsyncGenerator<string> {
   for await (const piece of pieces) {
     const all = (rest + piece.toString('latin1')).split('\n')
     rest = all.pop()!
-    for (const line of all) if (line !== '') yield line
+    // An empty one, too: a list of nothing else would have no end.
+    yield* all
     if (rest.length > MAX_LINE) return
   }
   if (rest !== '') yield rest

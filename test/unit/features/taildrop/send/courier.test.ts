@@ -314,6 +314,18 @@ describe('a hostile device', () => {
     expect(begun.passedMs).toBeLessThan(600_000)
   })
 
+  it('that lists nothing but ends of lines is not listened to for ever', async () => {
+    const device = new Device('stock')
+    await toServer((request, response) => {
+      if (request.method !== 'GET' || request.url === '/v0/put/') return device.serve(request, response)
+      response.writeHead(200)
+      const timer = setInterval(() => response.write('\n'.repeat(100)), 1)
+      response.once('close', () => clearInterval(timer))
+    })
+    device.partials.set('f', Buffer.alloc(1))
+    expect((await send(parcelOf('f', 100), sourceOf(Buffer.alloc(100)))).end).toMatchObject({ kind: 'delivered' })
+  })
+
   const hashLists: [string, (write: (text: string) => boolean) => void][] = [
     ['garbage', (write) => void write('}{][ not json\n')],
     ['a line without end', (write) => {
