@@ -8,7 +8,6 @@
  *
  * A manifest is kept in memory until its folder has come or an hour went by; few are kept, and a sender brings it again.
  */
-import type { Readable } from 'node:stream'
 import { isDecodeError } from '../../../base/errors.ts'
 import type { AskBatch } from '../../../core/taildrop/asks.ts'
 import { readPutRequest } from '../../../core/taildrop/put-request.ts'
@@ -23,6 +22,8 @@ import { Manifests } from './manifests.ts'
 import type { Answer, ReceiverDeps, Route, Visit } from './ports.ts'
 import { hashAnswer } from './put.ts'
 import { json, line, refusal, taken } from './replies.ts'
+import type { Slots } from './slots.ts'
+import { Texts } from './texts.ts'
 import type { ReceiveTold } from './told.ts'
 
 export class BowlineRoutes {
@@ -37,13 +38,17 @@ export class BowlineRoutes {
   readonly #intake: Intake
   readonly #told: ReceiveTold
   readonly #manifests: Manifests
+  readonly #looks: Slots
+  readonly #texts: Texts
 
-  constructor(deps: ReceiverDeps, desk: AskDesk, intake: Intake, told: ReceiveTold) {
+  constructor(deps: ReceiverDeps, desk: AskDesk, intake: Intake, looks: Slots, told: ReceiveTold) {
     this.#deps = deps
     this.#desk = desk
     this.#intake = intake
     this.#told = told
+    this.#looks = looks
     this.#manifests = new Manifests(deps.env.clock)
+    this.#texts = new Texts(deps.env.clock)
   }
 
   async #guarded(visit: Visit, method: string, serve: () => Promise<Answer>): Promise<Answer> {
@@ -57,9 +62,9 @@ export class BowlineRoutes {
 
   async #offer(visit: Visit): Promise<Answer> {
     const { node } = visit.caller
-    const text = await readText(visit.body, MAX_OFFER_BYTES)
-    if (text === undefined) return refusal('too-much', true)
-    const offer = decodeOffer(text)
+    const read = await this.#texts.read(visit, MAX_OFFER_BYTES)
+    if (typeof read === 'string') return refusal(read, true)
+    const offer = decodeOffer(read.text)
     if (isDecodeError(offer)) {
       if (offer.detail === 'name') return this.#refuse(visit, 'bad-name')
       return refusal(offer.reason === 'bad-length' || offer.reason === 'long' ? 'too-much' : 'bad-request', true)
@@ -90,9 +95,9 @@ export class BowlineRoutes {
   async #manifest(visit: Visit): Promise<Answer> {
     const found = this.#itemOf(visit, MANIFEST_PATH)
     if (typeof found === 'string') return refusal(found, true)
-    const text = await readText(visit.body, MAX_MANIFEST_BYTES)
-    const entries = text === undefined ? undefined : decodeManifest(text)
-    if (entries === undefined) return refusal('too-much', true)
+    const read = await this.#texts.read(visit, MAX_MANIFEST_BYTES)
+    if (typeof read === 'string') return refusal(read, true)
+    const entries = decodeManifest(read.text)
     if (isDecodeError(entries)) {
       if (entries.detail === 'name') this.#told.refused(visit.caller.node.StableID, found.item.name, 'bad-name')
       return refusal(entries.detail === 'name' ? 'bad-name' : entries.reason === 'bad-length' ? 'too-much' : 'bad-request', true)
@@ -112,7 +117,7 @@ export class BowlineRoutes {
     const manifest = this.#manifests.get(visit.caller.node.StableID, key)
     if (visit.method === 'GET') {
       await this.#intake.yieldSilent(place)
-      return await hashAnswer(this.#deps.inbox, place, true, manifest ?? [])
+      return await hashAnswer(this.#deps.inbox, this.#looks, visit, place, manifest ?? [])
     }
     if (!manifest) return refusal('ask-first', true)
     const request = readPutRequest({ ...visit.headers })
@@ -143,16 +148,4 @@ export class BowlineRoutes {
 function waitMsOf(query: string): number {
   const [, digits] = /(?:^|&)wait=(\d{1,3})(?:&|$)/.exec(query) ?? []
   return digits === undefined ? 0 : Math.min(Number(digits), MAX_OFFER_WAIT_SEC) * 1_000
-}
-
-/** The whole body as text; undefined when it is longer than `most` bytes. Rejects when it breaks off. */
-async function readText(body: Readable, most: number): Promise<string | undefined> {
-  const pieces: Buffer[] = []
-  let length = 0
-  for await (const piece of body.iterator({ destroyOnReturn: false })) {
-    length += (piece as Buffer).length
-    if (length > most) return undefined
-    pieces.push(piece as Buffer)
-  }
-  return Buffer.concat(pieces).toString()
 }

@@ -5,12 +5,15 @@ import type { Clock } from '../../../base/env.ts'
 import type { ManifestEntry } from '../ports.ts'
 
 const KEPT_MS = 3_600_000
-const MOST_ENTRIES = 300_000
-const MOST_ENTRIES_PER_SENDER = 150_000
+/** In entries of usual length; long paths count for more. */
+const MOST = 300_000
+const MOST_PER_SENDER = 150_000
+const CHARS_AS_ENTRY = 200
 
 interface Kept {
   readonly sender: string
   readonly entries: readonly ManifestEntry[]
+  readonly weight: number
   readonly atMs: number
 }
 
@@ -27,12 +30,13 @@ export class Manifests {
   put(sender: string, key: string, entries: readonly ManifestEntry[]): boolean {
     this.drop(sender, key)
     const nowMs = this.#clock.nowMs()
+    const weight = weightOf(entries)
     for (const [id, one] of this.#kept) {
-      const isTooMuch = this.#entries(sender) + entries.length > MOST_ENTRIES_PER_SENDER
+      const isTooMuch = this.#weight(sender) + weight > MOST_PER_SENDER
       if (nowMs - one.atMs >= KEPT_MS || (one.sender === sender && isTooMuch)) this.#kept.delete(id)
     }
-    if (this.#entries() + entries.length > MOST_ENTRIES) return false
-    this.#kept.set(`${sender} ${key}`, { sender, entries, atMs: nowMs })
+    if (this.#weight() + weight > MOST) return false
+    this.#kept.set(`${sender} ${key}`, { sender, entries, weight, atMs: nowMs })
     return true
   }
 
@@ -45,9 +49,14 @@ export class Manifests {
     this.#kept.delete(`${sender} ${key}`)
   }
 
-  #entries(sender?: string): number {
-    let count = 0
-    for (const one of this.#kept.values()) if (sender === undefined || one.sender === sender) count += 1 + one.entries.length
-    return count
+  #weight(sender?: string): number {
+    let all = 0
+    for (const one of this.#kept.values()) if (sender === undefined || one.sender === sender) all += one.weight
+    return all
   }
+}
+
+function weightOf(entries: readonly ManifestEntry[]): number {
+  const chars = entries.reduce((all, { path }) => all + path.length, 0)
+  return 1 + entries.length + Math.ceil(chars / CHARS_AS_ENTRY)
 }

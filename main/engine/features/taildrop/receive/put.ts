@@ -15,6 +15,7 @@ import type { BlockHash, Inbox, ManifestEntry } from '../ports.ts'
 import type { Intake } from './intake.ts'
 import type { Answer, ReceiverDeps, Route, Visit } from './ports.ts'
 import { line, refusal, taken } from './replies.ts'
+import type { Slots } from './slots.ts'
 import type { ReceiveTold } from './told.ts'
 
 /** Hashes are written this many at a time. */
@@ -24,11 +25,13 @@ export class PutRoute implements Route {
   readonly path = PUT_PATH
   readonly #deps: ReceiverDeps
   readonly #intake: Intake
+  readonly #looks: Slots
   readonly #told: ReceiveTold
 
-  constructor(deps: ReceiverDeps, intake: Intake, told: ReceiveTold) {
+  constructor(deps: ReceiverDeps, intake: Intake, looks: Slots, told: ReceiveTold) {
     this.#deps = deps
     this.#intake = intake
+    this.#looks = looks
     this.#told = told
   }
 
@@ -71,13 +74,25 @@ export class PutRoute implements Route {
     const batch = visit.headers[BATCH_HEADER]
     const place = this.#intake.placeOf(visit, name, isBatch(batch) ? batch : undefined)
     await this.#intake.yieldSilent(place)
-    return await hashAnswer(this.#deps.inbox, place, batch !== undefined)
+    return await hashAnswer(this.#deps.inbox, this.#looks, visit, place)
   }
 }
 
-/** The hashes of what is partial as an answer; what fails before the first of them is a refusal. */
-export async function hashAnswer(inbox: Inbox, place: Parameters<Inbox['hashes']>[0], isBowline: boolean, manifest?: readonly ManifestEntry[]): Promise<Answer> {
+/** The hashes of what is partial as an answer; what fails before the first of them is a refusal. Few are made at once: each holds open files. */
+export async function hashAnswer(inbox: Inbox, looks: Slots, visit: Visit, place: Parameters<Inbox['hashes']>[0], manifest?: readonly ManifestEntry[]): Promise<Answer> {
+  const isBowline = manifest !== undefined || visit.headers[BATCH_HEADER] !== undefined
+  const release = visit.hold()
+  const leave = await looks.enter(place.sender, visit.over)
+  release()
+  if (typeof leave === 'string') return refusal(leave === 'gone' ? 'stopped' : leave, isBowline)
   const hashes = inbox.hashes(place, manifest)[Symbol.asyncIterator]()
+  // An answer whose caller is gone is not even begun.
+  const end = (): void => {
+    leave()
+    hashes.return?.().catch(() => {})
+  }
+  visit.over.addEventListener('abort', end, { once: true })
+  if (visit.over.aborted) end()
   try {
     const first = await hashes.next()
     return { status: 200, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: first.done === true ? '' : inRuns(first.value, hashes) }

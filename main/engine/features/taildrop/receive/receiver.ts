@@ -17,9 +17,10 @@ export function makeReceiver(deps: ReceiverDeps): Receiver {
   const desk = new AskDesk(deps, told)
   const slots = new Slots()
   const intake = new Intake(deps, desk, slots, told)
-  const bowline = new BowlineRoutes(deps, desk, intake, told)
+  const looks = new Slots()
+  const bowline = new BowlineRoutes(deps, desk, intake, looks, told)
   return {
-    routes: [new PutRoute(deps, intake, told), ...bowline.routes],
+    routes: [new PutRoute(deps, intake, looks, told), ...bowline.routes],
     asks: desk,
     changed: () => {
       desk.review()

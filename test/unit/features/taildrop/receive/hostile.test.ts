@@ -133,3 +133,49 @@ test('one sender that offers all that can be remembered keeps no other from send
   for (let i = 0; i < 8; i++) await rig.ask('POST /v0/bowline/offer', JSON.stringify({ V: 1, Batch: String(i).padStart(32, '0'), Items: many }), OTHER_IP)
   expect(JSON.parse((await rig.ask('POST /v0/bowline/offer', offerOf({ Name: 'a', Size: 1, Folder: false, Files: 1 }))).body)).toMatchObject({ State: 'accepted' })
 })
+
+describe('hashes of what is partial', () => {
+  test('are made for one sender a few at a time', async () => {
+    const hashes = rig.inbox.hashes.bind(rig.inbox)
+    let running = 0
+    let most = 0
+    let go = (): void => {}
+    const held = new Promise<void>((resolve) => (go = resolve))
+    rig.inbox.hashes = async function* (place) {
+      most = Math.max(most, ++running)
+      await held
+      yield* hashes(place)
+      running--
+    }
+    const replies = Array.from({ length: 30 }, (_, i) => rig.ask(`GET /v0/put/${i}`))
+    await waitFor(() => running === 8)
+    go()
+    expect(new Set((await Promise.all(replies)).map(({ status }) => status))).toEqual(new Set([200]))
+    expect(most).toBe(8)
+  })
+
+  test('are let go of when the caller is gone before there is an answer', async () => {
+    let go = (): void => {}
+    let begun = 0
+    let over = 0
+    const held = new Promise<void>((resolve) => (go = resolve))
+    rig.inbox.hashes = async function* () {
+      begun++
+      try {
+        await held
+        yield { checksum: 'a'.repeat(64), algo: 'sha256', size: 65_536 }
+        yield { checksum: 'a'.repeat(64), algo: 'sha256', size: 65_536 }
+      } finally {
+        over++
+      }
+    }
+    const socket = await rig.api.connect()
+    socket.write(`GET /v0/put/a HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`)
+    await waitFor(() => begun === 1)
+    const [ours] = rig.api.sockets
+    socket.destroy()
+    await new Promise((resolve) => ours!.once('close', resolve))
+    go()
+    await waitFor(() => over === 1)
+  })
+})

@@ -3,9 +3,11 @@
  */
 import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
+import { PassThrough } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { Manifests } from '../../../../../main/engine/features/taildrop/receive/manifests.ts'
 import { Slots } from '../../../../../main/engine/features/taildrop/receive/slots.ts'
+import { Texts } from '../../../../../main/engine/features/taildrop/receive/texts.ts'
 import { HandClock } from '../../../../sim/clock.ts'
 import { HOST } from '../../../peerapi/rig.ts'
 import { FOLDER, makeRig } from './rig.ts'
@@ -75,6 +77,50 @@ describe('lists of what is in folders', () => {
     expect(lists.put('c', '1', entries(100_000))).toBe(false)
     lists.drop('b', '1')
     expect(lists.put('c', '1', entries(100_000))).toBe(true)
+  })
+})
+
+test('lists with long paths take the room of many entries', () => {
+  const lists = new Manifests(new HandClock())
+  const entries = (letter: string) => Array.from({ length: 7_000 }, (_, i) => ({ path: `${letter.repeat(2_000)}${i}`, size: 0, mtimeMs: 0 }))
+  for (const key of ['1', '2', '3']) expect(lists.put('a', key, entries(key))).toBe(true)
+  expect(['1', '2', '3'].map((key) => lists.get('a', key)?.length)).toEqual([undefined, undefined, 7_000])
+})
+
+describe('texts', () => {
+  const from = (sender: string, body: PassThrough) => ({ body, caller: { node: { StableID: sender } } }) as unknown as Parameters<Texts['read']>[0]
+  const begin = (texts: Texts, sender: string, bytes: number): { body: PassThrough; end: ReturnType<Texts['read']> } => {
+    const body = new PassThrough({ highWaterMark: 1 << 26 })
+    const end = texts.read(from(sender, body), 16 << 20)
+    body.write(Buffer.alloc(bytes, ' '))
+    return { body, end }
+  }
+
+  test('that are begun and not ended have bounded room for each sender, and leave some to others', async () => {
+    const texts = new Texts(new HandClock())
+    const first = begin(texts, 'a', 15 << 20)
+    await seen(first.end)
+    expect(await begin(texts, 'a', 15 << 20).end).toBe('too-many')
+    const other = begin(texts, 'b', 15 << 20)
+    other.body.end()
+    expect(await other.end).toMatchObject({ text: expect.any(String) as unknown })
+    first.body.end()
+    await first.end
+    const again = begin(texts, 'a', 15 << 20)
+    again.body.end()
+    expect(await again.end).toBeTypeOf('object')
+  })
+
+  test('that are too long, break off or take too long are told apart', async () => {
+    const clock = new HandClock()
+    const texts = new Texts(clock)
+    expect(await begin(texts, 'a', (16 << 20) + 1).end).toBe('too-much')
+    const [cut, slow] = [begin(texts, 'a', 1), begin(texts, 'b', 1)]
+    cut.body.destroy()
+    expect(await cut.end).toBe('stopped')
+    expect(await seen(slow.end)).toBe('waits')
+    clock.advance(120_000)
+    expect(await slow.end).toBe('stopped')
   })
 })
 
