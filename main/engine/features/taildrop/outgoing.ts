@@ -3,12 +3,14 @@
  */
 import type { Env } from '../../base/env.ts'
 import { errorText } from '../../base/errors.ts'
+import { peerByStableId } from '../../core/netmap/find-node.ts'
 import { SendQueue } from '../../core/taildrop/queue.ts'
 import type { NewItem, QueueEvent, QueueWishes, SendState } from '../../core/taildrop/queue-types.ts'
+import { refusalOf } from '../../core/taildrop/targets.ts'
 import { whyOf } from '../../core/taildrop/whys.ts'
 import type { TransferWhy } from '../../../localapi/transfers.ts'
 import type { Book } from './book.ts'
-import type { Courier, Parcel, SendEnd, SendStep, Sources } from './ports.ts'
+import type { Courier, Parcel, SendEnd, SendStep, Sources, TaildropNetwork } from './ports.ts'
 import { noteDone, type Row } from './rows.ts'
 
 export interface OutgoingDeps {
@@ -16,6 +18,7 @@ export interface OutgoingDeps {
   readonly book: Book
   readonly courier: Courier
   readonly sources: Pick<Sources, 'manifest' | 'open'>
+  readonly network: Pick<TaildropNetwork, 'netMap'>
   /** It is over for good: what was kept for it may go once that is on disk. */
   readonly over: (row: Row) => void
 }
@@ -150,12 +153,22 @@ export class Outgoing {
     const readable = { manifest: () => sources.manifest(source.ref), open: (as: 'plain' | 'stream' | 'archive') => sources.open(source.ref, as, source.print) }
     // The wishes of this moment are carried out before a try may have any of its own.
     await Promise.resolve()
+    const why = this.#whyNot(row.peer)
+    if (why) return { kind: 'refused', why }
     try {
       return await courier.send(parcel, readable, (step) => this.#step(row, step, signal), signal)
     } catch (error) {
       this.#deps.env.log.error('a try to send failed', { error: errorText(error) })
       return { kind: 'broken', why: whyOf('io', errorText(error)), isAway: false }
     }
+  }
+
+  /** It may have waited for days: whose the device is by now, and what may go to it, counts. What it lacks while it is away does not. */
+  #whyNot(peer: string): TransferWhy | undefined {
+    const netMap = this.#deps.network.netMap()
+    const node = netMap && peerByStableId(netMap, peer)
+    const refusal = node && refusalOf(netMap, node)
+    return refusal === undefined || refusal === 'cannot-receive' ? undefined : whyOf(refusal)
   }
 
   #step(row: Row, step: SendStep, signal: AbortSignal): void {

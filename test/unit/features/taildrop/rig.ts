@@ -17,13 +17,13 @@ import { WATCH } from '../../../../main/localapi/watch-mask.ts'
 
 export const CONNECTED = { a: true, b: true, c: true } as const
 
-/** A map of this device and others of the same owner, by name, online or not. */
-export function netMapOf(devices: Readonly<Record<string, boolean>>): NetMap {
-  const node = (id: number, name: string, online: boolean): Node => ({
-    ID: id, StableID: `s-${name}`, Name: `${name}.lab.internal.`, User: 1, Key: `nodekey:${name}`, Online: online, Addresses: [`100.64.0.${id}/32`],
+/** A map of this device and others of the same owner, or of `user`, by name, online or not. */
+export function netMapOf(devices: Readonly<Record<string, boolean>>, user = 1): NetMap {
+  const node = (id: number, name: string, online: boolean, owner = 1): Node => ({
+    ID: id, StableID: `s-${name}`, Name: `${name}.lab.internal.`, User: owner, Key: `nodekey:${name}`, Online: online, Addresses: [`100.64.0.${id}/32`],
     Hostinfo: { OS: 'linux', Services: [{ Proto: 'peerapi4', Port: 4000 }] },
   })
-  const peers = Object.entries(devices).map(([name, online], at) => node(at + 2, name, online))
+  const peers = Object.entries(devices).map(([name, online], at) => node(at + 2, name, online, user))
   const self = { ...node(1, 'me', true), CapMap: { 'https://tailscale.com/cap/file-sharing': null } }
   return { self, peers: new Map(peers.map((peer) => [peer.ID, peer])), userProfiles: new Map(), packetFilters: new Map() } as unknown as NetMap
 }
@@ -85,7 +85,7 @@ export interface TaildropRig {
   /** The page as a watcher of the bus has it. */
   readonly page: TransfersPage
   row(name: string): TransferRow
-  setMap(devices: Readonly<Record<string, boolean>> | undefined): void
+  setMap(devices: Readonly<Record<string, boolean>> | undefined, user?: number): void
   setProfile(id: string | undefined): void
   /** What is in the spool and must stay, at each sweep. */
   readonly sweeps: ReadonlySet<string>[]
@@ -130,8 +130,8 @@ export function makeTaildropRig(options: { store?: MemoryStore; devices?: Readon
       if (found.length !== 1) throw new Error(`${found.length} rows are called ${name}`)
       return found[0]!
     },
-    setMap: (devices) => {
-      netMap = devices && netMapOf(devices)
+    setMap: (devices, user) => {
+      netMap = devices && netMapOf(devices, user)
       taildrop.changed()
     },
     setProfile: (id) => {

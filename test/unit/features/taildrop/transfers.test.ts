@@ -142,6 +142,17 @@ describe('waiting', () => {
     expect(rig.courier.tries.has('x')).toBe(true)
   })
 
+  test('for a device that is somebody else’s by then: nothing goes to it', async () => {
+    const rig = makeTaildropRig({ devices: { a: false } })
+    await rig.send('a', 'x')
+    await rig.courier.tries.get('x')!.end({ kind: 'broken', why: { Code: 'peer-away', Text: 'away' }, isAway: true })
+    await rig.run()
+    rig.setMap({ a: true }, 2)
+    await rig.run(1_000)
+    expect(rig.courier.begun).toEqual(['x'])
+    expect(rig.row('x')).toMatchObject({ State: 'stopped', Why: { Code: 'other-owner' } })
+  })
+
   test('for a device that is heard although the server says offline', async () => {
     const rig = makeTaildropRig({ devices: { a: false } })
     await rig.send('a', 'x')
