@@ -3,7 +3,7 @@
  */
 import { once } from 'node:events'
 import { createServer, request as httpRequest } from 'node:http'
-import type { ClientRequest, IncomingMessage, Server } from 'node:http'
+import type { ClientRequest, IncomingMessage, Server, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { OutgoingBook, SendEnd, SendStep } from '../../../main/engine/features/taildrop/ports.ts'
@@ -24,8 +24,8 @@ let server: Server
 let targets: readonly string[] = []
 const rows: { what: Parameters<OutgoingBook['begin']>[0]; cancel: () => void; steps: SendStep[]; end?: SendEnd }[] = []
 
-async function start(make: 'stock' | 'bowline'): Promise<void> {
-  device = new Device(make)
+async function start(make: 'stock' | 'bowline', made = new Device(make)): Promise<void> {
+  device = made
   rig = await makeRig(device.serve)
   const book: OutgoingBook = {
     begin(what, cancel) {
@@ -123,6 +123,13 @@ describe('file-put', () => {
     expect(await put('n3/f', Buffer.from('x'))).toEqual({ status: 404, text: 'node not found\n' })
     for (const name of ['', '..', '%2e%2e', 'a%2fb', 'a/b', '%zz', 'x.partial']) expect(await put(`n2/${name}`, Buffer.from('x'))).toEqual({ status: 400, text: 'invalid filename\n' })
     expect(device.requests).toEqual([])
+  })
+
+  test('hands on the words of the device, and nothing that a terminal obeys', async () => {
+    device = new Device('stock')
+    Object.assign(device, { serve: (request: IncomingMessage, response: ServerResponse) => void response.writeHead(request.method === 'PUT' ? 403 : 404).end('no \u001b]0;x\u0007way\u202e\r\nat all\n') })
+    await start('stock', device)
+    expect(await put('n2/f', Buffer.from('x'))).toEqual({ status: 403, text: 'no ]0;xway\nat all\n' })
   })
 
   test('hands on what the device says', async () => {

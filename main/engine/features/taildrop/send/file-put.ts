@@ -81,11 +81,14 @@ export class FilePut {
   }
 }
 
+/** As it is, but for what a terminal would obey. */
+const shown = (text: string): string => text.replace(/[^\P{C}\n]/gu, '')
+
 function replyOf(end: SendEnd, { answer }: Delivery): PutReply {
   if (end.kind === 'delivered') return { status: 200, text: TAKEN }
   if (end.kind === 'aborted') return { status: 500, text: 'the transfer was canceled' }
   const isRefused = answer !== undefined && answer.status >= 400
   // A stock daemon hands on its own line, which its command shows.
-  if (isRefused) return { status: answer.status, text: decodeRefusal(answer.text) ? end.why.Text : answer.text }
+  if (isRefused) return { status: answer.status, text: decodeRefusal(answer.text) ? end.why.Text : shown(answer.text) }
   return { status: end.kind === 'refused' ? 403 : 502, text: end.why.Text }
 }
