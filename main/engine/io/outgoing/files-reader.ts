@@ -5,6 +5,7 @@
  * out: what is told to be whole is of one moment.
  */
 import type { FileHandle } from 'node:fs/promises'
+import { PutBack } from '../../core/taildrop/put-back.ts'
 import { changed, checkStamp, faultOf, openStamped } from './stamp.ts'
 import type { StampedFile } from './stamp.ts'
 
@@ -23,8 +24,8 @@ export class FilesReader {
   #next = 0
   #open: OpenFile | undefined
   #ahead: Promise<Uint8Array> | undefined
-  /** Put back, the first last. */
-  readonly #back: Uint8Array[] = []
+  readonly #back = new PutBack()
+  readonly #more = (): Promise<Uint8Array> => this.#block()
   #closed = false
 
   /** `follow`: the files may be links. */
@@ -34,15 +35,12 @@ export class FilesReader {
     this.size = files.reduce((sum, { stamp }) => sum + stamp.size, 0)
   }
 
-  async read(most: number): Promise<Uint8Array> {
-    const bytes = this.#back.pop() ?? (await this.#block())
-    if (bytes.length <= most) return bytes
-    this.#back.push(bytes.subarray(most))
-    return bytes.subarray(0, most)
+  read(most: number): Promise<Uint8Array> {
+    return this.#back.read(most, this.#more)
   }
 
   unread(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#back.push(bytes)
+    this.#back.put(bytes)
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@
  * The bytes of a stream as a source: what is there, in order, and what was put back before it.
  */
 import type { Readable } from 'node:stream'
+import { PutBack } from '../../core/taildrop/put-back.ts'
 import { faultOf } from './stamp.ts'
 
 export class StreamReader {
@@ -9,7 +10,8 @@ export class StreamReader {
   readonly #stream: Readable
   readonly #chunks: AsyncIterator<Uint8Array>
   readonly #end: () => void | Promise<void>
-  readonly #back: Uint8Array[] = []
+  readonly #back = new PutBack()
+  readonly #more = (): Promise<Uint8Array> => this.#next()
   #closed = false
 
   /** `end` is called once, when it is closed. */
@@ -22,15 +24,12 @@ export class StreamReader {
     this.#end = end
   }
 
-  async read(most: number): Promise<Uint8Array> {
-    const bytes = this.#back.pop() ?? (await this.#next())
-    if (bytes.length <= most) return bytes
-    this.#back.push(bytes.subarray(most))
-    return bytes.subarray(0, most)
+  read(most: number): Promise<Uint8Array> {
+    return this.#back.read(most, this.#more)
   }
 
   unread(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#back.push(bytes)
+    this.#back.put(bytes)
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,7 @@
  */
 import type { Readable } from 'node:stream'
 import { SourceFault } from '../../../core/taildrop/files.ts'
+import { PutBack } from '../../../core/taildrop/put-back.ts'
 import type { SourceReader } from '../ports.ts'
 
 const WAKING = ['readable', 'end', 'close'] as const
@@ -12,7 +13,8 @@ const WAKING = ['readable', 'end', 'close'] as const
 export class CallerReader implements SourceReader {
   readonly size: number
   readonly #stream: Readable
-  readonly #back: Uint8Array[] = []
+  readonly #back = new PutBack()
+  readonly #more = (): Promise<Uint8Array> => this.#next()
   readonly #wake = (): void => this.#onWake?.()
   readonly #fail = (): void => {
     this.#failed = true
@@ -30,15 +32,12 @@ export class CallerReader implements SourceReader {
     stream.on('error', this.#fail)
   }
 
-  async read(most: number): Promise<Uint8Array> {
-    const bytes = this.#back.pop() ?? (await this.#next())
-    if (bytes.length <= most) return bytes
-    this.#back.push(bytes.subarray(most))
-    return bytes.subarray(0, most)
+  read(most: number): Promise<Uint8Array> {
+    return this.#back.read(most, this.#more)
   }
 
   unread(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#back.push(bytes)
+    this.#back.put(bytes)
   }
 
   close(): Promise<void> {
