@@ -61,7 +61,7 @@ function Help({ row, isFocused }: { row: TransferRow; isFocused: boolean }): Rea
 }
 
 /** Of refusals by the network's rules: what an admin would have to do. */
-const BY_RULES: ReadonlySet<string> = new Set(['peer-not-allowed', 'other-owner', 'tagged', 'self-tagged', 'no-capability', 'no-file-sharing', 'self-no-capability'])
+const BY_RULES: ReadonlySet<string> = new Set(['peer-not-allowed', 'other-owner', 'tagged', 'self-tagged', 'no-file-sharing', 'self-no-capability'])
 
 function RequestButton({ row }: { row: TransferRow }): ReactNode {
   const grant = useSnapshot((s) => s.transferTargets?.Targets.find((target) => target.ID === row.Peer)?.Grant)

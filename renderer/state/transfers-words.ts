@@ -37,8 +37,6 @@ export function titleOf(entry: Entry): string {
   return row.Kind === 'folder' && row.Files > 0 ? t('transfers.name.folder', { name: named(row.Name), n: row.Files }) : named(row.Name)
 }
 
-export const pathKindOf = (path: TransferPath): PathKind => path.Kind
-
 /** "direct", "relayed through sin"; "" while nobody knows. */
 function way(path: TransferPath | undefined): 'direct' | 'relay' | 'peer' | 'none' {
   return path === undefined || path.Kind === 'unknown' ? 'none' : path.Kind === 'peer-relay' ? 'peer' : path.Kind
@@ -54,7 +52,7 @@ export function lineOf(row: TransferRow): LineWords {
     case 'receiving': {
       const how = way(row.Path)
       return {
-        ...(row.Path && how !== 'none' ? { mark: 'path' as const, path: pathKindOf(row.Path) } : { mark: 'none' as const }),
+        ...(row.Path && how !== 'none' ? { mark: 'path' as const, path: row.Path.Kind } : { mark: 'none' as const }),
         words: t(out ? 'transfers.to' : 'transfers.from', { device, how: how === 'none' || via !== '' || how === 'direct' ? how : `${how}Some`, via }),
         bytes: bytesWords(row),
       }
