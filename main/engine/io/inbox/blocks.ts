@@ -3,11 +3,9 @@
  */
 import { createHash } from 'node:crypto'
 import type { BlockHash } from '../../core/taildrop/files.ts'
+import { BLOCK_BYTES } from '../../core/taildrop/wire.ts'
 import type { DiskFile } from './disk.ts'
 import { readPieces } from './partial.ts'
-
-/** Dataplane facts §8.3. */
-const BLOCK_BYTES = 64 * 1024
 
 const blockOf = (bytes: Uint8Array): BlockHash => ({ checksum: createHash('sha256').update(bytes).digest('hex'), algo: 'sha256', size: bytes.length })
 

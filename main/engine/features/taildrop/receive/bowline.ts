@@ -88,7 +88,7 @@ export class BowlineRoutes {
   async #faultFor({ items }: Offer): Promise<WhyCode | undefined> {
     const { freeBytes, fault } = await this.#deps.inbox.look(this.#deps.folder())
     if (fault) return fault.code
-    const known = items.reduce((all, { size }) => all + Math.max(0, size), 0)
+    const known = wholeOf(items)
     return freeBytes >= 0 && known > freeBytes ? 'no-space' : undefined
   }
 
@@ -102,7 +102,7 @@ export class BowlineRoutes {
       if (entries.detail === 'name') this.#told.refused(visit.caller.node.StableID, found.item.name, 'bad-name')
       return refusal(entries.detail === 'name' ? 'bad-name' : entries.reason === 'bad-length' ? 'too-much' : 'bad-request', true)
     }
-    const size = entries.reduce((all, entry) => all + Math.max(0, entry.size), 0)
+    const size = wholeOf(entries)
     const files = entries.filter((entry) => entry.size >= 0).length
     if ((found.item.size >= 0 && size !== found.item.size) || files > found.item.files) return refusal('wrong-size', true)
     if (!this.#manifests.put(visit.caller.node.StableID, found.key, entries)) return refusal('too-many', true)
@@ -120,9 +120,9 @@ export class BowlineRoutes {
       return await hashAnswer(this.#deps.inbox, this.#looks, visit, place, manifest ?? [])
     }
     if (!manifest) return refusal('ask-first', true)
-    const request = readPutRequest({ ...visit.headers })
+    const request = readPutRequest(visit.headers)
     if (typeof request === 'string') return refusal(request, true)
-    const size = manifest.reduce((all, entry) => all + Math.max(0, entry.size), 0)
+    const size = wholeOf(manifest)
     if (request.size >= 0 && request.size !== size) return refusal('wrong-size', true)
     const files = manifest.filter((entry) => entry.size >= 0).length
     const end = await this.#intake.take(visit, { name: item.name, isFolder: true, files, request: { ...request, size, batch: wire }, manifest })
@@ -143,6 +143,11 @@ export class BowlineRoutes {
     const item = batch.items[named.index]
     return item?.isFolder === true ? { item, batch, key: `${named.batch}/${named.index}`, wire: named.batch } : 'bad-request'
   }
+}
+
+/** Bytes of all whose size is known. */
+function wholeOf(things: readonly { readonly size: number }[]): number {
+  return things.reduce((all, { size }) => all + Math.max(0, size), 0)
 }
 
 function waitMsOf(query: string): number {
