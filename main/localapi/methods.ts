@@ -198,12 +198,12 @@ export const METHODS = {
   preflight: row<void, PreflightPage>('bowline/preflight', ['GET'], 'read'),
   beginPreflight: row<PreflightRequest, PreflightPage>('bowline/preflight', ['POST'], 'write'),
   join: row<JoinRequest, JoinResult>('bowline/join', ['POST'], 'write'),
-  /** Every device, usable or why not. */
   /** Who may only read gets none of it: names of files are nobody else's business. */
   transfers: row<void, TransfersPage>('bowline/transfers', ['GET'], 'write'),
   transferAction: row<TransferAction, TransferResult>('bowline/transfers', ['POST'], 'write'),
   /** The content of one thing to send, from callers whose files the engine does not read by path. */
   spool: row<void, SpoolResult>('bowline/spool', ['PUT'], 'write'),
+  /** Every device, usable or why not. */
   transferTargets: row<void, TransferTargetsPage>('bowline/transfer-targets', ['GET'], 'read'),
   storage: row<void, StoragePage>('bowline/storage', ['GET'], 'write'),
   trust: row<void, TrustPage>('bowline/trust', ['GET'], 'read'),
