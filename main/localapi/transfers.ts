@@ -204,9 +204,19 @@ export const NO_TRANSFERS: TransfersPage = {
 const OVER: ReadonlySet<TransferState> = new Set<TransferState>(['delivered', 'received', 'canceled'])
 const MOVING: ReadonlySet<TransferState> = new Set<TransferState>(['sending', 'receiving', 'checking'])
 
+export const isOverState = (state: TransferState): boolean => OVER.has(state)
+export const isMovingState = (state: TransferState): boolean => MOVING.has(state)
+
 /** Nothing more will happen to it. A stopped one may be tried again. */
-export const isOver = (row: TransferRow): boolean => OVER.has(row.State)
-export const isMoving = (row: TransferRow): boolean => MOVING.has(row.State)
+export const isOver = (row: TransferRow): boolean => isOverState(row.State)
+export const isMoving = (row: TransferRow): boolean => isMovingState(row.State)
+/** Nothing happens with it by itself any more. */
+export const isEnded = (row: TransferRow): boolean => isOver(row) || row.State === 'stopped'
+
+/** How much still has an end before it: asks, and batches that move or wait. What was asked for together counts once; a stopped one is over until somebody tries again. */
+export function openBatches({ Asks, Rows }: TransfersPage): number {
+  return new Set([...Asks, ...Rows.filter((row) => !isEnded(row))].map(({ Batch }) => Batch)).size
+}
 
 /** The page after some news. What is not spoken of keeps its identity. */
 export function reduceTransfers(was: TransfersPage, news: TransfersNews): TransfersPage {

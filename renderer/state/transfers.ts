@@ -6,7 +6,7 @@
  *
  * An entry that did not change keeps its identity from one page to the next, so that only news are drawn anew.
  */
-import { isMoving, isOver, type TransferAsk, type TransferRow, type TransfersPage, type TransferState } from '../../main/localapi/transfers.ts'
+import { isEnded, isMoving, isOver, openBatches, type TransferAsk, type TransferRow, type TransfersPage, type TransferState } from '../../main/localapi/transfers.ts'
 
 export interface Entry {
   readonly key: string
@@ -89,9 +89,6 @@ function sumOf(rows: readonly TransferRow[]): TransferRow {
 }
 
 const total = (rows: readonly TransferRow[], of: (row: TransferRow) => number): number => rows.reduce((sum, row) => sum + of(row), 0)
-
-/** Nothing happens with it by itself any more. */
-export const isEnded = (row: TransferRow): boolean => isOver(row) || row.State === 'stopped'
 
 /** `midnightMs`: when today began where the person is. */
 export function sectionsOf(entries: readonly Entry[], midnightMs: number): readonly Section[] {
@@ -181,15 +178,12 @@ export function countsOf(entries: readonly Entry[]): Counts {
 
 const counts = new WeakMap<TransfersPage, number>()
 
-/** What still has an end before it: asks, and batches that move or wait. A stopped one is over until somebody tries again. Counted once for a page. */
+/** What still has an end before it. Counted once for a page. */
 export function openCount(page: TransfersPage | undefined): number {
   if (!page) return 0
-  const known = counts.get(page)
-  if (known !== undefined) return known
-  const batches = new Set(page.Asks.map((ask) => ask.Batch))
-  for (const row of page.Rows) if (!isEnded(row)) batches.add(row.Batch)
-  counts.set(page, batches.size)
-  return batches.size
+  const count = counts.get(page) ?? openBatches(page)
+  counts.set(page, count)
+  return count
 }
 
 /** The last ones of one device, open ones first. */

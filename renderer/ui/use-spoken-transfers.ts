@@ -3,9 +3,9 @@
  * seconds apart. What was there when the page opened is not said.
  */
 import { useEffect, useRef, useState } from 'react'
-import { isMoving } from '../../main/localapi/transfers.ts'
+import { isEnded, isMoving } from '../../main/localapi/transfers.ts'
 import { t } from '../../main/words/words.ts'
-import { isEnded, shareOf, type Entry } from '../state/transfers.ts'
+import { shareOf, type Entry } from '../state/transfers.ts'
 import { lineOf, percent, titleOf } from '../state/transfers-words.ts'
 
 const APART_MS = 3000

@@ -5,7 +5,7 @@
  * to look is history, and nobody is told of it.
  */
 import { FILE_KEY } from '../../localapi/app-state.ts'
-import { isMoving, isOver, type TransferAsk, type TransferRow, type TransfersPage } from '../../localapi/transfers.ts'
+import { isEnded, isMoving, type TransferAsk, type TransferRow, type TransfersPage } from '../../localapi/transfers.ts'
 import { byteCount, safeText } from '../../words/format.ts'
 import { isWord, t } from '../../words/words.ts'
 import { isShownKind } from '../files/opening.ts'
@@ -31,14 +31,12 @@ export const NO_FILES: FileMemory = { sinceMs: undefined, open: new Set(), ended
 export function rememberFiles(before: FileMemory, { Rows }: TransfersPage, nowMs: number): FileMemory {
   const sinceMs = before.sinceMs ?? nowMs
   const ended = new Map<string, number>()
-  for (const row of Rows.filter(hasEnded)) {
+  for (const row of Rows.filter(isEnded)) {
     const atMs = before.ended.get(row.ID) ?? (before.open.has(row.ID) || Date.parse(row.Finished ?? row.Created) >= sinceMs ? nowMs : undefined)
     if (atMs !== undefined) ended.set(row.ID, atMs)
   }
-  return { sinceMs, open: new Set(Rows.filter((row) => !hasEnded(row)).map(({ ID }) => ID)), ended }
+  return { sinceMs, open: new Set(Rows.filter((row) => !isEnded(row)).map(({ ID }) => ID)), ended }
 }
-
-const hasEnded = (row: TransferRow): boolean => isOver(row) || row.State === 'stopped'
 
 /** When time alone changes the causes. */
 export function nextFileLookMs({ ended }: FileMemory): number | undefined {

@@ -11,7 +11,7 @@ import type { AccountView } from '../../localapi/app-settings.ts'
 import { viewOf } from '../../localapi/app-settings.ts'
 import type { ExitNodeRow, ExitNodesPage } from '../../localapi/exit-nodes.ts'
 import { isHidden } from '../../localapi/policy.ts'
-import { isOver, type TransfersPage } from '../../localapi/transfers.ts'
+import { openBatches } from '../../localapi/transfers.ts'
 import type { LoginProfile, PeerStatus } from '../../localapi/types.ts'
 import { age, safeText } from '../../words/format.ts'
 import { heldWords } from '../../words/held.ts'
@@ -190,12 +190,7 @@ function deviceMenu(facts: TrayFacts): TrayItem | undefined {
 }
 
 function fileItems({ transfers }: TrayFacts): readonly TrayItem[] {
-  return [item(t('tray.sendFiles'), { kind: 'send-files' }), item(t('tray.transfers', { n: openTransfers(transfers) }), { kind: 'go', hash: '#/transfers' })]
-}
-
-/** How much goes on or waits, for this computer or for a person's answer; what was asked for together counts once, what has stopped does not. */
-export function openTransfers({ Rows, Asks }: TransfersPage): number {
-  return new Set([...Asks, ...Rows.filter((row) => !isOver(row) && row.State !== 'stopped')].map(({ Batch }) => Batch)).size
+  return [item(t('tray.sendFiles'), { kind: 'send-files' }), item(t('tray.transfers', { n: openBatches(transfers) }), { kind: 'go', hash: '#/transfers' })]
 }
 
 function deviceName(peer: PeerStatus, view: AccountView): string {

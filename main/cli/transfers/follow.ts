@@ -1,7 +1,7 @@
 /**
  * Follows what was asked to be sent until nothing of it is open any more: the bus tells of every row, from before the asking on.
  */
-import { isOver } from '../../localapi/transfers.ts'
+import { isEnded } from '../../localapi/transfers.ts'
 import type { TransferResult, TransferRow } from '../../localapi/transfers.ts'
 import { WATCH } from '../../localapi/watch-mask.ts'
 import type { LocalApi } from '../client.ts'
@@ -18,9 +18,6 @@ export interface Followed {
 /** Forgotten by somebody, or of an account that is in use no longer. */
 const LOST = { Code: 'lost', Text: 'it was taken out of the list before its end was told' }
 
-/** Nothing more happens to it by itself. */
-export const isSettled = (row: TransferRow): boolean => isOver(row) || row.State === 'stopped'
-
 /** With the path that it took, which is told only while bytes move. */
 function withPath(row: TransferRow, before: TransferRow | undefined): TransferRow {
   return row.Path ?? before?.Path ? { ...row, Path: (row.Path ?? before?.Path)! } : row
@@ -32,7 +29,7 @@ export async function follow(api: LocalApi, begin: () => Promise<TransferResult>
   const seen = new Map<string, TransferRow>()
   let asked: { readonly batch: string; readonly ids: readonly string[] } | undefined
   const rows = (): readonly TransferRow[] => (asked?.ids ?? []).flatMap((id) => seen.get(id) ?? [])
-  const isDone = (): boolean => asked !== undefined && rows().length === asked.ids.length && rows().every(isSettled)
+  const isDone = (): boolean => asked !== undefined && rows().length === asked.ids.length && rows().every(isEnded)
   const look = (): boolean => {
     if (!asked) return false
     onRows(rows())
@@ -44,7 +41,7 @@ export async function follow(api: LocalApi, begin: () => Promise<TransferResult>
     if (!Transfers) return false
     for (const row of Transfers.Whole?.Rows ?? Transfers.Rows ?? []) seen.set(row.ID, withPath(row, seen.get(row.ID)))
     const { Whole, Gone = [] } = Transfers
-    for (const [id, row] of seen) if (!isSettled(row) && (Gone.includes(id) || (Whole && !Whole.Rows.some(({ ID }) => ID === id)))) seen.set(id, { ...row, State: 'stopped', Why: LOST })
+    for (const [id, row] of seen) if (!isEnded(row) && (Gone.includes(id) || (Whole && !Whole.Rows.some(({ ID }) => ID === id)))) seen.set(id, { ...row, State: 'stopped', Why: LOST })
     open()
     return look()
   }, AbortSignal.any([signal, enough.signal]))

@@ -3,13 +3,14 @@
  *
  * An engine of ours keeps them in its queue and goes on without this command; a stock daemon gets the bytes from here.
  */
+import { isEnded } from '../../localapi/transfers.ts'
 import type { TransferRow, TransferTargetsPage } from '../../localapi/transfers.ts'
 import type { LocalApi } from '../client.ts'
 import { CliError, EXIT, unavailable, usageError } from '../exit.ts'
 import type { ExitCode } from '../exit.ts'
 import { parseDuration } from '../flags.ts'
 import { printable } from '../text.ts'
-import { follow, isSettled } from '../transfers/follow.ts'
+import { follow } from '../transfers/follow.ts'
 import { itemsOf } from '../transfers/items.ts'
 import type { Item } from '../transfers/items.ts'
 import { sendByQueue } from '../transfers/queue-send.ts'
@@ -114,7 +115,7 @@ async function byQueue(context: Context, target: Target, items: readonly Item[],
     })
     .finally(() => view.stop())
   const { rows, end, batch } = followed
-  const open = rows.filter((row) => !isSettled(row))
+  const open = rows.filter((row) => !isEnded(row))
   if (end === 'aborted' && terminal.interrupted.aborted && batch !== '') await api.call('transferAction', { method: 'POST', body: { Do: 'cancel', ID: batch } }).catch(() => undefined)
   if (json) printJson(terminal, { Batch: batch, Peer: target.id, End: end, Rows: rows })
   else if (rows.length > NAMED) terminal.out(summary(rows, target))
@@ -153,7 +154,7 @@ class Progress {
     this.#tellWait()
     for (const row of rows) {
       if (args.bool('verbose')) this.#tellChange(row)
-      if (isSettled(row)) this.#tellEnd(row, rows.length)
+      if (isEnded(row)) this.#tellEnd(row, rows.length)
     }
   }
 

@@ -6,8 +6,8 @@
  */
 import type { Env, WallMs } from '../../base/env.ts'
 import { EngineError } from '../../base/errors.ts'
-import type { TransferRow, TransferTotals } from '../../../localapi/transfers.ts'
-import { isMovingState, isOverState, rowJson, type Row } from './rows.ts'
+import { isMovingState, isOverState, type TransferRow, type TransferTotals } from '../../../localapi/transfers.ts'
+import { rowJson, type Row } from './rows.ts'
 
 export const MAX_FINISHED = 200
 export const MAX_OPEN = 20_000

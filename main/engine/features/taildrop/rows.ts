@@ -53,12 +53,7 @@ export function makeRow(row: NewRow): Row {
   return { done: 0, checked: false, why: undefined, finishedMs: undefined, source: undefined, savedIn: undefined, savedAs: undefined, meter: undefined, path: undefined, ...row }
 }
 
-const OVER: ReadonlySet<TransferState> = new Set<TransferState>(['delivered', 'received', 'canceled'])
-const MOVING: ReadonlySet<TransferState> = new Set<TransferState>(['sending', 'receiving', 'checking'])
 const WITH_WHY: ReadonlySet<TransferState> = new Set<TransferState>(['stopped', 'waiting-device', 'paused', 'queued'])
-
-export const isOverState = (state: TransferState): boolean => OVER.has(state)
-export const isMovingState = (state: TransferState): boolean => MOVING.has(state)
 
 /** A fresh ID. Later ones come later in the order of texts, also of those made in the same moment. */
 export function nextId({ clock, random }: Env): string {

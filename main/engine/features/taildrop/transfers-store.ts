@@ -11,9 +11,9 @@ import type { Env } from '../../base/env.ts'
 import { errorText } from '../../base/errors.ts'
 import type { SourceRef } from '../../core/taildrop/files.ts'
 import { whyOf } from '../../core/taildrop/whys.ts'
-import type { TransferKind, TransferState, TransferWhy } from '../../../localapi/transfers.ts'
+import { isOverState, type TransferKind, type TransferState, type TransferWhy } from '../../../localapi/transfers.ts'
 import { MAX_FINISHED, MAX_OPEN } from './book.ts'
-import { isOverState, makeRow, type Row, type RowSource } from './rows.ts'
+import { makeRow, type Row, type RowSource } from './rows.ts'
 
 export interface TransfersStorePort {
   load<T>(name: string, parse: (text: string) => T | undefined): { readonly value: T } | undefined
