@@ -6,10 +6,10 @@ import type { TransferAsk } from '../../main/localapi/transfers.ts'
 import { rich, t } from '../../main/words/words.ts'
 import { useSnapshot } from '../state/store.ts'
 import { initials, mayAlways } from '../state/transfers.ts'
-import { askedKind, askedWay, askedWords, askerOf, kindOfRow, named, sizeWords } from '../state/transfers-words.ts'
+import { askedKind, askedWay, askedWords, askerOf, named } from '../state/transfers-words.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
-import { FileIcon } from '../ui/FileIcon.tsx'
+import { FileNames } from '../ui/FileNames.tsx'
 import { useAsk, waits } from '../ui/use-ask.ts'
 
 export function TransfersAsks(): ReactNode {
@@ -48,21 +48,9 @@ function AskCard({ ask: one }: { ask: TransferAsk }): ReactNode {
           <button type="button" className="button ink" onClick={() => accept(false)}>{t('transfers.ask.accept')}</button>
         </div>
       </div>
-      {open && <AskedNames ask={one} />}
+      {open && <FileNames of={one} />}
       {mayAlways(one) && <p className="ask-always"><button type="button" className="link" onClick={() => accept(true)}>{t('transfers.ask.always', { device: named(one.PeerName, 60) })}</button></p>}
       <AskWords ask={ask} />
     </article>
-  )
-}
-
-function AskedNames({ ask }: { ask: TransferAsk }): ReactNode {
-  const more = ask.Count - ask.Items.length
-  return (
-    <ul className="plain ask-names small" tabIndex={0}>
-      {/* Two of one name would be refused; their places tell them apart all the same. */}
-      {/* oxlint-disable-next-line react/no-array-index-key */}
-      {ask.Items.map((item, i) => <li key={i}><FileIcon kind={kindOfRow(item)} size={16} /><bdi className="grow ask-name">{named(item.Name)}</bdi><span className="num t2">{sizeWords(item.Size)}</span></li>)}
-      {more > 0 && <li className="t2">{t('transfers.ask.more', { n: more })}</li>}
-    </ul>
   )
 }

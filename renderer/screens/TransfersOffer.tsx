@@ -5,9 +5,8 @@ import { X } from 'lucide-react'
 import { useEffect, useRef, useState, type ReactNode } from 'react'
 import { t } from '../../main/words/words.ts'
 import { dropOffer, offeredWords, useSending } from '../state/sending.ts'
-import { kindOfRow, named, sizeWords } from '../state/transfers-words.ts'
 import { useApi } from '../ui/ApiContext.tsx'
-import { FileIcon } from '../ui/FileIcon.tsx'
+import { FileNames } from '../ui/FileNames.tsx'
 
 export function TransfersOffer(): ReactNode {
   const api = useApi()
@@ -19,7 +18,6 @@ export function TransfersOffer(): ReactNode {
     if (id !== undefined) strip.current?.focus()
   }, [id])
   if (!offer) return null
-  const more = offer.Count - offer.Items.length
   return (
     <div ref={strip} className="offer-strip" role="group" aria-label={t('transfers.offer.choose')} tabIndex={-1} onKeyDown={(event) => event.key === 'Escape' && dropOffer(api)}>
       <div className="ask-line">
@@ -29,13 +27,7 @@ export function TransfersOffer(): ReactNode {
         </div>
         <button type="button" className="button" onClick={() => dropOffer(api)}><X size={16} strokeWidth={1.9} aria-hidden="true" />{t('action.cancel')}</button>
       </div>
-      {open && (
-        <ul className="plain ask-names small" tabIndex={0}>
-          {/* oxlint-disable-next-line react/no-array-index-key */}
-          {offer.Items.map((item, i) => <li key={i}><FileIcon kind={kindOfRow(item)} size={16} /><bdi className="grow ask-name">{named(item.Name)}</bdi><span className="num t2">{sizeWords(item.Size)}</span></li>)}
-          {more > 0 && <li className="t2">{t('transfers.ask.more', { n: more })}</li>}
-        </ul>
-      )}
+      {open && <FileNames of={offer} />}
     </div>
   )
 }
