@@ -2,6 +2,7 @@
  * What the resolver tells of itself: counters of everything, and journal events at a pace that nobody outside can set. Of
  * each resolver it is known whether it answers: that it stopped, and that it does again, is told once.
  */
+import { Allowance } from '../base/allowance.ts'
 import type { Env } from '../base/env.ts'
 
 const COUNTERS = [
@@ -18,12 +19,10 @@ export class Told {
   readonly #env: Env
   readonly #counts = Object.fromEntries(COUNTERS.map((name) => [name, 0])) as Record<Counter, number>
   readonly #silent = new Map<string, string>()
-  #room = BURST
-  #filledAtMs: number
+  readonly #room = new Allowance(BURST, REFILL_MS)
 
   constructor(env: Env) {
     this.#env = env
-    this.#filledAtMs = env.clock.nowMs()
   }
 
   count(counter: Counter): void {
@@ -57,14 +56,7 @@ export class Told {
   }
 
   say(kind: string, why: string, fields: Readonly<Record<string, unknown>> = {}): void {
-    const nowMs = this.#env.clock.nowMs()
-    const grown = Math.floor((nowMs - this.#filledAtMs) / REFILL_MS)
-    if (grown > 0) {
-      this.#room = Math.min(BURST, this.#room + grown)
-      this.#filledAtMs = this.#room === BURST ? nowMs : this.#filledAtMs + grown * REFILL_MS
-    }
-    if (this.#room === 0) return
-    this.#room--
+    if (!this.#room.take(this.#env.clock.nowMs())) return
     this.#env.journal.add({ part: 'dns', kind, why, ...fields })
   }
 }

@@ -1,6 +1,7 @@
 /**
  * What the PeerAPI tells of itself: counters of everything, and journal events at a pace that no peer can set.
  */
+import { Allowance } from '../base/allowance.ts'
 import type { Env } from '../base/env.ts'
 import type { Refusal } from './guard.ts'
 import type { Caller } from './ports.ts'
@@ -20,13 +21,11 @@ const WHY: Readonly<Record<Refusal, string>> = {
 export class PeerApiTold {
   readonly #env: Env
   readonly #counts: Record<Counter, number> = Object.fromEntries(COUNTERS.map((name) => [name, 0])) as Record<Counter, number>
-  #room = BURST
-  #filledAtMs: number
+  readonly #room = new Allowance(BURST, REFILL_MS)
   #unsaid = 0
 
   constructor(env: Env) {
     this.#env = env
-    this.#filledAtMs = env.clock.nowMs()
   }
 
   count(counter: Counter): void {
@@ -55,14 +54,7 @@ export class PeerApiTold {
   }
 
   #say(event: { kind: string; why: string; [field: string]: unknown }): void {
-    const nowMs = this.#env.clock.nowMs()
-    const grown = Math.floor((nowMs - this.#filledAtMs) / REFILL_MS)
-    if (grown > 0) {
-      this.#room = Math.min(BURST, this.#room + grown)
-      this.#filledAtMs = this.#room === BURST ? nowMs : this.#filledAtMs + grown * REFILL_MS
-    }
-    if (this.#room === 0) return void this.#unsaid++
-    this.#room--
+    if (!this.#room.take(this.#env.clock.nowMs())) return void this.#unsaid++
     this.#env.journal.add({ part: 'peerapi', ...event, ...(this.#unsaid > 0 ? { unsaid: this.#unsaid } : {}) })
     this.#unsaid = 0
   }

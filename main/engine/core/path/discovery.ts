@@ -132,26 +132,3 @@ export class Discovery {
 function slowGapMs(sinceMs: number): number {
   return sinceMs < STEADY_FOR_MS ? STEADY_MS : sinceMs < SLOW_FOR_MS ? SLOW_MS : SLOWEST_MS
 }
-
-/** A bounded allowance: `capacity` at once, one more every `refillMs`. */
-export class Allowance {
-  readonly #capacity: number
-  readonly #refillMs: number
-  #left: number
-  #atMs = 0
-
-  constructor(capacity: number, refillMs: number) {
-    this.#capacity = capacity
-    this.#refillMs = refillMs
-    this.#left = capacity
-  }
-
-  /** Takes one, if there is one. */
-  take(nowMs: number): boolean {
-    this.#left = Math.min(this.#capacity, this.#left + (nowMs - this.#atMs) / this.#refillMs)
-    this.#atMs = nowMs
-    if (this.#left < 1) return false
-    this.#left--
-    return true
-  }
-}

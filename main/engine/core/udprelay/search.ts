@@ -12,7 +12,7 @@
 import type { AddrPort } from '../../base/ip.ts'
 import type { DiscoPublicKey, NodePublicKey } from '../../base/keys.ts'
 import type { DiscoAllocateRequest, DiscoAllocateResponse, DiscoCallMeMaybeVia, DiscoRelayBind, PeerRelayEndpoint } from '../disco/message.ts'
-import { Allowance } from '../path/discovery.ts'
+import { Allowance } from '../../base/allowance.ts'
 import type { UdpAddr } from '../path/types.ts'
 import { discoPair, isPairOf, usableAddrs } from './endpoint.ts'
 import { RelayHandshake } from './handshake.ts'

@@ -2,6 +2,7 @@
  * What receiving tells of itself beside the rows of the book: counters of everything, what was refused or asked and why. Refusals are
  * told at a pace that no sender can set.
  */
+import { Allowance } from '../../../base/allowance.ts'
 import type { Env } from '../../../base/env.ts'
 import { printable } from '../../../base/printable.ts'
 import { whyOf, type WhyCode } from '../../../core/taildrop/whys.ts'
@@ -18,13 +19,11 @@ const COUNTED: Partial<Record<WhyCode, ReceiveCounter>> = { 'wrong-hash': 'wrong
 export class ReceiveTold {
   readonly #env: Env
   readonly #counts: Record<ReceiveCounter, number> = Object.fromEntries(COUNTERS.map((name) => [name, 0])) as Record<ReceiveCounter, number>
-  #room = BURST
-  #filledAtMs: number
+  readonly #room = new Allowance(BURST, REFILL_MS)
   #unsaid = 0
 
   constructor(env: Env) {
     this.#env = env
-    this.#filledAtMs = env.clock.nowMs()
   }
 
   count(counter: ReceiveCounter, by = 1): void {
@@ -36,7 +35,7 @@ export class ReceiveTold {
     this.count('refused')
     const counter = COUNTED[code]
     if (counter) this.count(counter)
-    if (!this.#hasRoom()) return void this.#unsaid++
+    if (!this.#room.take(this.#env.clock.nowMs())) return void this.#unsaid++
     const unsaid = this.#unsaid > 0 ? { unsaid: this.#unsaid } : {}
     this.#unsaid = 0
     this.#env.journal.add({ part: 'taildrop', kind: 'incoming-refused', why: text ?? whyOf(code).Text, code, peer, name: printable(what), ...unsaid })
@@ -63,17 +62,5 @@ export class ReceiveTold {
   /** With the prefix that sets them apart from those of other parts. */
   counters(): Readonly<Record<string, number>> {
     return Object.fromEntries(COUNTERS.map((name) => [`taildrop_in_${name}`, this.#counts[name]]))
-  }
-
-  #hasRoom(): boolean {
-    const nowMs = this.#env.clock.nowMs()
-    const grown = Math.floor((nowMs - this.#filledAtMs) / REFILL_MS)
-    if (grown > 0) {
-      this.#room = Math.min(BURST, this.#room + grown)
-      this.#filledAtMs = this.#room === BURST ? nowMs : this.#filledAtMs + grown * REFILL_MS
-    }
-    if (this.#room === 0) return false
-    this.#room--
-    return true
   }
 }
