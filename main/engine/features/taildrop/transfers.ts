@@ -149,7 +149,7 @@ export class Transfers {
       case 'send': return this.#send(action.Peer, action.Items)
       case 'accept': case 'refuse': return this.#answer(action)
       case 'forget': this.#forget(action.ID); break
-      case 'retry': await this.#retry(this.#rowsOf(action.ID)); break
+      case 'retry': await this.#retry(this.#rowsOf(action.ID), mayNamePaths); break
       case 'pause': case 'resume': case 'cancel': this.#intend(action.Do, this.#rowsOf(action.ID))
     }
     this.#store.now()
@@ -231,11 +231,11 @@ export class Transfers {
     for (const row of rows) if (!row.source && !this.elsewhere.cancel(row.id)) this.incoming.cancel(row)
   }
 
-  /** What was chosen may be another by now: that is what a person wants sent then. */
-  async #retry(rows: readonly Row[]): Promise<void> {
+  /** What was chosen may be another by now: that is what a person wants sent then, if it is theirs to choose; else what was chosen or nothing. */
+  async #retry(rows: readonly Row[], mayNamePaths: boolean): Promise<void> {
     if (!rows.some(({ source }) => source)) throw new EngineError('bad-argument', 'Only who has it can send it again: it is not in the queue of this device.')
     for (const row of rows) {
-      if (!row.source || row.state !== 'stopped') continue
+      if (!row.source || row.state !== 'stopped' || (row.source.ref.kind === 'path' && !mayNamePaths)) continue
       try {
         const look = await this.#deps.sources.look(row.source.ref)
         if (this.#book.get(row.id) !== row) return

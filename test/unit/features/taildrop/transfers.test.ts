@@ -98,6 +98,16 @@ describe('what a person asks for', () => {
     await expect(rig.taildrop.transfers.act({ Do: 'pause', ID: x }, true)).rejects.toMatchObject({ code: 'not-found' })
   })
 
+  test('trying again for a caller of another user sends what was chosen or nothing: what lies there now may be theirs to put there', async () => {
+    const rig = makeTaildropRig()
+    const [x] = await rig.send('a', 'x')
+    await rig.courier.tries.get('x')!.end({ kind: 'refused', why: { Code: 'peer-not-wanted', Text: 'no' } })
+    rig.sources.looks.set('x', { size: 5_000, print: 'what-root-alone-may-read' })
+    await rig.taildrop.transfers.act({ Do: 'retry', ID: x }, false)
+    await rig.run()
+    expect(rig.courier.tries.get('x')!.parcel.size).toBe(1_000)
+  })
+
   test('trying again takes what was chosen as it is now; what is gone stays stopped and says so', async () => {
     const rig = makeTaildropRig()
     const [x] = await rig.send('a', 'x')

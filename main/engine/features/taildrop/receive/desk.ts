@@ -82,11 +82,15 @@ export class AskDesk implements Asks {
     return this.#book.folderFor(node.StableID, name)
   }
 
+  /** Whether there is room for one more request of this sender that is held. */
+  mayWait(sender: string): boolean {
+    return this.#heldTotal < MOST_HELD && (this.#heldBySender.get(sender) ?? 0) < MOST_HELD_PER_SENDER
+  }
+
   /** Waits for the answer of a batch that is asked for, `mostMs` at most. */
   async wait(batch: AskBatch, visit: Pick<Visit, 'hold' | 'over'>, mostMs: number): Promise<Answered> {
     const { id, sender } = batch
-    const held = this.#heldBySender.get(sender) ?? 0
-    if (this.#heldTotal >= MOST_HELD || held >= MOST_HELD_PER_SENDER) return 'too-many'
+    if (!this.mayWait(sender)) return 'too-many'
     this.#count(sender, 1)
     this.#book.hold(this.#nowMs(), id, 1)
     this.#changed()

@@ -126,6 +126,8 @@ export class Intake {
     if (batch.state === 'refused') return refused('not-wanted')
     const place = { folder: batch.folder ?? this.#deps.folder(), sender: node.StableID, name }
     if (batch.state === 'accepted') return await this.#inSlot(visit, what, batch, place)
+    // A row that ends at once would take the place of one that a person wants to see.
+    if (!this.#desk.mayWait(node.StableID)) return refused('too-many')
     return await this.#afterAnswer(visit, what, batch, place)
   }
 

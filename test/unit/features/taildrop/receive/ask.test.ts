@@ -156,6 +156,7 @@ describe('a stock client', () => {
     const refused = await Promise.race(replies)
     expect(refused).toMatchObject({ status: 503, body: 'too many files are coming in at once\n' })
     expect(refused.head).toMatch(/retry-after: 5/i)
+    expect(rig.rows).toHaveLength(48)
     answer(false)
     await Promise.all(replies)
   })
