@@ -28,7 +28,7 @@ export const useSending = create<Sending>(() => ({ offer: undefined, toPeer: und
 export type Say = (words: string) => void
 
 /** Files that wait for a device; those that waited before are not wanted any more. */
-export function holdOffer(api: BowlineApi, offer: OfferedFiles): void {
+function holdOffer(api: BowlineApi, offer: OfferedFiles): void {
   const before = useSending.getState().offer
   if (before && before.Offer !== offer.Offer) void api.call('dropOffer', { offer: before.Offer })
   useSending.setState({ offer, isChoosing: true })

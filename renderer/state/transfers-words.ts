@@ -102,7 +102,7 @@ export function percent(share: number): string {
 }
 
 /** "1.1 GB of 1.8 GB", "58 of 640 MB". */
-export function bytesWords(row: TransferRow): string {
+function bytesWords(row: TransferRow): string {
   if (row.Size < 0) return byteCount(row.Done)
   const [done, size] = [byteCount(row.Done), byteCount(row.Size)]
   const [number, unit] = done.split(' ') as [string, string]
@@ -124,7 +124,7 @@ export function rightOf(entry: Entry, midnightMs: number): string {
   return sizeWords(row.Size)
 }
 
-export const rateWords = (bytes: number): string => t('transfers.rate', { bytes: byteCount(bytes) })
+const rateWords = (bytes: number): string => t('transfers.rate', { bytes: byteCount(bytes) })
 export const sizeWords = (bytes: number): string => (bytes < 0 ? '' : byteCount(bytes))
 
 /** What did not go well with parts of a batch; "" = nothing. */

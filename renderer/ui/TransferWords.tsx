@@ -41,7 +41,7 @@ function Mark({ mark }: { mark: LineMark }): ReactNode {
 }
 
 /** Its words stand beside it, so it is for the eye alone. `share` undefined: nobody knows how much there is. */
-export function TransferBar({ share, isPaused }: { share: number | undefined; isPaused: boolean }): ReactNode {
+function TransferBar({ share, isPaused }: { share: number | undefined; isPaused: boolean }): ReactNode {
   return (
     <div className={`transfer-bar ${isPaused ? 'paused' : ''} ${share === undefined ? 'unknown' : ''}`} aria-hidden="true">
       <span style={{ inlineSize: `${(share ?? 1) * 100}%` }} />

@@ -7,7 +7,7 @@ import { errorText } from '../../base/errors.ts'
 import type { SpoolPort } from './doors.ts'
 
 const AGAIN_MS = 600_000
-export const PARTIAL_KEPT_MS = 3_600_000
+const PARTIAL_KEPT_MS = 3_600_000
 const SPOOLED_KEPT_MS = 24 * 3_600_000
 
 export interface SweeperDeps {

@@ -15,7 +15,7 @@ import type { Disk, DiskFile } from './disk.ts'
 export const FILE_MODE = 0o644
 export const READ_BYTES = 1024 * 1024
 /** How many names are tried for one file. */
-export const NAME_TRIES = 10
+const NAME_TRIES = 10
 
 const NO_LINK = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 export const TO_READ = constants.O_RDONLY | NO_LINK

@@ -15,10 +15,10 @@ import { DEFAULT_TAILDROP, NO_TRANSFERS, reduceTransfers, type TransferPath, typ
 import type { Notify } from '../../../../main/localapi/types.ts'
 import { WATCH } from '../../../../main/localapi/watch-mask.ts'
 
-export const CONNECTED = { a: true, b: true, c: true } as const
+const CONNECTED = { a: true, b: true, c: true } as const
 
 /** A map of this device and others of the same owner, or of `user`, by name, online or not. */
-export function netMapOf(devices: Readonly<Record<string, boolean>>, user = 1): NetMap {
+function netMapOf(devices: Readonly<Record<string, boolean>>, user = 1): NetMap {
   const node = (id: number, name: string, online: boolean, owner = 1): Node => ({
     ID: id, StableID: `s-${name}`, Name: `${name}.lab.internal.`, User: owner, Key: `nodekey:${name}`, Online: online, Addresses: [`100.64.0.${id}/32`],
     Hostinfo: { OS: 'linux', Services: [{ Proto: 'peerapi4', Port: 4000 }] },
