@@ -1,6 +1,6 @@
 /**
  * The system's mark of files that came from elsewhere, where a program can set it without rights of its own: macOS asks before such a
- * file is opened as a program, Windows too. On Linux nothing looks at one.
+ * file is opened as a program, Windows too. On Linux it takes the engine's add-on, which commands do without.
  */
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
