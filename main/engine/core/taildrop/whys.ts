@@ -68,9 +68,10 @@ export function whyOf(Code: WhyCode, Text: string = TEXTS[Code]): { readonly Cod
   return { Code, Text }
 }
 
-/** Whether a code, of another device perhaps, is one that there are words for. */
-export function isWhyCode(code: string): code is WhyCode {
-  return Object.hasOwn(TEXTS, code)
+/** What the disk reports, by the code of its fault; `io` for any other error. */
+export function codeOfFault(error: unknown): WhyCode {
+  const { code } = error as { readonly code?: unknown }
+  return typeof code === 'string' && Object.hasOwn(TEXTS, code) ? (code as WhyCode) : 'io'
 }
 
 export const WHY_CODES = Object.keys(TEXTS) as readonly WhyCode[]

@@ -12,7 +12,7 @@ import type { AskBatch } from '../../../core/taildrop/asks.ts'
 import { partialName } from '../../../core/taildrop/names.ts'
 import { sendRefusal } from '../../../core/taildrop/permission.ts'
 import type { PutRequest } from '../../../core/taildrop/put-request.ts'
-import { isWhyCode, whyOf, type WhyCode } from '../../../core/taildrop/whys.ts'
+import { codeOfFault, whyOf, type WhyCode } from '../../../core/taildrop/whys.ts'
 import { HASH_TRAILER, isHash } from '../../../core/taildrop/wire.ts'
 import type { IncomingRow, InboxPlace, ManifestEntry, Receiving, Saved } from '../ports.ts'
 import type { AskDesk } from './desk.ts'
@@ -264,8 +264,7 @@ export class Intake {
 
   /** What the disk says. Only the record here gets its sentence, which may name the folder. */
   #fault(row: IncomingRow, error: unknown): IntakeEnd {
-    const said = (error as { readonly code?: unknown }).code
-    const code = typeof said === 'string' && isWhyCode(said) ? said : 'io'
+    const code = codeOfFault(error)
     if (code === 'io') this.#deps.env.log.part('taildrop').warn('the folder for incoming files has a fault', { error: errorText(error) })
     row.refused(whyOf(code, errorText(error)))
     return refused(code)

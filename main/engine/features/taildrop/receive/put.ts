@@ -9,7 +9,7 @@
  */
 import { nameFromPath, partialName } from '../../../core/taildrop/names.ts'
 import { readPutRequest } from '../../../core/taildrop/put-request.ts'
-import { isWhyCode, type WhyCode } from '../../../core/taildrop/whys.ts'
+import { codeOfFault, type WhyCode } from '../../../core/taildrop/whys.ts'
 import { BATCH_HEADER, encodeBlockHash, isBatch, PUT_PATH } from '../../../core/taildrop/wire.ts'
 import type { BlockHash, Inbox, ManifestEntry } from '../ports.ts'
 import type { Intake } from './intake.ts'
@@ -97,8 +97,7 @@ export async function hashAnswer(inbox: Inbox, looks: Slots, visit: Visit, place
     const first = await hashes.next()
     return { status: 200, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: first.done === true ? '' : inRuns(first.value, hashes) }
   } catch (error) {
-    const { code } = error as { readonly code?: unknown }
-    return refusal(typeof code === 'string' && isWhyCode(code) ? code : 'io', isBowline)
+    return refusal(codeOfFault(error), isBowline)
   }
 }
 
