@@ -228,6 +228,10 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
       magicsock.handlePeerActivity(peer, kind)
       if (kind === 'receiving') taildrop.heard(peer)
     },
+    onStray: (from) => {
+      const peer = magicsock.peerAt(from)
+      if (peer) up.onStray(peer)
+    },
     onSendError: (to, code) => {
       magicsock.handleSendError(to, code)
       udpPort.handleSendError(code)

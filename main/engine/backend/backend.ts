@@ -63,6 +63,8 @@ import { hostinfoOf, relayServerWish } from './wants.ts'
 import { Watching } from './watching.ts'
 import { messagesOf, warningsOf } from './warnings.ts'
 
+/** How long the answer to a greeting is waited for. */
+const GREETING_MS = 5_000
 
 export class Backend {
   readonly facts: BackendFacts
@@ -118,7 +120,7 @@ export class Backend {
     this.#bugReports = new BugReports(deps.env, this.#model, deps.health)
     this.#applier = new Applier(deps)
     this.#bus = new Bus(deps.env, deps.version, () => this.#feature.standing())
-    this.#sessions = new PeerSessions(deps.env, (part) => this.#bus.emit(part))
+    this.#sessions = new PeerSessions(deps.env, (part) => this.#bus.emit(part), (ip) => void deps.dataplane.ping('tsmp', ip, 0, GREETING_MS).catch(() => {}))
     this.#watching = new Watching({ clock: deps.env.clock, bus: this.#bus, model: this.#model, views: this.views, sessions: this.#sessions, feature: this.#feature })
     this.#directWaits = new DirectWaits({ clock: deps.env.clock, magicsock: deps.magicsock })
     this.#proofs = new ExitProofs({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns })

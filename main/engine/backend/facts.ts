@@ -51,6 +51,7 @@ export function makeFacts({ deps, model, bus, map, login, proxy, forwards, knot,
       knot.refreshWarnings()
     },
     onMove: (why, isSamePlace) => exit.handleMove(why, isSamePlace),
+    onStray: (peer) => sessions.handleStray(peer, model.netMap),
     control: {
       onState: onControlState,
       onLoggedIn: (result) => login.handleLoggedIn(result),

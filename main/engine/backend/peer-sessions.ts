@@ -8,11 +8,15 @@
  */
 import type { Env } from '../base/env.ts'
 import type { NodePublicKey } from '../base/keys.ts'
+import { nodeByKey } from '../core/netmap/find-node.ts'
 import type { NetMap } from '../core/netmap/types.ts'
+import { addressesOf } from '../core/plan/names.ts'
 import type { Notify, PeerSession } from '../../localapi/types.ts'
 
 const REJECT_AFTER_MS = 180_000
 const FORGET_AFTER_MS = 3 * REJECT_AFTER_MS
+/** As close as one peer is greeted. */
+const GREETING_MS = 5_000
 
 type SessionState = PeerSession['PeerWireGuardState']
 
@@ -27,11 +31,16 @@ interface Entry {
 export class PeerSessions {
   readonly #env: Env
   readonly #emit: (part: Partial<Notify>) => void
+  readonly #greet: (ip: string) => void
   readonly #entries = new Map<NodePublicKey, Entry>()
+  /** When each was greeted, monotonic. */
+  readonly #greeted = new Map<NodePublicKey, number>()
 
-  constructor(env: Env, emit: (part: Partial<Notify>) => void) {
+  /** `greet` sends a peer something that makes a session where there is none. */
+  constructor(env: Env, emit: (part: Partial<Notify>) => void, greet: (ip: string) => void = () => {}) {
     this.#env = env
     this.#emit = emit
+    this.#greet = greet
   }
 
   /** Every session that is not `none`, by stable ID; undefined when there is none. */
@@ -57,6 +66,18 @@ export class PeerSessions {
     if (!entry || entry.state === 'established') return
     this.#become(peer, entry, 'handshake')
     this.#after(entry, FORGET_AFTER_MS, () => this.#forget(peer, entry))
+  }
+
+  /** The peer sends into a session that this engine does not have, as after its start: it would do so for 15 s before it asks for another. */
+  handleStray(peer: NodePublicKey, netMap: NetMap | undefined): void {
+    const nowMs = this.#env.clock.nowMs()
+    for (const [one, atMs] of this.#greeted) if (nowMs - atMs >= GREETING_MS) this.#greeted.delete(one)
+    const node = netMap && nodeByKey(netMap, peer)
+    const ip = node && addressesOf(node)[0]
+    if (ip === undefined || this.#greeted.has(peer) || this.#entries.get(peer)?.state === 'established') return
+    this.#greeted.set(peer, nowMs)
+    this.#env.journal.add({ part: 'dataplane', kind: 'stray', why: 'the device sends into a session of before this start; it is asked for a new one', peer })
+    this.#greet(ip)
   }
 
   /** Drops the sessions of peers that are no longer in the map. */

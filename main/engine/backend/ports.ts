@@ -365,6 +365,8 @@ export interface BackendFacts {
   onSystem(system: SystemFacts): void
   /** What was proven of the network may hold no longer; `isSamePlace`: only time has passed. */
   onMove(why: string, isSamePlace: boolean): void
+  /** The peer still sends into a session of before this engine's start. */
+  onStray(peer: NodePublicKey): void
 }
 
 /** A slice above the backend that has something to say on the bus, and wants to know of changes. */

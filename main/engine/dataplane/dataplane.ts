@@ -322,6 +322,8 @@ export class Dataplane {
         return facts.onUnknownPeer(record.key)
       case 'direct-proof':
         return facts.onDirectProof?.(record.peer, record.from)
+      case 'stray':
+        return facts.onStray?.(record.from)
       case 'send-error':
         return facts.onSendError(record.to, record.code)
       case 'proxy-request':

@@ -155,6 +155,8 @@ export interface DataplaneFacts {
   onUnknownPeer(key: NodePublicKey): void
   /** Authenticated data came in over UDP; at most every 2 s a peer and address. */
   onDirectProof?(peer: NodePublicKey, from: AddrPort): void
+  /** Data of a session that we do not have, from an address to which no peer's packets go; at most 50 a second. */
+  onStray?(from: AddrPort): void
   onSendError(to: AddrPort, code: 'unreachable' | 'permission' | 'other' | 'broken'): void
   onProxyRequest(request: ProxyRequest): void
   onInboundStream(stream: InboundStream): void

@@ -18,6 +18,7 @@ export type NativeRecord =
   | { readonly kind: 'handshake'; readonly peer: NodePublicKey }
   | { readonly kind: 'unknown-peer'; readonly key: NodePublicKey }
   | { readonly kind: 'direct-proof'; readonly peer: NodePublicKey; readonly from: AddrPort }
+  | { readonly kind: 'stray'; readonly from: AddrPort }
   | { readonly kind: 'send-error'; readonly to: AddrPort; readonly code: 'unreachable' | 'permission' | 'other' | 'broken' }
   | { readonly kind: 'proxy-request'; readonly id: number; readonly via: 'socks5' | 'http'; readonly host: string; readonly port: number }
   | { readonly kind: 'inbound-stream'; readonly fd: number; readonly from: AddrPort; readonly to: AddrPort }
@@ -150,6 +151,8 @@ function parse(kind: number, body: Body): NativeRecord {
       return { kind: 'echo-wanted', id: body.u16(), to: body.addr().ip }
     case 28:
       return { kind: 'unanswered', to: body.addr() }
+    case 29:
+      return { kind: 'stray', from: body.addr() }
     default:
       throw new Error(`broken invariant: unknown native record ${kind}`)
   }

@@ -294,6 +294,12 @@ export class Magicsock {
     }
   }
 
+  /** The peer that path finding met at an address; undefined: nobody, or it has not looked. */
+  peerAt(addr: AddrPort): NodePublicKey | undefined {
+    for (const { machine, config } of this.#peers.values()) if (machine?.knows(addr)) return config.key
+    return undefined
+  }
+
   /** Edges from the data plane. */
   handlePeerActivity(peer: NodePublicKey, kind: 'sending' | 'receiving' | 'idle'): void {
     const entry = this.#peers.get(peer)

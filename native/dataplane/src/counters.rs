@@ -26,6 +26,7 @@ counters! {
     in_geneve_refused,
     in_no_key,
     in_unknown_index,
+    strays_answered,
     in_bad_mac,
     in_cookie_sent,
     in_flood,

@@ -49,6 +49,10 @@ pub enum Event {
         peer: Key,
         from: SocketAddr,
     },
+    /// Data of a session that we do not have came from an address that no peer's packets go to.
+    Stray {
+        from: SocketAddr,
+    },
     Rejected(Rejected),
     DiscoKey {
         peer: Key,

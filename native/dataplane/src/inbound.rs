@@ -161,10 +161,7 @@ impl Pipeline {
             (None, Some(before)) if before.by_index.contains_key(&index) => {
                 (before.by_index[&index], true)
             }
-            _ => {
-                self.counters.in_unknown_index += 1;
-                return;
-            }
+            _ => return self.handle_stray(now, &via, sink),
         };
         if !old {
             self.catch_up(now, slot, sink);

@@ -24,5 +24,6 @@ pub mod prefix;
 pub mod refusals;
 pub mod renewal;
 pub mod rules;
+mod stray;
 pub mod tsmp;
 pub mod tunnel;

@@ -87,6 +87,8 @@ pub struct Pipeline {
     /// The same from relays, apart, so that a flood over UDP leaves them working.
     pub(crate) relay_handshakes: Bucket,
     pub(crate) cookies: Bucket,
+    /// Data of sessions that we do not have.
+    pub(crate) strays: Bucket,
     pub(crate) rejects: Bucket,
     pub(crate) refusals: Refusals,
     pub(crate) rate_counts_at: Option<Instant>,
@@ -118,6 +120,7 @@ impl Pipeline {
             direct_handshakes: Bucket::new(500.0, 500.0),
             relay_handshakes: Bucket::new(500.0, 500.0),
             cookies: Bucket::new(200.0, 200.0),
+            strays: Bucket::new(50.0, 50.0),
             rejects: Bucket::new(50.0, 50.0),
             refusals: Refusals::default(),
             rate_counts_at: None,

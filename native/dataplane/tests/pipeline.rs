@@ -498,6 +498,8 @@ fn what_is_sent_while_the_peer_has_dropped_the_old_session_arrives_with_the_new_
     // What greets the peer before it knows the new key is lost, as with a stock peer.
     a.out.udp.clear();
     learn(now, &mut b, &mut a, key);
+    // Else the packet itself has it ask for a session (stray.rs).
+    b.pipeline.set_path(now, &key, Path::None, &mut b.out);
     let packet = udp(a.ip, b.ip, (4000, 80), 7);
     a.send(now, &packet);
     settle(now, &mut a, &mut b);

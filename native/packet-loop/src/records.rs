@@ -48,6 +48,7 @@ pub const ENGINE_DATAGRAM: u8 = 19;
 pub const EXCHANGED: u8 = 20;
 pub const ECHO_WANTED: u8 = 24;
 pub const UNANSWERED: u8 = 28;
+pub const STRAY: u8 = 29;
 
 /// An address in at most 19 bytes.
 pub struct Packed {
@@ -98,6 +99,7 @@ pub fn push_event(ring: &Ring, event: &Event) {
         Event::DirectProof { peer, from } => {
             ring.push(DIRECT_PROOF, false, &[peer, Packed::new(*from).bytes()])
         }
+        Event::Stray { from } => ring.push(STRAY, false, &[Packed::new(*from).bytes()]),
         Event::Rejected(one) => {
             let flags = [u8::from(one.outbound), one.proto, one.reason];
             let count = one.count.to_be_bytes();
