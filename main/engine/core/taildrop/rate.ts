@@ -6,6 +6,8 @@ import type { MonoMs } from '../../base/env.ts'
 const WINDOW_MS = 5_000
 /** Before this nothing is said of the rest. */
 const TRUST_MS = 3_000
+/** A rest that would take longer than this is as good as not known. */
+const MAX_LEFT_MS = 365 * 24 * 3_600_000
 /** Samples closer together than this count as one. */
 const STEP_MS = 200
 /** A new guess is told when it differs from the last one by more than one part in this many. */
@@ -43,6 +45,7 @@ export class RateMeter {
       return undefined
     }
     const left = (Math.max(0, size - done) / rate) * 1000
+    if (left > MAX_LEFT_MS) return (this.#toldEndMs = undefined)
     const told = this.#toldEndMs === undefined ? undefined : this.#toldEndMs - nowMs
     if (told === undefined || told < 0 || Math.abs(told - left) > Math.max(left, told) / STEADY_SHARE) this.#toldEndMs = nowMs + left
     return roundTime(Math.max(0, this.#toldEndMs! - nowMs))

@@ -64,6 +64,14 @@ describe('how long the rest takes', () => {
     expect(rises).toEqual([])
   })
 
+  test('of what would take longer than a year nothing is told', () => {
+    const meter = new RateMeter()
+    meter.note(0, 0)
+    meter.note(3, 3_000)
+    expect(meter.leftMs(1_000, 3_000)).toBeGreaterThan(0)
+    expect(meter.leftMs(9_007_199_254_653, 3_000)).toBeUndefined()
+  })
+
   test('whatever is noted, numbers are whole and not below zero', () => {
     const notes = fc.array(fc.tuple(fc.nat(5_000), fc.nat(2 ** 40)), { minLength: 1, maxLength: 60 })
     fc.assert(fc.property(notes, fc.integer({ min: -1, max: 2 ** 45 }), (list, size) => {
