@@ -125,7 +125,11 @@ export type SendItem = { readonly Path: string; readonly Name?: string } | { rea
 export type TransferAction =
   /** Answered with the new batch. `Peer` is a stable ID. */
   | { readonly Do: 'send'; readonly Peer: string; readonly Items: readonly SendItem[] }
-  /** `ID` is that of a row or of a batch. `forget` takes finished ones out of the list; without ID all of them. */
+  /**
+   * `ID` is that of a row or of a batch. `retry` of what went out and is over sends the same files again, as they are now, and is
+   * answered with the new batch (callers that run as the engine's user only). `forget` takes finished ones out of the list; without ID
+   * all of them.
+   */
   | { readonly Do: 'pause' | 'resume' | 'retry' | 'cancel'; readonly ID: string }
   | { readonly Do: 'forget'; readonly ID?: string }
   /** `Folder`: save these there instead (callers that run as the engine's user only). `Always`: accept from this device from now on. */
@@ -134,7 +138,7 @@ export type TransferAction =
   | { readonly Do: 'refuse'; readonly Batch: string; readonly Always?: boolean }
 
 export interface TransferResult {
-  /** With `send`. */
+  /** With `send`, and with `retry` of what was over. */
   readonly Batch?: string
   readonly IDs?: readonly string[]
 }

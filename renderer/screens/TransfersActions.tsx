@@ -39,6 +39,8 @@ export interface TransferActions {
 export const canPause = ({ Direction, State }: TransferRow): boolean => Direction === 'out' && State !== 'paused' && State !== 'stopped' && State !== 'delivered' && State !== 'canceled'
 export const canResume = ({ State }: TransferRow): boolean => State === 'paused'
 export const canRetry = ({ Direction, State }: TransferRow): boolean => Direction === 'out' && State === 'stopped'
+/** What is over is sent anew: the engine has kept where it lies. In a browser it was uploaded, and is not kept. */
+const canSendAgain = ({ Direction, State }: TransferRow): boolean => Direction === 'out' && (State === 'delivered' || State === 'canceled')
 export const canCancel = (row: TransferRow): boolean => !isOver(row) && row.State !== 'stopped'
 /** A received one lies in a folder of this computer. */
 export const isThere = ({ State, SavedIn }: TransferRow): boolean => State === 'received' && SavedIn !== undefined && SavedIn !== ''
@@ -95,6 +97,7 @@ function menuItems(meant: Meant, acts: Acts, api: BowlineApi, inApp: boolean): r
     ...(has(canPause) ? [{ words: t('transfers.act.pause'), icon: <Pause {...ICON} />, act: () => acts.pause(meant) }] : []),
     ...(has(canResume) ? [{ words: t('transfers.act.resume'), icon: <Play {...ICON} />, act: () => acts.resume(meant) }] : []),
     ...(has(canRetry) ? [{ words: t('transfers.act.retry'), icon: <RotateCw {...ICON} />, act: () => acts.retry(meant) }] : []),
+    ...(inApp && rows.every(canSendAgain) ? [{ words: t('transfers.act.sendAgain'), icon: <RotateCw {...ICON} />, act: () => acts.retry(meant) }] : []),
     ...(has(canCancel) ? [{ words: t('transfers.act.cancel'), icon: <X {...ICON} />, act: () => acts.cancel(meant) }] : []),
     { words: t('transfers.act.copyName'), icon: <Copy {...ICON} />, act: copy },
     { words: t('transfers.act.device'), icon: <MonitorSmartphone {...ICON} />, act: () => goTo(row.Peer) },

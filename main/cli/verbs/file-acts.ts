@@ -6,7 +6,7 @@ import { resolve } from 'node:path'
 import { isOver } from '../../localapi/transfers.ts'
 import type { TransferAction, TransferAsk, TransferRow, TransfersPage } from '../../localapi/transfers.ts'
 import type { LocalApi } from '../client.ts'
-import { CliError, EXIT, usageError } from '../exit.ts'
+import { CliError, EXIT, usageError, type ExitCode } from '../exit.ts'
 import { lackingAs } from '../lacking.ts'
 import { printable } from '../text.ts'
 import type { Context, Verb } from '../verb.ts'
@@ -85,13 +85,15 @@ function act(name: Act, summary: string, help: string): Verb {
     summary,
     usage: 'ID|DEVICE|all',
     help,
-    json: '{"IDs": those that it was done to}',
+    json: name === 'retry' ? '{"IDs": those that it was done to, or the new ones}' : '{"IDs": those that it was done to}',
     takes: 'device',
     flags: {},
     async run({ api, args, json, terminal }: Context) {
       const [word, more] = args.words
       if (word === undefined || more !== undefined) throw usageError(`file ${name} wants the ID of one, a device, or all. The IDs: bowline file list`)
       const page = await pageOf(api)
+      const again = name === 'retry' ? overMeant(page, word) : undefined
+      if (again) return sendAgain(api, again, page, json, terminal)
       const rows = rowsMeant(page, word, name)
       for (const { ID } of rows) await api.call('transferAction', { method: 'POST', body: { Do: name, ID } })
       if (json) printJson(terminal, { IDs: rows.map(({ ID }) => ID) })
@@ -99,6 +101,20 @@ function act(name: Act, summary: string, help: string): Verb {
       return EXIT.ok
     },
   }
+}
+
+/** What went out and is over: by the end of its ID alone, since a device may have had many things. */
+function overMeant({ Rows }: TransfersPage, word: string): TransferRow | undefined {
+  const wanted = word.toLowerCase()
+  const meant = Rows.filter(({ ID }) => ID === wanted || (wanted.length >= MIN_ID && ID.endsWith(wanted)))
+  return meant.length === 1 && meant[0]!.Direction === 'out' && isOver(meant[0]!) ? meant[0] : undefined
+}
+
+async function sendAgain(api: Context['api'], row: TransferRow, { Rows }: TransfersPage, json: boolean, terminal: Context['terminal']): Promise<ExitCode> {
+  const { IDs = [] } = await api.call('transferAction', { method: 'POST', body: { Do: 'retry', ID: row.ID } })
+  if (json) printJson(terminal, { IDs })
+  else terminal.out(`Sent again: ${printable(row.Name)} (${IDs.map((id) => shortId(id, Rows)).join(', ')})\n`)
+  return EXIT.ok
 }
 
 /** By the end of its ID, by the beginning of its batch's, or all of a device. Those that it cannot be done to are left out. */
@@ -120,7 +136,7 @@ function rowsMeant({ Rows }: TransfersPage, word: string, name: Act): readonly T
 export const acts: readonly Verb[] = [
   act('pause', 'let something wait until it is told to go on', 'What the other device has already is kept there.'),
   act('resume', 'let something that was paused go on', 'It goes on where it stopped, as far as the other device still has it.'),
-  act('retry', 'try something again that has stopped', 'It goes on where it stopped, as far as the other device still has it.'),
+  act('retry', 'try something again that has stopped, or send again what is over', 'What has stopped goes on where it stopped, as far as the other device still has it. What was delivered or canceled is sent anew, as it is now: name it by its ID.'),
   act('cancel', 'give something up', 'What the other device has of it goes there by itself, in an hour at the latest.'),
 ]
 

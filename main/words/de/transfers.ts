@@ -110,6 +110,7 @@ export const transfers: Partial<Record<keyof typeof en, string>> = {
   'transfers.act.resume': 'Fortsetzen',
   'transfers.act.cancel': 'Abbrechen',
   'transfers.act.retry': 'Erneut versuchen',
+  'transfers.act.sendAgain': 'Erneut senden',
   'transfers.act.show': 'Im Ordner zeigen',
   'transfers.act.open': 'Öffnen',
   'transfers.act.copyName': 'Namen kopieren',

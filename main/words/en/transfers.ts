@@ -109,6 +109,7 @@ export const transfers = {
   'transfers.act.resume': 'Resume',
   'transfers.act.cancel': 'Cancel',
   'transfers.act.retry': 'Try again',
+  'transfers.act.sendAgain': 'Send again',
   'transfers.act.show': 'Show in folder',
   'transfers.act.open': 'Open',
   'transfers.act.copyName': 'Copy name',

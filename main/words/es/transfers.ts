@@ -110,6 +110,7 @@ export const transfers: Partial<Record<keyof typeof en, string>> = {
   'transfers.act.resume': 'Reanudar',
   'transfers.act.cancel': 'Cancelar',
   'transfers.act.retry': 'Reintentar',
+  'transfers.act.sendAgain': 'Enviar de nuevo',
   'transfers.act.show': 'Mostrar en la carpeta',
   'transfers.act.open': 'Abrir',
   'transfers.act.copyName': 'Copiar nombre',

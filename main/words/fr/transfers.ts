@@ -110,6 +110,7 @@ export const transfers: Partial<Record<keyof typeof en, string>> = {
   'transfers.act.resume': 'Reprendre',
   'transfers.act.cancel': 'Annuler',
   'transfers.act.retry': 'Réessayer',
+  'transfers.act.sendAgain': 'Envoyer à nouveau',
   'transfers.act.show': 'Afficher dans le dossier',
   'transfers.act.open': 'Ouvrir',
   'transfers.act.copyName': 'Copier le nom',

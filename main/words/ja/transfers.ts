@@ -110,6 +110,7 @@ export const transfers: Partial<Record<keyof typeof en, string>> = {
   'transfers.act.resume': '再開',
   'transfers.act.cancel': '取り消す',
   'transfers.act.retry': '再試行',
+  'transfers.act.sendAgain': 'もう一度送信',
   'transfers.act.show': 'フォルダーで表示',
   'transfers.act.open': '開く',
   'transfers.act.copyName': '名前をコピー',

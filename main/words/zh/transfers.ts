@@ -110,6 +110,7 @@ export const transfers: Partial<Record<keyof typeof en, string>> = {
   'transfers.act.resume': '继续',
   'transfers.act.cancel': '取消',
   'transfers.act.retry': '重试',
+  'transfers.act.sendAgain': '再次发送',
   'transfers.act.show': '在文件夹中显示',
   'transfers.act.open': '打开',
   'transfers.act.copyName': '复制名称',

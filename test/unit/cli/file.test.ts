@@ -227,6 +227,16 @@ describe('what a person decides', () => {
     expect((await run('forget')).code).toBe(0)
   })
 
+  test('retry sends again what is over, by its ID alone', async () => {
+    engine.page = { ...engine.page, Rows: [row('00004444', { State: 'delivered' }), row('00005555', { State: 'received', Direction: 'in' })] }
+    expect(await run('retry', '4444')).toMatchObject({ code: 0, out: expect.stringContaining('Sent again: 00004444.txt (') })
+    expect(engine.asked).toEqual([{ Do: 'retry', ID: '00004444' }])
+    expect((await run('retry', 'desk')).code).toBe(1)
+    expect((await run('retry', 'all')).code).toBe(1)
+    expect((await run('retry', '5555')).code).toBe(1)
+    expect(engine.asked).toHaveLength(1)
+  })
+
   test('rules are shown, set for a group or a device, and taken away', async () => {
     expect((await run('rule')).out).toBe('from your own devices  comes in\nfrom those of others   you are asked first\n')
     expect((await run('rule', 'own', 'ask')).code).toBe(0)

@@ -149,7 +149,12 @@ export class Transfers {
       case 'send': return this.#send(action.Peer, action.Items)
       case 'accept': case 'refuse': return this.#answer(action)
       case 'forget': this.#forget(action.ID); break
-      case 'retry': await this.#retry(this.#rowsOf(action.ID), mayNamePaths); break
+      case 'retry': {
+        const rows = this.#rowsOf(action.ID)
+        if (rows.every(({ direction, state }) => direction === 'out' && isOverState(state))) return this.#sendAgain(rows, mayNamePaths)
+        await this.#retry(rows, mayNamePaths)
+        break
+      }
       case 'pause': case 'resume': case 'cancel': this.#intend(action.Do, this.#rowsOf(action.ID))
     }
     this.#store.now()
@@ -251,6 +256,16 @@ export class Transfers {
       }
     }
     this.#intend('retry', rows)
+  }
+
+  /** What is over stays as it is in the list; the same goes out once more, as it is now. Rejects with EngineError. */
+  #sendAgain(rows: readonly Row[], mayNamePaths: boolean): Promise<TransferResult> {
+    if (!mayNamePaths) throw new EngineError('access-denied', 'Files of another user are not read by their path: give them to bowline/spool, and send what it answers.')
+    const items = rows.map(({ name, source }) => {
+      if (source?.ref.kind === 'path') return { Path: source.ref.path, Name: name }
+      throw new EngineError('bad-argument', `${JSON.stringify(name)} was given to be sent once, and is not kept here: choose it again.`)
+    })
+    return this.#send(rows[0]!.peer, items)
   }
 
   #forget(id: string | undefined): void {
