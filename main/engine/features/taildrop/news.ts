@@ -1,5 +1,6 @@
 /**
- * What watchers are told of transfers: the whole at first, then what changed, at most four times a second.
+ * What watchers are told of transfers: the whole at first, then what changed, at most four times a second. What has come to an end
+ * does not wait for that, since somebody may wait for it; ends, too, are told at most four times a second.
  */
 import type { Env } from '../../base/env.ts'
 import type { TransfersNews } from '../../../localapi/transfers.ts'
@@ -24,6 +25,9 @@ export class News {
   #inbox = false
   #whole = false
   #toldMs = -APART_MS
+  #endToldMs = -APART_MS
+  #hasEnd = false
+  #dueMs = 0
   #takeBack: (() => void) | undefined
 
   constructor(env: Env, source: NewsSource) {
@@ -31,9 +35,10 @@ export class News {
     this.#source = source
   }
 
-  row(id: string): void {
+  /** `isEnd`: nothing more happens to it by itself. */
+  row(id: string, isEnd: boolean): void {
     this.#rows.add(id)
-    this.#soon()
+    this.#soon(isEnd)
   }
 
   gone(id: string): void {
@@ -63,15 +68,22 @@ export class News {
     this.#takeBack = undefined
   }
 
-  #soon(): void {
-    const waitMs = Math.max(0, this.#toldMs + APART_MS - this.#env.clock.nowMs())
+  #soon(isEnd = false): void {
+    this.#hasEnd ||= isEnd
+    const nowMs = this.#env.clock.nowMs()
+    const dueMs = Math.max(nowMs, APART_MS + (isEnd ? Math.min(this.#toldMs, this.#endToldMs) : this.#toldMs))
+    if (this.#takeBack && this.#dueMs <= dueMs) return
+    this.#takeBack?.()
+    this.#dueMs = dueMs
     // Also the first waits for the end of the turn: of a thousand changes in one, there is one message.
-    this.#takeBack ??= this.#env.clock.after(waitMs, () => this.#tell())
+    this.#takeBack = this.#env.clock.after(dueMs - nowMs, () => this.#tell())
   }
 
   #tell(): void {
     this.#takeBack = undefined
     this.#toldMs = this.#env.clock.nowMs()
+    if (this.#hasEnd) this.#endToldMs = this.#toldMs
+    this.#hasEnd = false
     const [rows, gone, asks, inbox, whole] = [this.#rows, this.#gone, this.#asks, this.#inbox, this.#whole]
     this.#rows = new Set()
     this.#gone = new Set()

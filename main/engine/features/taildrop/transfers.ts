@@ -294,7 +294,7 @@ export class Transfers {
   }
 
   #touched(row: Row): void {
-    this.#news.row(row.id)
+    this.#news.row(row.id, row.finishedMs !== undefined)
     if (!isMovingState(row.state)) return
     if (!this.#paths.has(row.peer)) this.#paths.set(row.peer, this.#pathTo(row.peer))
     row.path = this.#paths.get(row.peer)

@@ -382,6 +382,27 @@ describe('news', () => {
     expect(rig.row('x').Done).toBeGreaterThan(150)
   })
 
+  test('an end does not wait for the next of them, and many ends are told no more often', async () => {
+    const rig = makeTaildropRig()
+    const names = Array.from({ length: 20 }, (_, n) => `f${n}`)
+    await rig.send('a', ...names)
+    await rig.run(1_000)
+    rig.courier.tries.get('f0')!.step(sending(1))
+    await rig.run(1)
+    const before = rig.told.length
+    await rig.courier.tries.get('f0')!.end(DELIVERED)
+    await rig.run(1)
+    expect(rig.told.length).toBe(before + 1)
+    expect(rig.told.at(-1)!.Transfers!.Rows!.find(({ Name }) => Name === 'f0')!.State).toBe('delivered')
+    for (const name of names.slice(1)) {
+      await rig.courier.tries.get(name)!.end(DELIVERED)
+      await rig.run(10)
+    }
+    expect(rig.told.length - before).toBeLessThanOrEqual(4)
+    await rig.run(1_000)
+    expect(rig.page.Rows.every(({ State }) => State === 'delivered')).toBe(true)
+  })
+
   test('the first message is the whole, for those alone who ask for it', async () => {
     const rig = makeTaildropRig()
     await rig.send('a', 'x')
