@@ -48,6 +48,8 @@ export class LabNode {
   socksPort = 0
   httpPort = 0
   udpPort = 0
+  /** How long a command may take. */
+  commandMs = 60_000
   readonly #options: NodeOptions
   #child: Child | undefined
   #pastLogs = ''
@@ -150,12 +152,12 @@ export class LabNode {
 
   /** The official command on this node's socket. */
   tailscale(...words: string[]): Promise<RunResult> {
-    return run(this.#options.tailscale, [`--socket=${this.api.socketPath}`, ...words], { timeoutMs: 60_000, ...this.#runOptions })
+    return run(this.#options.tailscale, [`--socket=${this.api.socketPath}`, ...words], { timeoutMs: this.commandMs, ...this.#runOptions })
   }
 
   /** Our command on this node's socket. */
   bowline(...words: string[]): Promise<RunResult> {
-    return run(this.#options.nodeProgram ?? nodeProgram, [engineSource, `--socket=${this.api.socketPath}`, ...words], { timeoutMs: 60_000, ...this.#runOptions })
+    return run(this.#options.nodeProgram ?? nodeProgram, [engineSource, `--socket=${this.api.socketPath}`, ...words], { timeoutMs: this.commandMs, ...this.#runOptions })
   }
 
   /** Our command on this node's socket, left running: for verbs that wait for a person. */
