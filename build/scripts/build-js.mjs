@@ -12,9 +12,18 @@ import { newestProgramMs, root } from './sources.mjs'
 const startedMs = Date.now()
 const sourcesMs = newestProgramMs()
 
+/**
+ * `import … from 'node:http'` makes Node evaluate all that the module exports, its whole fetch and WebSocket among them: half of the
+ * start of a command. Asked for as a builtin, it does not.
+ */
+const plainHttp = {
+  name: 'plain-http',
+  renderChunk: (code) => code.replace(/^import \{([^}]+)\} from "node:http";$/gm, (_, names) => `const {${names.replace(/ as /g, ': ')}} = process.getBuiltinModule("node:http");`),
+}
+
 /** Writes one bundle and answers its size in bytes. */
 async function bundle(input, file, format) {
-  const made = await rolldown({ input: `${root}${input}`, platform: 'node', resolve: { mainFields: ['module', 'main'] }, external: [/^node:/, 'electron', /\.node$/], logLevel: 'warn' })
+  const made = await rolldown({ input: `${root}${input}`, platform: 'node', resolve: { mainFields: ['module', 'main'] }, external: [/^node:/, 'electron', /\.node$/], logLevel: 'warn', plugins: format === 'esm' ? [plainHttp] : [] })
   const parts = format === 'esm' ? { dir: `${root}dist`, entryFileNames: file, chunkFileNames: `${parse(file).name}-[name].mjs` } : { file: `${root}dist/${file}`, codeSplitting: false }
   const { output } = await made.write({ ...parts, format, sourcemap: false, minify: false })
   await made.close()
