@@ -11,6 +11,7 @@ import type { TransferAction, TransferResult, TransferRow, TransfersPage } from 
 import { waitFor } from '../support/wait.ts'
 import { labSuite } from './lab/suite.ts'
 import type { LabNode } from './lab/node.ts'
+import { waitTarget } from './lab/taildrop.ts'
 
 let ours: LabNode
 let real: LabNode
@@ -61,6 +62,7 @@ labSuite(
   async (lab) => {
     ;[ours, real] = await Promise.all([lab.join('bowline', 'ours'), lab.join('tailscaled', 'real')])
     await Promise.all([ours.waitUsable(real), real.waitUsable(ours)])
+    await waitTarget(ours, real)
     peer = (await ours.peer('real'))!.ID
   },
   () => {
