@@ -10,6 +10,7 @@ import { waitFor } from '../support/wait.ts'
 import type { Notify } from './lab/local-api.ts'
 import type { LabNode } from './lab/node.ts'
 import { labSuite } from './lab/suite.ts'
+import { waitTarget } from './lab/taildrop.ts'
 
 const PATIENCE = { withinMs: 60_000 }
 const hash = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
@@ -27,6 +28,7 @@ describe('files that wait', () => {
     async (lab) => {
       ;[ours, another, real] = await Promise.all([lab.join('bowline', 'ours'), lab.join('bowline', 'another'), lab.join('tailscaled', 'real')])
       await Promise.all([real.waitUsable(ours), ours.waitUsable(real), another.waitUsable(ours)])
+      await Promise.all([waitTarget(real, ours), waitTarget(another, ours)])
       ;[from, to] = [join(lab.folder, 'from'), join(lab.folder, 'to')]
       for (const folder of [join(from, 'trip', 'deep'), to]) mkdirSync(folder, { recursive: true })
       for (const [name, size] of [['f2.bin', 300_000], ['trip/a', 1_000], ['trip/deep/b', 200_000]] as const) writeFileSync(join(from, name), randomBytes(size))
