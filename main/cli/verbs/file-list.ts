@@ -45,9 +45,11 @@ export function pageText(page: TransfersPage, waiting: readonly Waiting[], all: 
   const open = page.Rows.filter((row) => !isOver(row))
   const over = page.Rows.filter(isOver)
   const shown = all ? over : over.slice(0, RECENT)
+  const lineOf = (row: TransferRow): string[] => [shortId(row.ID, page.Rows), arrow(row), row.Name, progress(row), rateOf(row)]
   const parts = [
     page.Asks.map((ask, i) => askText(ask, nowMs, page.Asks[i + 1]?.Peer !== ask.Peer)).join('\n'),
-    section('On their way', open.map((row) => [shortId(row.ID, page.Rows), arrow(row), row.Name, progress(row), rateOf(row)])),
+    section('On their way', open.filter(({ State }) => State !== 'stopped').map(lineOf)),
+    section('Stopped', open.filter(({ State }) => State === 'stopped').map(lineOf)),
     section('Waiting to be fetched: bowline file get FOLDER', waiting.map((file) => [file.Name, bytes(file.Size)])),
     section(shown.length < over.length ? `The last ${shown.length} of ${over.length}` : 'Over', shown.map((row) => [shortId(row.ID, page.Rows), arrow(row), row.SavedAs ?? row.Name, ending(row), since(row.Finished ?? row.Created, nowMs)])),
     page.Inbox.Problem ? styled('warning', `Nothing can be received now: ${printable(page.Inbox.Problem.Text)}.`) : '',

@@ -179,8 +179,9 @@ describe('bowline file list', () => {
     expect(await run('list')).toEqual({ code: 0, err: '', out: [
       'phone (Bob) wants to send cat.jpg (1.2 kB), asked 3 min ago.', 'Answer with: bowline file accept phone   or: bowline file refuse phone', '',
       'On their way',
-      '1111  to desk  film.mkv  Sending, 500 MB of 2.0 GB                                 10 MB/s, 3 min left, direct',
-      '2222  to desk  b.txt     Stopped: what was to be sent has changed since, 10 bytes', '',
+      '1111  to desk  film.mkv  Sending, 500 MB of 2.0 GB  10 MB/s, 3 min left, direct', '',
+      'Stopped',
+      '2222  to desk  b.txt  Stopped: what was to be sent has changed since, 10 bytes', '',
       'Waiting to be fetched: bowline file get FOLDER', 'd.txt  3 bytes', '',
       'Over', '3333  from desk  c (1).txt  Received, in /home/x/Downloads, 10 bytes  3 min ago', '',
     ].join('\n') })
