@@ -225,14 +225,14 @@ describe.skipIf(missing !== undefined)(`the window in a browser${missing === und
     await page.getByRole('row', { name: /^web\./ }).waitFor()
     const focus = (): Promise<{ name: string; ring: boolean }> => page.evaluate(FOCUS) as Promise<{ name: string; ring: boolean }>
     const walk: string[] = []
-    for (let i = 0; i < 12; i++) {
+    for (let i = 0; i < 13; i++) {
       await page.keyboard.press('Tab')
       const { name, ring } = await focus()
       expect(ring, name).toBe(true)
       walk.push(name)
     }
     expect(walk).toEqual([
-      expect.stringMatching(/Account: demo\.internal ?anna/), expect.stringMatching(/^Connected\. Disconnect/), 'Apps only', expect.stringMatching(/^Devices/), 'Exit nodes', 'Diagnose', 'Settings', expect.stringMatching(/^Copy this device's address/),
+      expect.stringMatching(/Account: demo\.internal ?anna/), expect.stringMatching(/^Connected\. Disconnect/), 'Apps only', expect.stringMatching(/^Devices/), 'Exit nodes', expect.stringMatching(/^Transfers/), 'Diagnose', 'Settings', expect.stringMatching(/^Copy this device's address/),
       expect.stringMatching(/^Search devices/), 'Columns and groups', expect.stringMatching(/^All/), expect.stringMatching(/^my-computer\. This device/),
     ])
     const rows = async (key: string): Promise<string> => {
