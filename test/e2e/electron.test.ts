@@ -50,7 +50,7 @@ describe.skipIf(executablePath === undefined)(`the app${executablePath === undef
     await page.getByRole('heading', { name: 'Join your network' }).waitFor()
     await picture(page, 'electron-sign-in')
     expect(await axe(page)).toEqual([])
-    expect(await page.evaluate('[typeof require, typeof process, typeof module, Object.keys(window.bowline).sort().join()]')).toEqual(['undefined', 'undefined', 'undefined', 'call,onAppState,onCommand,onNotify'])
+    expect(await page.evaluate('[typeof require, typeof process, typeof module, Object.keys(window.bowline).sort().join()]')).toEqual(['undefined', 'undefined', 'undefined', 'call,offer,onAppState,onCommand,onNotify'])
     expect(new URL(page.url()).protocol).toBe('bowline-app:')
   })
 
