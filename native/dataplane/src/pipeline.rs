@@ -256,16 +256,28 @@ impl Pipeline {
             .last_init
             .is_none_or(|at| now.saturating_duration_since(at) >= INIT_SPACING);
         if changed && path != Path::None && peer.handshaking && spaced {
-            self.wake(now, slot, sink);
-            let init = self
-                .peers
-                .get_mut(slot)
-                .and_then(|peer| peer.tunnel.as_mut())
-                .and_then(|tunnel| tunnel.handshake());
-            if let Some(init) = init {
-                self.transmit(now, slot, &init, None, sink);
-            }
+            self.initiate(now, slot, None, sink);
         }
+    }
+
+    /// Asks a peer that has a tunnel for a session now; whether something went out. `reply_to` serves while there is no path.
+    pub(crate) fn initiate<S: Sink>(
+        &mut self,
+        now: Instant,
+        slot: u32,
+        reply_to: Option<&Via>,
+        sink: &mut S,
+    ) -> bool {
+        self.wake(now, slot, sink);
+        let init = self
+            .peers
+            .get_mut(slot)
+            .and_then(|peer| peer.tunnel.as_mut())
+            .and_then(|tunnel| tunnel.handshake());
+        if let Some(init) = &init {
+            self.transmit(now, slot, init, reply_to, sink);
+        }
+        init.is_some()
     }
 
     pub fn peers(&self) -> &Peers {

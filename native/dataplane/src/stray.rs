@@ -42,15 +42,8 @@ impl Pipeline {
         if peer.tunnel.is_none() {
             peer.tunnel = Some(identity.tunnel(&peer.key));
         }
-        self.wake(now, slot, sink);
-        let init = self
-            .peers
-            .get_mut(slot)
-            .and_then(|peer| peer.tunnel.as_mut())
-            .and_then(|tunnel| tunnel.handshake());
-        if let Some(init) = init {
+        if self.initiate(now, slot, Some(via), sink) {
             self.counters.strays_answered += 1;
-            self.transmit(now, slot, &init, Some(via), sink);
         }
     }
 
