@@ -3,9 +3,9 @@
  * costs does not grow with the list.
  */
 import { useLayoutEffect, useState } from 'react'
-import { flushSync } from 'react-dom'
 import { placesOf, type Lines } from '../state/devices-groups.ts'
 import { useList } from '../state/devices-session.ts'
+import { useScrolled } from '../ui/use-scrolled.ts'
 
 /** Lines above and below those in view, so that quick scrolling finds them there. */
 const AROUND = 8
@@ -25,26 +25,12 @@ export function useDrawn(lines: Lines, kept: number, rowPx: number, scroller: { 
   useLayoutEffect(() => {
     if (scroller.current) scroller.current.scrollTop = useList.getState().scrollTop
   }, [scroller])
-  useLayoutEffect(() => {
-    const element = scroller.current
-    if (!element) return undefined
-    const look = (): void => {
-      // Behind a device's page in a small window it has no height.
-      if (element.clientHeight === 0) return
-      const [first, rows] = [Math.floor(element.scrollTop / rowPx), Math.ceil(element.clientHeight / rowPx) + 1]
-      setView((was) => (was.first === first && was.rows === rows ? was : { first, rows }))
-    }
-    // Drawn before the frame that shows the new place.
-    const scrolled = (): void => flushSync(look)
-    const observer = new ResizeObserver(look)
-    observer.observe(element)
-    element.addEventListener('scroll', scrolled, { passive: true })
-    look()
-    return () => {
-      observer.disconnect()
-      element.removeEventListener('scroll', scrolled)
-    }
-  }, [scroller, rowPx])
+  useScrolled(scroller, (element) => {
+    // Behind a device's page in a small window it has no height.
+    if (element.clientHeight === 0) return
+    const [first, rows] = [Math.floor(element.scrollTop / rowPx), Math.ceil(element.clientHeight / rowPx) + 1]
+    setView((was) => (was.first === first && was.rows === rows ? was : { first, rows }))
+  }, rowPx)
   // A list that got shorter is scrolled up by the browser, which tells of it later.
   const first = Math.max(0, Math.min(view.first, lines.length - view.rows + 1))
   const stuck = lines.heads.findLast((place) => place <= first) ?? -1

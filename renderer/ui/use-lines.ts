@@ -3,7 +3,7 @@
  * with the list. One line has the tab stop; it stays drawn wherever the list is scrolled to, so that the focus survives.
  */
 import { useLayoutEffect, useRef, useState } from 'react'
-import { flushSync } from 'react-dom'
+import { useScrolled } from './use-scrolled.ts'
 
 const AROUND_PX = 300
 
@@ -37,26 +37,15 @@ export function useLines(list: LineList, scroller: { readonly current: HTMLEleme
   const [key, setKey] = useState<string>()
   const [isInside, wanted, lastPlace] = [useRef(false), useRef(false), useRef(0)]
   useLayoutEffect(() => {
-    const element = scroller.current
-    if (!element) return undefined
-    element.scrollTop = keptTop
-    const look = (): void => {
-      // To steps, so that not each px is a new picture.
-      const [top, height] = [Math.floor(element.scrollTop / 50) * 50, element.clientHeight]
-      if (height > 0) setView((was) => (was.top === top && was.height === height ? was : { top, height }))
-    }
-    const scrolled = (): void => flushSync(look)
-    const observer = new ResizeObserver(look)
-    observer.observe(element)
-    element.addEventListener('scroll', scrolled, { passive: true })
-    look()
-    return () => {
-      observer.disconnect()
-      element.removeEventListener('scroll', scrolled)
-    }
+    if (scroller.current) scroller.current.scrollTop = keptTop
     // Where it was scrolled to counts only at first.
     // oxlint-disable-next-line react-hooks/exhaustive-deps
   }, [scroller])
+  useScrolled(scroller, (element) => {
+    // To steps, so that not each px is a new picture.
+    const [top, height] = [Math.floor(element.scrollTop / 50) * 50, element.clientHeight]
+    if (height > 0) setView((was) => (was.top === top && was.height === height ? was : { top, height }))
+  }, 50)
   const { keys, tops } = list
   const own = key === undefined ? -1 : keys.indexOf(key)
   const first = keys.findIndex((_, i) => list.isStop(i))
