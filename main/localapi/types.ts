@@ -8,6 +8,7 @@
  */
 import type { Egress } from './exit-nodes.ts'
 import type { Extras } from './extras.ts'
+import type { MachinePage, TrialPage } from './machine.ts'
 import type { TransfersNews } from './transfers.ts'
 import type { PolicySnapshot } from './policy.ts'
 import type { Reason } from '../engine/core/path/reason/evidence.ts'
@@ -287,6 +288,9 @@ export interface Notify {
   readonly Egress?: Egress
   /** Ours: files on their way; to those who asked for it (WATCH.transfers). */
   readonly Transfers?: TransfersNews
+  /** Ours: how much of this computer is on the network, and what is on trial; whole each time, to those who asked (WATCH.machine). */
+  readonly Machine?: MachinePage
+  readonly Trial?: TrialPage
 }
 
 export interface PingResult {

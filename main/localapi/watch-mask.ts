@@ -22,6 +22,8 @@ export const WATCH = {
   inProcess: 1 << 16,
   sysPolicyChanges: 1 << 17,
   peerWireGuardState: 1 << 18,
+  /** Ours: `Machine` and `Trial`, both at first. */
+  machine: 1 << 29,
   /** Ours: `Transfers`, whole at first. Only for watchers that may write. */
   transfers: 1 << 30,
 } as const
@@ -37,7 +39,8 @@ export const WATCH_INITIAL =
   WATCH.initialClientVersion |
   WATCH.sysPolicyChanges |
   WATCH.peerWireGuardState |
-  WATCH.transfers
+  WATCH.transfers |
+  WATCH.machine
 
 /** Streams of deltas that merging would break, with the stock daemon's names. */
 const NOT_WITH_RATE_LIMIT: readonly (readonly [bit: number, name: string])[] = [

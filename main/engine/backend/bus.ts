@@ -190,6 +190,10 @@ function shapedFor(mask: number, notify: Notify, first: boolean): Notify {
   if ((mask & WATCH.peerWireGuardState) === 0) delete out['PeerState']
   if ((mask & WATCH.sysPolicyChanges) === 0) delete out['Policy']
   if ((mask & WATCH.transfers) === 0) delete out['Transfers']
+  if ((mask & WATCH.machine) === 0) {
+    delete out['Machine']
+    delete out['Trial']
+  }
   if (!first) out['NetMap'] = null
   if (notify.Health && (mask & WATCH.healthActions) === 0) out['Health'] = withActionsInText(notify.Health)
   return out as unknown as Notify
