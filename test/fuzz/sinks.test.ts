@@ -13,6 +13,7 @@ import { canonicalIp } from '../../main/engine/base/ip.ts'
 import { distribution } from '../../main/engine/io/hostinfo.ts'
 import { planMark } from '../../main/engine/io/inbox/mark.ts'
 import { pingCommand, PingProgram } from '../../main/engine/io/ping-program.ts'
+import { findProgram, SYSTEM_PROGRAMS } from '../../main/engine/io/run-program.ts'
 import { Store } from '../../main/engine/io/store.ts'
 import { JournalRing, decodeEvent, encodeEvent } from '../../main/engine/core/journal/journal.ts'
 import { applyMapResponse } from '../../main/engine/core/netmap/apply.ts'
@@ -70,10 +71,17 @@ fuzz('the program that marks files gets an absolute path and nothing that the se
 test('no program but those known is ever started, and none through a shell', () => {
   const sources = readdirSync(new URL('../../main', import.meta.url), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
   const starting = sources.filter((name) => readFileSync(new URL(`../../main/${name}`, import.meta.url), 'utf8').includes('child_process'))
-  // Ping and the browser, and what marks received files as from the internet, which is given whole paths.
-  const known = [join('cli', 'transfers', 'mark.ts'), join('engine', 'io', 'inbox', 'mark.ts'), join('engine', 'io', 'ping-program.ts'), join('web', 'open-browser.ts')]
+  // Ping and the browser, what marks received files as from the internet, which is given whole paths, and what sets routes and names.
+  const known = [
+    join('cli', 'transfers', 'mark.ts'), join('engine', 'io', 'inbox', 'mark.ts'), join('engine', 'io', 'ping-program.ts'), join('engine', 'io', 'run-program.ts'), join('web', 'open-browser.ts'),
+  ]
   expect(starting.toSorted()).toEqual(known)
   for (const name of starting) expect(readFileSync(new URL(`../../main/${name}`, import.meta.url), 'utf8')).not.toMatch(/shell:|exec\(/)
+})
+
+test('the system programs are these, found in the system\'s folders alone', () => {
+  expect([...SYSTEM_PROGRAMS]).toEqual(['ip', 'nft', 'iptables-restore', 'ip6tables-restore', 'iptables-save', 'ip6tables-save', 'modprobe', 'resolvconf', 'systemctl'])
+  for (const program of SYSTEM_PROGRAMS) expect(findProgram(program) ?? '/bin/').toMatch(/^(\/usr)?\/s?bin\//)
 })
 
 fuzz('names of files are the engine\'s own, whatever the server calls things', (chance, index) => {
