@@ -16,6 +16,7 @@ import type { ThisNetwork } from '../main/localapi/this-network.ts'
 import type { ReachPage } from '../main/localapi/reach.ts'
 import type { JoinResult, PreflightPage } from '../main/localapi/preflight.ts'
 import type { RoutesPage } from '../main/localapi/routes.ts'
+import type { ServiceChange, ServicePage } from '../main/localapi/service.ts'
 import type { StoragePage } from '../main/localapi/storage.ts'
 import type { IncomingRule, TaildropSettings, TransferAction, TransferResult, TransferTargetsPage } from '../main/localapi/transfers.ts'
 import type { LoginProfile, MaskedPrefs, Notify, PathPage, PathsPage, PingResult, PingType, Prefs, SessionPage, StartOptions, Status, TrustedCertificate, TrustPage } from '../main/localapi/types.ts'
@@ -27,6 +28,7 @@ export type { DnsAttempt, DnsLookupPage, DnsPage, ResolverView } from '../main/l
 export type { Egress, ExitNodeRow, ExitNodesPage, ExitProof } from '../main/localapi/exit-nodes.ts'
 export type { ExitNodeFailure, Extras } from '../main/localapi/extras.ts'
 export type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, ProxiesPage } from '../main/localapi/forwards.ts'
+export type { ServiceChange, ServicePage } from '../main/localapi/service.ts'
 export type { StoragePage } from '../main/localapi/storage.ts'
 export type { ThisNetwork } from '../main/localapi/this-network.ts'
 export type { ReachPage, ReachRung, ReachVerdict } from '../main/localapi/reach.ts'
@@ -114,6 +116,12 @@ export interface Requests {
   editSettings: { send: AppSettingsPatch; receive: AppSettings }
   /** Starts the engine anew; refused with `not-supported` where the host did not start it (a service, `bowline web`). */
   restartEngine: { send: Record<string, never>; receive: null }
+  /** The service of this computer: whether it is there, and how it is had. */
+  service: { send: Record<string, never>; receive: ServicePage }
+  /** Asks the person for admin rights and installs it; this window speaks with it then, and the accounts of the app's own engine move there. In a browser `not-supported`. */
+  installService: { send: Record<string, never>; receive: ServiceChange }
+  /** The other way round: what it kept moves back to the app's own engine. */
+  removeService: { send: Record<string, never>; receive: ServiceChange }
   /** Quits the app, which asks first where that ends the connection; refused with `not-supported` in a browser. */
   quit: { send: Record<string, never>; receive: null }
   /** Shows the main window, at a place of it, or with files of an offer that go to a device yet to be chosen. Asked by the small one. */

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
 import { app, nativeTheme, powerMonitor, safeStorage, session, shell } from 'electron'
+import { ownServicePlace } from '../client/service-place.ts'
 import { LocalApiClient } from '../client/local-api-client.ts'
 import type { AppState } from '../localapi/app-state.ts'
 import { isMoving } from '../localapi/transfers.ts'
@@ -23,6 +24,7 @@ import { watchPage } from './page-watch.ts'
 import { PlacementFile } from './placement-file.ts'
 import { tellPower } from './power.ts'
 import { isConnected } from './quit-rules.ts'
+import { ServiceDesk } from './service-desk.ts'
 import { speakTo } from './speech.ts'
 import { joinStartAtLogin } from './start-at-login.ts'
 import { StateKeys } from './state-keys.ts'
@@ -54,12 +56,16 @@ export async function startApp(options: AppOptions): Promise<void> {
     desktop.onApp(value)
   })
   const quit = (): void => void leaving.quit()
+  const service = new ServiceDesk({
+    place: ownServicePlace(), socket: () => socketPath, resources: app.isPackaged ? process.resourcesPath : undefined, dist: import.meta.dirname, onChanged: async () => {},
+  })
   const files = new FileDesk({ client, transfers: () => feed.transfers })
   const requests = serveRequests(client, (asker) => ({
     openExternal: (url) => openPage(client, url),
     editSettings: (patch) => state.edit(patch),
     restartEngine: async () => (host ? host.restart() : notSupported('The engine was not started by this app.')),
     quit: () => leaving.quit(),
+    service,
     desktop: {
       showMain: (hash, offer) => {
         desktop.actions.showMain(hash)

@@ -26,8 +26,8 @@ export interface AppState extends EngineLife {
   readonly tray: 'none' | 'unknown' | 'shown' | 'missing'
   /** Linux: which desktop this is, in one small word ("gnome", "kde"); '' or absent = not known. */
   readonly desktop?: string
-  /** Who started the engine: this app, which can start it anew, or somebody else. */
-  readonly engineHost?: 'app' | 'other'
+  /** Who started the engine: this app, which can start it anew; the service of this computer, which its system starts anew; or somebody else. */
+  readonly engineHost?: 'app' | 'service' | 'other'
   /** The engine's version, where it is another than ours. */
   readonly engineVersion?: string
   /** Absent = this build knows no place to ask for newer versions. */

@@ -10,7 +10,7 @@ export interface HostFacts {
   readonly host: AppState['host']
   readonly languages: readonly string[]
   readonly tray: AppState['tray']
-  readonly engineHost?: 'app' | 'other'
+  readonly engineHost?: 'app' | 'service' | 'other'
 }
 
 export class HostState {

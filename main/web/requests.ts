@@ -12,6 +12,7 @@ import { DESKTOP_HANDLERS, type DesktopActions } from './desktop-requests.ts'
 import { DIAGNOSE_HANDLERS } from './diagnose-requests.ts'
 import { JOIN_HANDLERS } from './join-requests.ts'
 import { NETWORK_HANDLERS } from './network-requests.ts'
+import { SERVICE_HANDLERS, type ServiceActions } from './service-requests.ts'
 import { SETTINGS_HANDLERS } from './settings-requests.ts'
 import { TRANSFER_HANDLERS, type FileActions } from './transfer-requests.ts'
 
@@ -25,6 +26,7 @@ export interface HostActions {
   quit(): Promise<void>
   /** Of an app with windows, tray and notifications; absent in a browser. */
   readonly desktop?: DesktopActions
+  readonly service?: ServiceActions
   /** For the window that asks; absent in a browser. */
   readonly files?: FileActions
 }
@@ -74,6 +76,7 @@ export type Handler = (client: LocalApiClient, host: HostActions, send: Record<s
 const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   ...NETWORK_HANDLERS,
   ...SETTINGS_HANDLERS,
+  ...SERVICE_HANDLERS,
   ...DESKTOP_HANDLERS,
   ...DIAGNOSE_HANDLERS,
   ...JOIN_HANDLERS,
@@ -137,7 +140,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
 }
 
 /** Requests that a read-only window may make; everything else, what is added later too, would change something. */
-export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'path', 'ping', 'openExternal', 'exitNodes', 'routes', 'blocked', 'dns', 'forwards', 'proxies', 'trust', 'storage', 'thisNetwork', 'transferTargets', 'taildropSettings'])
+export const READS: ReadonlySet<string> = new Set<RequestName>(['status', 'prefs', 'paths', 'path', 'ping', 'openExternal', 'exitNodes', 'routes', 'blocked', 'dns', 'forwards', 'proxies', 'trust', 'storage', 'service', 'thisNetwork', 'transferTargets', 'taildropSettings'])
 export const READ_ONLY: Answer<never> = { ok: false, code: 'read-only', message: 'This window is read only. To change something, use `bowline web` without --readonly.' }
 
 /** Answers one request of the window; never throws. */

@@ -10,10 +10,12 @@ import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join, normalize, sep } from 'node:path'
+import { ownServicePlace } from '../client/service-place.ts'
 import { LocalApiClient } from '../client/local-api-client.ts'
 import { EngineFeed } from './engine-feed.ts'
 import { HostState } from './host-state.ts'
 import { answerRequest, notSupported, READ_ONLY, READS, type HostActions } from './requests.ts'
+import { servicePage } from './service-requests.ts'
 import { SpoolUpload } from './spool-upload.ts'
 
 const COOKIE = 'bowline-window'
@@ -39,6 +41,8 @@ export interface WebHostOptions {
   /** Where the window's settings are kept; undefined = nowhere. */
   readonly settingsPath?: string
 }
+
+const IN_BROWSER = { Code: 'in-browser', Text: 'A page in a browser cannot ask for admin rights. The command does the same in a terminal.' }
 
 export class WebHost {
   readonly #options: WebHostOptions
@@ -187,6 +191,11 @@ export class WebHost {
     openExternal: () => notSupported('This window opens pages itself.'),
     restartEngine: () => notSupported('The engine was not started by this window.'),
     quit: () => notSupported('To leave, close this page; the engine is another program.'),
+    service: {
+      page: () => servicePage({ place: ownServicePlace(), socket: this.#options.socketPath, command: 'sudo bowline service', cannotAsk: IN_BROWSER }),
+      install: () => notSupported(IN_BROWSER.Text),
+      remove: () => notSupported(IN_BROWSER.Text),
+    },
   }
 
   async #file(res: ServerResponse, pathname: string): Promise<void> {
