@@ -26,6 +26,7 @@ import { DerpRegions } from './derp/derp-regions.ts'
 import { PeerQueries } from './dns/peer-queries.ts'
 import { Resolver } from './dns/resolver.ts'
 import { DnsServer, isServicePlace } from './dns/serve.ts'
+import { Machine } from './features/machine/machine.ts'
 import { makeCourier } from './features/taildrop/send/courier.ts'
 import { Taildrop } from './features/taildrop/taildrop.ts'
 import { CaptiveWatch } from './health/captive-watch.ts'
@@ -194,9 +195,14 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     setRule: (id, rule) => void backend.editExtras({ Taildrop: { Senders: { ...backend.extras.Taildrop.Senders, [id]: rule } } }),
   })
   backend.attach(taildrop)
+  const machine = new Machine({
+    isService: false,
+    cannot: systemName() === 'linux' ? { Code: 'no-tun', Text: 'This engine cannot make a tunnel device.' } : { Code: 'not-linux', Text: 'The whole computer can be taken on Linux alone.' },
+  })
+  backend.attach(machine)
   const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) }, routes: [peerQueries, ...taildrop.routes] })
   const server = new LocalApiServer({
-    env, backend, journal, taildrop, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
+    env, backend, journal, taildrop, machine, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
     tryPortMap: async ({ link = routerLinkOf(netmon.state), only, timeoutMs }, say) => {
       const { port: trialPort, close } = await reservePort()
       await tryPortMap({ env, access: routerAccess }, { link, only, timeoutMs, port: trialPort }, say).finally(close)

@@ -35,6 +35,7 @@ import type { Extras } from './extras.ts'
 import type { DnsLookupPage, DnsPage } from './dns-page.ts'
 import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequest, ProxiesPage } from './forwards.ts'
 import type { PolicySnapshot } from './policy.ts'
+import type { MachineAction, MachinePage } from './machine.ts'
 import type { JoinRequest, JoinResult, PreflightPage, PreflightRequest } from './preflight.ts'
 import type { ReachPage } from './reach.ts'
 import type { RoutesPage } from './routes.ts'
@@ -205,6 +206,9 @@ export const METHODS = {
   spool: row<void, SpoolResult>('bowline/spool', ['PUT'], 'write'),
   /** Every device, usable or why not. */
   transferTargets: row<void, TransferTargetsPage>('bowline/transfer-targets', ['GET'], 'read'),
+  /** How much of this computer is on the network. */
+  machine: row<void, MachinePage>('bowline/machine', ['GET'], 'read'),
+  machineAction: row<MachineAction, MachinePage>('bowline/machine', ['POST'], 'write'),
   storage: row<void, StoragePage>('bowline/storage', ['GET'], 'write'),
   trust: row<void, TrustPage>('bowline/trust', ['GET'], 'read'),
   addTrust: row<TrustAddition, TrustPage>('bowline/trust', ['PUT'], 'write'),

@@ -202,7 +202,7 @@ export class Backend {
     this.preflights.stop()
   }
 
-  /** Gives the slice above its place on the bus; before `open`. */
+  /** Gives a slice above its place on the bus; before `open`. */
   attach(feature: FeaturePort): void {
     this.#feature.attach(feature)
   }
@@ -442,6 +442,7 @@ export class Backend {
     this.#syncDoors()
     if (newAddresses) this.pushWants()
     this.#exit.refresh()
+    this.#feature.planned()
     if (life.applied !== on) this.#advance({ kind: 'applied', on })
   }
 

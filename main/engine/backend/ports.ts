@@ -377,6 +377,13 @@ export interface FeaturePort {
   standing(): Partial<Notify>
   /** The map, the state, the profile or its settings are others now. */
   changed(): void
+  /** The plan was given out anew, or nothing is planned any more; it may be the same. */
+  planned?(): void
   /** What status says of a device beyond the map: the stock daemon's number, and the reason in words. */
-  targetOf(node: Node): { readonly TaildropTarget: number; readonly NoFileSharingReason: string }
+  targetOf?(node: Node): FileTargetState
+}
+
+export interface FileTargetState {
+  readonly TaildropTarget: number
+  readonly NoFileSharingReason: string
 }

@@ -17,7 +17,7 @@ import { addressesOf, magicDnsSuffix } from '../core/plan/names.ts'
 import { peerApiUrls } from '../core/plan/peer-api-port.ts'
 import type { Hostinfo } from '../core/tailcfg/types.ts'
 import type { PeerStatus, StateName, Status } from '../../localapi/types.ts'
-import type { Endpoint, FeaturePort, PeerStats } from './ports.ts'
+import type { Endpoint, FileTargetState, PeerStats } from './ports.ts'
 import { capMapJson, userProfilesJson } from './node-json.ts'
 
 export interface StatusInput {
@@ -40,7 +40,7 @@ export interface StatusInput {
   readonly online: boolean
   /** Whether devices tell the version of their program, which the stock daemon keeps to itself. */
   readonly withVersions: boolean
-  readonly targetOf: FeaturePort['targetOf']
+  readonly targetOf: (node: Node) => FileTargetState
 }
 
 const ZERO_KEY = `nodekey:${'0'.repeat(64)}`

@@ -13,7 +13,8 @@ import { engineMetrics, userMetrics } from './metrics.ts'
 import { publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
 import { netMapJson, nodeJson } from './node-json.ts'
-import type { BackendDeps, FeaturePort } from './ports.ts'
+import type { FeaturePlace } from './feature.ts'
+import type { BackendDeps } from './ports.ts'
 import { PathViews } from './path-views.ts'
 import { carries } from './state.ts'
 import { buildStatus } from './status.ts'
@@ -24,9 +25,9 @@ export class Views {
   readonly pathViews: PathViews
   readonly #deps: BackendDeps
   readonly #model: Model
-  readonly #feature: FeaturePort
+  readonly #feature: FeaturePlace
 
-  constructor(deps: BackendDeps, model: Model, feature: FeaturePort) {
+  constructor(deps: BackendDeps, model: Model, feature: FeaturePlace) {
     this.#deps = deps
     this.#model = model
     this.#feature = feature

@@ -11,7 +11,7 @@ import type { Notify } from '../../localapi/types.ts'
 import { WATCH, WATCH_INITIAL } from '../../localapi/watch-mask.ts'
 import type { Bus, Watcher, WatchSink } from './bus.ts'
 import type { Model } from './model.ts'
-import type { FeaturePort } from './ports.ts'
+import type { FeaturePlace } from './feature.ts'
 import type { PeerSessions } from './peer-sessions.ts'
 import { policySnapshot } from './policy-prefs.ts'
 import type { Views } from './views.ts'
@@ -19,11 +19,11 @@ import type { Views } from './views.ts'
 const ENGINE_STATUS_MS = 2_000
 
 export class Watching {
-  readonly #deps: { clock: Clock; bus: Bus; model: Model; views: Views; sessions: PeerSessions; feature: FeaturePort }
+  readonly #deps: { clock: Clock; bus: Bus; model: Model; views: Views; sessions: PeerSessions; feature: FeaturePlace }
   #engineTimer: (() => void) | undefined
   #told: { suggestion: string; version: ClientVersion | undefined } = { suggestion: '', version: undefined }
 
-  constructor(deps: { clock: Clock; bus: Bus; model: Model; views: Views; sessions: PeerSessions; feature: FeaturePort }) {
+  constructor(deps: { clock: Clock; bus: Bus; model: Model; views: Views; sessions: PeerSessions; feature: FeaturePlace }) {
     this.#deps = deps
   }
 

@@ -7,6 +7,7 @@ import type { Clock } from '../base/env.ts'
 import { EngineError, errorText } from '../base/errors.ts'
 import { canonicalIp } from '../base/ip.ts'
 import type { Backend } from '../backend/backend.ts'
+import type { MachineDoors } from '../features/machine/doors.ts'
 import type { TaildropDoors } from '../features/taildrop/doors.ts'
 import { toNetcheckJson } from '../core/netcheck/report.ts'
 import type { ServedName } from '../../localapi/methods.ts'
@@ -41,6 +42,7 @@ export interface Call {
   readonly trust: Trust
   readonly storage: () => StoragePage
   readonly taildrop: TaildropDoors
+  readonly machine: MachineDoors
   /** undefined: no router is asked for ports. */
   readonly tryPortMap: TryPortMap | undefined
   readonly clock: Clock
@@ -186,6 +188,8 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   transferAction: async ({ taildrop, caller, body }) => json(await taildrop.transfers.act(body, caller.mayNamePaths)),
   spool: spoolPut,
   transferTargets: ({ taildrop }) => json(taildrop.targets.page()),
+  machine: ({ machine }) => json(machine.page()),
+  machineAction: async ({ machine, body }) => json(await machine.act(body)),
   storage: ({ storage }) => json(storage()),
   trust: listTrust,
   addTrust,

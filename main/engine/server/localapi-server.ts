@@ -14,6 +14,7 @@ import type { Duplex } from 'node:stream'
 import type { Env } from '../base/env.ts'
 import { EngineError, errorText } from '../base/errors.ts'
 import type { Backend } from '../backend/backend.ts'
+import type { MachineDoors } from '../features/machine/doors.ts'
 import type { TaildropDoors } from '../features/taildrop/doors.ts'
 import { API_HOST, findMethod, METHODS } from '../../localapi/methods.ts'
 import type { StoragePage } from '../../localapi/storage.ts'
@@ -46,6 +47,7 @@ export interface ServerDeps {
   readonly journal: JournalReader
   readonly trust: Trust
   readonly taildrop: TaildropDoors
+  readonly machine: MachineDoors
   /** undefined: the system cannot tell who calls. */
   readonly peerCredentials: PeerCredentials | undefined
   /** TCP through the tunnel; undefined where there is none. */
@@ -172,14 +174,14 @@ export class LocalApiServer {
   }
 
   async #answer(name: ServedName, rest: string, query: string, request: IncomingMessage, response: ServerResponse, writes: boolean, peer: Peer): Promise<Reply> {
-    const { backend, journal, trust, taildrop, env, tryPortMap, storage = () => ({ Keys: 'memory' }) } = this.#deps
+    const { backend, journal, trust, taildrop, machine, env, tryPortMap, storage = () => ({ Keys: 'memory' }) } = this.#deps
     const body = STREAMED.has(name) ? ({ kind: 'body', text: '', json: undefined } as const) : await this.#bodies.read(request, writes)
     if (body.kind === 'refused') return body.reply
     const caller = { mayWrite: writes, mayNamePaths: mayNamePaths(peer) }
     const reason = reasonOf(request)
     if (reason !== undefined) env.journal.add({ part: 'server', kind: 'reason', why: reason, path: METHODS[name].path })
     try {
-      return await HANDLERS[name]({ backend, journal, clock: env.clock, caller, trust, taildrop, storage, tryPortMap, request, response, query: formValues(query, request, body.text), rest, body: body.json })
+      return await HANDLERS[name]({ backend, journal, clock: env.clock, caller, trust, taildrop, machine, storage, tryPortMap, request, response, query: formValues(query, request, body.text), rest, body: body.json })
     } catch (error) {
       if (!(error instanceof EngineError)) env.log.error('a LocalAPI call failed', { method: METHODS[name].path, error: errorText(error) })
       return errorReply(error)

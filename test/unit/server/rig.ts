@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { JournalEvent } from '../../../main/engine/core/journal/journal.ts'
 import { makeCourier } from '../../../main/engine/features/taildrop/send/courier.ts'
 import { makeSources } from '../../../main/engine/io/outgoing/sources.ts'
+import { Machine } from '../../../main/engine/features/machine/machine.ts'
 import { Taildrop } from '../../../main/engine/features/taildrop/taildrop.ts'
 import { LocalApiServer } from '../../../main/engine/server/localapi-server.ts'
 import type { PeerCredentials } from '../../../main/engine/server/caller.ts'
@@ -43,7 +44,7 @@ export async function serve(options: { peerCredentials?: PeerCredentials; tryPor
   const rig = makeRig()
   rig.backend.start()
   const journal = new FakeJournal()
-  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, taildrop: makeTaildrop(rig, join(dir, 'spool'), options.staged), trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
+  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, taildrop: makeTaildrop(rig, join(dir, 'spool'), options.staged), machine: makeMachine(), trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
   await server.listen(socketPath)
   return {
     rig, server, socketPath, journal,
@@ -58,6 +59,11 @@ export async function serve(options: { peerCredentials?: PeerCredentials; tryPor
       removeTempDir(dir)
     },
   }
+}
+
+/** The whole-computer mode of an engine that cannot have it. */
+export function makeMachine(): Machine {
+  return new Machine({ isService: false, cannot: { Code: 'no-rights', Text: 'no rights' } })
 }
 
 /** What is in the journal, put there by hand. */

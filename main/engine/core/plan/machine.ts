@@ -9,18 +9,20 @@
 export type MachineInternet = 'direct' | 'exit' | 'blocked'
 
 export interface MachineRoutes {
-  /** The tunnel device. */
+  /** The tunnel device; "" = there is none now: nothing but what keeps traffic in is to be put on, and `internet` is 'blocked'. */
   readonly device: string
   readonly mtu: number
   /** Own tunnel addresses with /32 or /128. */
   readonly addresses: readonly string[]
   /** Prefixes into the tunnel, the two default routes among them exactly when `internet` is not 'direct'. */
   readonly routes: readonly string[]
-  /** Prefixes that stay outside although a larger one goes in: the LAN when it is allowed, networks of this computer. */
+  /** Prefixes that stay outside although a larger one goes in, and that what keeps traffic in lets out: the LAN when it is allowed, networks inside this computer always. */
   readonly bypass: readonly string[]
   readonly internet: MachineInternet
   /** With an exit node: whether directly attached networks stay reachable. */
   readonly allowLan: boolean
+  /** Names are asked of us alone: what keeps traffic in drops questions (port 53, 853) to `bypass` too, unless the engine asks. */
+  readonly guardNames: boolean
   /** What this node passes on for others; undefined = nothing. */
   readonly forward: MachineForward | undefined
   readonly netfilter: 'on' | 'nodivert' | 'off'

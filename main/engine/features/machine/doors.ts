@@ -1,0 +1,10 @@
+/**
+ * What the LocalAPI asks of the whole-computer mode.
+ */
+import type { MachinePage } from '../../../localapi/machine.ts'
+
+export interface MachineDoors {
+  page(): MachinePage
+  /** Does a MachineAction; answers once it is known what became of it. Rejects with EngineError. */
+  act(body: unknown): Promise<MachinePage>
+}
