@@ -10,7 +10,7 @@ import type { ExitCode } from './exit.ts'
 import { parseFlags } from './flags.ts'
 import { COMMON, overview, topic, TOPICS, verbHelp } from './help.ts'
 import { didYouMean } from './nearest.ts'
-import { socketToUse } from './paths.ts'
+import { engineToUse } from './paths.ts'
 import { gated, processTerminal } from './terminal.ts'
 import type { Terminal, Verb } from './verb.ts'
 import { printJson } from './verb.ts'
@@ -28,7 +28,8 @@ export async function main(argv: readonly string[], given: Terminal = processTer
     json = args.bool('json')
     if (args.bool('help')) return print(terminal, verbHelp(verb, path, terminal.columns))
     if (!verb.run) throw usageError(wantsSub(verb, path, args.words[0]))
-    const api = new LocalApi(args.text('socket') || socketToUse(terminal.system))
+    const engine = await engineToUse(terminal.system, { socket: args.text('socket'), own: args.bool('own') })
+    const api = new LocalApi(engine.socketPath, engine.kind)
     return await verb.run({ api, args, json, terminal })
   } catch (error) {
     const failure = error instanceof CliError ? error : new CliError(EXIT.failed, 'failed', errorText(error))

@@ -7,6 +7,7 @@ import { METHODS } from '../localapi/methods.ts'
 import type { BodyOf, HttpMethod, Method, MethodName, ResultOf } from '../localapi/methods.ts'
 import type { Notify } from '../localapi/types.ts'
 import { CliError, EXIT } from './exit.ts'
+import type { EngineAt } from './paths.ts'
 
 export interface CallOptions<N extends MethodName> {
   /** Of a row with several; the first one otherwise. */
@@ -21,10 +22,13 @@ export interface CallOptions<N extends MethodName> {
 
 export class LocalApi {
   readonly socketPath: string
+  /** Whose engine that is; `named`: somebody said which. */
+  readonly kind: EngineAt['kind']
   readonly #client: LocalApiClient
 
-  constructor(socketPath: string) {
+  constructor(socketPath: string, kind: EngineAt['kind'] = 'named') {
     this.socketPath = socketPath
+    this.kind = kind
     this.#client = new LocalApiClient(socketPath)
   }
 
@@ -91,20 +95,22 @@ export class LocalApi {
   /** What a person can do about a request that failed. */
   #failure(error: unknown): Error {
     if (!(error instanceof LocalApiError)) return error instanceof Error ? error : new Error(String(error))
-    if (error.status > 0) return failureOf(error.status, error.message)
+    if (error.status > 0) return failureOf(error.status, error.message, this.kind)
     if (error.code === 'access-denied') {
       return new CliError(EXIT.denied, 'access-denied', `The engine's socket ${this.socketPath} may not be opened by this user. Use the user that started the engine, or root.`)
     }
     const cause = error.cause as NodeJS.ErrnoException | undefined
     if (cause?.code === 'ENOENT' || cause?.code === 'ECONNREFUSED') {
+      if (this.kind === 'service') return new CliError(EXIT.noEngine, 'no-engine', `The service of this computer does not run (nobody serves ${this.socketPath}). Start it with: sudo systemctl start bowline   (its log: journalctl -u bowline)`)
       return new CliError(EXIT.noEngine, 'no-engine', `No engine is running at ${this.socketPath}. Start one with: bowline daemon   (or name another with --socket)`)
     }
     return new CliError(EXIT.noEngine, 'no-engine', `The engine at ${this.socketPath} cannot be reached: ${cause?.message ?? error.message}`)
   }
 }
 
-function failureOf(status: number, message: string): CliError {
+function failureOf(status: number, message: string, kind: EngineAt['kind']): CliError {
   if (status === 403) {
+    if (kind === 'service') return new CliError(EXIT.denied, 'access-denied', `The service of this computer refused: ${message}. Its operators, the group bowline and root may do that; to be one of them: sudo usermod -aG bowline $USER`)
     return new CliError(EXIT.denied, 'access-denied', `The engine refused: ${message}. Use the user that started it, root, or the user named with --operator.`)
   }
   if (status === 501) return new CliError(EXIT.unavailable, 'unavailable', message)

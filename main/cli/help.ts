@@ -11,6 +11,7 @@ import type { Verb } from './verb.ts'
 /** Flags that every verb takes. */
 export const COMMON: FlagSpec = {
   socket: { kind: 'text', help: "the engine's socket, when it is not the usual one (bowline help socket)", value: 'PATH', takes: 'file' },
+  own: { kind: 'bool', help: "speak with this user's own engine, also where the computer has a service" },
   json: { kind: 'bool', help: 'answer in JSON, errors too' },
   help: { kind: 'bool', help: 'explain', short: 'h' },
 }
@@ -98,9 +99,9 @@ const BODIES: Readonly<Record<string, (columns: number | undefined) => string>> 
     'An error is {"error": {"code": "…", "message": "…"}}, and the exit code says what kind it is. Codes stay; messages may change.',
   socket: () =>
     'A command speaks to one engine, at the first of these sockets:\n' +
-    '  1  --socket PATH\n  2  $BOWLINE_SOCKET\n  3  this user\'s: $XDG_RUNTIME_DIR/bowline/bowlined.sock, or bowlined.sock in the state directory\n  4  the computer\'s own, when only that one is there: /var/run/bowline/bowlined.sock\n' +
-    'root begins with the computer\'s own. macOS: bowlined.sock in ~/Library/Application Support/Bowline, then /var/run/bowlined.sock. Windows: the pipe \\\\.\\pipe\\bowline-USER.\n' +
-    'An engine is started with: bowline daemon',
+    '  1  --socket PATH\n  2  $BOWLINE_SOCKET\n  3  the service of this computer, where it answers: /run/bowline/bowline.sock\n  4  this user\'s own: $XDG_RUNTIME_DIR/bowline/bowlined.sock, or bowlined.sock in the state directory\n' +
+    '--own begins with 4. macOS: /var/run/bowline.sock, then bowlined.sock in ~/Library/Application Support/Bowline. Windows: the pipe \\\\.\\pipe\\bowline-USER.\n' +
+    'The service is installed with: sudo bowline service install. An engine of one\'s own is started with: bowline daemon',
 }
 
 export function topic(name: string, columns?: number): string {

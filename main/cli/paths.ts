@@ -1,13 +1,14 @@
 /**
- * Where the engine's socket and state are when nobody says otherwise.
+ * Where the engine's socket and state are when nobody says otherwise, and which engine a command speaks with.
  *
- *   Linux  root  /var/run/bowline/bowlined.sock, /var/lib/bowline
+ *   Linux  root  the service's socket (client/service-place.ts), /var/lib/bowline
  *          user  $XDG_RUNTIME_DIR/bowline/bowlined.sock (else in the state directory), $XDG_STATE_HOME/bowline
- *   macOS  root  /var/run/bowlined.sock, /Library/Bowline    user  ~/Library/Application Support/Bowline
+ *   macOS  root  the service's socket, /Library/Bowline    user  ~/Library/Application Support/Bowline
  *   Windows      \\.\pipe\bowline-USER, %LOCALAPPDATA%\Bowline
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { answersAt, isInstalled, servicePlace, type ServicePlace } from '../client/service-place.ts'
 
 export interface System {
   readonly platform: string
@@ -17,8 +18,6 @@ export interface System {
   readonly user: string
   readonly env: Readonly<Record<string, string | undefined>>
 }
-
-const ROOT_SOCKET = { linux: '/var/run/bowline/bowlined.sock', darwin: '/var/run/bowlined.sock' }
 
 export function defaultStateDir(system: System): string {
   const { env, home } = system
@@ -36,17 +35,36 @@ export function defaultStateDir(system: System): string {
 export function defaultSocket(system: System): string {
   const { env } = system
   if (system.platform === 'win32') return `\\\\.\\pipe\\bowline-${system.user.replace(/[^A-Za-z0-9_.-]/g, '_')}`
-  if (system.platform === 'darwin') return system.uid === 0 ? ROOT_SOCKET.darwin : join(defaultStateDir(system), 'bowlined.sock')
-  if (system.uid === 0) return ROOT_SOCKET.linux
+  if (system.platform === 'darwin') return system.uid === 0 ? serviceOf(system).socket : join(defaultStateDir(system), 'bowlined.sock')
+  if (system.uid === 0) return serviceOf(system).socket
   const runtime = env['XDG_RUNTIME_DIR'] ?? ''
   return runtime === '' ? join(defaultStateDir(system), 'bowlined.sock') : join(runtime, 'bowline', 'bowlined.sock')
 }
 
-/** The socket to speak to: $BOWLINE_SOCKET, else this user's, else the computer's own engine when only that one is there. */
-export function socketToUse(system: System, exists: (path: string) => boolean = existsSync): string {
-  const named = system.env['BOWLINE_SOCKET'] ?? ''
-  if (named !== '') return named
-  const own = defaultSocket(system)
-  const shared = system.platform === 'darwin' ? ROOT_SOCKET.darwin : ROOT_SOCKET.linux
-  return system.platform !== 'win32' && own !== shared && !exists(own) && exists(shared) ? shared : own
+/** The engine that a command speaks with: the one that was named, the computer's service, or this user's own. */
+export interface EngineAt {
+  readonly socketPath: string
+  readonly kind: 'named' | 'service' | 'own'
 }
+
+export interface Looks {
+  readonly isInstalled: (place: ServicePlace) => boolean
+  readonly answers: (socket: string) => Promise<boolean>
+}
+
+const REAL_LOOKS: Looks = { isInstalled, answers: async (socket) => (socket.startsWith('\\\\') || existsSync(socket)) && answersAt(socket) }
+
+/** What is named, else the service where it answers, else this user's own engine; a service that is down is spoken of unless an own engine answers. */
+export async function engineToUse(system: System, { socket, own }: { socket: string; own: boolean }, looks = REAL_LOOKS): Promise<EngineAt> {
+  const named = socket || (own ? '' : (system.env['BOWLINE_SOCKET'] ?? ''))
+  if (named !== '') return { socketPath: named, kind: 'named' }
+  const ownEngine: EngineAt = { socketPath: defaultSocket(system), kind: 'own' }
+  const place = serviceOf(system)
+  if (own || ownEngine.socketPath === place.socket) return ownEngine.socketPath === place.socket ? { ...ownEngine, kind: 'service' } : ownEngine
+  const service: EngineAt = { socketPath: place.socket, kind: 'service' }
+  if (await looks.answers(place.socket)) return service
+  return looks.isInstalled(place) && !(await looks.answers(ownEngine.socketPath)) ? service : ownEngine
+}
+
+/** The place of the service on that system. */
+export const serviceOf = ({ platform, env }: System): ServicePlace => servicePlace(platform, env['BOWLINE_SERVICE_ROOT'] ?? '')

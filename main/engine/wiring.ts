@@ -196,13 +196,13 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   })
   backend.attach(taildrop)
   const machine = new Machine({
-    isService: false,
+    isService: options.service !== undefined,
     cannot: systemName() === 'linux' ? { Code: 'no-tun', Text: 'This engine cannot make a tunnel device.' } : { Code: 'not-linux', Text: 'The whole computer can be taken on Linux alone.' },
   })
   backend.attach(machine)
   const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) }, routes: [peerQueries, ...taildrop.routes] })
   const server = new LocalApiServer({
-    env, backend, journal, taildrop, machine, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
+    env, backend, journal, taildrop, machine, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, rights: options.service, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
     tryPortMap: async ({ link = routerLinkOf(netmon.state), only, timeoutMs }, say) => {
       const { port: trialPort, close } = await reservePort()
       await tryPortMap({ env, access: routerAccess }, { link, only, timeoutMs, port: trialPort }, say).finally(close)

@@ -28,6 +28,8 @@ export interface DaemonOptions {
   /** Address of a debug HTTP server. */
   readonly debug: AddrPort | undefined
   readonly noLogsNoSupport: boolean
+  /** It runs as the computer's service: whom its installation lets change things, beside root and the profile's operator. */
+  readonly service?: { readonly operators: readonly string[]; readonly group: string }
   /** Does not connect, whatever was so when it ended. */
   readonly startDisconnected?: boolean
 }

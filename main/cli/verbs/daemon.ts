@@ -28,6 +28,9 @@ const FLAGS: FlagSpec = {
   'no-logs-no-support': { kind: 'bool', help: 'say so to the server; nothing is ever uploaded in any case' },
   'encrypt-state': { kind: 'bool', help: "seal the saved keys with one that the system's keyring holds; without the flag where there is a keyring, with =false never" },
   'start-disconnected': { kind: 'bool', help: 'do not connect before somebody asks, whatever was so when it ended' },
+  service: { kind: 'bool', help: "run as the computer's service, as bowline service install has it" },
+  operator: { kind: 'text', help: 'with --service: users that may change things, with commas between', value: 'USERS' },
+  'operator-group': { kind: 'text', help: 'with --service: the group whose members may change things', value: 'GROUP' },
   cleanup: { kind: 'bool', help: 'undo changes to the system, and end' },
   version: { kind: 'bool', help: 'show the version, and end' },
 }
@@ -85,8 +88,17 @@ export function daemonOptions(args: Parsed, system: System): DaemonOptions {
     debug: undefined,
     noLogsNoSupport: args.bool('no-logs-no-support'),
     ...(args.bool('start-disconnected') ? { startDisconnected: true } : {}),
+    ...serviceOf(args),
     ...(args.has('encrypt-state') ? { encryptState: args.bool('encrypt-state') } : {}),
   }
+}
+
+/** Whom a service lets change things. Throws a usage error where these words belong to no service. */
+function serviceOf(args: Parsed): Pick<DaemonOptions, 'service'> {
+  const [operators, group] = [args.text('operator').split(',').map((user) => user.trim()).filter((user) => user !== ''), args.text('operator-group')]
+  if (args.bool('service')) return { service: { operators, group } }
+  if (operators.length > 0 || group !== '') throw usageError('--operator and --operator-group go with --service. For an engine of your own: bowline set --operator=USER.')
+  return {}
 }
 
 function configPath(text: string): string | undefined {

@@ -30,7 +30,7 @@ export const status: Verb = {
     ['bowline status --watch', 'follow changes until Ctrl-C'],
     ['bowline status --json --peers=false', 'this device alone, for programs'],
   ],
-  json: "the official command's status, with the session's page added as \"Session\"; with --watch one a line, whenever it changes",
+  json: "the official command's status, with the session's page added as \"Session\" and which engine it is of as \"Engine\"; with --watch one a line, whenever it changes",
   flags: {
     watch: { kind: 'bool', help: 'show every change, until Ctrl-C' },
     active: { kind: 'bool', help: 'only devices with traffic' },
@@ -48,7 +48,7 @@ export const status: Verb = {
     if (args.bool('watch')) return await watch(context)
     const page = await look(context)
     if (json) {
-      printJson(terminal, jsonOf(page))
+      printJson(terminal, jsonOf(page, context))
       return EXIT.ok
     }
     terminal.out(statusText(page, shownOf(context)))
@@ -101,8 +101,8 @@ async function warningsOf(api: Context['api']): Promise<Look['warnings']> {
 const shownOf = ({ args, terminal }: Context): Shown => ({ activeOnly: args.bool('active'), self: args.bool('self'), header: args.bool('header'), columns: terminal.columns })
 
 /** The stock shape; of another engine that has no session, without one. */
-function jsonOf({ current, session }: Look): Record<string, unknown> {
-  return { ...current, ...(session ? { Session: session } : {}) }
+function jsonOf({ current, session }: Look, { api }: Context): Record<string, unknown> {
+  return { ...current, ...(session ? { Session: session } : {}), Engine: { Socket: api.socketPath, Kind: api.kind } }
 }
 
 /** Shows each state that differs from the one before. */
@@ -118,7 +118,7 @@ async function watch(context: Context): Promise<ExitCode> {
       const text = json ? JSON.stringify(comparable(page)) : statusText(page, shownOf(context))
       if (text === shown) continue
       shown = text
-      if (json) printJsonLine(terminal, jsonOf(page))
+      if (json) printJsonLine(terminal, jsonOf(page, context))
       else if (terminal.page) terminal.page(`${text}\n${styled('faint', 'Ctrl-C ends')}\n`)
       else terminal.out(`${text}\n`)
     } while (again)
@@ -145,7 +145,7 @@ async function watch(context: Context): Promise<ExitCode> {
 /** Without what counts up all the time. */
 function comparable(page: Look): unknown {
   const still = ({ RxBytes: _rx, TxBytes: _tx, LastWrite: _write, LastHandshake: _handshake, ...rest }: PeerStatus): unknown => rest
-  return { ...jsonOf(page), Self: still(page.current.Self), Peer: Object.values(page.current.Peer ?? {}).map(still) }
+  return { ...page.current, Session: page.session, Self: still(page.current.Self), Peer: Object.values(page.current.Peer ?? {}).map(still) }
 }
 
 function portOf(text: string): number {

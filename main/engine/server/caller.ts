@@ -1,7 +1,7 @@
 /**
  * Who is calling on the local socket, and what that one may do.
  *
- *   write   root, the user that runs a non-root engine, and the pref OperatorUser
+ *   write   root, the user that runs a non-root engine, the pref OperatorUser, and of a service whom its installation named: users, a group
  *   read    everybody else who can reach the socket
  *
  * Where the system names no caller the socket is 0600 (or the pipe's own rights hold), and whoever reaches it may write.
@@ -29,12 +29,24 @@ export function peerOf(socket: Socket, ask: PeerCredentials | undefined): Peer {
   return credentials ? { kind: 'known', credentials } : { kind: 'unknown' }
 }
 
-/** Whether a peer may write at this moment: the operator may have changed since it connected. */
-export function mayWrite(peer: Peer, operatorUser: string): boolean {
+/** Whom the installation of a service lets write, beside the operator of the profile in use. */
+export interface ServiceRights {
+  /** Names or numbers of users. */
+  readonly operators: readonly string[]
+  /** Name of a group; "" = none. */
+  readonly group: string
+}
+
+const NO_RIGHTS: ServiceRights = { operators: [], group: '' }
+
+/** Whether a peer may write at this moment: operators and groups may have changed since it connected. */
+export function mayWrite(peer: Peer, operatorUser: string, { operators, group } = NO_RIGHTS): boolean {
   if (peer.kind !== 'known') return peer.kind === 'trusted'
-  const { uid } = peer.credentials
+  const { uid, gid } = peer.credentials
   const own = process.getuid?.() ?? 0
-  return uid === 0 || (own !== 0 && uid === own) || (operatorUser !== '' && uidOf(operatorUser) === uid)
+  if (uid === 0 || (own !== 0 && uid === own)) return true
+  if ([operatorUser, ...operators].some((user) => user !== '' && uidOf(user) === uid)) return true
+  return group !== '' && isInGroup(uid, gid, group)
 }
 
 /** Whether what it names on disk may be read and written for it: the engine has its rights and no others. */
@@ -51,6 +63,35 @@ export function peerName(peer: Peer): string {
 function descriptorOf(socket: Socket): number | undefined {
   const fd = (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd
   return fd !== undefined && fd >= 0 ? fd : undefined
+}
+
+/** The system's lists of users and groups, as text; '' when they cannot be read. */
+export interface UserLists {
+  passwd(): string
+  group(): string
+}
+
+const SYSTEM_LISTS: UserLists = { passwd: () => textOf('/etc/passwd'), group: () => textOf('/etc/group') }
+
+/** Whether a user is in a group now: by the group that the process has, the user's own, or the group's list of members. */
+export function isInGroup(uid: number, gid: number, group: string, lists = SYSTEM_LISTS): boolean {
+  const found = rowsOf(lists.group()).find(([name]) => name === group)
+  const id = found?.[2]
+  // The group of root is no group to give rights by.
+  if (!found || id === undefined || !/^[1-9]\d*$/.test(id)) return false
+  if (Number(id) === gid) return true
+  const members = new Set((found[3] ?? '').split(',').filter((name) => name !== ''))
+  return rowsOf(lists.passwd()).some(([name = '', , user, own]) => user === String(uid) && (own === id || members.has(name)))
+}
+
+const rowsOf = (text: string): readonly (readonly string[])[] => text.split('\n').map((line) => line.split(':'))
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 /** User ID of a name or number, by the system's user list. */

@@ -20,7 +20,7 @@ import { API_HOST, findMethod, METHODS } from '../../localapi/methods.ts'
 import type { StoragePage } from '../../localapi/storage.ts'
 import type { Method, ServedName } from '../../localapi/methods.ts'
 import { mayNamePaths, mayWrite, peerName, peerOf } from './caller.ts'
-import type { Peer, PeerCredentials } from './caller.ts'
+import type { Peer, PeerCredentials, ServiceRights } from './caller.ts'
 import { DIAL_PATH, refuseUpgrade, serveDial, type TunnelDial } from './dial.ts'
 import { HANDLERS } from './handlers.ts'
 import type { TryPortMap } from './port-map-trial.ts'
@@ -50,6 +50,8 @@ export interface ServerDeps {
   readonly machine: MachineDoors
   /** undefined: the system cannot tell who calls. */
   readonly peerCredentials: PeerCredentials | undefined
+  /** Of a service of the computer. */
+  readonly rights?: ServiceRights | undefined
   /** TCP through the tunnel; undefined where there is none. */
   readonly dial?: TunnelDial
   /** A port asked of the router on trial; undefined where no router is asked. */
@@ -206,7 +208,7 @@ export class LocalApiServer {
   }
 
   #mayWrite(peer: Peer): boolean {
-    return mayWrite(peer, this.#deps.backend.views.prefs().OperatorUser ?? '')
+    return mayWrite(peer, this.#deps.backend.views.prefs().OperatorUser ?? '', this.#deps.rights)
   }
 }
 

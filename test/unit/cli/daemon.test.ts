@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseFlags } from '../../../main/cli/flags.ts'
-import { defaultSocket, defaultStateDir, socketToUse } from '../../../main/cli/paths.ts'
+import { defaultSocket, defaultStateDir, engineToUse, type Looks } from '../../../main/cli/paths.ts'
 import type { System } from '../../../main/cli/paths.ts'
 import { daemon, daemonOptions } from '../../../main/cli/verbs/daemon.ts'
 
@@ -49,6 +49,7 @@ describe('daemon flags', () => {
     ['--port=70000', '65535'],
     ['--socks5-server=nowhere', 'localhost:1055'],
     ['surplus', 'flags only'],
+    ['--operator=anna', 'go with --service'],
   ])('%s gets a clear sentence', (argument, words) => {
     expect(() => options(argument)).toThrow(expect.objectContaining({ exitCode: 2, message: expect.stringContaining(words) }))
   })
@@ -56,16 +57,34 @@ describe('daemon flags', () => {
 
 describe('the usual places', () => {
   test('of root are the system\'s', () => {
-    expect([defaultSocket(ROOT), defaultStateDir(ROOT)]).toEqual(['/var/run/bowline/bowlined.sock', '/var/lib/bowline'])
+    expect([defaultSocket(ROOT), defaultStateDir(ROOT)]).toEqual(['/run/bowline/bowline.sock', '/var/lib/bowline'])
   })
 
   test('without a runtime directory the socket lies with the state', () => {
     expect(defaultSocket({ ...USER, env: {} })).toBe('/home/mateo/.local/state/bowline/bowlined.sock')
   })
 
-  test('a user finds the computer\'s engine when there is no own one', () => {
-    expect(socketToUse(USER, (path) => path.startsWith('/var/run'))).toBe('/var/run/bowline/bowlined.sock')
-    expect(socketToUse(USER, () => true)).toBe('/run/user/1000/bowline/bowlined.sock')
-    expect(socketToUse({ ...USER, env: { BOWLINE_SOCKET: '/b' } }, () => true)).toBe('/b')
+  const SERVICE = '/run/bowline/bowline.sock'
+  const OWN = '/run/user/1000/bowline/bowlined.sock'
+  const use = (answering: readonly string[], { installed = false, own = false, socket = '', env = USER.env } = {}): Promise<unknown> => {
+    const looks: Looks = { isInstalled: () => installed, answers: async (path) => answering.includes(path) }
+    return engineToUse({ ...USER, env }, { socket, own }, looks)
+  }
+
+  test('a user speaks with the service where it answers, else with an engine of their own', async () => {
+    expect(await use([SERVICE, OWN])).toEqual({ socketPath: SERVICE, kind: 'service' })
+    expect(await use([OWN])).toEqual({ socketPath: OWN, kind: 'own' })
+    expect(await use([])).toEqual({ socketPath: OWN, kind: 'own' })
+  })
+
+  test('a service that is installed and down is spoken of, unless an engine of their own answers', async () => {
+    expect(await use([], { installed: true })).toEqual({ socketPath: SERVICE, kind: 'service' })
+    expect(await use([OWN], { installed: true })).toEqual({ socketPath: OWN, kind: 'own' })
+  })
+
+  test('--own and a named socket go before the service', async () => {
+    expect(await use([SERVICE, OWN], { own: true })).toEqual({ socketPath: OWN, kind: 'own' })
+    expect(await use([SERVICE], { socket: '/a', env: { BOWLINE_SOCKET: '/b' } })).toEqual({ socketPath: '/a', kind: 'named' })
+    expect(await use([SERVICE], { env: { BOWLINE_SOCKET: '/b' } })).toEqual({ socketPath: '/b', kind: 'named' })
   })
 })
