@@ -20,6 +20,7 @@ import { benchPipe } from './pipe.ts'
 import { benchSocks } from './socks.ts'
 import { benchSocksLoss } from './socks-loss.ts'
 import { benchTaildrop } from './taildrop.ts'
+import { benchTun } from './tun.ts'
 import { benchUi } from './ui.ts'
 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
@@ -36,6 +37,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   netmap: benchNetmap,
   paths: benchPaths,
   taildrop: benchTaildrop,
+  tun: benchTun,
   ui: benchUi,
 }
 

@@ -1,14 +1,10 @@
 /**
  * The native forwarder: links between namespaces with what the kernel cannot play. One process for all links; it ends with
- * this one. Built once with cargo, in seconds and without the network.
+ * this one.
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { runOk } from '../support/child.ts'
-
-const root = fileURLToPath(new URL('../../', import.meta.url))
+import { program } from './programs.ts'
 
 /** One end of a link: a TUN device of that name is made in the namespace. */
 export interface LinkEnd {
@@ -56,9 +52,7 @@ export class Forwarder {
   #turn: Promise<unknown> = Promise.resolve()
 
   async start(): Promise<void> {
-    const target = `${root}build/.cache/forwarder`
-    await runOk('cargo', ['build', '--release', '--locked', '--manifest-path', `${root}test/natlab/forwarder/Cargo.toml`, '--target-dir', target], { timeoutMs: 300_000 })
-    this.#process = spawn(join(target, 'release', 'natlab-forwarder'))
+    this.#process = spawn(await program('natlab-forwarder'))
     this.#process.stderr.pipe(process.stderr)
     this.#answers = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]()
     const { value } = await this.#answers.next()

@@ -19,6 +19,8 @@ const SHOWN_LOG = 6000
 /** Another server on the internet, beside those of the tailnet: its address, and its index for `Networks.server`. */
 export const PUBLIC_SERVER = { address: '203.0.113.4', index: 3 } as const
 
+export const TUN_DEVICE: Readonly<Record<NodeKind, string>> = { tailscaled: 'tailscale0', bowline: 'bowline0' }
+
 export interface JoinOptions {
   /** The line of a site that is made for the node. */
   readonly line?: LineOptions
@@ -27,6 +29,10 @@ export interface JoinOptions {
   readonly args?: readonly string[]
   /** It leaves the tailnet when it logs out. */
   readonly ephemeral?: boolean
+  /** More words for `up`. */
+  readonly words?: readonly string[]
+  /** The whole computer is on the tailnet, by a TUN device. The site should have files of its own. */
+  readonly whole?: boolean
 }
 
 export class NatLab {
@@ -60,20 +66,22 @@ export class NatLab {
   /** A node that has joined, at a site of its own or at one given. */
   async join(kind: NodeKind, name: string, at: SiteKind | Site, options: JoinOptions = {}): Promise<LabNode> {
     const site = typeof at === 'string' ? await this.networks.add(at, options.line) : at
+    const realKind = process.env['BOWLINE_LAB_ENGINE'] === 'tailscaled' ? 'tailscaled' : kind
+    const args = [...(options.whole === true ? [`--tun=${TUN_DEVICE[realKind]}`] : []), ...(options.args ?? [])]
     const node = new LabNode({
-      kind: process.env['BOWLINE_LAB_ENGINE'] === 'tailscaled' ? 'tailscaled' : kind,
+      kind: realKind,
       name,
       folder: this.folder,
       loginUrl: site.address === '' ? this.headscale.url.replace(SERVERS[0], `[${serverAddress6(SERVERS[0])}]`) : this.headscale.url,
       ...(options.env === undefined ? {} : { env: options.env }),
-      ...(options.args === undefined ? {} : { args: options.args }),
+      args,
       tailscaled: this.#peers.tailscaled,
       tailscale: this.#peers.tailscale,
       prefix: site.prefix,
     })
     this.nodes.push(node)
     await node.start()
-    await node.up(await this.#authKey(options.ephemeral === true))
+    await node.up(await this.#authKey(options.ephemeral === true), ...(options.words ?? []))
     return node
   }
 
