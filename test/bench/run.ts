@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { runOk } from '../support/child.ts'
 import { benchConnect } from './connect.ts'
 import { benchExit } from './exit.ts'
+import { benchExitTun } from './exit-tun.ts'
 import { benchFilter } from './filter.ts'
 import { benchForward } from './forward.ts'
 import { benchIdle } from './idle.ts'
@@ -21,6 +22,7 @@ import { benchSocks } from './socks.ts'
 import { benchSocksLoss } from './socks-loss.ts'
 import { benchTaildrop } from './taildrop.ts'
 import { benchTun } from './tun.ts'
+import { benchTunLoss } from './tun-loss.ts'
 import { benchUi } from './ui.ts'
 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
@@ -28,6 +30,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   'socks-loss': benchSocksLoss,
   connect: benchConnect,
   exit: benchExit,
+  'exit-tun': benchExitTun,
   forward: benchForward,
   idle: benchIdle,
   'idle-100': benchIdle100,
@@ -38,6 +41,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   paths: benchPaths,
   taildrop: benchTaildrop,
   tun: benchTun,
+  'tun-loss': benchTunLoss,
   ui: benchUi,
 }
 

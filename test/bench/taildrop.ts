@@ -3,6 +3,7 @@
  * Both ends are ours, beside both ends tailscaled, and each is told to send as its own people tell it: `bowline file cp`, where the
  * engine reads the file itself, beside `tailscale file cp`. What arrived is hashed each time.
  *
+ *   taildrop-tun                            the same between whole computers with TUN devices; with root alone, each has a network namespace
  *   ours_by_file_put                        the same pair of ours, sent by the official command, which hands the bytes to the engine
  *   ours_to_tailscaled, tailscaled_to_ours  one end each
  *   --full                                  1 GB direct, and 1,000 files of 4 KB in one command
@@ -16,6 +17,7 @@ import { usageOf } from '../support/child.ts'
 import { waitFor } from '../support/wait.ts'
 import type { BenchOptions } from './options.ts'
 import { compare, median, print, round, type Sample } from './row.ts'
+import { inTunLab, type Ends, type TunLab } from './tun-lab.ts'
 
 const BYTES = 1e8
 const LARGE_BYTES = 1e9
@@ -81,6 +83,7 @@ export async function benchTaildrop({ pairs, full }: BenchOptions): Promise<void
     const one = [makeGoods(`${folder}/one.bin`, BYTES)]
     await row('taildrop-direct', pairs, 'direct', ours, peer, one)
     await row('taildrop-relay', pairs, 'relay', ours, peer, one)
+    if (process.getuid?.() === 0) await inTunLab('taildrop-tun', (tun) => betweenComputers(tun, pairs, one))
     if (!full) return
     await row('taildrop-direct-1g', pairs, 'direct', ours, peer, [makeGoods(`${folder}/large.bin`, LARGE_BYTES)])
     const small = Array.from({ length: SMALL_FILES }, (_, i) => makeGoods(`${folder}/small-${i}.bin`, SMALL_BYTES, i + 1))
@@ -91,6 +94,22 @@ export async function benchTaildrop({ pairs, full }: BenchOptions): Promise<void
   } finally {
     await lab.stop()
   }
+}
+
+/** Between nodes with TUN devices: the commands themselves then speak to their own kernel. */
+async function betweenComputers(lab: TunLab, pairs: number, goods: readonly Goods[]): Promise<void> {
+  const make = async (kind: 'bowline' | 'tailscaled', letter: string): Promise<Ends> => {
+    const ends = { client: await lab.join(kind, `${letter}-from`), server: await lab.join(kind, `${letter}-to`) }
+    ends.client.commandMs = COMMAND_MS
+    await ready(ends.client, ends.server)
+    return ends
+  }
+  const [ours, peer] = [await make('bowline', 'o'), await make('tailscaled', 'p')]
+  const run = async (send: Send, { client, server }: Ends): Promise<Sample> => {
+    await client.waitDirect(server)
+    return measure(send, client, server, goods)
+  }
+  print(await compare({ name: 'taildrop-tun', better: 'higher', unit: 'Gb/s', pairs, ours: () => run(byOurs, ours), peer: () => run(byOfficial, peer) }))
 }
 
 async function ready(from: LabNode, to: LabNode): Promise<void> {

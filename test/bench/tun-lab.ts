@@ -6,7 +6,7 @@
 import { requirePeers } from '../interop/lab/peers.ts'
 import type { LabNode, NodeKind } from '../interop/lab/node.ts'
 import { NatLab, PUBLIC_SERVER } from '../natlab/nat-lab.ts'
-import type { LineOptions } from '../natlab/networks.ts'
+import type { Line, LineOptions } from '../natlab/networks.ts'
 import { withOwnEtc } from '../natlab/own-etc.ts'
 import { program } from '../natlab/programs.ts'
 import { Child, run, runOk, usageOf } from '../support/child.ts'
@@ -28,6 +28,7 @@ export type Verb = 'get' | 'put'
 export class TunLab {
   readonly nat = new NatLab(requirePeers())
   readonly #servers: Child[] = []
+  readonly #lines = new Map<LabNode, Line>()
   #traffic = ''
 
   async start(): Promise<void> {
@@ -41,8 +42,16 @@ export class TunLab {
     const site = withOwnEtc(await this.nat.networks.add('public', line), this.nat.folder, '127.0.0.1')
     for (const setting of TCP_ROOM) await run('sysctl', ['-qw', setting], { prefix: site.prefix })
     const node = await this.nat.join(kind, name, site, { whole: true, words: ['--accept-dns=false'], ...(env === undefined ? {} : { env }) })
+    if (site.line !== undefined) this.#lines.set(node, site.line)
     await this.#serve(site.prefix)
     return node
+  }
+
+  /** The line between a node and the internet, where it was asked for at `join`. */
+  lineOf(node: LabNode): Line {
+    const line = this.#lines.get(node)
+    if (line === undefined) throw new Error(`${node.name} has no line of its own`)
+    return line
   }
 
   async #serve(prefix: readonly string[]): Promise<void> {
