@@ -37,7 +37,7 @@ import { RelayFaults } from './health/relay-faults.ts'
 import { SystemClock } from './io/clock.ts'
 import { routerLinkOf } from './core/portmap/router-link.ts'
 import { PORT_MAP_SERVICES } from './core/portmap/types.ts'
-import { systemCarrier, systemResolvers, systemSearch } from './io/dns-carrier.ts'
+import { SystemCarrier, systemResolvers, systemSearch } from './io/dns-carrier.ts'
 import { readConfigFile, readConfigKey } from './io/config-file.ts'
 import { readHostinfo, systemName } from './io/hostinfo.ts'
 import { Http2Connection } from './io/http2.ts'
@@ -57,8 +57,8 @@ import { probePortal } from './io/portal-probe.ts'
 import { systemRandom } from './io/random.ts'
 import type { ServerLook } from './io/server-look.ts'
 import { askStun } from './io/stun-ask.ts'
-import { resolveHost } from './io/resolve.ts'
-import { openPort, openSearch, reservePort, routerHttp } from './io/router-access.ts'
+import { resolveHost, systemLookup } from './io/resolve.ts'
+import { RouterWays } from './io/router-access.ts'
 import { SealedStore } from './io/sealed-store.ts'
 import { SecretService } from './io/secret-service.ts'
 import { StateKeys } from './io/state-keys.ts'
@@ -68,6 +68,7 @@ import { makeSources } from './io/outgoing/sources.ts'
 import { Spool } from './io/spool.ts'
 import { Store } from './io/store.ts'
 import { systemHasIpv6 } from './io/system-ipv6.ts'
+import { Wires } from './io/wires.ts'
 import { zstdDecompress } from './io/zstd.ts'
 import { Magicsock } from './magicsock/magicsock.ts'
 import { Netmon } from './netmon/netmon.ts'
@@ -129,7 +130,8 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const native = loadNative()
   const { store, stateKeys, journal } = openState(options, clock, log, stops)
   const env: Env = { clock, random: systemRandom, log, journal }
-  const readNetwork = networkReader(options, native.networkState)
+  const wires = new Wires(native.wires)
+  const readNetwork = networkReader(options, native.networkState && (() => native.networkState!(wires.way?.mark)))
 
   const health = new Health({ clock })
   const clockWatch = new ClockWatch({ env, warnings: health })
@@ -141,22 +143,22 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const pings = new PingProgram({ nowMs: () => clock.nowMs(), path: options.env?.['PATH'] })
   const hostProxies = options.hostPort && new HostProxies(options.hostPort, () => clock.nowMs())
   // Which server is in use is the backend's to say, and nothing is dialled before it stands.
-  const outside = new Outside({ env, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL, hostProxies })
+  const outside = new Outside({ env, wires, lookup: systemLookup, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL, hostProxies })
   const derp = new DerpRegions({ env, dial: relayFaults.watch(outside.dialRelay), carriesFrom: (localIp) => carriesFrom(netmon.state, localIp) })
-  const routerAccess = { openPort, openSearch, http: routerHttp }
+  const routerAccess = new RouterWays(wires, outside.fetchStraight)
   const portmap = new PortMap({ env, access: routerAccess })
   const setPortMapping = (ways: 'all' | 'no-upnp' | 'off'): void => portmap.setModes({
     off: flag('TS_DISABLE_PORTMAPPER') ? 'switched off for this engine' : ways === 'off' ? 'the server allows no UDP' : undefined,
     services: PORT_MAP_SERVICES.filter((service) => service !== 'upnp' || (ways === 'all' && !flag('TS_DISABLE_UPNP'))),
   })
   const findPortal = async (map: DerpMap, home: number): Promise<boolean | undefined> => {
-    const found = await probePortal(portalTargets(map, home, hostOf(backend.views.prefs().ControlURL)), clock.wallMs())
+    const found = await probePortal(portalTargets(map, home, hostOf(backend.views.prefs().ControlURL)), clock.wallMs(), outside.fetchStraight)
     captiveWatch.note(found)
     return found
   }
   const magicsock = new Magicsock({
     env, underlay: dataplane, relay: derp, paths: dataplane, interfaces, resolve: outside.resolve, portMapping: portmap, relaySockets: dataplane,
-    netcheck: { portal: findPortal, httpsLatency: (region, timeoutMs) => derp.latencyOf(region, timeoutMs), icmpLatencies: native.askEcho, osHasIpv6: systemHasIpv6 },
+    netcheck: { portal: findPortal, httpsLatency: (region, timeoutMs) => derp.latencyOf(region, timeoutMs), icmpLatencies: (echoes, timeoutMs) => native.askEcho(echoes, timeoutMs, wires.way), osHasIpv6: systemHasIpv6 },
   })
   const captiveWatch = new CaptiveWatch({ env, warnings: health, look: () => magicsock.netchecker.findPortal(), onThrough: (why) => backend.networkIsBack(why) })
   stops.push(() => captiveWatch.stop())
@@ -166,13 +168,13 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     noteServerTime: clockWatch.noteServerTime, http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
   })
   const dns = new Resolver({
-    env, system: systemCarrier, tunnel: tunnelCarrier(dataplane), secure: outside.secure, systemResolvers, systemSearch, systemLookup: resolveHost,
+    env, system: new SystemCarrier(wires), tunnel: tunnelCarrier(dataplane), secure: outside.secure, systemResolvers, systemSearch, systemLookup: (host) => resolveHost(host, systemLookup),
   })
   const dnsServer = new DnsServer({ env, resolver: dns })
   const peerQueries = new PeerQueries({ env, resolver: dns, mayAsk: (ip) => backend.facts.dns.mayAskHere(ip) })
   const policy = policyOf(options)
   const backend: Backend = new Backend({
-    env, store, preflight: preflightWorld(env, outside), stateKeys, config: configOf(options.configPath), policy, forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
+    env, store, preflight: preflightWorld(env, outside, wires), stateKeys, config: configOf(options.configPath), policy, forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns,
     otherCounters: () => ({ ...peerApi.counters(), ...taildrop.counters(), ...dns.told.counters() }),
@@ -204,7 +206,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const server = new LocalApiServer({
     env, backend, journal, taildrop, machine, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, rights: options.service, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
     tryPortMap: async ({ link = routerLinkOf(netmon.state), only, timeoutMs }, say) => {
-      const { port: trialPort, close } = await reservePort()
+      const { port: trialPort, close } = await routerAccess.reservePort()
       await tryPortMap({ env, access: routerAccess }, { link, only, timeoutMs, port: trialPort }, say).finally(close)
     },
   })
@@ -350,11 +352,11 @@ function taildropNetwork(backend: Backend, dataplane: Dataplane): TaildropNetwor
 }
 
 /** What looks at servers before joining go by: the same ways, questions and words as signing in. */
-function preflightWorld(env: Env, outside: Outside): PreflightWorld<ServerLook> {
+function preflightWorld(env: Env, outside: Outside, wires: Wires): PreflightWorld<ServerLook> {
   return {
     waysTo: outside.lookAt,
     resolve: outside.resolve,
-    stun: askStun,
+    stun: (address, port, timeoutMs, signal) => askStun(wires, address, port, timeoutMs, signal),
     failureOf,
     trust: outside.trust,
     serverKey: async (url, ways, signal) => {

@@ -9,9 +9,8 @@ import type { ControlWants } from '../../main/engine/control/ports.ts'
 import type { NetMap } from '../../main/engine/core/netmap/types.ts'
 import type { ControlState } from '../../main/engine/core/session/types.ts'
 import { SystemClock } from '../../main/engine/io/clock.ts'
-import { dial } from '../../main/engine/io/dial.ts'
+import { dial, plainFetch } from '../support/plain-world.ts'
 import { Http2Connection } from '../../main/engine/io/http2.ts'
-import { makeHttpFetch } from '../../main/engine/io/http-fetch.ts'
 import { systemRandom } from '../../main/engine/io/random.ts'
 import { zstdDecompress } from '../../main/engine/io/zstd.ts'
 
@@ -33,7 +32,7 @@ export class ControlClient {
     this.control = new Control({
       env,
       dial,
-      http: makeHttpFetch(dial, options.ca === undefined ? undefined : [options.ca]),
+      http: plainFetch(options.ca === undefined ? undefined : [options.ca]),
       http2: (stream, authority) => new Http2Connection(stream, authority),
       zstd: options.zstd === false ? undefined : zstdDecompress,
     })

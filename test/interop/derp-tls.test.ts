@@ -13,8 +13,8 @@ import type { DerpNode, DerpRegion } from '../../main/engine/core/tailcfg/types.
 import { DerpRegions } from '../../main/engine/derp/derp-regions.ts'
 import { measureLatency } from '../../main/engine/derp/latency-check.ts'
 import type { Dial } from '../../main/engine/derp/ports.ts'
-import { dialRelay } from '../../main/engine/io/relay-dial.ts'
-import { Resolver } from '../../main/engine/io/resolve.ts'
+import { dialRelay as dialRelayIn } from '../../main/engine/io/relay-dial.ts'
+import { dialRelay, plainWorld } from '../support/plain-world.ts'
 import { SystemRoots } from '../../main/engine/io/roots.ts'
 import { systemClock, systemRandom } from '../sim/clock.ts'
 import { Child } from '../support/child.ts'
@@ -108,7 +108,7 @@ describe.skipIf(!peers)('the relay client and a derper with a certificate of a p
   const folder = makeTempDir('own-root')
   const name = 'relay.lab.internal'
   const roots = new SystemRoots({ env: { SSL_CERT_FILE: fileURLToPath(new URL('../vectors/tls/home-ca.crt', import.meta.url)) }, native: undefined })
-  const trusting: Dial = (host, port, options) => dialRelay(host, port, options, { resolver: new Resolver(), roots })
+  const trusting: Dial = (host, port, options) => dialRelayIn(host, port, options, { ...plainWorld, roots })
   let port = 0
   let derper: Child
 

@@ -15,6 +15,7 @@ import { KnownHosts } from '../../main/engine/io/known-hosts.ts'
 import { MemoryStore } from '../../main/engine/io/memory-store.ts'
 import { Outside } from '../../main/engine/io/outside.ts'
 import { waitFor } from '../support/wait.ts'
+import { plainWays } from '../support/plain-world.ts'
 import { tlsFile, tlsPair } from '../support/tls-files.ts'
 import { systemClock, systemRandom } from './clock.ts'
 import { SimControl } from './control/sim-control.ts'
@@ -66,7 +67,7 @@ class TlsServer {
 function client(store: MemoryStore, url: string): { control: Control; journal: JournalEntry[]; login: { controlUrl: string; machineKey: PrivateKey; nodeKey: PrivateKey | undefined; interactive: boolean }; state: () => ControlState } {
   const journal: JournalEntry[] = []
   const env = { clock: systemClock, random: systemRandom, log: silentLog, journal: { add: (entry: JournalEntry) => void journal.push(entry) } }
-  const outside = new Outside({ env, store, variables: {}, server: () => url })
+  const outside = new Outside({ ...plainWays, env, store, variables: {}, server: () => url })
   const { dial, fetch, noteReached, keptKeys, peekDate } = outside
   const control = new Control({ env, dial, http: fetch, noteReached, keptKeys, peekDate, http2: (stream, authority) => new Http2Connection(stream, authority) })
   control.start({ onState: () => {}, onLoggedIn: ({ nodeKey }) => void (login.nodeKey = nodeKey), onNetMap: () => {}, onPopBrowser: () => {} })

@@ -2,7 +2,8 @@
  * Connects TCP to the first of several addresses that answers (happy eyeballs, RFC 8305): 250 ms apart, at once after a
  * failure. Addresses may join while the race is on, as DNS tells them; the first connection wins, the others are closed.
  */
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import type { Wires } from './wires.ts'
 
 const ATTEMPT_DELAY_MS = 250
 const MAX_ADDRESSES = 12
@@ -13,6 +14,7 @@ const TELLING = ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'EAC
 export class AddressRace {
   /** The connected socket, which the caller owns. Rejects with Node's error, the source's, or the signal's reason. */
   readonly winner: Promise<Socket>
+  readonly #wires: Wires
   readonly #port: number
   readonly #waiting: string[] = []
   readonly #known = new Set<string>()
@@ -24,7 +26,8 @@ export class AddressRace {
   #isWhole = false
   #sourceFailure: unknown
 
-  constructor(port: number, signal: AbortSignal) {
+  constructor(wires: Wires, port: number, signal: AbortSignal) {
+    this.#wires = wires
     this.#port = port
     this.#signal = signal
     this.winner = new Promise((resolve, reject) => (this.#settle = { resolve, reject }))
@@ -58,7 +61,7 @@ export class AddressRace {
       if (this.#isWhole && this.#open.size === 0) this.#finish(undefined, this.#sourceFailure ?? this.#mostTelling())
       return
     }
-    const socket = connect({ host, port: this.#port })
+    const socket = this.#wires.connect(host, this.#port)
     this.#open.add(socket)
     const onError = (error: Error): void => {
       this.#failures.push(error)

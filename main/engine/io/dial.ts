@@ -13,9 +13,10 @@ import { EngineError, errorText } from '../base/errors.ts'
 import { AddressRace } from './address-race.ts'
 import { connectThrough } from './proxy-connect.ts'
 import type { Proxy, ProxyChoice, ProxyTarget } from './proxy-rules.ts'
-import { Resolver } from './resolve.ts'
+import type { Resolver } from './resolve.ts'
 import type { Roots } from './roots.ts'
 import { startTls, type TlsOptions } from './tls.ts'
+import type { Wires } from './wires.ts'
 
 /** How long a proxy may take to be reached before it counts as dead. */
 const PROXY_CONNECT_MS = 5000
@@ -40,6 +41,7 @@ export interface DialOptions {
 
 /** What dialling goes by beside its options. */
 export interface DialWorld {
+  readonly wires: Wires
   readonly resolver: Resolver
   /** Whom to trust for TLS; absent = the machine's roots. */
   readonly roots?: Roots
@@ -51,8 +53,6 @@ export interface DialWorld {
   readonly onReached?: (host: string, address: string) => void
 }
 
-const BARE_WORLD: DialWorld = { resolver: new Resolver() }
-
 /** Sockets whose other end is a proxy: their address is not the host's. */
 const proxied = new WeakSet<object>()
 
@@ -62,7 +62,7 @@ export function addressOf(stream: object): string | undefined {
 }
 
 /** A connected socket (a TLSSocket with `tls`), which the caller owns. */
-export async function dial(options: DialOptions, world: DialWorld = BARE_WORLD): Promise<Socket> {
+export async function dial(options: DialOptions, world: DialWorld): Promise<Socket> {
   const limit = new AbortController()
   const late = (): void => limit.abort(new EngineError('timeout', `${options.host}:${options.port} did not answer in time`))
   const timer = setTimeout(late, options.timeoutMs)
@@ -94,7 +94,7 @@ async function straight(options: DialOptions, world: DialWorld, signal: AbortSig
   const { host, port, addresses = [], family, connectTimeoutMs } = options
   const done = new AbortController()
   const late = connectTimeoutMs === undefined ? undefined : setTimeout(() => done.abort(new EngineError('timeout', `${host}:${port} cannot be reached in time`)), connectTimeoutMs)
-  const race = new AddressRace(port, AbortSignal.any([signal, done.signal]))
+  const race = new AddressRace(world.wires, port, AbortSignal.any([signal, done.signal]))
   race.add(addresses)
   if (addresses.length > 0 && family === undefined) race.end()
   else {

@@ -1,15 +1,14 @@
 /**
  * Questions by this computer's own network: datagrams from a socket of their own each, and TCP; and whom the system asks.
  */
-import { createSocket } from 'node:dgram'
 import { Resolver } from 'node:dns'
 import { readFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { platform } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { EngineError } from '../base/errors.ts'
 import { isIp4 } from '../base/ip.ts'
 import type { AddrPort } from '../base/ip.ts'
+import type { Wires } from './wires.ts'
 
 const MAX_DOMAINS = 6
 
@@ -38,11 +37,20 @@ function readResolvConf(): string | undefined {
   }
 }
 
-export const systemCarrier = {
+/** Questions by this computer's own network. */
+export class SystemCarrier {
+  readonly #wires: Wires
+
+  constructor(wires: Wires) {
+    this.#wires = wires
+  }
+
   /** One datagram from a fresh port; what comes back from that very place is told until the returned function is called. */
   datagram(to: AddrPort, bytes: Uint8Array, onAnswer: (bytes: Uint8Array) => void, onError: (error: Error) => void): () => void {
-    const socket = createSocket(isIp4(to.ip) ? 'udp4' : 'udp6')
     let isOpen = true
+    const socket = this.#wires.datagrams(isIp4(to.ip) ? 4 : 6, undefined, (bound) => {
+      bound.connect(to.port, to.ip, () => isOpen && bound.send(bytes, (error) => void (error && fail(error))))
+    })
     const close = (): void => {
       if (!isOpen) return
       isOpen = false
@@ -55,14 +63,13 @@ export const systemCarrier = {
     }
     socket.on('error', fail)
     socket.on('message', (received) => void (isOpen && onAnswer(received)))
-    socket.connect(to.port, to.ip, () => isOpen && socket.send(bytes, (error) => void (error && fail(error))))
     return close
-  },
+  }
 
   /** Rejects with EngineError('timeout' | 'io'). */
   dial(to: AddrPort, timeoutMs: number): Promise<Duplex> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ host: to.ip, port: to.port })
+      const socket = this.#wires.connect(to.ip, to.port)
       const fail = (error: EngineError): void => {
         clearTimeout(timer)
         socket.destroy()
@@ -79,5 +86,5 @@ export const systemCarrier = {
         resolve(socket)
       })
     })
-  },
+  }
 }

@@ -5,7 +5,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { EngineError, errorText } from '../base/errors.ts'
-import { dial, type DialOptions } from './dial.ts'
+import type { DialOptions } from './dial.ts'
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST'
@@ -25,7 +25,7 @@ export interface HttpResponse {
 }
 
 /** Makes a fetch on a dialler; `ca` adds roots. */
-export function makeHttpFetch(dialer: (options: DialOptions) => Promise<Socket> = dial, ca?: readonly string[]) {
+export function makeHttpFetch(dialer: (options: DialOptions) => Promise<Socket>, ca?: readonly string[]) {
   return async (request: HttpRequest): Promise<HttpResponse> => {
     const url = new URL(request.url)
     if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new EngineError('bad-argument', `not an HTTP address: ${url.protocol}`)

@@ -90,6 +90,21 @@ export interface NativeNetworkState {
   readonly defaultRoute6?: NativeRoute
 }
 
+/** What keeps a socket out of the tunnel: SO_MARK (Linux) or the number of an interface (macOS); 0 takes it back. */
+export interface NativeWay {
+  readonly mark?: number
+  readonly interface?: number
+}
+
+/** Descriptors belong to whoever asked for them. */
+export interface NativeWires {
+  /** TCP, not connected. */
+  openStream(v6: boolean, way: NativeWay): number
+  /** UDP, bound. */
+  openDatagram(ip: string, port: number, way: NativeWay): number
+  steer(fd: number, way: NativeWay): void
+}
+
 export interface NativeBinding {
   /** Binds and starts; `wake` runs when records wait, and does not keep the process alive. */
   startPlane(options: PlaneOptions, wake: () => void): NativePlane
@@ -106,9 +121,11 @@ export interface NativeBinding {
    * Round trips of ICMP echoes over IPv4 in ms, in the order of the addresses; undefined: no answer in time. Rejects with
    * 'access-denied' or 'not-supported' where this user may not ask.
    */
-  readonly askEcho: (echoes: readonly { readonly ip: string; readonly payload: Uint8Array }[], timeoutMs: number) => Promise<(number | undefined)[]>
-  /** Addresses, and the way to the world for each family. Absent where the system is not asked for it. */
-  readonly networkState: (() => NativeNetworkState) | undefined
+  readonly askEcho: (echoes: readonly { readonly ip: string; readonly payload: Uint8Array }[], timeoutMs: number, way?: NativeWay) => Promise<(number | undefined)[]>
+  /** Addresses, and the way to the world for each family, as sockets with that mark go. Absent where the system is not asked for it. */
+  readonly networkState: ((mark?: number) => NativeNetworkState) | undefined
+  /** Sockets that are kept out of the tunnel. Absent where Node takes no descriptors. */
+  readonly wires: NativeWires | undefined
   /** Sets an extended attribute of an open file. Throws 'not-supported' where its file system has none. Absent on systems without them. */
   readonly setFileAttribute: ((fd: number, name: string, value: Uint8Array) => void) | undefined
 }
@@ -118,10 +135,13 @@ interface RawAddon {
   LinkMonitor: new (tell: (bits: number) => void) => { stop(): void }
   linkMonitorSupported(): boolean
   networkStateSupported(): boolean
-  networkState(): NativeNetworkState
+  networkState(mark?: number): NativeNetworkState
   peerCredentials(fd: number): Credentials | null
   giveBackMemory(): number
-  askEcho(ips: readonly string[], payloads: readonly Buffer[], timeoutMs: number): Promise<number[]>
+  askEcho(ips: readonly string[], payloads: readonly Buffer[], timeoutMs: number, way: NativeWay): Promise<number[]>
+  openStreamSocket(v6: boolean, way: NativeWay): number
+  openDatagramSocket(ip: string, port: number, way: NativeWay): number
+  steerSocket(fd: number, way: NativeWay): void
   /** An add-on that was built earlier has neither. */
   fileAttributesSupported?(): boolean
   setFileAttribute?(fd: number, name: string, value: Buffer): void
@@ -167,14 +187,19 @@ export function loadNative(): NativeBinding {
           return () => monitor.stop()
         }
       : undefined,
-    askEcho: async (echoes, timeoutMs) => {
-      const asked = attempt(() => raw.askEcho(echoes.map((one) => one.ip), echoes.map((one) => buffer(one.payload)), timeoutMs))
+    askEcho: async (echoes, timeoutMs, way) => {
+      const asked = attempt(() => raw.askEcho(echoes.map((one) => one.ip), echoes.map((one) => buffer(one.payload)), timeoutMs, way ?? {}))
       const found = await asked.catch((error: unknown) => attempt(() => {
         throw error
       }))
       return found.map((ms) => (ms < 0 ? undefined : ms))
     },
-    networkState: raw.networkStateSupported() ? () => attempt(() => raw.networkState()) : undefined,
+    networkState: raw.networkStateSupported() ? (mark) => attempt(() => raw.networkState(mark)) : undefined,
+    wires: process.platform === 'win32' ? undefined : {
+      openStream: (v6, way) => attempt(() => raw.openStreamSocket(v6, way)),
+      openDatagram: (ip, port, way) => attempt(() => raw.openDatagramSocket(ip, port, way)),
+      steer: (fd, way) => attempt(() => raw.steerSocket(fd, way)),
+    },
     setFileAttribute: attributeSetter(raw),
   }
 }

@@ -11,14 +11,18 @@ import { makeHttpFetch } from './http-fetch.ts'
 import { KnownHosts, type KnownHostsStore } from './known-hosts.ts'
 import { ProxyRules, type Proxy, type ProxyChoice, type ProxyTarget } from './proxy-rules.ts'
 import { dialRelay, type RelayDialOptions } from './relay-dial.ts'
-import { Resolver } from './resolve.ts'
+import { Resolver, type Lookup } from './resolve.ts'
 import { peekDate } from './server-date.ts'
 import { SystemRoots } from './roots.ts'
 import { ServerLook } from './server-look.ts'
 import { ServerTrust, type TrustStore } from './server-trust.ts'
 import { startTls } from './tls.ts'
+import type { Wires } from './wires.ts'
 
 export interface OutsideOptions {
+  readonly wires: Wires
+  /** Who finds the addresses of names. */
+  readonly lookup: Lookup
   readonly env: Env
   readonly store: TrustStore & KnownHostsStore
   /** Environment variables by name: proxies, places of roots. */
@@ -38,17 +42,20 @@ export class Outside {
   readonly #resolver: Resolver
   readonly #world: DialWorld
   readonly #fetch: ReturnType<typeof makeHttpFetch>
+  /** Never by a proxy; where hosts were before counts for nothing. */
+  readonly fetchStraight: ReturnType<typeof makeHttpFetch>
   /** What was told of proxies, so that each is told once. */
   readonly #told = new Set<string>()
 
-  constructor({ env, store, variables, server, hostProxies }: OutsideOptions) {
+  constructor({ env, store, variables, server, hostProxies, wires, lookup }: OutsideOptions) {
     this.#env = { ...env, log: env.log.part('dial') }
     this.#known = new KnownHosts(store, () => env.clock.wallMs())
     this.#proxies = new ProxyRules(variables)
     this.#hostProxies = hostProxies
-    this.#resolver = new Resolver({ remembered: (host) => this.#known.addressesOf(host) })
+    this.#resolver = new Resolver({ lookup, remembered: (host) => this.#known.addressesOf(host) })
     this.trust = new ServerTrust({ roots: new SystemRoots({ env: variables }), known: this.#known, store, journal: env.journal, server })
     this.#world = {
+      wires,
       resolver: this.#resolver,
       roots: this.trust,
       proxiesFor: (target) => this.#proxiesFor(target),
@@ -56,6 +63,8 @@ export class Outside {
       onReached: (host, address) => this.#known.noteAddress(host, address),
     }
     this.#fetch = makeHttpFetch(this.dial)
+    const straight: DialWorld = { wires, resolver: new Resolver({ lookup }) }
+    this.fetchStraight = makeHttpFetch((options) => dial(options, straight))
   }
 
   /** Proxies that the engine itself serves: they are no way to the server. */

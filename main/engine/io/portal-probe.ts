@@ -5,7 +5,7 @@
 import { EngineError } from '../base/errors.ts'
 import type { PortalTarget } from '../core/netcheck/captive-portal.ts'
 import { isFromPortal, PORTAL_TIMEOUT_MS } from '../core/netcheck/captive-portal.ts'
-import { makeHttpFetch } from './http-fetch.ts'
+import type { makeHttpFetch } from './http-fetch.ts'
 
 const NO_CACHE = 'no-cache, no-store, must-revalidate, no-transform, max-age=0'
 /** Of a portal's page no more is read than this. */
@@ -14,7 +14,7 @@ const MAX_PAGE_BYTES = 65_536
 type Fetch = ReturnType<typeof makeHttpFetch>
 
 /** True: a portal answered; false: a target did; undefined: nobody did. Never rejects; at most PORTAL_TIMEOUT_MS. */
-export async function probePortal(targets: readonly PortalTarget[], wallMs: number, fetch: Fetch = makeHttpFetch()): Promise<boolean | undefined> {
+export async function probePortal(targets: readonly PortalTarget[], wallMs: number, fetch: Fetch): Promise<boolean | undefined> {
   const stop = new AbortController()
   let wasAnswered = false
   const asked = targets.map(async (target) => {

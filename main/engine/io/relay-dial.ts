@@ -16,7 +16,7 @@ export interface RelayDialOptions {
 }
 
 /** A connected socket, TLS done when asked. Rejects with EngineError. */
-export function dialRelay(host: string, port: number, options: RelayDialOptions, world?: DialWorld): Promise<Socket> {
+export function dialRelay(host: string, port: number, options: RelayDialOptions, world: DialWorld): Promise<Socket> {
   const { tls, timeoutMs, connectTimeoutMs, addresses, family, verify = 'roots' } = options
   const how = {
     host,
@@ -29,5 +29,5 @@ export function dialRelay(host: string, port: number, options: RelayDialOptions,
       ? { tls: { servername: options.servername ?? host, rejectUnauthorized: verify !== 'caller', ...(typeof verify === 'object' ? { verifyName: verify.name } : {}) } }
       : {}),
   }
-  return world ? dial(how, world) : dial(how)
+  return dial(how, world)
 }

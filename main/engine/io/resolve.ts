@@ -5,7 +5,7 @@
  * One lookup a name is under way at a time: the system has only a few threads for them, and with broken DNS each is held
  * for half a minute.
  */
-import { lookup as systemLookup } from 'node:dns/promises'
+import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { EngineError } from '../base/errors.ts'
 
@@ -16,8 +16,7 @@ const LIMIT_MS = 5000
 export type Lookup = (host: string, options: { all: true; verbatim: true; family: 0 | 4 | 6 }) => Promise<readonly { readonly address: string }[]>
 
 export interface ResolverOptions {
-  /** The system's, unless a test stands for it. */
-  readonly lookup?: Lookup
+  readonly lookup: Lookup
   /** Addresses at which a host was reached before. */
   readonly remembered?: (host: string) => readonly string[]
   readonly patienceMs?: number
@@ -36,8 +35,8 @@ export class Resolver {
   readonly #limitMs: number
   readonly #underway = new Map<string, Promise<readonly string[]>>()
 
-  constructor(options: ResolverOptions = {}) {
-    this.#lookup = options.lookup ?? systemLookup
+  constructor(options: ResolverOptions) {
+    this.#lookup = options.lookup
     this.#remembered = options.remembered ?? (() => [])
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS
     this.#limitMs = options.limitMs ?? LIMIT_MS
@@ -123,8 +122,11 @@ function slow(host: string): string {
   return `DNS does not answer, so ${host} cannot be found. Check this computer's network and its DNS servers`
 }
 
-/** Addresses of a name in the system's order, IPv4 first; rejects when it has none. */
-export async function resolveHost(host: string): Promise<readonly string[]> {
-  const found = await systemLookup(host, { all: true, order: 'ipv4first' })
-  return found.map((entry) => entry.address)
+/** As any program asks the system, its hosts file included. */
+export const systemLookup: Lookup = lookup
+
+/** Addresses of a name, IPv4 first; rejects when it has none. */
+export async function resolveHost(host: string, by: Lookup): Promise<readonly string[]> {
+  const found = await by(host, { all: true, verbatim: true, family: 0 })
+  return found.map((entry) => entry.address).toSorted((a, b) => isIP(a) - isIP(b))
 }

@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use device::echo::{self, Echo};
+use device::wire::Steer;
 use napi::bindgen_prelude::{AsyncTask, Buffer};
 use napi::{Env, Result, Task};
 use napi_derive::napi;
 
 use crate::guard::{bad, guard, io, parse_ip};
+use crate::wire::WireWay;
 
 /// Requests at once: one thread waits for all of them.
 const MAX_ECHOES: usize = 64;
@@ -16,6 +18,7 @@ const MAX_ECHOES: usize = 64;
 pub struct AskEcho {
     echoes: Vec<Echo>,
     timeout: Duration,
+    way: Steer,
 }
 
 impl Task for AskEcho {
@@ -24,7 +27,8 @@ impl Task for AskEcho {
 
     fn compute(&mut self) -> Result<Vec<f64>> {
         guard(|| {
-            let found = echo::ask(&self.echoes, self.timeout).map_err(|error| io(&error))?;
+            let found =
+                echo::ask(&self.echoes, self.timeout, self.way).map_err(|error| io(&error))?;
             let ms = |one: Option<Duration>| one.map_or(-1.0, |took| took.as_secs_f64() * 1000.0);
             Ok(found.into_iter().map(ms).collect())
         })
@@ -42,6 +46,7 @@ pub fn ask_echo(
     ips: Vec<String>,
     payloads: Vec<Buffer>,
     timeout_ms: u32,
+    way: WireWay,
 ) -> Result<AsyncTask<AskEcho>> {
     guard(|| {
         if ips.len() != payloads.len() || ips.len() > MAX_ECHOES {
@@ -63,6 +68,7 @@ pub fn ask_echo(
         Ok(AsyncTask::new(AskEcho {
             echoes,
             timeout: Duration::from_millis(u64::from(timeout_ms)),
+            way: way.into(),
         }))
     })
 }

@@ -14,4 +14,5 @@ mod memory;
 mod network;
 mod peercred;
 mod plane;
+mod wire;
 mod xattr;

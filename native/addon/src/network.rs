@@ -44,11 +44,11 @@ pub fn network_state_supported() -> bool {
     network::SUPPORTED
 }
 
-/// Addresses, and the way to the world for each family. Throws `io`, `not-supported`.
+/// Addresses, and the way to the world for each family, as sockets with this mark would go. Throws `io`, `not-supported`.
 #[napi]
-pub fn network_state() -> napi::Result<NetworkState> {
+pub fn network_state(mark: Option<u32>) -> napi::Result<NetworkState> {
     guard(|| {
-        let state = network::current(None).map_err(|error| io(&error))?;
+        let state = network::current(mark).map_err(|error| io(&error))?;
         let interfaces = state.addresses.into_iter().map(|one| InterfaceAddress {
             name: one.interface,
             ip: one.ip.to_string(),

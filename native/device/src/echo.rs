@@ -8,6 +8,8 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use crate::wire::Steer;
+
 /// One request: to whom, and what it carries (the answer carries it back).
 pub struct Echo {
     pub to: Ipv4Addr,
@@ -21,11 +23,13 @@ const ECHO_REPLY: u8 = 0;
 /// Round trips in the order of the requests; None: no answer in time. Blocks for at most `timeout`.
 /// Errors: `PermissionDenied`, `Unsupported` where this user may not ask.
 #[cfg(unix)]
-pub fn ask(echoes: &[Echo], timeout: Duration) -> io::Result<Vec<Option<Duration>>> {
+pub fn ask(echoes: &[Echo], timeout: Duration, way: Steer) -> io::Result<Vec<Option<Duration>>> {
     use socket2::{Domain, Protocol, Socket, Type};
     use std::net::{SocketAddr, UdpSocket};
 
-    let socket: UdpSocket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::ICMPV4))?.into();
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::ICMPV4))?;
+    crate::wire::steer_socket(&socket, false, way)?;
+    let socket: UdpSocket = socket.into();
     let deadline = Instant::now() + timeout;
     let mut sent = Vec::with_capacity(echoes.len());
     for (sequence, echo) in echoes.iter().enumerate() {
@@ -66,7 +70,7 @@ pub fn ask(echoes: &[Echo], timeout: Duration) -> io::Result<Vec<Option<Duration
 }
 
 #[cfg(not(unix))]
-pub fn ask(_echoes: &[Echo], _timeout: Duration) -> io::Result<Vec<Option<Duration>>> {
+pub fn ask(_echoes: &[Echo], _timeout: Duration, _way: Steer) -> io::Result<Vec<Option<Duration>>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -162,7 +166,7 @@ mod tests {
             to: Ipv4Addr::LOCALHOST,
             payload: b"bowline".to_vec(),
         };
-        match ask(&[echo], Duration::from_secs(30)) {
+        match ask(&[echo], Duration::from_secs(30), Steer::default()) {
             Ok(found) => assert!(found[0].is_some()),
             Err(error) => assert!(matches!(
                 error.kind(),

@@ -1,5 +1,5 @@
 //! What touches the system: UDP sockets with segmentation offload, peer credentials of a local socket, link events, networks, echoes, memory,
-//! descriptors, extended attributes.
+//! descriptors, extended attributes, sockets that are kept out of the tunnel.
 
 pub mod batch;
 pub mod descriptors;
@@ -10,4 +10,5 @@ pub mod network;
 pub mod peercred;
 mod socket;
 pub mod udp;
+pub mod wire;
 pub mod xattr;

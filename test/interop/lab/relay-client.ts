@@ -9,7 +9,7 @@ import { countFrames, PACKET_OVERHEAD_BYTES } from '../../../main/engine/core/de
 import type { DerpMap } from '../../../main/engine/core/tailcfg/types.ts'
 import { DerpRegions } from '../../../main/engine/derp/derp-regions.ts'
 import type { Dial } from '../../../main/engine/derp/ports.ts'
-import { dialRelay } from '../../../main/engine/io/relay-dial.ts'
+import { dialRelay } from '../../support/plain-world.ts'
 import { systemClock, systemRandom } from '../../sim/clock.ts'
 
 const env: Env = { clock: systemClock, random: systemRandom, log: silentLog, journal: { add: () => {} } }

@@ -12,6 +12,7 @@ import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
 import { Outside } from '../../../main/engine/io/outside.ts'
 import { CertificateError } from '../../../main/engine/core/trust/certificate-fault.ts'
 import { systemClock, systemRandom } from '../../sim/clock.ts'
+import { plainWays } from '../../support/plain-world.ts'
 import { tlsFile, tlsPair } from '../../support/tls-files.ts'
 
 const servers: Server[] = []
@@ -31,7 +32,7 @@ const signal = new AbortController().signal
 /** The key's first byte, or code and text; and what time was heard of the server. */
 async function fetched(url: string): Promise<{ told: string; serverMs: number[] }> {
   const env = { clock: systemClock, random: systemRandom, log: silentLog, journal: { add: () => {} } }
-  const outside = new Outside({ env, store: new MemoryStore(), variables: {}, server: () => url })
+  const outside = new Outside({ ...plainWays, env, store: new MemoryStore(), variables: {}, server: () => url })
   if (url.startsWith('https:')) outside.trust.add(tlsFile('home-ca.crt'))
   const serverMs: number[] = []
   const deps = { env, dial: outside.dial, http: outside.fetch, peekDate: outside.peekDate, noteServerTime: (atMs: number) => void serverMs.push(atMs) }

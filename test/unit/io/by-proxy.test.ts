@@ -7,6 +7,7 @@ import { proxiesOf } from '../../../main/engine/io/host-proxies.ts'
 import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
 import { Outside, type OutsideOptions } from '../../../main/engine/io/outside.ts'
 import { ConnectProxy, type ConnectProxyOptions } from '../../support/connect-proxy.ts'
+import { plainWays } from '../../support/plain-world.ts'
 import { tlsFile, tlsPair } from '../../support/tls-files.ts'
 import { systemClock, systemRandom } from '../../sim/clock.ts'
 
@@ -37,7 +38,7 @@ async function proxy(options: ConnectProxyOptions = {}): Promise<ConnectProxy> {
 /** An engine's way out under an environment; what it logs and journals is in `told`. */
 function outside(variables: Record<string, string>, hostProxies?: OutsideOptions['hostProxies']): Outside {
   const env = { clock: systemClock, random: systemRandom, log: makeLog('trace', (line) => void (told += `${line}\n`)), journal: { add: (entry: object) => void (told += `${JSON.stringify(entry)}\n`) } }
-  const made = new Outside({ env, store: new MemoryStore(), variables, server: () => 'https://hs.lab.internal', hostProxies })
+  const made = new Outside({ ...plainWays, env, store: new MemoryStore(), variables, server: () => 'https://hs.lab.internal', hostProxies })
   made.trust.add(tlsFile('home-ca.crt'))
   return made
 }

@@ -5,9 +5,8 @@ import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
 import { EngineError } from '../../../main/engine/base/errors.ts'
 import { failureOf } from '../../../main/engine/control/failure.ts'
-import { dial } from '../../../main/engine/io/dial.ts'
-import { makeHttpFetch } from '../../../main/engine/io/http-fetch.ts'
 import { Resolver } from '../../../main/engine/io/resolve.ts'
+import { dial, plainFetch, plainWorld } from '../../support/plain-world.ts'
 
 const file = (name: string): string => readFileSync(new URL(`../../vectors/tls/${name}`, import.meta.url), 'utf8')
 const cert = file('localhost.crt')
@@ -58,7 +57,7 @@ test('with a family, what DNS tells of it is tried after the addresses', { skip:
 })
 
 test('a connection has a deadline of its own within that of everything', async () => {
-  const never = { resolver: new Resolver({ lookup: () => new Promise(() => {}) }) }
+  const never = { ...plainWorld, resolver: new Resolver({ lookup: () => new Promise(() => {}) }) }
   expect(await codeOf(dial({ host: 'name.invalid', port: 1, timeoutMs: 60_000, connectTimeoutMs: 20 }, never))).toBe('timeout')
 })
 
@@ -107,7 +106,7 @@ test('an HTTP exchange gives status, headers and body, and has a limit of size a
     response.writeHead(418, { 'x-name': 'value' })
     response.end(`${request.method} ${request.url} ${request.headers.host}`)
   }))
-  const fetch = makeHttpFetch()
+  const fetch = plainFetch()
   const base = { method: 'GET', timeoutMs: 5000, maxBytes: 1000 } as const
   const answer = await fetch({ ...base, url: `http://127.0.0.1:${port}/a?b=c` })
   expect(answer).toMatchObject({ status: 418, headers: { 'x-name': 'value' } })
@@ -121,7 +120,7 @@ test('an HTTP exchange gives status, headers and body, and has a limit of size a
 test('an HTTP exchange over TLS is verified', async () => {
   const port = await listen(createTlsServer({ cert, key }, (socket) => void socket.on('error', () => {}).end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')))
   const request = { method: 'GET', url: `https://localhost:${port}/key`, timeoutMs: 5000, maxBytes: 1000 } as const
-  expect((await makeHttpFetch(dial, [cert])(request)).status).toBe(200)
-  const refused = await makeHttpFetch()(request).catch((error: unknown) => error)
+  expect((await plainFetch([cert])(request)).status).toBe(200)
+  const refused = await plainFetch()(request).catch((error: unknown) => error)
   expect(failureOf(refused, 'localhost').code).toBe('cert-self-signed')
 })

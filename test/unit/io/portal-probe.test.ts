@@ -2,9 +2,9 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { PortalTarget } from '../../../main/engine/core/netcheck/captive-portal.ts'
-import { dial } from '../../../main/engine/io/dial.ts'
 import { makeHttpFetch } from '../../../main/engine/io/http-fetch.ts'
 import { probePortal } from '../../../main/engine/io/portal-probe.ts'
+import { dial } from '../../support/plain-world.ts'
 import { SimDerp } from '../../sim/derp/sim-derp.ts'
 
 const stops: (() => unknown)[] = []
@@ -59,6 +59,6 @@ describe('a look for a portal', () => {
     const portal = await serve((_request, response) => response.writeHead(200).end())
     expect(await probePortal(TARGETS, 0, caught({ '203.0.113.1': relay.port, '203.0.113.2': portal }))).toBe(true)
     expect(await probePortal(TARGETS, 0, caught({}))).toBeUndefined()
-    expect(await probePortal([], 0)).toBeUndefined()
+    expect(await probePortal([], 0, caught({}))).toBeUndefined()
   })
 })

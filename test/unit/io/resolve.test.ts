@@ -1,11 +1,11 @@
 import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import { dial } from '../../../main/engine/io/dial.ts'
 import { KnownHosts } from '../../../main/engine/io/known-hosts.ts'
 import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
 import { Resolver, type Lookup } from '../../../main/engine/io/resolve.ts'
 import { Store } from '../../../main/engine/io/store.ts'
 import { HandClock } from '../../sim/clock.ts'
+import { dial, plainWorld } from '../../support/plain-world.ts'
 import { makeTempDir, removeTempDir } from '../../support/temp.ts'
 
 const closers: (() => unknown)[] = []
@@ -59,7 +59,7 @@ test('one lookup a name is under way, whoever asks', async () => {
 test('a connection is made to a remembered address while DNS is silent, and one address that is dead does not hold up the next', async () => {
   const port = await greeter()
   const resolver = new Resolver({ lookup: never, remembered: () => ['192.0.2.1', '127.0.0.1'], patienceMs: 1 })
-  const socket = await dial({ host: 'h.example', port, timeoutMs: 15_000 }, { resolver })
+  const socket = await dial({ host: 'h.example', port, timeoutMs: 15_000 }, { ...plainWorld, resolver })
   expect(socket.remoteAddress).toBe('127.0.0.1')
   socket.destroy()
 })
@@ -68,7 +68,7 @@ test('when neither DNS nor a remembered address helps, DNS is what is told', asy
   const port = await greeter()
   closers.splice(0).forEach((close) => close())
   const resolver = new Resolver({ lookup: failing('EAI_AGAIN'), remembered: () => ['127.0.0.1'] })
-  await expect(dial({ host: 'h.example', port, timeoutMs: 15_000 }, { resolver })).rejects.toMatchObject({ code: 'dns-failed' })
+  await expect(dial({ host: 'h.example', port, timeoutMs: 15_000 }, { ...plainWorld, resolver })).rejects.toMatchObject({ code: 'dns-failed' })
 })
 
 test('what is remembered of hosts is bounded, kept, and read as nothing when it is rubbish', () => {

@@ -6,9 +6,13 @@ import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
-import { openPort, openSearch, routerHttp } from '../../../main/engine/io/router-access.ts'
+import { loadNative } from '../../../main/engine/io/native.ts'
+import { RouterWays } from '../../../main/engine/io/router-access.ts'
+import { Wires } from '../../../main/engine/io/wires.ts'
+import { plainFetch } from '../../support/plain-world.ts'
 import { waitFor } from '../../support/wait.ts'
 
+const ways = new RouterWays(new Wires(loadNative().wires), plainFetch())
 const LINK = { gateway: '127.0.0.1', selfIp: '127.0.0.1' }
 const PATIENCE = { withinMs: 30_000, everyMs: 5 }
 
@@ -40,12 +44,12 @@ async function serve(handle: (path: string, response: ServerResponse) => void): 
 }
 
 const get = (port: number, more: { path?: string; timeoutMs?: number; maxBytes?: number } = {}): Promise<{ status: number; body: string }> =>
-  routerHttp(LINK, { method: 'GET', place: { port, path: more.path ?? '/' }, timeoutMs: more.timeoutMs ?? 30_000, maxBytes: more.maxBytes ?? 1000 })
+  ways.http(LINK, { method: 'GET', place: { port, path: more.path ?? '/' }, timeoutMs: more.timeoutMs ?? 30_000, maxBytes: more.maxBytes ?? 1000 })
 
 it('a socket to one port says what was given before it stood, and hears that port alone', async () => {
   const [router, stranger] = [await listen(), await listen()]
   const heard: string[] = []
-  const open = openPort(LINK, router.port, (bytes) => heard.push(Buffer.from(bytes).toString()))
+  const open = ways.openPort(LINK, router.port, (bytes) => heard.push(Buffer.from(bytes).toString()))
   closes.push(() => open.close())
   open.send(Buffer.from('hello'))
   const [{ from }] = await waitFor('the question', () => (router.heard.length > 0 ? (router.heard as [{ text: string; from: number }]) : undefined), PATIENCE)
@@ -64,7 +68,7 @@ it('a socket goes on after nobody listened', async () => {
   closes.pop()
   socket.close()
   const heard: string[] = []
-  const open = openPort(LINK, port, (bytes) => heard.push(Buffer.from(bytes).toString()))
+  const open = ways.openPort(LINK, port, (bytes) => heard.push(Buffer.from(bytes).toString()))
   closes.push(() => open.close())
   open.send(Buffer.from('to nobody'))
   const router = createSocket('udp4')
@@ -78,7 +82,7 @@ it('a socket goes on after nobody listened', async () => {
 })
 
 it('a socket from an address that is not ours sends and hears nothing, and throws nothing', async () => {
-  const open = openPort({ gateway: '127.0.0.1', selfIp: '203.0.113.9' }, 9, () => {})
+  const open = ways.openPort({ gateway: '127.0.0.1', selfIp: '203.0.113.9' }, 9, () => {})
   open.send(Buffer.from('hello'))
   await new Promise((resolve) => setImmediate(resolve))
   open.send(Buffer.from('hello'))
@@ -90,7 +94,7 @@ it('a socket from an address that is not ours sends and hears nothing, and throw
 it('a search hears whoever answers', async () => {
   const [router, other] = [await listen(), await listen()]
   const heard: string[] = []
-  const open = openSearch(LINK, (bytes) => heard.push(Buffer.from(bytes).toString()))
+  const open = ways.openSearch(LINK, (bytes) => heard.push(Buffer.from(bytes).toString()))
   closes.push(() => open.close())
   open.send({ ip: '127.0.0.1', port: router.port }, Buffer.from('anybody?'))
   const [{ from }] = await waitFor('the question', () => (router.heard.length > 0 ? (router.heard as [{ text: string; from: number }]) : undefined), PATIENCE)

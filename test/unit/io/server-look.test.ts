@@ -8,10 +8,10 @@ import { afterEach, expect, test } from 'vitest'
 import { KnownHosts } from '../../../main/engine/io/known-hosts.ts'
 import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
 import { ProxyRules } from '../../../main/engine/io/proxy-rules.ts'
-import { Resolver } from '../../../main/engine/io/resolve.ts'
 import { SystemRoots } from '../../../main/engine/io/roots.ts'
 import { ServerLook, type SeenServer } from '../../../main/engine/io/server-look.ts'
 import { ServerTrust } from '../../../main/engine/io/server-trust.ts'
+import { plainWorld } from '../../support/plain-world.ts'
 import { tlsFile, tlsPair } from '../../support/tls-files.ts'
 
 const SERVER = 'https://localhost'
@@ -30,7 +30,7 @@ async function seen(more: readonly string[]): Promise<SeenServer> {
   const store = new MemoryStore()
   const trust = new ServerTrust({ roots: new SystemRoots(), known: new KnownHosts(store, () => 0), store, journal: { add: () => {} }, server: () => SERVER })
   trust.add(tlsFile('home-ca.crt'))
-  const look = new ServerLook({ resolver: new Resolver() }, new ProxyRules({}), trust, SERVER)
+  const look = new ServerLook(plainWorld, new ProxyRules({}), trust, SERVER)
   const { stream } = await look.connect('127.0.0.1', (server.address() as AddressInfo).port, true, 30_000, new AbortController().signal)
   return look.certificate(stream, 'localhost', 30_000)
 }

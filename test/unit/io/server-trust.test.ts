@@ -5,9 +5,9 @@ import type { EngineError } from '../../../main/engine/base/errors.ts'
 import { dial, type DialWorld } from '../../../main/engine/io/dial.ts'
 import { KnownHosts } from '../../../main/engine/io/known-hosts.ts'
 import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
-import { Resolver } from '../../../main/engine/io/resolve.ts'
 import { SystemRoots } from '../../../main/engine/io/roots.ts'
 import { ServerTrust } from '../../../main/engine/io/server-trust.ts'
+import { plainWorld } from '../../support/plain-world.ts'
 import { tlsFile, tlsPair } from '../../support/tls-files.ts'
 
 const homeCa = tlsFile('home-ca.crt')
@@ -40,7 +40,7 @@ const serving = (name: string, chain: readonly string[] = []): Promise<number> =
 
 /** What became of a verified connection to hs.lab.internal at that port: "connected", or the code. */
 async function outcome(port: number, roots: ServerTrust): Promise<string> {
-  const world: DialWorld = { resolver: new Resolver(), roots }
+  const world: DialWorld = { ...plainWorld, roots }
   try {
     const socket = await dial({ host: 'hs.lab.internal', addresses: ['127.0.0.1'], port, timeoutMs: 10_000, tls: { servername: 'hs.lab.internal', rejectUnauthorized: true } }, world)
     socket.destroy()
@@ -137,7 +137,7 @@ describe('a certificate that a person added', () => {
 test('another issuer than the one that vouched before is told as an interception, unless a person had added it', async () => {
   const withHome = new SystemRoots({ native: () => [homeCa], platform: 'linux', read: () => undefined, list: () => [] })
   const port = await serving('localhost')
-  const world = (roots: ServerTrust): DialWorld => ({ resolver: new Resolver(), roots })
+  const world = (roots: ServerTrust): DialWorld => ({ ...plainWorld, roots })
   const attempt = (of: ServerTrust, at: number): Promise<unknown> =>
     dial({ host: 'localhost', addresses: ['127.0.0.1'], port: at, timeoutMs: 10_000, tls: { servername: 'localhost', rejectUnauthorized: true } }, world(of)).then((socket) => socket.destroy(), (error: EngineError) => error.code)
   current = 'https://localhost'
