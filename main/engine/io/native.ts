@@ -139,10 +139,10 @@ interface RawAddon {
   peerCredentials(fd: number): Credentials | null
   giveBackMemory(): number
   askEcho(ips: readonly string[], payloads: readonly Buffer[], timeoutMs: number, way: NativeWay): Promise<number[]>
-  openStreamSocket(v6: boolean, way: NativeWay): number
-  openDatagramSocket(ip: string, port: number, way: NativeWay): number
-  steerSocket(fd: number, way: NativeWay): void
-  /** An add-on that was built earlier has neither. */
+  /** An add-on that was built earlier has none of these. */
+  openStreamSocket?: (v6: boolean, way: NativeWay) => number
+  openDatagramSocket?: (ip: string, port: number, way: NativeWay) => number
+  steerSocket?: (fd: number, way: NativeWay) => void
   fileAttributesSupported?(): boolean
   setFileAttribute?(fd: number, name: string, value: Buffer): void
 }
@@ -195,12 +195,18 @@ export function loadNative(): NativeBinding {
       return found.map((ms) => (ms < 0 ? undefined : ms))
     },
     networkState: raw.networkStateSupported() ? (mark) => attempt(() => raw.networkState(mark)) : undefined,
-    wires: process.platform === 'win32' ? undefined : {
-      openStream: (v6, way) => attempt(() => raw.openStreamSocket(v6, way)),
-      openDatagram: (ip, port, way) => attempt(() => raw.openDatagramSocket(ip, port, way)),
-      steer: (fd, way) => attempt(() => raw.steerSocket(fd, way)),
-    },
+    wires: wireMaker(raw),
     setFileAttribute: attributeSetter(raw),
+  }
+}
+
+function wireMaker(raw: RawAddon): NativeWires | undefined {
+  const { openStreamSocket, openDatagramSocket, steerSocket } = raw
+  if (process.platform === 'win32' || !openStreamSocket || !openDatagramSocket || !steerSocket) return undefined
+  return {
+    openStream: (v6, way) => attempt(() => openStreamSocket(v6, way)),
+    openDatagram: (ip, port, way) => attempt(() => openDatagramSocket(ip, port, way)),
+    steer: (fd, way) => attempt(() => steerSocket(fd, way)),
   }
 }
 
