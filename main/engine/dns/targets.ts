@@ -110,7 +110,7 @@ function faultOf({ ip, port }: AddrPort, selfAddresses: readonly string[]): stri
   return undefined
 }
 
-function placeOf(addr: string): AddrPort | undefined {
+export function placeOf(addr: string): AddrPort | undefined {
   const ip = canonicalIp(addr)
   return ip === undefined ? parseAddrPort(addr) : { ip, port: DNS_PORT }
 }
