@@ -23,6 +23,7 @@ import type { DerpMap } from './core/tailcfg/types.ts'
 import { tunnelCarrier } from './dataplane/tunnel-carrier.ts'
 import { UdpPort } from './dataplane/udp-port.ts'
 import { DerpRegions } from './derp/derp-regions.ts'
+import { OwnLookup } from './dns/own-lookup.ts'
 import { PeerQueries } from './dns/peer-queries.ts'
 import { Resolver } from './dns/resolver.ts'
 import { DnsServer, isServicePlace } from './dns/serve.ts'
@@ -40,6 +41,7 @@ import { PORT_MAP_SERVICES } from './core/portmap/types.ts'
 import { SystemCarrier, systemResolvers, systemSearch } from './io/dns-carrier.ts'
 import { readConfigFile, readConfigKey } from './io/config-file.ts'
 import { readHostinfo, systemName } from './io/hostinfo.ts'
+import { hostsPath, hostsReader } from './io/hosts-file.ts'
 import { Http2Connection } from './io/http2.ts'
 import { HostKeeper, type HostPort } from './io/host-keeper.ts'
 import { watchPower } from './io/host-power.ts'
@@ -57,7 +59,7 @@ import { probePortal } from './io/portal-probe.ts'
 import { systemRandom } from './io/random.ts'
 import type { ServerLook } from './io/server-look.ts'
 import { askStun } from './io/stun-ask.ts'
-import { resolveHost, systemLookup } from './io/resolve.ts'
+import { resolveHost, systemLookup, type Lookup } from './io/resolve.ts'
 import { RouterWays } from './io/router-access.ts'
 import { SealedStore } from './io/sealed-store.ts'
 import { SecretService } from './io/secret-service.ts'
@@ -142,8 +144,11 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const dataplane = new Dataplane({ env, native })
   const pings = new PingProgram({ nowMs: () => clock.nowMs(), path: options.env?.['PATH'] })
   const hostProxies = options.hostPort && new HostProxies(options.hostPort, () => clock.nowMs())
+  const carrier = new SystemCarrier(wires)
+  const ownNames = (): OwnNames => ({ servers: systemResolvers(), search: systemSearch() })
+  const lookup = hostLookup({ env, options, wires, carrier, own: ownNames, hasIpv6: () => netmon.state.defaultRoute6 !== undefined })
   // Which server is in use is the backend's to say, and nothing is dialled before it stands.
-  const outside = new Outside({ env, wires, lookup: systemLookup, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL, hostProxies })
+  const outside = new Outside({ env, wires, lookup, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL, hostProxies })
   const derp = new DerpRegions({ env, dial: relayFaults.watch(outside.dialRelay), carriesFrom: (localIp) => carriesFrom(netmon.state, localIp) })
   const routerAccess = new RouterWays(wires, outside.fetchStraight)
   const portmap = new PortMap({ env, access: routerAccess })
@@ -168,7 +173,8 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     noteServerTime: clockWatch.noteServerTime, http2: (stream, authority) => new Http2Connection(stream, authority), zstd: zstdDecompress,
   })
   const dns = new Resolver({
-    env, system: new SystemCarrier(wires), tunnel: tunnelCarrier(dataplane), secure: outside.secure, systemResolvers, systemSearch, systemLookup: (host) => resolveHost(host, systemLookup),
+    env, system: carrier, tunnel: tunnelCarrier(dataplane), secure: outside.secure, systemResolvers: () => ownNames().servers, systemSearch: () => ownNames().search,
+    systemLookup: (host) => resolveHost(host, lookup),
   })
   const dnsServer = new DnsServer({ env, resolver: dns })
   const peerQueries = new PeerQueries({ env, resolver: dns, mayAsk: (ip) => backend.facts.dns.mayAskHere(ip) })
@@ -349,6 +355,19 @@ function taildropNetwork(backend: Backend, dataplane: Dataplane): TaildropNetwor
     },
     dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
   }
+}
+
+/** The computer's own resolvers and search domains, without us among them. */
+type OwnNames = ReturnType<ConstructorParameters<typeof OwnLookup>[0]['own']>
+
+/** Who finds the addresses of hosts: the system; by its own resolvers, past the tunnel, while the engine has the whole computer. */
+function hostLookup(deps: { env: Env; options: EngineOptions; wires: Wires; carrier: SystemCarrier; own: () => OwnNames; hasIpv6: () => boolean }): Lookup {
+  const { options, wires, ...rest } = deps
+  const own = new OwnLookup({
+    ...rest, hosts: hostsReader(hostsPath(process.platform, options.env?.['SystemRoot'])),
+    neighbours: (host, family) => systemLookup(host, { all: true, verbatim: true, family }),
+  })
+  return (host, how) => (wires.way === undefined ? systemLookup(host, how) : own.lookup(host, how.family))
 }
 
 /** What looks at servers before joining go by: the same ways, questions and words as signing in. */
