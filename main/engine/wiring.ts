@@ -30,6 +30,8 @@ import { DnsServer, isServicePlace } from './dns/serve.ts'
 import { Machine } from './features/machine/machine.ts'
 import { makeCourier } from './features/taildrop/send/courier.ts'
 import { Taildrop } from './features/taildrop/taildrop.ts'
+import type { SurroundingsPort } from './features/trial/ports.ts'
+import { trialSlice } from './features/trial/slice.ts'
 import { CaptiveWatch } from './health/captive-watch.ts'
 import { ClockWatch } from './health/clock-watch.ts'
 import type { TaildropNetwork } from './features/taildrop/ports.ts'
@@ -69,6 +71,7 @@ import { keepMemorySmall, makeBufferSweeper } from './io/memory.ts'
 import { makeSources } from './io/outgoing/sources.ts'
 import { Spool } from './io/spool.ts'
 import { Store } from './io/store.ts'
+import { NOTHING_SEEN, seenOnLinux } from './io/surroundings.ts'
 import { systemHasIpv6 } from './io/system-ipv6.ts'
 import { Wires } from './io/wires.ts'
 import { zstdDecompress } from './io/zstd.ts'
@@ -209,8 +212,10 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   })
   backend.attach(machine)
   const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) }, routes: [peerQueries, ...taildrop.routes] })
+  const trial = trialSlice({ env, store, wanted: backend.wanted, surroundings: surroundingsOf(env, backend), machine, backend })
+  backend.attach(trial.trials)
   const server = new LocalApiServer({
-    env, backend, journal, taildrop, machine, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, rights: options.service, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
+    env, backend, journal, taildrop, machine, trial, trust: outside.trust, storage: () => storageOf(options, stateKeys), peerCredentials: native.peerCredentials, rights: options.service, dial: (ip, port, timeoutMs) => dataplane.dial(ip, port, timeoutMs),
     tryPortMap: async ({ link = routerLinkOf(netmon.state), only, timeoutMs }, say) => {
       const { port: trialPort, close } = await routerAccess.reservePort()
       await tryPortMap({ env, access: routerAccess }, { link, only, timeoutMs, port: trialPort }, say).finally(close)
@@ -324,7 +329,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   await server.listen(options.socketPath)
   stops.push(() => server.close())
   stops.push(() => backend.stop())
-  stops.push(() => taildrop.stop())
+  stops.push(() => taildrop.stop(), () => trial.trials.stop())
   stops.push(keepMemorySmall(clock, () => log.debug('memory given back', { bytes: native.giveBackMemory() })))
   await backend.open()
   log.info(`ready: serving ${options.socketPath}, UDP port ${port}`, {
@@ -368,6 +373,14 @@ function hostLookup(deps: { env: Env; options: EngineOptions; wires: Wires; carr
     neighbours: (host, family) => systemLookup(host, { all: true, verbatim: true, family }),
   })
   return (host, how) => (wires.way === undefined ? systemLookup(host, how) : own.lookup(host, how.family))
+}
+
+/** What a person has on this computer now. */
+function surroundingsOf(env: Env, backend: Backend): SurroundingsPort {
+  return {
+    look: async () => ({ ...(systemName() === 'linux' ? seenOnLinux(() => env.clock.nowMs()) : NOTHING_SEEN), names: { servers: backend.dns.systemResolvers(), search: backend.dns.systemSearch() } }),
+    proxyPorts: () => backend.proxies.ports(),
+  }
 }
 
 /** What looks at servers before joining go by: the same ways, questions and words as signing in. */

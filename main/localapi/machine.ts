@@ -18,6 +18,8 @@ export type MachineMode = 'apps' | 'whole'
 export interface MachineWhy {
   readonly Code: string
   readonly Text: string
+  /** What the sentence names, for those who say it in other words. */
+  readonly Args?: Readonly<Record<string, string>>
 }
 
 export interface MachinePage {
@@ -83,6 +85,12 @@ export interface Loss {
   readonly Kind: LossKind
   /** "HP LaserJet (192.168.1.20)", "remote desktop from 192.168.1.7". */
   readonly What: string
+  /** The parts of `What`. Of a remote session the name is ssh, rdp, vnc or the program's; "" where there is none. */
+  readonly Name: string
+  /** An address, a prefix, or a domain of names. */
+  readonly Address: string
+  /** So many of them; 1 for a single thing. */
+  readonly Count: number
   readonly Why: MachineWhy
   /** This very session could be the way in which the person works here. */
   readonly IsWayIn: boolean
@@ -116,12 +124,20 @@ export interface Trial {
   readonly Until: string
   readonly LeftMs: number
   readonly Change: WantedChange
+  /** What it goes back to: the fields that the change really changed, as they were. */
+  readonly Back: WantedChange
   readonly Losses: readonly Loss[]
 }
+
+/**
+ * `kept` by a person; `undone` by a person; `ran-out`: nobody kept it; `restarted`: the engine ended meanwhile, and undid it at its start;
+ * `left`: another profile was chosen, and it was undone before; `replaced`: all of it was changed to something else meanwhile.
+ */
+export type TrialEnd = 'kept' | 'undone' | 'ran-out' | 'restarted' | 'left' | 'replaced'
 
 export interface TrialPage {
   /** Absent: nothing is on trial. */
   readonly Trial?: Trial
   /** How the last one ended. */
-  readonly Last?: { readonly ID: string; readonly End: 'kept' | 'undone' | 'ran-out' | 'restarted'; readonly At: string; readonly Why: string }
+  readonly Last?: { readonly ID: string; readonly End: TrialEnd; readonly At: string; readonly Why: string }
 }

@@ -35,7 +35,7 @@ import type { Extras } from './extras.ts'
 import type { DnsLookupPage, DnsPage } from './dns-page.ts'
 import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequest, ProxiesPage } from './forwards.ts'
 import type { PolicySnapshot } from './policy.ts'
-import type { MachineAction, MachinePage } from './machine.ts'
+import type { MachineAction, MachinePage, PreviewPage, TrialAnswer, TrialPage, TrialRequest, WantedChange } from './machine.ts'
 import type { JoinRequest, JoinResult, PreflightPage, PreflightRequest } from './preflight.ts'
 import type { ReachPage } from './reach.ts'
 import type { RoutesPage } from './routes.ts'
@@ -209,6 +209,11 @@ export const METHODS = {
   /** How much of this computer is on the network. */
   machine: row<void, MachinePage>('bowline/machine', ['GET'], 'read'),
   machineAction: row<MachineAction, MachinePage>('bowline/machine', ['POST'], 'write'),
+  /** What a change would take away; nothing is changed. */
+  preview: row<WantedChange, PreviewPage>('bowline/preview', ['POST'], 'read'),
+  trial: row<void, TrialPage>('bowline/trial', ['GET'], 'read'),
+  /** Begins a trial (TrialRequest), or says what becomes of the one that runs (TrialAnswer). */
+  answerTrial: row<TrialRequest | TrialAnswer, TrialPage>('bowline/trial', ['POST'], 'write'),
   storage: row<void, StoragePage>('bowline/storage', ['GET'], 'write'),
   trust: row<void, TrustPage>('bowline/trust', ['GET'], 'read'),
   addTrust: row<TrustAddition, TrustPage>('bowline/trust', ['PUT'], 'write'),

@@ -60,6 +60,7 @@ import { carries, next } from './state.ts'
 import type { LifecycleEvent } from './state.ts'
 import { Views } from './views.ts'
 import { hostinfoOf, relayServerWish } from './wants.ts'
+import { WantedChanges } from './wanted-changes.ts'
 import { Watching } from './watching.ts'
 import { messagesOf, warningsOf } from './warnings.ts'
 
@@ -91,6 +92,8 @@ export class Backend {
   /** What the administrator of this computer laid down. */
   readonly policy: PolicyFlow
   readonly exitNodes: ExitNodePages
+  /** What a change would make of the settings and the plan. */
+  readonly wanted: WantedChanges
   readonly #deps: BackendDeps
   readonly #model: Model
   readonly #planner = new Planner()
@@ -134,10 +137,11 @@ export class Backend {
     this.exitNodes = new ExitNodePages({ ...deps, model: this.#model, flow: this.#exit, proofs: this.#proofs, pathViews: this.views.pathViews, offer: () => this.offers.exit(), editPrefs: (mask) => this.editPrefs(mask), editExtras: (change) => this.editExtras(change) })
     this.profiles = new Profiles({ ...deps, model: this.#model, onSaveAgain: () => this.#refreshWarnings() })
     this.policy = new PolicyFlow({ ...deps, model: this.#model, knot, profiles: this.profiles, login: () => this.#login })
+    this.wanted = new WantedChanges({ model: this.#model, nowMs: () => serverNowMs(deps.env.clock, this.#model), prefsContext: () => this.#prefsContext(), policy: this.policy, exitNodes: () => this.exitNodes.rows() })
     const shared = { ...deps, model: this.#model, bus: this.#bus, knot, profiles: this.profiles, session: this.session, managed: this.policy }
     this.#map = new MapFlow(shared)
     this.#login = new LoginFlow({ ...shared, map: this.#map })
-    this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, begin: () => this.#begin() })
+    this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, leaving: () => this.#feature.leaving(), begin: () => this.#begin() })
     this.config = new ConfigFlow({ ...shared, login: this.#login, config: deps.config, prefsContext: () => this.#prefsContext() })
     this.#gate = deps.stateKeys && new StateGate({ ...shared, keys: deps.stateKeys, start: () => this.start(), refreshWarnings: () => this.#refreshWarnings() })
     this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, forwards: this.forwards, knot, sessions: this.#sessions, directWaits: this.#directWaits, views: this.views, blocked: this.blocked, reach: this.reach, exit: this.#exit, onControlState: (state) => this.#onControlState(state) })
@@ -166,6 +170,7 @@ export class Backend {
   start(): void {
     this.profiles.load()
     this.#noteStoreProblems()
+    this.#feature.loaded()
     this.config.applyToSaved()
     const { saved } = this.#model
     if (this.#deps.startDisconnected === true && saved.prefs.WantRunning) this.profiles.save({ ...saved, prefs: { ...saved.prefs, WantRunning: false } })

@@ -11,7 +11,7 @@ import { addressesOf, magicDnsSuffix, shortName } from '../core/plan/names.ts'
 import { isCalled } from '../core/netmap/find-node.ts'
 import type { NetMap } from '../core/netmap/types.ts'
 import type { Node } from '../core/tailcfg/types.ts'
-import type { ExitNodeAction, ExitNodesPage } from '../../localapi/exit-nodes.ts'
+import type { ExitNodeAction, ExitNodeRow, ExitNodesPage } from '../../localapi/exit-nodes.ts'
 import type { Extras } from '../../localapi/extras.ts'
 import type { MaskedPrefs } from '../../localapi/types.ts'
 import { egressNow, wantsExitNode } from './egress-now.ts'
@@ -76,6 +76,11 @@ export class ExitNodePages {
     this.#isNews()
     if (after === undefined || after !== this.#version) return { page: Promise.resolve(this.#page()), cancel: () => {} }
     return this.#readers.wait(after)
+  }
+
+  /** Devices that could be one, with what is known against each. */
+  rows(): readonly ExitNodeRow[] {
+    return this.#body().Nodes
   }
 
   /** Does what a person asks and answers the page after it. Throws EngineError('bad-argument' | 'not-found' | 'bad-prefs'). */

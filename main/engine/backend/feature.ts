@@ -31,6 +31,14 @@ export class FeaturePlace {
     for (const feature of this.#features) feature.planned?.()
   }
 
+  loaded(): void {
+    for (const feature of this.#features) feature.loaded?.()
+  }
+
+  leaving(): void {
+    for (const feature of this.#features) feature.leaving?.()
+  }
+
   targetOf(node: Node): FileTargetState {
     for (const feature of this.#features) if (feature.targetOf) return feature.targetOf(node)
     return NO_TARGET

@@ -69,8 +69,13 @@ export class PolicyFlow {
 
   /** Throws EngineError('managed-by-policy') when a change asks for what the policy holds otherwise. */
   assertMayEdit(wanted: Prefs): void {
-    const why = policyRefusal(wanted, this.#deps.model.saved.prefs, this.#deps.model.policy, this.#signedInAt)
+    const why = this.refusal(wanted)
     if (why !== undefined) this.#refuse(why)
+  }
+
+  /** Why such a change is not allowed, or undefined. */
+  refusal(wanted: Prefs): string | undefined {
+    return policyRefusal(wanted, this.#deps.model.saved.prefs, this.#deps.model.policy, this.#signedInAt)
   }
 
   /** The same of our own settings. */

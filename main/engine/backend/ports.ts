@@ -377,6 +377,10 @@ export interface FeaturePort {
   standing(): Partial<Notify>
   /** The map, the state, the profile or its settings are others now. */
   changed(): void
+  /** The saved state was read; nothing of it runs yet. */
+  loaded?(): void
+  /** Another profile is about to take over; the one in use is still whole. */
+  leaving?(): void
   /** The plan was given out anew, or nothing is planned any more; it may be the same. */
   planned?(): void
   /** What status says of a device beyond the map: the stock daemon's number, and the reason in words. */

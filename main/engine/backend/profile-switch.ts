@@ -21,6 +21,8 @@ export interface ProfileSwitchDeps {
   readonly profiles: Profiles
   /** No profile uses this server any more. */
   readonly forgetServer?: (url: string) => void
+  /** The profile in use is about to be left. */
+  readonly leaving: () => void
   /** Takes up the life of the profile that is in the model. */
   readonly begin: () => void
   /** The policy of this computer; throws EngineError('managed-by-policy'). */
@@ -70,8 +72,9 @@ export class ProfileSwitch {
   }
 
   #change(why: string, change: () => void): void {
-    const { env, model, knot, map, login, begin } = this.#deps
+    const { env, model, knot, map, login, leaving, begin } = this.#deps
     const from = model.saved.profile.id
+    leaving()
     login.leave()
     map.leave()
     knot.advance({ kind: 'profile' })

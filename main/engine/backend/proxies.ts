@@ -93,6 +93,11 @@ export class Proxies {
     this.#deps.env.journal.add({ part: 'proxy', kind: 'pac', why: 'the network, its routes or the exit node changed' })
   }
 
+  /** Where they listen, each port once. */
+  ports(): readonly number[] {
+    return [...new Set([this.#socks5, this.#http].flatMap((at) => at?.port ?? []))]
+  }
+
   page(): ProxiesPage {
     return {
       Mode: 'apps',

@@ -9,6 +9,7 @@ import { canonicalIp } from '../base/ip.ts'
 import type { Backend } from '../backend/backend.ts'
 import type { MachineDoors } from '../features/machine/doors.ts'
 import type { TaildropDoors } from '../features/taildrop/doors.ts'
+import type { TrialDoors } from '../features/trial/doors.ts'
 import { toNetcheckJson } from '../core/netcheck/report.ts'
 import type { ServedName } from '../../localapi/methods.ts'
 import type { StoragePage } from '../../localapi/storage.ts'
@@ -43,6 +44,7 @@ export interface Call {
   readonly storage: () => StoragePage
   readonly taildrop: TaildropDoors
   readonly machine: MachineDoors
+  readonly trial: TrialDoors
   /** undefined: no router is asked for ports. */
   readonly tryPortMap: TryPortMap | undefined
   readonly clock: Clock
@@ -189,6 +191,9 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   spool: spoolPut,
   transferTargets: ({ taildrop }) => json(taildrop.targets.page()),
   machine: ({ machine }) => json(machine.page()),
+  preview: async ({ trial, caller, body }) => json(await trial.previews.page(body, caller.mayWrite)),
+  trial: ({ trial }) => json(trial.trials.page()),
+  answerTrial: async ({ trial, body }) => json(await trial.trials.act(body)),
   machineAction: async ({ machine, body }) => json(await machine.act(body)),
   storage: ({ storage }) => json(storage()),
   trust: listTrust,

@@ -16,6 +16,7 @@ import { EngineError, errorText } from '../base/errors.ts'
 import type { Backend } from '../backend/backend.ts'
 import type { MachineDoors } from '../features/machine/doors.ts'
 import type { TaildropDoors } from '../features/taildrop/doors.ts'
+import type { TrialDoors } from '../features/trial/doors.ts'
 import { API_HOST, findMethod, METHODS } from '../../localapi/methods.ts'
 import type { StoragePage } from '../../localapi/storage.ts'
 import type { Method, ServedName } from '../../localapi/methods.ts'
@@ -48,6 +49,7 @@ export interface ServerDeps {
   readonly trust: Trust
   readonly taildrop: TaildropDoors
   readonly machine: MachineDoors
+  readonly trial: TrialDoors
   /** undefined: the system cannot tell who calls. */
   readonly peerCredentials: PeerCredentials | undefined
   /** Of a service of the computer. */
@@ -176,14 +178,14 @@ export class LocalApiServer {
   }
 
   async #answer(name: ServedName, rest: string, query: string, request: IncomingMessage, response: ServerResponse, writes: boolean, peer: Peer): Promise<Reply> {
-    const { backend, journal, trust, taildrop, machine, env, tryPortMap, storage = () => ({ Keys: 'memory' }) } = this.#deps
+    const { backend, journal, trust, taildrop, machine, trial, env, tryPortMap, storage = () => ({ Keys: 'memory' }) } = this.#deps
     const body = STREAMED.has(name) ? ({ kind: 'body', text: '', json: undefined } as const) : await this.#bodies.read(request, writes)
     if (body.kind === 'refused') return body.reply
     const caller = { mayWrite: writes, mayNamePaths: mayNamePaths(peer) }
     const reason = reasonOf(request)
     if (reason !== undefined) env.journal.add({ part: 'server', kind: 'reason', why: reason, path: METHODS[name].path })
     try {
-      return await HANDLERS[name]({ backend, journal, clock: env.clock, caller, trust, taildrop, machine, storage, tryPortMap, request, response, query: formValues(query, request, body.text), rest, body: body.json })
+      return await HANDLERS[name]({ backend, journal, clock: env.clock, caller, trust, taildrop, machine, trial, storage, tryPortMap, request, response, query: formValues(query, request, body.text), rest, body: body.json })
     } catch (error) {
       if (!(error instanceof EngineError)) env.log.error('a LocalAPI call failed', { method: METHODS[name].path, error: errorText(error) })
       return errorReply(error)

@@ -9,7 +9,7 @@ import { uidOf } from '../../../main/engine/server/caller.ts'
 import { LocalApiServer } from '../../../main/engine/server/localapi-server.ts'
 import { METHODS } from '../../../main/localapi/methods.ts'
 import type { Method } from '../../../main/localapi/methods.ts'
-import { exchange, makeMachine, makeTaildrop, makeTrust, serve } from './rig.ts'
+import { exchange, makeMachine, makeTrial, makeTaildrop, makeTrust, serve } from './rig.ts'
 import type { ServerRig } from './rig.ts'
 
 let api: ServerRig
@@ -195,7 +195,7 @@ describe('the local socket', () => {
 })
 
 describe('a socket path', () => {
-  const another = (): LocalApiServer => new LocalApiServer({ env: api.rig.env, backend: api.rig.backend, taildrop: makeTaildrop(api.rig, join(dirname(api.socketPath), 'spool')), machine: makeMachine(), trust: makeTrust(api.rig), journal: { tail: () => [], follow: () => () => {} }, peerCredentials: undefined })
+  const another = (): LocalApiServer => new LocalApiServer({ env: api.rig.env, backend: api.rig.backend, taildrop: makeTaildrop(api.rig, join(dirname(api.socketPath), 'spool')), machine: makeMachine(), trial: makeTrial(api.rig), trust: makeTrust(api.rig), journal: { tail: () => [], follow: () => () => {} }, peerCredentials: undefined })
 
   test('that another engine serves is refused, and the other goes on', async () => {
     api = await serve()

@@ -8,6 +8,9 @@ import { makeCourier } from '../../../main/engine/features/taildrop/send/courier
 import { makeSources } from '../../../main/engine/io/outgoing/sources.ts'
 import { Machine } from '../../../main/engine/features/machine/machine.ts'
 import { Taildrop } from '../../../main/engine/features/taildrop/taildrop.ts'
+import { trialSlice } from '../../../main/engine/features/trial/slice.ts'
+import type { TrialSlice } from '../../../main/engine/features/trial/slice.ts'
+import type { PreviewFacts } from '../../../main/engine/core/preview/facts.ts'
 import { LocalApiServer } from '../../../main/engine/server/localapi-server.ts'
 import type { PeerCredentials } from '../../../main/engine/server/caller.ts'
 import type { TryPortMap } from '../../../main/engine/server/port-map-trial.ts'
@@ -44,7 +47,7 @@ export async function serve(options: { peerCredentials?: PeerCredentials; tryPor
   const rig = makeRig()
   rig.backend.start()
   const journal = new FakeJournal()
-  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, taildrop: makeTaildrop(rig, join(dir, 'spool'), options.staged), machine: makeMachine(), trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
+  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, taildrop: makeTaildrop(rig, join(dir, 'spool'), options.staged), machine: makeMachine(), trial: makeTrial(rig), trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
   await server.listen(socketPath)
   return {
     rig, server, socketPath, journal,
@@ -64,6 +67,14 @@ export async function serve(options: { peerCredentials?: PeerCredentials; tryPor
 /** The whole-computer mode of an engine that cannot have it. */
 export function makeMachine(): Machine {
   return new Machine({ isService: false, cannot: { Code: 'no-rights', Text: 'no rights' } })
+}
+
+/** Previews and trials on a computer where nothing is to be seen. */
+export function makeTrial({ env, backend, store }: Pick<Rig, 'env' | 'backend' | 'store'>, seen: Partial<PreviewFacts> = {}, machine: Machine = makeMachine()): TrialSlice {
+  const look = async (): Promise<Omit<PreviewFacts, 'system'>> => ({ connections: [], neighbours: [], printers: [], nets: [], names: { servers: [], search: [] }, ...seen })
+  const slice = trialSlice({ env, store, wanted: backend.wanted, machine, surroundings: { look, proxyPorts: () => [1055] }, backend })
+  backend.attach(slice.trials)
+  return slice
 }
 
 /** What is in the journal, put there by hand. */
