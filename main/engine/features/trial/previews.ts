@@ -79,5 +79,5 @@ function sideFrom({ plan, prefs, system, isConnected, exitTrouble }: WantedOutco
 }
 
 function withoutPrograms<T extends Pick<PreviewFacts, 'connections'>>(seen: T): T {
-  return { ...seen, connections: seen.connections.map(({ program: _, ...rest }) => rest) }
+  return { ...seen, connections: seen.connections.map(({ local, remote, isInbound, isOurs }) => ({ local, remote, isInbound, isOurs })) }
 }
