@@ -14,6 +14,7 @@ use bytes::BytesMut;
 use dataplane::event::{Event, Sink};
 use dataplane::filter::{Dst, Match, Rules, Table};
 use dataplane::ip;
+use dataplane::ip::Parsed;
 use dataplane::peers::{Path, PeerSpec};
 use dataplane::pipeline::{Config, Pipeline, Via};
 use dataplane::prefix::{IpSet, Prefix};
@@ -45,7 +46,7 @@ impl Sink for Wire {
         false
     }
     #[inline]
-    fn deliver(&mut self, _peer: Option<u32>, packet: &[u8]) {
+    fn deliver(&mut self, _peer: Option<u32>, packet: &[u8], _parsed: &Parsed) {
         self.delivered += packet.len() as u64;
     }
     fn unclaimed(&mut self, _from: SocketAddr, _datagram: &[u8]) {}

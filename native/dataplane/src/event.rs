@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::ip::Parsed;
 use crate::tunnel::Key;
 
 /// How a peer's traffic changed: edges, never one a packet.
@@ -77,8 +78,9 @@ pub trait Sink {
     fn geneve(&mut self, to: SocketAddr, header: [u8; 8], datagram: &[u8]);
     /// One WireGuard packet for a relay; false when it was dropped.
     fn relay(&mut self, region: u32, to: &Key, packet: &[u8]) -> bool;
-    /// One inner packet for this node, checked and filtered; `peer` is the slot of its sender, none when that is this node.
-    fn deliver(&mut self, peer: Option<u32>, packet: &[u8]);
+    /// One inner packet for this node, checked and filtered, with what its headers say; `peer` is the slot of its sender, none
+    /// when that is this node.
+    fn deliver(&mut self, peer: Option<u32>, packet: &[u8], parsed: &Parsed);
     /// A STUN or disco datagram for path finding.
     fn unclaimed(&mut self, from: SocketAddr, datagram: &[u8]);
     /// An inbound flow that is no longer permitted: its local end is to be reset.

@@ -6,8 +6,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::checksum::{folded, pseudo, sum};
 use crate::flows::Flow;
-use crate::ip;
+use crate::ip::{self, Parsed};
 
 /// What a message means to the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,55 @@ pub fn quoted(l4: &[u8]) -> Option<Flow> {
         6 => quoted6(about),
         _ => None,
     }
+}
+
+/// How much an error quotes at most: it fits the smallest packet that everybody takes.
+const MOST_QUOTED: usize = 548;
+
+/// What a router that may not pass a packet on says to its sender, in the name of the destination; none where nothing may be said:
+/// of errors, fragments and groups.
+pub fn prohibited(parsed: &Parsed, packet: &[u8]) -> Option<Vec<u8>> {
+    let is_error = matches!(parsed.proto, ip::ICMP | ip::ICMPV6)
+        && !matches!(
+            kind(parsed.proto, packet.get(parsed.l4..)?),
+            Kind::EchoRequest
+        );
+    if is_error || parsed.proto == ip::FRAGMENT || parsed.dst.is_multicast() {
+        return None;
+    }
+    let about = &packet[..packet.len().min(MOST_QUOTED)];
+    let (from, to) = (parsed.dst, parsed.src);
+    let length = 8 + about.len();
+    let mut out = Vec::with_capacity(40 + length);
+    let (header, proto) = match (from, to) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => {
+            out.extend_from_slice(&[0x45, 0, 0, 0, 0, 0, 0, 0, 64, ip::ICMP, 0, 0]);
+            out[2..4].copy_from_slice(&((20 + length) as u16).to_be_bytes());
+            out.extend_from_slice(&from.octets());
+            out.extend_from_slice(&to.octets());
+            let header_sum = !folded(sum(&out));
+            out[10..12].copy_from_slice(&header_sum.to_be_bytes());
+            out.extend_from_slice(&[3, 13, 0, 0, 0, 0, 0, 0]);
+            (20, ip::ICMP)
+        }
+        (IpAddr::V6(from), IpAddr::V6(to)) => {
+            out.extend_from_slice(&[0x60, 0, 0, 0, 0, 0, ip::ICMPV6, 64]);
+            out[4..6].copy_from_slice(&(length as u16).to_be_bytes());
+            out.extend_from_slice(&from.octets());
+            out.extend_from_slice(&to.octets());
+            out.extend_from_slice(&[1, 1, 0, 0, 0, 0, 0, 0]);
+            (40, ip::ICMPV6)
+        }
+        _ => return None,
+    };
+    out.extend_from_slice(about);
+    let start = match proto {
+        ip::ICMPV6 => pseudo(from, to, proto, length),
+        _ => 0,
+    };
+    let message_sum = !folded(start + sum(&out[header..]));
+    out[header + 2..header + 4].copy_from_slice(&message_sum.to_be_bytes());
+    Some(out)
 }
 
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {

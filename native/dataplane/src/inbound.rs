@@ -267,10 +267,12 @@ impl Pipeline {
         match self.filter.check_in(&parsed, packet, from, now_sec) {
             Verdict::Accept => {
                 self.counters.in_delivered += 1;
-                sink.deliver(Some(slot), packet);
+                sink.deliver(Some(slot), packet, &parsed);
                 while let Some(held) = self.filter.take_released() {
-                    self.counters.in_delivered += 1;
-                    sink.deliver(Some(slot), &held);
+                    if let Ok(parsed) = ip::parse(&held) {
+                        self.counters.in_delivered += 1;
+                        sink.deliver(Some(slot), &held, &parsed);
+                    }
                 }
             }
             Verdict::Hold => self.counters.in_held_fragments += 1,

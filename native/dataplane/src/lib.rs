@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod checksum;
 pub mod classify;
 pub mod counters;
 pub mod crowd;
@@ -17,6 +18,7 @@ pub mod guard;
 pub mod icmp;
 mod inbound;
 pub mod ip;
+pub mod merge;
 pub mod outbound;
 pub mod peers;
 pub mod pipeline;
@@ -24,6 +26,8 @@ pub mod prefix;
 pub mod refusals;
 pub mod renewal;
 pub mod rules;
+pub mod split;
 mod stray;
 pub mod tsmp;
 pub mod tunnel;
+pub mod vnet;

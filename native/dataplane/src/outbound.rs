@@ -12,11 +12,24 @@ use crate::ip::{self, Parsed};
 use crate::peers::{Path, UdpAddr};
 use crate::pipeline::{PingWait, Pipeline, Via};
 use crate::renewal;
+use crate::split::Segments;
 use crate::tsmp::{self, Message};
 
 /// Largest inner packet over a relay, in bytes. Two of our nodes agree on it by the MSS of their handshake; a stock peer
 /// stays at the MTU of its own tunnel.
 pub const RELAY_MTU: usize = 8192;
+
+/// WireGuard pads to so many bytes.
+const PADDING: usize = 16;
+
+/// What became of packets of this computer's programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    Yes,
+    /// Nobody takes packets to there: no peer, or no exit node.
+    NoRoute,
+    Dropped,
+}
 
 /// Whether an address is of the ranges that control servers give nodes, and no IPv4 host behind a router in IPv6 clothes.
 fn is_tailnet(ip: IpAddr) -> bool {
@@ -45,6 +58,38 @@ impl Pipeline {
             return;
         }
         self.route_and_seal(now, &parsed, &packet[..parsed.total_len], sink);
+    }
+
+    /// Sends the segments of one packet of this computer's programs; judged and routed once for all of them.
+    pub fn send_segments<S: Sink>(
+        &mut self,
+        now: Instant,
+        parsed: &Parsed,
+        segments: &mut Segments<'_>,
+        sink: &mut S,
+    ) -> Sent {
+        if parsed.proto == ip::TSMP {
+            self.counters.out_malformed += 1;
+            return Sent::Dropped;
+        }
+        let now_sec = self.now_sec(now);
+        if self.filter.check_out(parsed, segments.packet(), now_sec) != Verdict::Accept {
+            self.counters.out_filtered += 1;
+            return Sent::Dropped;
+        }
+        let Some(slot) = self.peers.route(parsed.dst) else {
+            self.counters.out_no_route += 1;
+            return Sent::NoRoute;
+        };
+        loop {
+            self.scratch.reserve(self.config.mtu + PADDING);
+            if !segments.append_next(&mut self.scratch) {
+                return Sent::Yes;
+            }
+            if !self.seal_scratch(now, slot, sink) {
+                return Sent::Dropped;
+            }
+        }
     }
 
     /// The largest packet that the way to `to` carries now: a relay takes whole frames of any size, and each costs it the
@@ -91,7 +136,7 @@ impl Pipeline {
         // Peers' routes may be as wide as a default route: own addresses come first.
         if self.own.contains(&parsed.dst) {
             self.counters.out_self += 1;
-            sink.deliver(None, packet);
+            sink.deliver(None, packet, parsed);
             return true;
         }
         let Some(slot) = self.peers.route(parsed.dst) else {
@@ -108,9 +153,26 @@ impl Pipeline {
         packet: &[u8],
         sink: &mut S,
     ) -> bool {
-        if self.before.is_some() && self.send_before(now, slot, packet, sink) {
-            return true;
+        // Everything split off before was dropped by the tunnel, so this reclaims the same memory.
+        self.scratch.reserve(packet.len() + PADDING);
+        self.scratch.extend_from_slice(packet);
+        self.seal_scratch(now, slot, sink)
+    }
+
+    /// Seals the packet that `scratch` holds, and leaves that empty.
+    pub(crate) fn seal_scratch<S: Sink>(&mut self, now: Instant, slot: u32, sink: &mut S) -> bool {
+        if self.before.is_some() {
+            let packet = self.scratch.split();
+            if self.send_before(now, slot, &packet, sink) {
+                return true;
+            }
+            self.scratch.reserve(packet.len() + PADDING);
+            self.scratch.extend_from_slice(&packet);
         }
+        let len = self.scratch.len();
+        let padded = len.next_multiple_of(PADDING).min(self.config.mtu).max(len);
+        self.scratch.resize(padded, 0);
+        let plain = self.scratch.split();
         let Some(identity) = &self.identity else {
             self.counters.out_no_key += 1;
             return false;
@@ -129,18 +191,8 @@ impl Pipeline {
             });
         }
         peer.last_data = Some(now);
-        renewal::remember(peer, now, packet);
+        renewal::remember(peer, now, &plain[..len]);
         self.wake(now, slot, sink);
-        let padded = packet
-            .len()
-            .next_multiple_of(16)
-            .min(self.config.mtu)
-            .max(packet.len());
-        // Everything split off before was dropped by the tunnel, so this reclaims the same memory.
-        self.scratch.reserve(padded);
-        self.scratch.extend_from_slice(packet);
-        self.scratch.resize(padded, 0);
-        let plain = self.scratch.split();
         let Some(tunnel) = self
             .peers
             .get_mut(slot)

@@ -4,9 +4,8 @@
 //!   out  inner packet → own checks and flow memory → route → seal → path → udp | relay
 //!   in   datagram → classify → receiver index or handshake → open → cut padding → source → TSMP → filter → deliver
 //!
-//! `outbound.rs` and `inbound.rs` hold the two directions, this file the state, the tables and the timers. One thread owns
-//! it in userspace mode. For TUN's two threads the seams are `Peers` (tables, read once a batch) and `Peer::tunnel` (the
-//! only thing both directions change a packet at a time).
+//! `outbound.rs` and `inbound.rs` hold the two directions, this file the state, the tables and the timers. One thread has
+//! it while there is no tunnel device; two take turns at it, a batch at a time, while there is (packet-loop/src/core.rs).
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -278,6 +277,10 @@ impl Pipeline {
             self.transmit(now, slot, init, reply_to, sink);
         }
         init.is_some()
+    }
+
+    pub fn own(&self) -> &[IpAddr] {
+        &self.own
     }
 
     pub fn peers(&self) -> &Peers {

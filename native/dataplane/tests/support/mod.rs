@@ -9,6 +9,7 @@ use dataplane::derp::{RECV_PACKET, RelayQueue};
 use dataplane::event::{Event, Sink};
 use dataplane::filter::{Dst, Match, Rules, Table};
 use dataplane::ip;
+use dataplane::ip::Parsed;
 use dataplane::peers::{Path, PeerSpec};
 use dataplane::pipeline::{Config, Pipeline, Via};
 use dataplane::prefix::{IpSet, Prefix};
@@ -57,7 +58,7 @@ impl Sink for Out {
     fn relay(&mut self, region: u32, to: &Key, packet: &[u8]) -> bool {
         self.relay.push(region, to, packet)
     }
-    fn deliver(&mut self, _peer: Option<u32>, packet: &[u8]) {
+    fn deliver(&mut self, _peer: Option<u32>, packet: &[u8], _parsed: &Parsed) {
         self.delivered.push(packet.to_vec());
     }
     fn unclaimed(&mut self, _from: SocketAddr, datagram: &[u8]) {
