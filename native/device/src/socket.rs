@@ -102,6 +102,22 @@ fn bind_one(addr: SocketAddr, options: &Options) -> io::Result<Bound> {
     })
 }
 
+impl Bound {
+    /// SO_MARK from here on; 0 = none.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub fn set_mark(&self, mark: u32) -> io::Result<()> {
+        socket2::SockRef::from(&self.socket).set_mark(mark)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub fn set_mark(&self, mark: u32) -> io::Result<()> {
+        match mark {
+            0 => Ok(()),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
 /// Buffers as large as the system gives; root may go beyond its limit.
 fn enlarge(socket: &Socket) {
     let _ = socket.set_recv_buffer_size(BUFFER_BYTES);

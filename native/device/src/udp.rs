@@ -6,13 +6,14 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use mio::event::Source;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
-use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef};
 
 use crate::batch::{Batch, Run};
 pub use crate::socket::Options;
@@ -54,9 +55,18 @@ pub struct UdpCounters {
 }
 
 struct One {
-    socket: UdpSocket,
-    state: UdpSocketState,
+    bound: Arc<Bound>,
     batch: Batch,
+}
+
+/// The sockets, IPv4 first, for another thread that sends. Whoever sends holds the lock, so that they can be closed at once.
+#[derive(Default)]
+pub struct Lent(pub(crate) RwLock<[Option<Arc<Bound>>; 2]>);
+
+impl Lent {
+    fn set(&self, sockets: [Option<Arc<Bound>>; 2]) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = sockets;
+    }
 }
 
 /// Both sockets with their batches.
@@ -64,7 +74,11 @@ pub struct Udp {
     v4: Option<One>,
     v6: Option<One>,
     options: Options,
+    lent: Arc<Lent>,
     buffers: Vec<BytesMut>,
+    /// Runs that were read and not taken yet.
+    runs: usize,
+    meta: [RecvMeta; RECV_RUNS],
     errors: Errors,
     receive_errors: u32,
     pub counters: UdpCounters,
@@ -72,13 +86,13 @@ pub struct Udp {
 
 /// Destinations that failed: what is to be told, and what was told lately.
 #[derive(Default)]
-struct Errors {
-    untold: Vec<(SocketAddr, SendError)>,
+pub(crate) struct Errors {
+    pub(crate) untold: Vec<(SocketAddr, SendError)>,
     told: Vec<(SocketAddr, SendError, Instant)>,
 }
 
 impl Errors {
-    fn note(&mut self, to: SocketAddr, why: SendError) {
+    pub(crate) fn note(&mut self, to: SocketAddr, why: SendError) {
         let now = Instant::now();
         self.told
             .retain(|(_, _, at)| now.duration_since(*at) < SAME_ERROR);
@@ -101,7 +115,10 @@ impl Udp {
             v4,
             v6,
             options,
+            lent: Arc::default(),
             buffers: Vec::new(),
+            runs: 0,
+            meta: [RecvMeta::default(); RECV_RUNS],
             errors: Errors::default(),
             receive_errors: 0,
             counters: UdpCounters::default(),
@@ -111,6 +128,7 @@ impl Udp {
     /// Closes the sockets and binds anew, on the first of `ports` that is free, else on any; a family that came since is there
     /// from now on. The caller registers again. After a failure there are no sockets.
     pub fn rebind(&mut self, ports: &[u16]) -> io::Result<()> {
+        self.lent.set([None, None]);
         self.v4 = None;
         self.v6 = None;
         self.errors = Errors::default();
@@ -120,7 +138,7 @@ impl Udp {
 
     pub fn port(&self) -> u16 {
         let one = self.v4.as_ref().or(self.v6.as_ref());
-        one.and_then(|one| one.socket.local_addr().ok())
+        one.and_then(|one| one.bound.socket.local_addr().ok())
             .map_or(0, |addr| addr.port())
     }
 
@@ -129,12 +147,30 @@ impl Udp {
     }
 
     pub fn register(&mut self, registry: &Registry, v4: Token, v6: Token) -> io::Result<()> {
-        if let Some(one) = &mut self.v4 {
-            one.socket.register(registry, v4, Interest::READABLE)?;
+        for (one, token) in [(&mut self.v4, v4), (&mut self.v6, v6)] {
+            // Nobody else has them before they are registered.
+            let bound = one.as_mut().and_then(|one| Arc::get_mut(&mut one.bound));
+            if let Some(bound) = bound {
+                let interest = Interest::READABLE;
+                bound.socket.register(registry, token, interest)?;
+            }
         }
-        if let Some(one) = &mut self.v6 {
-            one.socket.register(registry, v6, Interest::READABLE)?;
+        let share = |one: &Option<One>| one.as_ref().map(|one| Arc::clone(&one.bound));
+        self.lent.set([share(&self.v4), share(&self.v6)]);
+        Ok(())
+    }
+
+    /// The sockets as they are at any time, for a `Sender` on another thread.
+    pub fn lent(&self) -> Arc<Lent> {
+        Arc::clone(&self.lent)
+    }
+
+    /// Marks the sockets, and those that replace them; none = no mark.
+    pub fn set_mark(&mut self, mark: Option<u32>) -> io::Result<()> {
+        for one in [&self.v4, &self.v6].into_iter().flatten() {
+            one.bound.set_mark(mark.unwrap_or(0))?;
         }
+        self.options.mark = mark;
         Ok(())
     }
 
@@ -167,7 +203,7 @@ impl Udp {
             self.errors.note(to, SendError::Unreachable);
             return None;
         };
-        let max_segments = one.state.max_gso_segments();
+        let max_segments = one.bound.state.max_gso_segments();
         if !one.batch.accepts(to, len, max_segments) {
             flush(one, &mut self.errors, &mut self.counters);
         }
@@ -188,17 +224,19 @@ impl Udp {
 
     /// Reads one batch from the IPv4 or IPv6 socket and gives every datagram with its memory to `each`; false when the socket
     /// had nothing more.
-    pub fn receive(
-        &mut self,
-        v6: bool,
-        mut each: impl FnMut(&mut Udp, SocketAddr, BytesMut),
-    ) -> bool {
+    pub fn receive(&mut self, v6: bool, each: impl FnMut(&mut Udp, SocketAddr, BytesMut)) -> bool {
+        let more = self.read(v6);
+        self.take(each);
+        more
+    }
+
+    /// The first half of `receive`, which waits for nobody but the system.
+    pub fn read(&mut self, v6: bool) -> bool {
         let one = if v6 { &mut self.v6 } else { &mut self.v4 };
         let Some(one) = one else { return false };
-        let mut buffers = std::mem::take(&mut self.buffers);
+        let buffers = &mut self.buffers;
         buffers.resize_with(RECV_RUNS, BytesMut::new);
         buffers.iter_mut().for_each(refill);
-        let mut meta = [RecvMeta::default(); RECV_RUNS];
         let result = {
             let mut slices: [IoSliceMut<'_>; RECV_RUNS] = {
                 let mut rest = buffers.iter_mut();
@@ -206,17 +244,14 @@ impl Udp {
                     IoSliceMut::new(rest.next().map_or(&mut [][..], |buffer| &mut buffer[..]))
                 })
             };
-            let (socket, state) = (&one.socket, &one.state);
-            socket.try_io(|| state.recv(UdpSockRef::from(socket), &mut slices, &mut meta))
+            let Bound { socket, state } = &*one.bound;
+            let meta = &mut self.meta;
+            socket.try_io(|| state.recv(UdpSockRef::from(socket), &mut slices, meta))
         };
-        let more = match result {
+        match result {
             Ok(count) => {
                 self.receive_errors = 0;
-                for (buffer, meta) in buffers.iter_mut().zip(&meta).take(count) {
-                    self.counters.udp_in_runs += 1;
-                    self.counters.udp_in_bytes += meta.len as u64;
-                    split_run(buffer, meta, |from, datagram| each(self, from, datagram));
-                }
+                self.runs = count;
                 // On Linux fewer runs than asked for means that the socket ran dry; the next arrival is a new readiness event.
                 !cfg!(target_os = "linux") || count == RECV_RUNS
             }
@@ -227,17 +262,27 @@ impl Udp {
                 self.receive_errors += 1;
                 !self.receive_errors.is_multiple_of(RECEIVE_ERRORS)
             }
-        };
+        }
+    }
+
+    /// The second half of `receive`.
+    pub fn take(&mut self, mut each: impl FnMut(&mut Udp, SocketAddr, BytesMut)) {
+        let count = std::mem::take(&mut self.runs);
+        let mut buffers = std::mem::take(&mut self.buffers);
+        let meta = self.meta;
+        for (buffer, meta) in buffers.iter_mut().zip(&meta).take(count) {
+            self.counters.udp_in_runs += 1;
+            self.counters.udp_in_bytes += meta.len as u64;
+            split_run(buffer, meta, |from, datagram| each(self, from, datagram));
+        }
         self.buffers = buffers;
-        more
     }
 }
 
 fn open(ports: &[u16], options: &Options) -> io::Result<(Option<One>, Option<One>)> {
     let (v4, v6) = bind_pair(ports, options)?;
     let one = |bound: Bound| One {
-        socket: bound.socket,
-        state: bound.state,
+        bound: Arc::new(bound),
         batch: Batch::default(),
     };
     Ok((v4.map(one), v6.map(one)))
@@ -283,15 +328,11 @@ fn refill(buffer: &mut BytesMut) {
 }
 
 fn flush(one: &mut One, errors: &mut Errors, counters: &mut UdpCounters) {
-    let One {
-        socket,
-        state,
-        batch,
-    } = one;
+    let One { bound, batch } = one;
     batch.take(|run| {
         counters.udp_out_runs += 1;
         counters.udp_out_bytes += run.bytes.len() as u64;
-        if let Err(why) = send_run(socket, state, &run, counters) {
+        if let Err(why) = send_run(bound, &run, counters) {
             counters.udp_out_errors += 1;
             if why == SendError::Full {
                 counters.udp_out_full += 1;
@@ -302,38 +343,38 @@ fn flush(one: &mut One, errors: &mut Errors, counters: &mut UdpCounters) {
     });
 }
 
-fn send_run(
-    socket: &UdpSocket,
-    state: &UdpSocketState,
+pub(crate) fn send_run(
+    bound: &Bound,
     run: &Run<'_>,
     counters: &mut UdpCounters,
 ) -> Result<(), SendError> {
     let several = run.bytes.len() > run.segment;
-    match send(
-        socket,
-        state,
-        run.to,
-        run.bytes,
-        several.then_some(run.segment),
-    ) {
+    // A socket that was refused once says so; a sender that gathered before it did learns it here.
+    if several && bound.state.max_gso_segments() < 2 {
+        return send_each(bound, run);
+    }
+    match send(bound, run.to, run.bytes, several.then_some(run.segment)) {
         Err(error) if several && offload_refused(&error) => {
             counters.udp_out_unsplit += 1;
-            let mut result = Ok(());
-            for datagram in run.bytes.chunks(run.segment.max(1)) {
-                if let Err(error) = send(socket, state, run.to, datagram, None) {
-                    result = Err(reason(&error));
-                }
-            }
-            result
+            send_each(bound, run)
         }
         Err(error) => Err(reason(&error)),
         Ok(()) => Ok(()),
     }
 }
 
+fn send_each(bound: &Bound, run: &Run<'_>) -> Result<(), SendError> {
+    let mut result = Ok(());
+    for datagram in run.bytes.chunks(run.segment.max(1)) {
+        if let Err(error) = send(bound, run.to, datagram, None) {
+            result = Err(reason(&error));
+        }
+    }
+    result
+}
+
 fn send(
-    socket: &UdpSocket,
-    state: &UdpSocketState,
+    Bound { socket, state }: &Bound,
     to: SocketAddr,
     bytes: &[u8],
     segment: Option<usize>,
