@@ -1,6 +1,7 @@
 //! Datagrams of local programs for a service of the engine itself: one event up, at most one answer down.
 
 use crate::Netstack;
+use crate::flow::FlowKey;
 use crate::timers::Due;
 use crate::types::Event;
 use std::net::SocketAddr;
@@ -22,6 +23,8 @@ pub(crate) enum Back {
         slot: usize,
         serial: u64,
     },
+    /// A program of this computer that asked an address of the engine through the device.
+    Service(FlowKey),
 }
 
 impl Netstack {
@@ -56,6 +59,9 @@ impl Netstack {
             }
             Some(Back::UdpClient { slot, serial }) if self.is_udp_client(slot, serial) => {
                 self.deliver_udp_client(now, slot, payload);
+            }
+            Some(Back::Service(key)) if self.services.contains(&key.local.ip()) => {
+                self.send_udp(key, payload);
             }
             Some(_) | None => {}
         }

@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 const MAX_EXCHANGES: usize = 256;
-const FIRST_PORT: u64 = 32_768;
 
 impl Netstack {
     /// Sends `payload` from a free port of ours to `to`; ends with `Event::Exchanged`.
@@ -43,7 +42,8 @@ impl Netstack {
             return None;
         }
         for _ in 0..64 {
-            let port = FIRST_PORT + self.random() % (65_536 - FIRST_PORT);
+            let first = u64::from(self.first_port);
+            let port = first + self.random() % (65_536 - first);
             let key = FlowKey {
                 local: SocketAddr::new(own, port as u16),
                 remote: to,

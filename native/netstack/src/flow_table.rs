@@ -18,8 +18,12 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 /// Packets that the flows of one guest send in one poll before those of others get their turn.
 const GUEST_TURN: usize = 1024;
-const EPHEMERAL_FIRST: u16 = 32768;
-const EPHEMERAL_COUNT: u16 = 28232;
+/// Ports of connections of ours, while nobody else has these addresses.
+pub(crate) const EPHEMERAL_FIRST: u16 = 32768;
+const EPHEMERAL_END: u32 = 61_000;
+/// The same while the system's own programs have them too: beyond the ports that it gives them.
+pub(crate) const BESIDE_SYSTEM_FIRST: u16 = 61_000;
+const BESIDE_SYSTEM_END: u32 = 65_536;
 
 #[derive(Default)]
 pub(crate) struct FlowTable {
@@ -173,9 +177,15 @@ impl Netstack {
         local: IpAddr,
         remote: SocketAddr,
     ) -> Option<FlowKey> {
-        let start = (self.random() % u64::from(EPHEMERAL_COUNT)) as u16;
-        (0..EPHEMERAL_COUNT).find_map(|step| {
-            let port = EPHEMERAL_FIRST + (start + step) % EPHEMERAL_COUNT;
+        let first = self.first_port;
+        let end = match first {
+            BESIDE_SYSTEM_FIRST => BESIDE_SYSTEM_END,
+            _ => EPHEMERAL_END,
+        };
+        let count = (end - u32::from(first)) as u16;
+        let start = (self.random() % u64::from(count)) as u16;
+        (0..count).find_map(|step| {
+            let port = first + ((u32::from(start) + u32::from(step)) % u32::from(count)) as u16;
             let key = FlowKey {
                 local: SocketAddr::new(local, port),
                 remote,

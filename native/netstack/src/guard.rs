@@ -10,7 +10,7 @@
 use crate::Netstack;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-const VIA: [u8; 10] = [0xfd, 0x7a, 0x11, 0x5c, 0xa1, 0xe0, 0x0b, 0x1a, 0, 0];
+pub(crate) const VIA: [u8; 10] = [0xfd, 0x7a, 0x11, 0x5c, 0xa1, 0xe0, 0x0b, 0x1a, 0, 0];
 const TUNNEL: [u8; 6] = [0xfd, 0x7a, 0x11, 0x5c, 0xa1, 0xe0];
 const NAT64: [u8; 12] = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
 const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
@@ -21,6 +21,8 @@ pub type Offered = Box<dyn Fn(IpAddr) -> bool + Send>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lead {
     Own,
+    /// An address of the engine, for programs of this computer.
+    Service,
     /// To be dialled as this address.
     Foreign(IpAddr),
     Nowhere,
@@ -36,6 +38,9 @@ impl Netstack {
         if self.addresses.contains(&dst) {
             return Lead::Own;
         }
+        if self.services.contains(&dst) {
+            return Lead::Service;
+        }
         match &self.offered {
             Some(offered) if offered(dst) => target(dst).map_or(Lead::Nowhere, Lead::Foreign),
             _ => Lead::Nowhere,
@@ -44,7 +49,7 @@ impl Netstack {
 }
 
 /// The address to dial for a destination that is served; none for one that is never dialled.
-fn target(dst: IpAddr) -> Option<IpAddr> {
+pub(crate) fn target(dst: IpAddr) -> Option<IpAddr> {
     match dst {
         IpAddr::V4(METADATA) => Some(dst),
         IpAddr::V4(ip) => is_dialled_v4(ip).then_some(dst),

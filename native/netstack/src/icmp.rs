@@ -22,7 +22,7 @@ const MAX_ECHO: usize = 65_000;
 
 pub(crate) struct Ping {
     id: u64,
-    to: IpAddr,
+    pub to: IpAddr,
     sent: Instant,
 }
 
@@ -104,7 +104,7 @@ impl Netstack {
         let kind = message[0];
         if kind == types.echo {
             match self.lead(header.dst) {
-                Lead::Own => {
+                Lead::Own | Lead::Service => {
                     self.counters.icmp_echo += 1;
                     self.send_echo_reply((header.dst, header.src), &message[4..]);
                 }
@@ -231,7 +231,7 @@ impl Netstack {
 }
 
 /// The protocol and ends of a packet of ours that an error quotes; it may be cut short after 8 bytes of payload.
-fn quoted(about: &[u8]) -> Option<(u8, FlowKey)> {
+pub(crate) fn quoted(about: &[u8]) -> Option<(u8, FlowKey)> {
     let (src, dst, protocol, at): (IpAddr, IpAddr, u8, usize) = match about.first()? >> 4 {
         4 => {
             let octets = |at: usize| -> Option<[u8; 4]> { about.get(at..at + 4)?.try_into().ok() };

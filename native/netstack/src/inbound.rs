@@ -8,6 +8,7 @@
 //! While the dial is under way a connection costs one descriptor and a copy of its SYN; the rings come after.
 
 use crate::Netstack;
+use crate::beside::DNS;
 use crate::flow::{FlowKey, Handshake, Wires};
 use crate::guard::Lead;
 use crate::guests::{Guest, share};
@@ -127,8 +128,17 @@ impl Netstack {
             return;
         }
         let port = key.local.port();
-        if lead == Lead::Own && self.engine_ports.contains(&port) {
+        let engine = match lead {
+            Lead::Own => self.engine_ports.contains(&port),
+            Lead::Service => port == DNS,
+            _ => false,
+        };
+        if engine {
             self.open_inbound(now, guest, key, syn, Handshake::Engine);
+            return;
+        }
+        if lead == Lead::Service {
+            self.answer_reset(now, syn);
             return;
         }
         let own = self.guests.of(guest).dials;

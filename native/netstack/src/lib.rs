@@ -14,10 +14,12 @@
 //! Invariants: every table has a bound in `Config`; hostile bytes are counted and dropped, never a panic;
 //! every `ProxyRequest` and `ForwardRequest` gets one `answer_proxy`, every `dial` one `DialDone`, every ping a `Pong` or `PingLost`;
 //! a socket edge is consumed only by reading or writing until it would block.
+//! Alone it has the tunnel's addresses, or beside the system's stack (`beside`).
 //! For others: `inbound` (TCP), `udp`, `echo`; where a packet may lead is `guard`'s, how much a peer may hold `guests`'s.
 //! Descriptors handed up are Unix socket pairs: a reset by the peer shows there as the end of the stream.
 
 mod association;
+mod beside;
 mod client;
 mod counters;
 mod cut;
@@ -50,6 +52,7 @@ mod types;
 mod udp;
 mod udp_client;
 
+pub use beside::{Seen, is_of_site, is_passed_on};
 pub use counters::Counters;
 pub use forward::ForwardCount;
 pub use guard::Offered;

@@ -6,7 +6,7 @@ use crate::counters::Counters;
 use crate::echo::Echoes;
 use crate::engine_datagram::Back;
 use crate::flow::FlowKey;
-use crate::flow_table::FlowTable;
+use crate::flow_table::{EPHEMERAL_FIRST, FlowTable};
 use crate::forward::Forward;
 use crate::guard::{Lead, Offered};
 use crate::guests::{Guest, Guests};
@@ -59,6 +59,9 @@ pub struct Netstack {
     pub(crate) datagram: Vec<u8>,
     pub(crate) queue: Queue,
     pub(crate) addresses: Vec<IpAddr>,
+    /// Addresses of the engine itself, for programs of this computer alone.
+    pub(crate) services: Vec<IpAddr>,
+    pub(crate) first_port: u16,
     pub(crate) engine_ports: HashSet<u16>,
     pub(crate) flows: FlowTable,
     pub(crate) timers: Timers,
@@ -129,6 +132,8 @@ impl Netstack {
             datagram: Vec::new(),
             queue: Queue::default(),
             addresses: Vec::new(),
+            services: Vec::new(),
+            first_port: EPHEMERAL_FIRST,
             engine_ports: HashSet::new(),
             flows: FlowTable::default(),
             timers: Timers::default(),

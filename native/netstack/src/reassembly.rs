@@ -83,6 +83,16 @@ impl Reassembly {
         }
     }
 
+    /// Whether pieces of the same datagram are here.
+    pub fn expects(&self, header: &Header) -> bool {
+        let is_part = |d: &Datagram| {
+            let key = &d.key;
+            let id = header.fragment.map(|fragment| fragment.id);
+            Some(key.id) == id && key.src == header.src && key.dst == header.dst
+        };
+        self.datagrams.iter().any(is_part)
+    }
+
     fn make_room(&mut self, guest: Guest) {
         let mut own = self.datagrams.iter().enumerate();
         let oldest_own = own.find(|(_, d)| d.guest == guest).map(|(at, _)| at);

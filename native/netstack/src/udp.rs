@@ -103,6 +103,11 @@ impl Netstack {
             local: SocketAddr::new(header.dst, dst),
             remote: SocketAddr::new(header.src, src),
         };
+        if self.services.contains(&header.dst) {
+            self.counters.udp_in += 1;
+            self.handle_service_udp(now, key, &datagram[range]);
+            return;
+        }
         let slot = match self.udp.by_key.get(&key) {
             Some(&slot) => slot,
             None => match self.open_udp_inbound(now, guest, key) {
