@@ -15,7 +15,7 @@ import { keyBytes } from '../base/keys.ts'
 import type { DiscoPublicKey, NodePublicKey, PrivateKey } from '../base/keys.ts'
 import type { Path } from '../core/path/types.ts'
 import type { DataplaneConfig } from '../core/plan/types.ts'
-import type { DataplaneFacts, ForwardCount, Native, PeerStats, Plane, ProxyAnswer, ServedFlows } from './ports.ts'
+import type { DataplaneFacts, ForwardCount, Native, PeerStats, Plane, ProxyAnswer, ServedFlows, TunDevice } from './ports.ts'
 import { eachRecord } from './records.ts'
 import { parseRelayCounts } from './relay-counts.ts'
 import type { NativeRecord } from './records.ts'
@@ -47,6 +47,8 @@ export class Dataplane {
   #facts: DataplaneFacts | undefined
   #config: DataplaneConfig | undefined
   #discoKey: DiscoPublicKey | undefined
+  #device: TunDevice | undefined
+  #onTunGone: ((why: string) => void) | undefined
   #nextId = 1
   readonly #dials = new Map<number, Waiting<Socket>>()
   readonly #pings = new Map<number, Waiting<Pong>>()
@@ -83,6 +85,7 @@ export class Dataplane {
     const plane = this.#plane
     if (!plane) return
     this.#plane = undefined
+    this.#device = undefined
     plane.stop()
     this.#failWaiting('aborted', 'the data plane was stopped')
     this.#env.journal.add({ part: 'dataplane', kind: 'stopped' })
@@ -292,6 +295,49 @@ export class Dataplane {
     return this.#plane ? parseRelayCounts(this.#plane.relaySessions()) : new Map()
   }
 
+  /** Makes the tunnel's device: not up, without addresses. Sessions, paths and flows stay. Throws EngineError. */
+  openTun(want: { readonly name: string; readonly mtu: number }): TunDevice {
+    const device = this.#running().openTun(want.name, want.mtu)
+    this.#device = device
+    const offloads = [device.tcpOffload && 'TCP', device.udpOffload && 'UDP'].filter(Boolean).join(' and ')
+    this.#env.journal.add({ part: 'dataplane', kind: 'tun-opened', device: device.name, index: device.index, why: `offloads: ${offloads || 'none'}` })
+    this.#env.log.part('dataplane').info(`no device → ${device.name} (offloads: ${offloads || 'none'})`)
+    return device
+  }
+
+  /** The device is gone when this returns; nothing happens where there is none. */
+  closeTun(): void {
+    if (!this.#plane) return
+    this.#plane.closeTun()
+    if (!this.#device) return
+    this.#device = undefined
+    this.#env.journal.add({ part: 'dataplane', kind: 'tun-closed', why: 'asked to' })
+    this.#env.log.part('dataplane').info('device → no device (asked to)')
+  }
+
+  /** Who passes on what peers send to other machines, while there is a device. */
+  setForwarding(by: 'system' | 'engine'): void {
+    this.#running().setForwarding(by === 'system')
+  }
+
+  /** Marks the packet sockets, and all that replace them; undefined = no mark. Throws EngineError('access-denied' | 'not-supported'). */
+  setMark(mark: number | undefined): void {
+    this.#running().setMark(mark)
+  }
+
+  /** One listener that hears of the device's end, beside the facts. */
+  onTunGone(call: (why: string) => void): void {
+    this.#onTunGone = call
+  }
+
+  get isRunning(): boolean {
+    return this.#plane !== undefined
+  }
+
+  get hasTun(): boolean {
+    return this.#device !== undefined
+  }
+
   #running(): Plane {
     if (!this.#plane) throw new EngineError('native-failed', 'the data plane is not running')
     return this.#plane
@@ -340,6 +386,10 @@ export class Dataplane {
         return facts.onRejected(record.reject)
       case 'unanswered':
         return facts.onUnanswered?.(record.to)
+      case 'tun-gone':
+        return this.#tunGone(record.why)
+      case 'no-route':
+        return facts.onNoRoute?.({ proto: record.proto, from: record.from, to: record.to })
       case 'relay-control':
         return facts.onRelayControl?.(record.from, record.bytes)
       case 'disco-key':
@@ -386,6 +436,13 @@ export class Dataplane {
     }
     const { latencyMs, peerApiPort } = record
     waiting?.resolve(peerApiPort === undefined ? { latencyMs } : { latencyMs, peerApiPort })
+  }
+
+  #tunGone(why: string): void {
+    this.#env.journal.add({ part: 'dataplane', kind: 'tun-gone', why })
+    this.#env.log.part('dataplane').warn(`device → gone (${why})`)
+    this.#facts?.onTunGone?.(why)
+    this.#onTunGone?.(why)
   }
 
   #failed(code: string, message: string): void {

@@ -52,6 +52,11 @@ export interface Plane {
   relaySessions(): Uint8Array
   /** Told to peers inside the tunnel. */
   setDiscoKey(key: Uint8Array | undefined): void
+  openTun(name: string, mtu: number): TunDevice
+  closeTun(): void
+  setForwarding(bySystem: boolean): void
+  /** undefined = no mark. */
+  setMark(mark: number | undefined): void
   stop(): void
 }
 
@@ -60,6 +65,15 @@ export interface Native {
     options: { port: number; loopbackOnly: boolean; dontFragment: boolean; mtu: number; seed: number },
     wake: () => void,
   ): Plane
+}
+
+/** The tunnel's device of this computer. */
+export interface TunDevice {
+  readonly name: string
+  readonly index: number
+  /** Many TCP segments, many datagrams, go to and from the system in one piece. */
+  readonly tcpOffload: boolean
+  readonly udpOffload: boolean
 }
 
 export interface ProxyRequest {
@@ -172,6 +186,10 @@ export interface DataplaneFacts {
   /** A peer's echo request to another machine, which the packet thread may not send itself; answer with answerEcho within 5 s. */
   onEchoWanted?(id: number, to: string): void
   onTsmpDiscoKey(peer: NodePublicKey, discoRaw32: Uint8Array): void
+  /** The tunnel's device vanished or is of no use any more; told once. */
+  onTunGone?(why: string): void
+  /** A program of this computer sent to where nobody takes packets: no peer, or an exit node that is away. At most five a second. */
+  onNoRoute?(flow: { readonly proto: number; readonly from: AddrPort; readonly to: AddrPort }): void
   /** The packet thread is dead: the engine must restart. */
   onFailed(code: string, message: string): void
 }

@@ -35,6 +35,8 @@ export type NativeRecord =
   | { readonly kind: 'engine-datagram'; readonly id: number; readonly from: AddrPort; readonly to: AddrPort; readonly bytes: Uint8Array }
   | { readonly kind: 'echo-wanted'; readonly id: number; readonly to: string }
   | { readonly kind: 'unanswered'; readonly to: AddrPort }
+  | { readonly kind: 'tun-gone'; readonly why: string }
+  | { readonly kind: 'no-route'; readonly proto: number; readonly from: AddrPort; readonly to: AddrPort }
 
 const ACTIVITY: readonly ActivityKind[] = ['sending', 'receiving', 'idle']
 const SEND_ERRORS = ['unreachable', 'permission', 'other', 'broken'] as const
@@ -153,6 +155,10 @@ function parse(kind: number, body: Body): NativeRecord {
       return { kind: 'unanswered', to: body.addr() }
     case 29:
       return { kind: 'stray', from: body.addr() }
+    case 30:
+      return { kind: 'tun-gone', why: body.text() }
+    case 31:
+      return { kind: 'no-route', proto: body.u8(), from: body.addr(), to: body.addr() }
     default:
       throw new Error(`broken invariant: unknown native record ${kind}`)
   }

@@ -67,6 +67,12 @@ export interface NativePlane {
   relaySend(ip: string, port: number, datagram: Buffer): void
   relaySessions(): Buffer
   setDiscoKey(key?: Buffer): void
+  /** A device that is not up and has no addresses. */
+  openTun(name: string, mtu: number): { readonly name: string; readonly index: number; readonly tcpOffload: boolean; readonly udpOffload: boolean }
+  closeTun(): void
+  setForwarding(bySystem: boolean): void
+  /** SO_MARK of the sockets to the network; undefined = none. */
+  setMark(mark: number | undefined): void
   stop(): void
 }
 
@@ -252,6 +258,10 @@ function wrapPlane(raw: NativePlane): NativePlane {
     relaySend: (ip, port, datagram) => attempt(() => raw.relaySend(ip, port, buffer(datagram))),
     relaySessions: () => attempt(() => raw.relaySessions()),
     setDiscoKey: (key) => attempt(() => raw.setDiscoKey(key && buffer(key))),
+    openTun: (name, mtu) => attempt(() => raw.openTun(name, mtu)),
+    closeTun: () => attempt(() => raw.closeTun()),
+    setForwarding: (bySystem) => attempt(() => raw.setForwarding(bySystem)),
+    setMark: (mark) => attempt(() => raw.setMark(mark)),
     stop: () => attempt(() => raw.stop()),
   }
 }
@@ -262,7 +272,7 @@ function buffer(bytes: Uint8Array): Buffer {
 }
 
 const CODES: ReadonlySet<string> = new Set<ErrorCode>([
-  'access-denied', 'address-in-use', 'bad-argument', 'io', 'native-failed', 'not-supported',
+  'access-denied', 'address-in-use', 'already-running', 'bad-argument', 'io', 'native-failed', 'not-supported',
 ])
 
 function attempt<T>(call: () => T): T {

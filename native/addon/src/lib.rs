@@ -14,5 +14,6 @@ mod memory;
 mod network;
 mod peercred;
 mod plane;
+mod tun;
 mod wire;
 mod xattr;

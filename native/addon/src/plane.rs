@@ -269,7 +269,7 @@ impl Plane {
         guard(|| {
             let key = key.as_deref().map(parse_key).transpose()?;
             self.thread()?
-                .cast(move |world| world.pipeline.set_disco_key(key));
+                .cast(move |world| world.core.lock().pipeline.set_disco_key(key));
             Ok(())
         })
     }
@@ -398,7 +398,7 @@ impl Plane {
         guard(|| {
             let packed = self
                 .thread()?
-                .call(|world| stats::encode(world.pipeline.peers()))
+                .call(|world| stats::encode(world.core.lock().pipeline.peers()))
                 .map_err(dead)?;
             Ok(packed.into())
         })

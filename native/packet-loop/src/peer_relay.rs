@@ -40,6 +40,14 @@ impl PeerRelay {
         Ok(bound)
     }
 
+    /// Marks the sockets; new ones are made with the mark of their options.
+    pub fn set_mark(&mut self, mark: Option<u32>) -> io::Result<()> {
+        match &mut self.udp {
+            Some(udp) => udp.set_mark(mark),
+            None => Ok(()),
+        }
+    }
+
     /// Closes the sockets and forgets the sessions.
     pub fn close(&mut self) {
         self.udp = None;

@@ -14,6 +14,8 @@
 //!   19 datagram        id u32 | from address | to address | bytes, for the engine itself
 //!   20 exchanged       id u32 | 1 answered 0 not | bytes
 //!   24 echo wanted     number u16 | address with port 0
+//!   30 tun gone        why text
+//!   31 no route        proto u8 | from | to, of a program's packet that nobody takes
 //!   28 unanswered      address to which a connection through the tunnel had no answer
 //!
 //! main/engine/dataplane/records.ts reads them; both sides change together.
@@ -49,6 +51,8 @@ pub const EXCHANGED: u8 = 20;
 pub const ECHO_WANTED: u8 = 24;
 pub const UNANSWERED: u8 = 28;
 pub const STRAY: u8 = 29;
+pub const TUN_GONE: u8 = 30;
+pub const NO_ROUTE: u8 = 31;
 
 /// An address in at most 19 bytes.
 pub struct Packed {
@@ -245,6 +249,17 @@ pub fn push_failed(ring: &Ring, code: &str, message: &str) {
     let code = &code.as_bytes()[..code.len().min(255)];
     let message = &message.as_bytes()[..message.len().min(4096)];
     ring.push(FAILED, false, &[&[code.len() as u8], code, message]);
+}
+
+/// The tunnel device is of no use any more.
+pub fn push_tun_gone(ring: &Ring, why: &str) {
+    ring.push(TUN_GONE, false, &[&why.as_bytes()[..why.len().min(512)]]);
+}
+
+/// A program's packet had nowhere to go.
+pub fn push_no_route(ring: &Ring, proto: u8, from: SocketAddr, to: SocketAddr) {
+    let (from, to) = (Packed::new(from), Packed::new(to));
+    ring.push(NO_ROUTE, false, &[&[proto], from.bytes(), to.bytes()]);
 }
 
 /// Closes the descriptors in records that will not be read.

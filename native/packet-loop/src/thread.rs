@@ -23,7 +23,7 @@ const CALL_PATIENCE: Duration = Duration::from_secs(5);
 
 struct Shared {
     commands: Mutex<Vec<Command>>,
-    waker: Waker,
+    waker: Arc<Waker>,
     stop: AtomicBool,
     dead: AtomicBool,
     relay_waiting: AtomicUsize,
@@ -45,8 +45,9 @@ impl PacketThread {
     /// Binds the sockets and starts the thread.
     pub fn start(setup: &Setup, ring: Arc<Ring>) -> io::Result<PacketThread> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
-        let world = World::new(setup, poll.registry().try_clone()?, Arc::clone(&ring))?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let registry = poll.registry().try_clone()?;
+        let world = World::new(setup, registry, Arc::clone(&waker), Arc::clone(&ring))?;
         let port = world.udp.port();
         let shared = Arc::new(Shared {
             commands: Mutex::default(),

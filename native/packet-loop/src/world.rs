@@ -7,21 +7,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use dataplane::derp::RelayQueue;
-use dataplane::event::{Event, Sink};
 use dataplane::filter::Table;
 use dataplane::peers::{Path, PeerSpec};
 use dataplane::pipeline::{Config, Pipeline, Via};
 use dataplane::prefix::IpSet;
 use dataplane::tunnel::Key;
+use device::tun::Wanted;
 use device::udp::{Options, Udp};
-use mio::{Events, Registry, Token};
-use netstack::{Netstack, PacketOut};
+use mio::{Events, Registry, Token, Waker};
+use netstack::Netstack;
 
+use crate::core::SharedCore;
 use crate::moves::Moves;
 use crate::peer_relay::PeerRelay;
-use crate::records::{self, Packed};
+use crate::records;
 use crate::ring::Ring;
+use crate::sinks::{FlowEnds, Io, Out, Sent};
+use crate::tun_counters::TunCounters;
+use crate::tun_side::{Opened, SERVICES, TunSide};
+use crate::tun_thread::Parts;
 
 pub const WAKER: Token = Token(0);
 const UDP4: Token = Token(1);
@@ -30,10 +34,6 @@ const RELAY4: Token = Token(3);
 const RELAY6: Token = Token(4);
 /// The netstack's tokens start here.
 const FIRST_STACK_TOKEN: usize = 16;
-/// Relay frames of one record.
-const RELAY_RECORD: usize = 64 << 10;
-/// Packets to ourselves that may wait for the next turn; TCP sends again what is lost.
-const OWN_PACKETS: usize = 1024;
 
 /// What to set up once.
 #[derive(Clone, Debug)]
@@ -53,14 +53,15 @@ pub struct Tables {
     pub filter: Option<Table>,
 }
 
-type FlowEnds = (u8, SocketAddr, SocketAddr);
-
 /// The packet thread's state. `now` is the time of the current turn.
 pub struct World {
-    pub pipeline: Pipeline,
+    pub core: SharedCore,
     pub udp: Udp,
     pub stack: Netstack,
-    relay: RelayQueue,
+    tun: Option<TunSide>,
+    tun_counters: Arc<TunCounters>,
+    /// Whether the system passes on what peers send to other machines, while there is a device.
+    forwards_by_system: bool,
     pub peer_relay: PeerRelay,
     options: Options,
     /// Inbound flows that lost their permission in this turn.
@@ -70,79 +71,19 @@ pub struct World {
     own_packets: Vec<Vec<u8>>,
     ring: Arc<Ring>,
     registry: Registry,
+    waker: Arc<Waker>,
     pub now: Instant,
     readable4: bool,
     readable6: bool,
 }
 
-/// The pipeline's output, spread over the thread's other parts.
-struct Io<'a> {
-    udp: &'a mut Udp,
-    stack: &'a mut Netstack,
-    cuts: &'a mut Vec<FlowEnds>,
-    relay: &'a mut RelayQueue,
-    ring: &'a Ring,
-    now: Instant,
-}
-
-impl Sink for Io<'_> {
-    #[inline]
-    fn udp(&mut self, to: SocketAddr, datagram: &[u8]) {
-        self.udp.push(to, datagram);
-    }
-    #[inline]
-    fn geneve(&mut self, to: SocketAddr, header: [u8; 8], datagram: &[u8]) {
-        self.udp.push_headed(to, &header, datagram);
-    }
-    fn relay(&mut self, region: u32, to: &Key, packet: &[u8]) -> bool {
-        self.relay.push(region, to, packet)
-    }
-    #[inline]
-    fn deliver(&mut self, peer: Option<u32>, packet: &[u8]) {
-        match peer {
-            Some(peer) => self.stack.handle_packet_of(self.now, peer, packet),
-            None => self.stack.handle_packet(self.now, packet),
-        }
-    }
-    fn unclaimed(&mut self, from: SocketAddr, datagram: &[u8]) {
-        if !self.ring.push(
-            records::UNCLAIMED,
-            true,
-            &[Packed::new(from).bytes(), datagram],
-        ) {
-            self.ring.count_drop();
-        }
-    }
-    fn cut(&mut self, proto: u8, from: SocketAddr, to: SocketAddr) {
-        self.cuts.push((proto, from, to));
-    }
-    fn refused(&mut self, proto: u8, from: SocketAddr, to: SocketAddr) {
-        self.stack.reject_flow(self.now, proto, (from, to), false);
-    }
-    fn event(&mut self, event: Event) {
-        records::push_event(self.ring, &event);
-    }
-}
-
-/// Splits a World into its pipeline and the pipeline's output.
-macro_rules! split {
-    ($world:ident) => {
-        (
-            &mut $world.pipeline,
-            &mut Io {
-                udp: &mut $world.udp,
-                stack: &mut $world.stack,
-                cuts: &mut $world.cuts,
-                relay: &mut $world.relay,
-                ring: &$world.ring,
-                now: $world.now,
-            },
-        )
-    };
-}
-
 impl World {
-    pub fn new(setup: &Setup, registry: Registry, ring: Arc<Ring>) -> io::Result<World> {
+    pub fn new(
+        setup: &Setup,
+        registry: Registry,
+        waker: Arc<Waker>,
+        ring: Arc<Ring>,
+    ) -> io::Result<World> {
         let now = Instant::now();
         let mut udp = Udp::bind(setup.port, setup.udp)?;
         udp.register(&registry, UDP4, UDP6)?;
@@ -168,10 +109,12 @@ impl World {
             now,
         );
         Ok(World {
-            pipeline,
+            core: SharedCore::new(pipeline),
             udp,
             stack,
-            relay: RelayQueue::default(),
+            tun: None,
+            tun_counters: Arc::default(),
+            forwards_by_system: true,
             peer_relay: PeerRelay::default(),
             options: setup.udp,
             cuts: Vec::new(),
@@ -179,6 +122,7 @@ impl World {
             own_packets: Vec::new(),
             ring,
             registry,
+            waker,
             now,
             readable4: true,
             readable6: true,
@@ -192,6 +136,8 @@ impl World {
         }
         let now = Instant::now();
         let pipeline = self
+            .core
+            .lock()
             .pipeline
             .next_timeout()
             .map(|at| at.saturating_duration_since(now));
@@ -224,44 +170,92 @@ impl World {
 
     /// One turn: datagrams in, timers, packets of the netstack out, all batches sent.
     pub fn turn(&mut self) {
-        let World {
-            pipeline,
-            udp,
-            stack,
-            cuts,
-            relay,
-            ring,
-            now,
-            readable4,
-            readable6,
-            ..
-        } = self;
-        let now = *now;
-        for (v6, readable) in [(false, readable4), (true, readable6)] {
-            if *readable {
-                *readable = udp.receive(v6, |udp, from, datagram| {
-                    let mut io = Io {
-                        udp,
-                        stack,
-                        cuts,
-                        relay,
-                        ring,
-                        now,
-                    };
-                    pipeline.handle_datagram(now, Via::Direct(from), datagram, &mut io);
-                });
+        let now = self.now;
+        if let Some(tun) = &mut self.tun {
+            tun.begin();
+        }
+        self.take_from_device();
+        for v6 in [false, true] {
+            let readable = if v6 { self.readable6 } else { self.readable4 };
+            if readable {
+                self.receive(v6);
             }
         }
-        if self.pipeline.next_timeout().is_some_and(|at| at <= now) {
-            let (pipeline, io) = split!(self);
-            pipeline.handle_timeout(now, io);
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if is_due(self.core.lock().pipeline.next_timeout()) {
+            self.with_pipeline(|pipeline, io| pipeline.handle_timeout(now, io));
         }
-        self.moves
-            .handle_timeout(now, &self.pipeline, &mut self.stack);
+        if is_due(self.moves.next_timeout()) {
+            let core = self.core.lock();
+            self.moves
+                .handle_timeout(now, &core.pipeline, &mut self.stack);
+        }
         self.peer_relay.turn(now, &self.ring);
         self.cut_flows();
         self.send_stack();
         self.finish();
+    }
+
+    /// Reads one batch from a socket without the lock, then takes it.
+    fn receive(&mut self, v6: bool) {
+        let more = self.udp.read(v6);
+        match v6 {
+            false => self.readable4 = more,
+            true => self.readable6 = more,
+        }
+        let World {
+            core,
+            udp,
+            stack,
+            tun,
+            cuts,
+            ring,
+            now,
+            ..
+        } = self;
+        let now = *now;
+        let mut core = core.lock();
+        let core = &mut *core;
+        udp.take(|udp, from, datagram| {
+            let mut io = Io {
+                udp,
+                stack,
+                tun: tun.as_mut(),
+                cuts,
+                relay: &mut core.relay,
+                ring,
+                now,
+            };
+            core.pipeline
+                .handle_datagram(now, Via::Direct(from), datagram, &mut io);
+        });
+    }
+
+    /// Programs' packets to the engine's own addresses.
+    fn take_from_device(&mut self) {
+        if self.tun.is_none() {
+            return;
+        }
+        let packets = std::mem::take(&mut self.core.lock().for_stack);
+        for packet in packets {
+            self.stack.handle_packet(self.now, &packet);
+        }
+    }
+
+    /// Runs `call` on the pipeline, with its output spread over this thread's other parts.
+    fn with_pipeline<R>(&mut self, call: impl FnOnce(&mut Pipeline, &mut Io<'_>) -> R) -> R {
+        let mut core = self.core.lock();
+        let core = &mut *core;
+        let mut io = Io {
+            udp: &mut self.udp,
+            stack: &mut self.stack,
+            tun: self.tun.as_mut(),
+            cuts: &mut self.cuts,
+            relay: &mut core.relay,
+            ring: &self.ring,
+            now: self.now,
+        };
+        call(&mut core.pipeline, &mut io)
     }
 
     fn cut_flows(&mut self) {
@@ -276,39 +270,42 @@ impl World {
 
     fn send_stack(&mut self) {
         let World {
-            pipeline,
+            core,
             udp,
             stack,
-            relay,
+            tun,
             own_packets,
             ring,
             now,
             ..
         } = self;
+        let mut core = core.lock();
+        let core = &mut *core;
         stack.poll(
             *now,
             &mut Out {
-                pipeline,
+                pipeline: &mut core.pipeline,
                 sent: Sent {
                     udp,
-                    relay,
+                    relay: &mut core.relay,
                     own_packets,
                     ring,
                 },
+                tun: tun.as_mut(),
                 now: *now,
             },
         );
-        for packet in self.own_packets.drain(..) {
-            self.stack.handle_packet(self.now, &packet);
+        for packet in own_packets.drain(..) {
+            stack.handle_packet(*now, &packet);
         }
-        while let Some(event) = self.stack.take_event() {
+        while let Some(event) = stack.take_event() {
             match event {
                 netstack::Event::AskedNoMore { from, to } => {
-                    if !self.stack.has_udp_flow(from, to) {
-                        self.pipeline.forget_asked(from, to);
+                    if !stack.has_udp_flow(from, to) {
+                        core.pipeline.forget_asked(from, to);
                     }
                 }
-                other => records::push_stack_event(&self.ring, other),
+                other => records::push_stack_event(ring, other),
             }
         }
     }
@@ -319,33 +316,18 @@ impl World {
         for (to, why) in self.udp.take_errors() {
             records::push_send_error(&self.ring, to, why);
         }
-        if !self.relay.is_empty() {
-            let ring = &self.ring;
-            self.relay.drain(|region, frames| {
-                let mut taken = 0;
-                while taken < frames.len() {
-                    let end = whole_frames(frames, taken, RELAY_RECORD);
-                    if !ring.push(
-                        records::RELAY_FRAMES,
-                        true,
-                        &[&region.to_be_bytes(), &frames[taken..end]],
-                    ) {
-                        break;
-                    }
-                    taken = end;
-                }
-                taken
-            });
+        self.core.lock().drain_relay(&self.ring);
+        if let Some(tun) = &mut self.tun {
+            tun.flush();
         }
     }
 
     pub fn set_private_key(&mut self, key: Option<Key>) {
         let now = self.now;
-        let (pipeline, io) = split!(self);
-        match key {
+        self.with_pipeline(|pipeline, io| match key {
             Some(key) => pipeline.replace_private_key(now, key, io),
             None => pipeline.set_private_key(None),
-        }
+        });
     }
 
     /// Puts new tables in force, the filter first: a new peer never meets the old rules. Flows of others that are no longer
@@ -353,7 +335,10 @@ impl World {
     pub fn set_tables(&mut self, tables: Tables) {
         if let Some(own) = tables.own {
             self.stack.set_addresses(&own);
-            self.pipeline.set_own(own);
+            if let Some(tun) = &mut self.tun {
+                tun.set_own(own.clone());
+            }
+            self.core.lock().pipeline.set_own(own);
         }
         let now = self.now;
         if let Some(filter) = &tables.filter {
@@ -362,26 +347,25 @@ impl World {
         let jailed = tables.upserts.iter().any(|peer| peer.jailed);
         let rejudge = tables.filter.is_some() || !tables.removes.is_empty() || jailed;
         let before = Moves::before(
-            &self.pipeline,
+            &self.core.lock().pipeline,
             &self.stack,
             &tables.upserts,
             &tables.removes,
         );
-        let (pipeline, io) = split!(self);
-        if let Some(filter) = tables.filter {
-            pipeline.set_filter(filter, io);
-        }
-        pipeline.set_peers(now, tables.upserts, &tables.removes, io);
+        self.with_pipeline(|pipeline, io| {
+            if let Some(filter) = tables.filter {
+                pipeline.set_filter(filter, io);
+            }
+            pipeline.set_peers(now, tables.upserts, &tables.removes, io);
+        });
+        let core = self.core.lock();
         if let Some(before) = before {
             self.moves
-                .after(now, &self.pipeline, &mut self.stack, before);
+                .after(now, &core.pipeline, &mut self.stack, before);
         }
         if rejudge {
-            let World {
-                pipeline, stack, ..
-            } = self;
-            stack.cut_flows(now, |flow| {
-                flow.inbound && !pipeline.permits(flow.proto, flow.from, flow.to)
+            self.stack.cut_flows(now, |flow| {
+                flow.inbound && !core.pipeline.permits(flow.proto, flow.from, flow.to)
             });
         }
     }
@@ -395,14 +379,12 @@ impl World {
 
     pub fn set_engine_ports(&mut self, ports: Vec<u16>) {
         self.stack.set_engine_ports(&ports);
-        let (pipeline, io) = split!(self);
-        pipeline.set_engine_ports(ports, io);
+        self.with_pipeline(|pipeline, io| pipeline.set_engine_ports(ports, io));
     }
 
     pub fn set_path(&mut self, peer: &Key, path: Path) {
         let now = self.now;
-        let (pipeline, io) = split!(self);
-        pipeline.set_path(now, peer, path, io);
+        self.with_pipeline(|pipeline, io| pipeline.set_path(now, peer, path, io));
     }
 
     pub fn send_udp(&mut self, to: SocketAddr, datagram: &[u8]) {
@@ -411,14 +393,12 @@ impl World {
 
     pub fn relay_frames(&mut self, region: u32, frames: BytesMut) {
         let now = self.now;
-        let (pipeline, io) = split!(self);
-        pipeline.handle_relay_frames(now, region, frames, io);
+        self.with_pipeline(|pipeline, io| pipeline.handle_relay_frames(now, region, frames, io));
     }
 
     pub fn ping_tsmp(&mut self, id: u32, to: IpAddr) {
         let now = self.now;
-        let (pipeline, io) = split!(self);
-        pipeline.ping_tsmp(now, id, to, io);
+        self.with_pipeline(|pipeline, io| pipeline.ping_tsmp(now, id, to, io));
     }
 
     /// Sockets on which we relay for others; the port that they got.
@@ -436,9 +416,53 @@ impl World {
         Ok(self.udp.port())
     }
 
+    /// Makes the tunnel device and takes it into use; sessions, paths and flows stay as they are. One at most.
+    pub fn open_tun(&mut self, wanted: &Wanted) -> io::Result<Opened> {
+        if self.tun.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let own = self.core.lock().pipeline.own().to_vec();
+        let parts = Parts {
+            core: self.core.clone(),
+            ring: Arc::clone(&self.ring),
+            waker: Arc::clone(&self.waker),
+            lent: self.udp.lent(),
+        };
+        let counters = Arc::clone(&self.tun_counters);
+        let (side, opened) = TunSide::open(wanted, own, self.forwards_by_system, parts, counters)?;
+        self.stack.set_beside_system(Some(SERVICES.to_vec()));
+        self.tun = Some(side);
+        Ok(opened)
+    }
+
+    /// Gives the device back to the system, which forgets it; idempotent.
+    pub fn close_tun(&mut self) {
+        self.tun = None;
+        self.core.lock().for_stack.clear();
+        self.stack.set_beside_system(None);
+    }
+
+    /// Who passes on what peers send to other machines, while there is a device: the system, or the netstack.
+    pub fn set_forwarding(&mut self, by_system: bool) {
+        self.forwards_by_system = by_system;
+        if let Some(tun) = &mut self.tun {
+            tun.set_forwarding(by_system);
+        }
+    }
+
+    /// Marks the sockets to the network, and all that replace them; none = no mark.
+    pub fn set_mark(&mut self, mark: Option<u32>) -> io::Result<()> {
+        self.udp.set_mark(mark)?;
+        self.peer_relay.set_mark(mark)?;
+        self.options.mark = mark;
+        Ok(())
+    }
+
     /// Every count by name.
     pub fn each_counter(&self, mut see: impl FnMut(&str, u64)) {
-        self.pipeline.counters.each(&mut see);
+        let core = self.core.lock();
+        core.pipeline.counters.each(&mut see);
+        self.tun_counters.each(&mut see);
         let udp = &self.udp.counters;
         let forwarded = &self.peer_relay.forwarder.counters;
         for (name, value) in [
@@ -450,7 +474,7 @@ impl World {
             ("udp_in_runs", udp.udp_in_runs),
             ("udp_in_bytes", udp.udp_in_bytes),
             ("udp_in_errors", udp.udp_in_errors),
-            ("relay_dropped", self.relay.dropped),
+            ("relay_dropped", core.relay.dropped),
             ("peer_relay_forwarded_packets", forwarded.relayed_packets),
             ("peer_relay_forwarded_bytes", forwarded.relayed_bytes),
             ("peer_relay_held", forwarded.held),
@@ -464,72 +488,4 @@ impl World {
             see(&format!("stack_{name}"), value);
         }
     }
-}
-
-/// What the netstack sends goes through the pipeline at once.
-struct Out<'a> {
-    pipeline: &'a mut Pipeline,
-    sent: Sent<'a>,
-    now: Instant,
-}
-
-impl PacketOut for Out<'_> {
-    #[inline]
-    fn send(&mut self, packet: &[u8]) {
-        self.pipeline.send_packet(self.now, packet, &mut self.sent);
-    }
-    #[inline]
-    fn largest_to(&mut self, to: IpAddr) -> Option<usize> {
-        Some(self.pipeline.largest_to(to))
-    }
-    #[inline]
-    fn largest_from(&mut self, from: IpAddr) -> Option<usize> {
-        Some(self.pipeline.largest_from(from))
-    }
-}
-
-/// Output of the pipeline while the netstack is being polled: sending ends no flow, and delivers only to ourselves, later.
-struct Sent<'a> {
-    udp: &'a mut Udp,
-    relay: &'a mut RelayQueue,
-    own_packets: &'a mut Vec<Vec<u8>>,
-    ring: &'a Ring,
-}
-
-impl Sink for Sent<'_> {
-    #[inline]
-    fn udp(&mut self, to: SocketAddr, datagram: &[u8]) {
-        self.udp.push(to, datagram);
-    }
-    #[inline]
-    fn geneve(&mut self, to: SocketAddr, header: [u8; 8], datagram: &[u8]) {
-        self.udp.push_headed(to, &header, datagram);
-    }
-    fn relay(&mut self, region: u32, to: &Key, packet: &[u8]) -> bool {
-        self.relay.push(region, to, packet)
-    }
-    fn deliver(&mut self, _peer: Option<u32>, packet: &[u8]) {
-        if self.own_packets.len() < OWN_PACKETS {
-            self.own_packets.push(packet.to_vec());
-        }
-    }
-    fn unclaimed(&mut self, _from: SocketAddr, _datagram: &[u8]) {}
-    fn cut(&mut self, _proto: u8, _from: SocketAddr, _to: SocketAddr) {}
-    fn refused(&mut self, _proto: u8, _from: SocketAddr, _to: SocketAddr) {}
-    fn event(&mut self, event: Event) {
-        records::push_event(self.ring, &event);
-    }
-}
-
-/// End of the last whole frame within `limit` bytes from `start`; at least one frame.
-fn whole_frames(frames: &[u8], start: usize, limit: usize) -> usize {
-    let mut end = start;
-    while let Some(head) = frames.get(end..end + 5) {
-        let next = end + 5 + u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
-        if next > frames.len() || (end > start && next - start > limit) {
-            break;
-        }
-        end = next;
-    }
-    if end == start { frames.len() } else { end }
 }

@@ -52,7 +52,9 @@ fn a_panic_ends_the_thread_becomes_a_record_and_later_calls_say_so() {
 #[test]
 fn an_idle_thread_sleeps_and_stops_when_told() {
     let mut a = node(4);
-    let timeout = a.thread.call(|world| world.pipeline.next_timeout());
+    let timeout = a
+        .thread
+        .call(|world| world.core.lock().pipeline.next_timeout());
     assert_eq!(timeout, Ok(None));
     a.thread.stop();
     a.thread.stop();
