@@ -126,14 +126,14 @@ function outputLines(want: MachineRoutes): string[] {
     `ip6 daddr { ${LAN_6.join(', ')} } udp sport 546 udp dport 547 accept`,
     `${NEIGHBOURS} accept`,
     'ip protocol igmp accept',
-    ...byPrefix('daddr', allowed(want), '', 'accept'),
-    HELD,
+    ...passes(want),
   ]
 }
 
-/** Where packets may go beside the tunnel. */
-function allowed(want: MachineRoutes): string[] {
-  return [...want.bypass, ...(want.allowLan ? [...LAN_4, ...LAN_6] : [])]
+/** Where packets may go beside the tunnel, the rest stays here. */
+function passes(want: MachineRoutes): string[] {
+  const allowed = [...want.bypass, ...(want.allowLan ? [...LAN_4, ...LAN_6] : [])]
+  return [...(want.guardNames ? [`meta l4proto { tcp, udp } th dport { 53, 853 } ${HELD}`] : []), ...byPrefix('daddr', allowed, '', 'accept'), HELD]
 }
 
 function forwardLines(want: MachineRoutes, facts: FirewallFacts): string[] {
@@ -147,7 +147,7 @@ function forwardLines(want: MachineRoutes, facts: FirewallFacts): string[] {
     ...byPrefix('saddr', guard.open, out, 'accept'),
     ...byPrefix('saddr', guard.closed, out, SPOOFED),
     `${out}accept`,
-    ...(want.internet === 'direct' ? [] : [...byPrefix('daddr', allowed(want), '', 'accept'), HELD]),
+    ...(want.internet === 'direct' ? [] : passes(want)),
     ...(facts.apart === undefined || facts.apart.length === 0 ? [] : [`iifname ${names(facts.apart)} oifname ${names(facts.apart)} drop`]),
   ]
 }

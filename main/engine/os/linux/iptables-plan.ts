@@ -111,9 +111,11 @@ function inputRules(want: MachineRoutes, facts: FirewallFacts, family: Family): 
   ]
 }
 
+/** Where packets may go beside the tunnel, the rest stays here. */
 function passes(want: MachineRoutes, family: Family): string[] {
   const lan = !want.allowLan ? [] : family === 4 ? ['169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32'] : ['fe80::/10', 'ff02::/16']
-  return of(family, [...want.bypass, ...lan]).map((prefix) => `-d ${prefix} -j RETURN`)
+  const questions = !want.guardNames ? [] : ['tcp', 'udp'].flatMap((proto) => [53, 853].map((port) => `-p ${proto} -m ${proto} --dport ${port} -j DROP`))
+  return [...questions, ...of(family, [...want.bypass, ...lan]).map((prefix) => `-d ${prefix} -j RETURN`), '-j DROP']
 }
 
 function outputRules(want: MachineRoutes, family: Family): string[] {
@@ -124,7 +126,6 @@ function outputRules(want: MachineRoutes, family: Family): string[] {
       ? ['-p udp -m udp --sport 68 --dport 67 -j RETURN', '-p igmp -j RETURN']
       : [...['fe80::/10', 'ff02::/16'].map((prefix) => `-d ${prefix} -p udp -m udp --sport 546 --dport 547 -j RETURN`), ...NEIGHBOURS.map((type) => `-p ipv6-icmp -m icmp6 --icmpv6-type ${type} -j RETURN`)]),
     ...passes(want, family),
-    '-j DROP',
   ]
 }
 
@@ -137,7 +138,7 @@ function forwardRules(want: MachineRoutes, facts: FirewallFacts, family: Family)
     ...(want.forward?.isStateful === true ? [`${out}-m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP`] : []),
     ...guardRules(want, facts, family, out),
     `${out}-j ACCEPT`,
-    ...(want.internet === 'direct' ? [] : [...passes(want, family), '-j DROP']),
+    ...(want.internet === 'direct' ? [] : passes(want, family)),
     ...apart.flatMap((from) => apart.filter((to) => to !== from).map((to) => `-i ${from} -o ${to} -j DROP`)),
   ]
 }

@@ -54,8 +54,9 @@ export class LinuxRouter {
    * Puts a wish on. Rejects with EngineError: 'bad-argument', 'not-found' (no device, or no `ip`), 'address-in-use', 'access-denied', 'io'.
    * Without its device a wish whose internet is not direct still keeps traffic in, and says so by a problem.
    */
-  set(want: MachineRoutes): Promise<RouterResult> {
+  set(wish: MachineRoutes): Promise<RouterResult> {
     return this.#inTurn(async () => {
+      const want = wish.device === '' ? { ...heldRoutes(wish), device: DEVICE } : wish
       if (!isPlainWish(want)) throw new EngineError('bad-argument', 'addresses and prefixes of a wish for the computer have to be in canonical text')
       const before = this.#want
       try {
