@@ -13,6 +13,7 @@ import { file } from './verbs/file.ts'
 import { forward } from './verbs/forward.ts'
 import { get } from './verbs/get.ts'
 import { ip } from './verbs/ip.ts'
+import { machine } from './verbs/machine.ts'
 import { bugreport, metrics } from './verbs/metrics.ts'
 import { join } from './verbs/join.ts'
 import { netcheck } from './verbs/netcheck.ts'
@@ -36,7 +37,7 @@ import { whoami, whois } from './verbs/whois.ts'
 export const VERBS: readonly Verb[] = [
   up, down, set, get, login, join, logout, switchTo, trust, wait,
   status, ip, whois, whoami, blocked, web,
-  exitNode, routes, forward, proxy, file,
+  exitNode, routes, forward, proxy, machine, file,
   ping, reach, netcheck, preflight, dns, bugreport, metrics, debug,
   daemon, completion, version,
   ...REFUSED,

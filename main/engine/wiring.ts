@@ -27,7 +27,7 @@ import { OwnLookup } from './dns/own-lookup.ts'
 import { PeerQueries } from './dns/peer-queries.ts'
 import { Resolver } from './dns/resolver.ts'
 import { DnsServer, isServicePlace } from './dns/serve.ts'
-import { Machine } from './features/machine/machine.ts'
+import type { Machine } from './features/machine/machine.ts'
 import { makeCourier } from './features/taildrop/send/courier.ts'
 import { Taildrop } from './features/taildrop/taildrop.ts'
 import type { SurroundingsPort } from './features/trial/ports.ts'
@@ -84,6 +84,7 @@ import { PortMap } from './portmap/portmap.ts'
 import { tryPortMap } from './portmap/trial.ts'
 import { uidOf } from './server/caller.ts'
 import { LocalApiServer } from './server/localapi-server.ts'
+import { makeMachine } from './wiring-machine.ts'
 import type { DaemonOptions } from '../localapi/daemon-options.ts'
 import type { StoragePage } from '../localapi/storage.ts'
 import { VERSION } from '../localapi/version.ts'
@@ -184,7 +185,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const policy = policyOf(options)
   const backend: Backend = new Backend({
     env, store, preflight: preflightWorld(env, outside, wires), stateKeys, config: configOf(options.configPath), policy, forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
-    hostinfo: () => readHostinfo(VERSION, { userspace: true, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
+    hostinfo: () => readHostinfo(VERSION, { userspace: !machine.form.hasDevice, userspaceRouter: !machine.form.systemForwards, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns,
     otherCounters: () => ({ ...peerApi.counters(), ...taildrop.counters(), ...dns.told.counters() }),
     // Where not even loopback is listed, nothing is known of this machine's network.
@@ -206,10 +207,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     setRule: (id, rule) => void backend.editExtras({ Taildrop: { Senders: { ...backend.extras.Taildrop.Senders, [id]: rule } } }),
   })
   backend.attach(taildrop)
-  const machine = new Machine({
-    isService: options.service !== undefined,
-    cannot: systemName() === 'linux' ? { Code: 'no-tun', Text: 'This engine cannot make a tunnel device.' } : { Code: 'not-linux', Text: 'The whole computer can be taken on Linux alone.' },
-  })
+  const machine: Machine = makeMachine({ options, env, store, backend, health, udpPort: () => udpPort.now })
   backend.attach(machine)
   const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) }, routes: [peerQueries, ...taildrop.routes] })
   const trial = trialSlice({ env, store, wanted: backend.wanted, surroundings: surroundingsOf(env, backend), machine, backend })
@@ -268,6 +266,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     onTsmpDiscoKey: (peer, disco) => magicsock.handleTsmpDiscoKey(peer, disco),
     onFailed: (code, message) => {
       up.dataplane.onFailed(code, message)
+      machine.handleFailed()
       fail(`${message} (${code})`)
     },
   })
@@ -331,6 +330,8 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   stops.push(() => backend.stop())
   stops.push(() => taildrop.stop(), () => trial.trials.stop())
   stops.push(keepMemorySmall(clock, () => log.debug('memory given back', { bytes: native.giveBackMemory() })))
+  machine.start()
+  stops.push(() => machine.stop())
   await backend.open()
   log.info(`ready: serving ${options.socketPath}, UDP port ${port}`, {
     socks5: socks5 && formatAddrPort(socks5), http: httpProxy && formatAddrPort(httpProxy),

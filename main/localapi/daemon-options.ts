@@ -4,6 +4,9 @@
  */
 import type { AddrPort } from '../engine/base/ip.ts'
 
+/** In place of a device's name: programs get into the network by proxies and forwards alone. */
+export const WITHOUT_TUN = 'userspace-networking'
+
 export interface DaemonOptions {
   /** Directory of the engine's state; one engine each. */
   readonly stateDir: string
@@ -30,6 +33,8 @@ export interface DaemonOptions {
   readonly noLogsNoSupport: boolean
   /** It runs as the computer's service: whom its installation lets change things, beside root and the profile's operator. */
   readonly service?: { readonly operators: readonly string[]; readonly group: string }
+  /** Name of the tunnel device, or WITHOUT_TUN; absent: what was last wanted. */
+  readonly tun?: string
   /** Does not connect, whatever was so when it ended. */
   readonly startDisconnected?: boolean
 }

@@ -4,6 +4,7 @@
 import { dirname, resolve } from 'node:path'
 import { isIp4, parseAddrPort } from '../../engine/base/ip.ts'
 import type { AddrPort } from '../../engine/base/ip.ts'
+import { WITHOUT_TUN } from '../../localapi/daemon-options.ts'
 import type { DaemonOptions } from '../../localapi/daemon-options.ts'
 import { VERSION } from '../../localapi/version.ts'
 import { EXIT, usageError } from '../exit.ts'
@@ -18,7 +19,7 @@ const FLAGS: FlagSpec = {
   statedir: { kind: 'text', help: "directory of the engine's state; one engine each", value: 'DIR' },
   socket: { kind: 'text', help: 'socket to serve', value: 'PATH' },
   port: { kind: 'number', help: 'UDP port for other devices; 0 = any', initial: '0', value: 'PORT' },
-  tun: { kind: 'text', help: 'network interface; only userspace-networking is served', initial: 'userspace-networking', value: 'NAME' },
+  tun: { kind: 'text', help: 'name of the tunnel device: the whole computer is on the network, unless somebody said bowline machine apps; userspace-networking = programs alone; without the flag as last time', value: 'NAME' },
   'socks5-server': { kind: 'text', help: 'serve a SOCKS5 proxy into the network; without an address part on this computer only; off = none', value: '[ADDR]:PORT' },
   'outbound-http-proxy-listen': { kind: 'text', help: 'serve an HTTP proxy and its PAC file; off = none', value: '[ADDR]:PORT' },
   config: { kind: 'text', help: 'settings file to apply at start; optional:PATH need not be there', value: 'PATH' },
@@ -37,6 +38,9 @@ const FLAGS: FlagSpec = {
 
 /** Flags of tailscaled that this engine knows by name and does not serve. */
 const NOT_SERVED: readonly string[] = ['bird-socket', 'hardware-attestation']
+
+/** What Linux takes as a device's name, and this engine's word for none. */
+const DEVICE_NAME = /^(?:[A-Za-z0-9_-][A-Za-z0-9_.-]{0,14}|userspace-networking)$/
 
 export const daemon: Verb = {
   name: 'daemon',
@@ -67,7 +71,7 @@ export function daemonOptions(args: Parsed, system: System): DaemonOptions {
   for (const name of NOT_SERVED) if (args.has(`unserved-${name}`)) throw usageError(`--${name} is not served by this engine. Leave it out.`)
   if (args.text('debug') !== '') throw usageError('--debug is not served yet. Leave it out.')
   const tun = args.text('tun')
-  if (tun !== 'userspace-networking') throw usageError(`--tun=${tun}: a network interface (TUN mode) is not there yet. Leave --tun out, or give --tun=userspace-networking.`)
+  if (args.has('tun') && !DEVICE_NAME.test(tun)) throw usageError(`--tun wants the name of a device such as bowline0, or ${WITHOUT_TUN}, not ${JSON.stringify(tun)}.`)
   const port = args.number('port')
   if (port > 65535) throw usageError('--port wants a number up to 65535.')
   const state = args.text('state')
@@ -87,6 +91,7 @@ export function daemonOptions(args: Parsed, system: System): DaemonOptions {
     verbose: args.number('verbose'),
     debug: undefined,
     noLogsNoSupport: args.bool('no-logs-no-support'),
+    ...(tun === '' ? {} : { tun }),
     ...(args.bool('start-disconnected') ? { startDisconnected: true } : {}),
     ...serviceOf(args),
     ...(args.has('encrypt-state') ? { encryptState: args.bool('encrypt-state') } : {}),

@@ -9,6 +9,8 @@ import { magicDnsSuffix } from '../core/plan/names.ts'
 import { ZERO_TIME } from '../core/tailcfg/types.ts'
 import type { PeerRelayClient, PeerRelaySessions, EngineStatus, ExitNodeSuggestion, HealthState, NetMapJson, Prefs, Status, WhoIsResponse } from '../../localapi/types.ts'
 import { suggestExitNode } from './exit-node.ts'
+import { machineView } from './machine-view.ts'
+import type { MachineView } from './machine-view.ts'
 import { engineMetrics, userMetrics } from './metrics.ts'
 import { publicNodeKey } from './model.ts'
 import type { Model } from './model.ts'
@@ -108,6 +110,11 @@ export class Views {
   /** The map as it is, while the state is one in which packets flow. */
   liveMap(): NetMap | undefined {
     return carries(this.#model.life) ? this.#model.netMap : undefined
+  }
+
+  /** What the whole-computer mode goes by. */
+  machine(): MachineView {
+    return machineView(this.#model)
   }
 
   /** Whose device this is, as the last map says. */

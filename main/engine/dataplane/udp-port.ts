@@ -49,6 +49,11 @@ export class UdpPort {
     return this.#wanted
   }
 
+  /** The port that we have; 0 before the start. */
+  get now(): number {
+    return this.#port
+  }
+
   /** The sockets were opened at the start. */
   handleStarted(port: number): void {
     this.#take(port)

@@ -148,6 +148,18 @@ export const WARNABLES = {
     severity: 'medium', title: 'Nothing to offer', dependsOn: ['wantrunning-false', 'network-status'], visibleAfterMs: 10_000,
     text: (args) => `Other devices are to reach ${args['routes'] ?? 'networks'} through this one, but it has no address of that kind itself. Connect it to a network that has, or stop offering it.`,
   },
+  'machine-failed': {
+    severity: 'high', title: 'Not on the whole computer', dependsOn: ['wantrunning-false'],
+    text: (args) => `The whole computer was to be on the network, and is not${because(args['error'])} Programs still get there by the proxies. It is tried again by itself.`,
+  },
+  'machine-holding': {
+    severity: 'high', title: 'Traffic is held back', impactsConnectivity: true, dependsOn: ['wantrunning-false'],
+    text: (args) => `An exit node is chosen and the tunnel cannot be used, so nothing goes out to the internet${because(args['error'])} It is tried again by itself; to let traffic out, choose no exit node.`,
+  },
+  'machine-problem': {
+    severity: 'medium', title: 'Something of the system is not as it should be', dependsOn: ['wantrunning-false', 'machine-failed', 'machine-holding'],
+    text: (args) => args['error'] ?? 'Something of the system is not as it should be.',
+  },
   'echo-not-passed': {
     severity: 'low', title: 'Pings are not passed on', dependsOn: ['wantrunning-false'],
     text: () => 'Devices that reach others through this one get no answers to ping: the system lets this program send none, and there is no ping program that may. Everything else works.',

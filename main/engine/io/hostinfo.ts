@@ -19,7 +19,7 @@ export function systemName(): 'linux' | 'windows' | 'macOS' {
 }
 
 /** Facts that do not change while the engine runs, but for the host name. `version` is the engine's own. */
-export function readHostinfo(version: string, options: { userspace: boolean; noLogsNoSupport: boolean }): Hostinfo {
+export function readHostinfo(version: string, options: { userspace: boolean; userspaceRouter: boolean; noLogsNoSupport: boolean }): Hostinfo {
   const os = systemName()
   const container = os === 'linux' ? inContainer() : undefined
   return {
@@ -34,7 +34,7 @@ export function readHostinfo(version: string, options: { userspace: boolean; noL
     GoArch: GO_ARCH[arch()] ?? arch(),
     Package: 'bowline',
     Userspace: options.userspace,
-    UserspaceRouter: options.userspace,
+    UserspaceRouter: options.userspaceRouter,
     StateEncrypted: false,
     ...(options.noLogsNoSupport ? { NoLogsNoSupport: true } : {}),
   }

@@ -190,7 +190,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   transferAction: async ({ taildrop, caller, body }) => json(await taildrop.transfers.act(body, caller.mayNamePaths)),
   spool: spoolPut,
   transferTargets: ({ taildrop }) => json(taildrop.targets.page()),
-  machine: ({ machine }) => json(machine.page()),
+  machine: async ({ machine }) => json(await machine.look()),
   preview: async ({ trial, caller, body }) => json(await trial.previews.page(body, caller.mayWrite)),
   trial: ({ trial }) => json(trial.trials.page()),
   answerTrial: async ({ trial, body }) => json(await trial.trials.act(body)),

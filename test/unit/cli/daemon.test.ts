@@ -42,7 +42,7 @@ describe('daemon flags', () => {
   })
 
   test.each([
-    ['--tun=tailscale0', 'TUN mode'],
+    ['--tun=a/b', 'name of a device'],
     ['--config=vm:user-data', "give a file's path"],
     ['--debug=localhost:1', 'not served yet'],
     ['--bird-socket=/x', 'not served'],

@@ -30,7 +30,7 @@ describe('what this machine is', () => {
   })
 
   test('this machine tells its true name and system, and no feature that is not there', () => {
-    const info = readHostinfo('1.2.3', { userspace: true, noLogsNoSupport: false })
+    const info = readHostinfo('1.2.3', { userspace: true, userspaceRouter: true, noLogsNoSupport: false })
     expect(info).toMatchObject({ IPNVersion: '1.2.3', Hostname: hostname().split('.')[0], Userspace: true })
     expect(info.OS).toMatch(/^(linux|windows|macOS)$/)
     for (const absent of ['PeerRelay', 'sshHostKeys', 'WireIngress', 'AppConnector', 'NoLogsNoSupport']) expect(info).not.toHaveProperty(absent)

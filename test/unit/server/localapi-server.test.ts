@@ -195,7 +195,7 @@ describe('the local socket', () => {
 })
 
 describe('a socket path', () => {
-  const another = (): LocalApiServer => new LocalApiServer({ env: api.rig.env, backend: api.rig.backend, taildrop: makeTaildrop(api.rig, join(dirname(api.socketPath), 'spool')), machine: makeMachine(), trial: makeTrial(api.rig), trust: makeTrust(api.rig), journal: { tail: () => [], follow: () => () => {} }, peerCredentials: undefined })
+  const another = (): LocalApiServer => new LocalApiServer({ env: api.rig.env, backend: api.rig.backend, taildrop: makeTaildrop(api.rig, join(dirname(api.socketPath), 'spool')), machine: makeMachine(api.rig), trial: makeTrial(api.rig), trust: makeTrust(api.rig), journal: { tail: () => [], follow: () => () => {} }, peerCredentials: undefined })
 
   test('that another engine serves is refused, and the other goes on', async () => {
     api = await serve()

@@ -47,7 +47,7 @@ export async function serve(options: { peerCredentials?: PeerCredentials; tryPor
   const rig = makeRig()
   rig.backend.start()
   const journal = new FakeJournal()
-  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, taildrop: makeTaildrop(rig, join(dir, 'spool'), options.staged), machine: makeMachine(), trial: makeTrial(rig), trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
+  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, taildrop: makeTaildrop(rig, join(dir, 'spool'), options.staged), machine: makeMachine(rig), trial: makeTrial(rig), trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
   await server.listen(socketPath)
   return {
     rig, server, socketPath, journal,
@@ -65,12 +65,15 @@ export async function serve(options: { peerCredentials?: PeerCredentials; tryPor
 }
 
 /** The whole-computer mode of an engine that cannot have it. */
-export function makeMachine(): Machine {
-  return new Machine({ isService: false, cannot: { Code: 'no-rights', Text: 'no rights' } })
+export function makeMachine(rig: Pick<Rig, 'env' | 'backend'>): Machine {
+  return new Machine({
+    env: rig.env, store: new MemoryStore(), parts: { Code: 'no-rights', Text: 'no rights' }, view: () => rig.backend.views.machine(), udpPort: () => 0, isService: false, device: 'bowline0', startedAs: undefined,
+    emit: (part) => rig.backend.sendNotify(part), warnings: { set: () => {}, clear: () => {} }, onForm: () => {},
+  })
 }
 
 /** Previews and trials on a computer where nothing is to be seen. */
-export function makeTrial({ env, backend, store }: Pick<Rig, 'env' | 'backend' | 'store'>, seen: Partial<PreviewFacts> = {}, machine: Machine = makeMachine()): TrialSlice {
+export function makeTrial({ env, backend, store }: Pick<Rig, 'env' | 'backend' | 'store'>, seen: Partial<PreviewFacts> = {}, machine: Machine = makeMachine({ env, backend })): TrialSlice {
   const look = async (): Promise<Omit<PreviewFacts, 'system'>> => ({ connections: [], neighbours: [], printers: [], nets: [], names: { servers: [], search: [] }, ...seen })
   const slice = trialSlice({ env, store, wanted: backend.wanted, machine, surroundings: { look, proxyPorts: () => [1055] }, backend })
   backend.attach(slice.trials)

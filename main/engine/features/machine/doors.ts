@@ -5,6 +5,8 @@ import type { MachinePage } from '../../../localapi/machine.ts'
 
 export interface MachineDoors {
   page(): MachinePage
+  /** The same, after a look at what is missing for taking the computer. */
+  look(): Promise<MachinePage>
   /** Does a MachineAction; answers once it is known what became of it. Rejects with EngineError. */
   act(body: unknown): Promise<MachinePage>
 }
