@@ -76,6 +76,7 @@ import { systemHasIpv6 } from './io/system-ipv6.ts'
 import { Wires } from './io/wires.ts'
 import { zstdDecompress } from './io/zstd.ts'
 import { Magicsock } from './magicsock/magicsock.ts'
+import { movingOf } from './moving.ts'
 import { Netmon } from './netmon/netmon.ts'
 import { carriesFrom, networkState } from './netmon/network-state.ts'
 import type { InterfaceAddress, NetworkState } from './netmon/ports.ts'
@@ -184,7 +185,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const peerQueries = new PeerQueries({ env, resolver: dns, mayAsk: (ip) => backend.facts.dns.mayAskHere(ip) })
   const policy = policyOf(options)
   const backend: Backend = new Backend({
-    env, store, preflight: preflightWorld(env, outside, wires), stateKeys, config: configOf(options.configPath), policy, forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
+    env, store, preflight: preflightWorld(env, outside, wires), stateKeys, moving: movingOf(native.peerCredentials, outside.trust, () => taildrop), config: configOf(options.configPath), policy, forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: !machine.form.hasDevice, userspaceRouter: !machine.form.systemForwards, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
     dns,
     otherCounters: () => ({ ...peerApi.counters(), ...taildrop.counters(), ...dns.told.counters() }),

@@ -39,6 +39,7 @@ import type { MachineAction, MachinePage, PreviewPage, TrialAnswer, TrialPage, T
 import type { JoinRequest, JoinResult, PreflightPage, PreflightRequest } from './preflight.ts'
 import type { ReachPage } from './reach.ts'
 import type { RoutesPage } from './routes.ts'
+import type { AdoptPage, AdoptRequest, HandOverAction, HandOverPage } from './service.ts'
 import type { StoragePage } from './storage.ts'
 import type { FileTarget, SpoolResult, TransferAction, TransferResult, TransfersPage, TransferTargetsPage } from './transfers.ts'
 import type { NetcheckJson } from '../engine/core/netcheck/report.ts'
@@ -214,6 +215,13 @@ export const METHODS = {
   trial: row<void, TrialPage>('bowline/trial', ['GET'], 'read'),
   /** Begins a trial (TrialRequest), or says what becomes of the one that runs (TrialAnswer). */
   answerTrial: row<TrialRequest | TrialAnswer, TrialPage>('bowline/trial', ['POST'], 'write'),
+  /** Gives all accounts to another engine of this computer: a person's to the service, or back. */
+  handOver: row<HandOverAction, HandOverPage>('bowline/hand-over', ['POST'], 'write'),
+  handOverPage: row<void, HandOverPage>('bowline/hand-over', ['GET'], 'read'),
+  /** From engine to engine. */
+  adopt: row<AdoptRequest, AdoptPage>('bowline/adopt', ['POST'], 'write'),
+  /** What became of the offer `id`; one that never came is refused from here on. Without it: whether one would be tried. */
+  adoptPage: row<void, AdoptPage>('bowline/adopt', ['GET'], 'write'),
   storage: row<void, StoragePage>('bowline/storage', ['GET'], 'write'),
   trust: row<void, TrustPage>('bowline/trust', ['GET'], 'read'),
   addTrust: row<TrustAddition, TrustPage>('bowline/trust', ['PUT'], 'write'),

@@ -36,8 +36,8 @@ export interface ServiceChange {
   readonly Service: ServicePage
 }
 
-/** `give`: all accounts of this engine go to the engine at Socket. `take-back`: they stay after all, whatever that one says; it must be gone. */
-export type HandOverAction = { readonly Do: 'give'; readonly Socket: string } | { readonly Do: 'take-back' }
+/** `give`: all accounts of this engine go to the engine at Socket, which is root's, or of the user that asks (root may name another: Uid). `take-back`: they stay after all, whatever that one says; it must be gone. */
+export type HandOverAction = { readonly Do: 'give'; readonly Socket: string; readonly Uid?: number } | { readonly Do: 'take-back' }
 
 export interface HandOverPage {
   /** `given`: this engine has none of it any more. `kept`: the last try came to nothing, and everything is as before. */
@@ -52,13 +52,15 @@ export interface AdoptRequest {
   readonly ID: string
   /** What the giver's state file says. */
   readonly State: string
-  /** Files of its store that belong to it, by name: certificates that were let in. */
-  readonly Files: Readonly<Record<string, string>>
+  /** Certificates that a person let in, PEM, by server. */
+  readonly Trust: Readonly<Record<string, string>>
 }
 
 export interface AdoptPage {
+  /** '' when none was asked for. */
   readonly ID: string
-  readonly Phase: 'trying' | 'kept' | 'refused'
+  /** `ready`: without an ID, an offer would be tried. */
+  readonly Phase: 'ready' | 'trying' | 'kept' | 'refused'
   /** With `refused`. */
   readonly Why?: MachineWhy
 }

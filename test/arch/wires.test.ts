@@ -43,6 +43,7 @@ const MAY: Readonly<Record<string, readonly [uses: readonly string[], why: strin
   'io/resolve.ts': [['node:dns/promises lookup'], "the system's own way, while names are the system's"],
   'io/dns-carrier.ts': [['node:dns Resolver'], "tells the system's resolvers and asks nothing"],
   'io/system-ipv6.ts': [['node:dgram createSocket'], 'bound to loopback, sends nothing'],
+  'io/engine-call.ts': [['node:net connect', 'node:http request'], "another engine's local socket"],
   'server/socket-path.ts': [['node:net connect'], "a local socket of this computer's"],
   'dataplane/dataplane.ts': [['node:net Socket'], 'descriptors that the packet thread gives'],
   'daemon.ts': [['node:net Socket'], 'the pipe to whoever started the engine'],

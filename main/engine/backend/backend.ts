@@ -15,6 +15,7 @@ import { EMPTY_PLAN, Planner } from '../core/plan/plan.ts'
 import { STATE_NUMBER } from '../../localapi/types.ts'
 import type { Extras } from '../../localapi/extras.ts'
 import type { Notify, PingResult, PingType, Prefs, StartOptions } from '../../localapi/types.ts'
+import { Adoption } from './adoption.ts'
 import { Applier, relaysArePlain } from './apply.ts'
 import { BlockedPages } from './blocked-page.ts'
 import { BugReports } from './bug-report.ts'
@@ -34,6 +35,7 @@ import { changeExtras } from './extras.ts'
 import { makeFacts } from './facts.ts'
 import { FeaturePlace } from './feature.ts'
 import { Forwards } from './forwards.ts'
+import { HandOver } from './hand-over.ts'
 import type { Knot } from './knot.ts'
 import { LoginFlow } from './login.ts'
 import { MapFlow, serverNowMs } from './map-flow.ts'
@@ -88,6 +90,9 @@ export class Backend {
   readonly preflights: Preflights
   readonly profiles: Profiles
   readonly profileSwitch: ProfileSwitch
+  /** Accounts that go to another engine of this computer, or come from one. */
+  readonly handOver: HandOver
+  readonly adoption: Adoption
   readonly config: ConfigFlow
   /** What the administrator of this computer laid down. */
   readonly policy: PolicyFlow
@@ -143,6 +148,12 @@ export class Backend {
     this.#login = new LoginFlow({ ...shared, map: this.#map })
     this.profileSwitch = new ProfileSwitch({ ...shared, map: this.#map, login: this.#login, leaving: () => this.#feature.leaving(), begin: () => this.#begin() })
     this.config = new ConfigFlow({ ...shared, login: this.#login, config: deps.config, prefsContext: () => this.#prefsContext() })
+    const moving = { ...shared, moving: deps.moving, switch: this.profileSwitch, refreshWarnings: () => this.#refreshWarnings() }
+    this.adoption = new Adoption(moving)
+    this.handOver = new HandOver({ ...moving, loaded: () => this.#loaded(), assertMayGo: () => {
+      this.config.assertUnlocked()
+      this.policy.assertMayLeave()
+    } })
     this.#gate = deps.stateKeys && new StateGate({ ...shared, keys: deps.stateKeys, start: () => this.start(), refreshWarnings: () => this.#refreshWarnings() })
     this.facts = makeFacts({ deps, model: this.#model, bus: this.#bus, map: this.#map, login: this.#login, proxy: this.#proxy, forwards: this.forwards, knot, sessions: this.#sessions, directWaits: this.#directWaits, views: this.views, blocked: this.blocked, reach: this.reach, exit: this.#exit, onControlState: (state) => this.#onControlState(state) })
     deps.health.onChange(() => this.#bus.emit({ Health: deps.health.state() }))
@@ -168,14 +179,21 @@ export class Backend {
 
   /** The same with a state that is open. */
   start(): void {
+    if (this.handOver.resume()) return
     this.profiles.load()
-    this.#noteStoreProblems()
-    this.#feature.loaded()
-    this.config.applyToSaved()
+    this.#loaded()
     const { saved } = this.#model
     if (this.#deps.startDisconnected === true && saved.prefs.WantRunning) this.profiles.save({ ...saved, prefs: { ...saved.prefs, WantRunning: false } })
     this.#begin()
     this.config.signIn()
+  }
+
+  /** The state is in the model; none of it is in use yet. */
+  #loaded(): void {
+    this.#noteStoreProblems()
+    this.#feature.loaded()
+    this.adoption.settle()
+    this.config.applyToSaved()
   }
 
   #begin(): void {
@@ -194,6 +212,8 @@ export class Backend {
 
   /** Lets watchers go and stops timers; the parts are stopped by their owner. */
   stop(): void {
+    this.handOver.stop()
+    this.adoption.stop()
     this.forwards.stop()
     this.reach.stop()
     this.#map.stop()
@@ -429,6 +449,7 @@ export class Backend {
     if (after.name !== 'NoState' && (carries(after) !== after.applied || isLeft)) this.#apply()
     this.#syncDoors()
     this.#refreshWarnings()
+    this.adoption.note()
   }
 
   #apply(): void {

@@ -2,6 +2,8 @@
  * What the backend needs of the parts below it, in its own words. Control, Magicsock, DerpRegions, Dataplane, Store and
  * Health fit these shapes without importing them; the engine's entry hands them in.
  */
+import type { MachineWhy } from '../../localapi/machine.ts'
+import type { AdoptPage, AdoptRequest } from '../../localapi/service.ts'
 import type { PreflightWorld } from './preflight-ports.ts'
 import type { Duplex } from 'node:stream'
 import type { AddrPort } from '../base/ip.ts'
@@ -247,6 +249,32 @@ export interface StorePort {
   problems(): readonly { readonly name: string; readonly keptAside: string; readonly usedFromMs: number | undefined }[]
 }
 
+/** Moving accounts to another engine of this computer, and from one. */
+export interface MovingPort {
+  /** undefined: this engine cannot tell who serves a socket. */
+  readonly adopter: AdopterPort | undefined
+  /** Certificates that a person let in, PEM by server. */
+  trusted(): Readonly<Record<string, string>>
+  /** Lets certificates in for a server; throws EngineError. */
+  trust(pem: string, server: string): void
+  /** Why nothing can go now (files are on their way), as a sentence. */
+  whyNotNow(): Promise<MachineWhy | undefined>
+}
+
+/** The engine that takes this one's accounts: of root, or of a user that was named. Each rejects with EngineError. */
+export interface AdopterPort {
+  /** A failure says nothing of what became of it: whoever offered has to ask. */
+  offer(to: Adopter, request: AdoptRequest): Promise<AdoptPage>
+  /** Without an ID: whether an offer would be tried. */
+  ask(to: Adopter, id: string | undefined): Promise<AdoptPage>
+}
+
+export interface Adopter {
+  readonly socket: string
+  /** The user whose engine may be there beside root's; undefined = root's alone. */
+  readonly uid: number | undefined
+}
+
 /** Who opens the sealed state. */
 export interface StateKeysPort {
   /** Bounded in time. */
@@ -321,6 +349,8 @@ export interface BackendDeps {
   /** What the administrator of this computer laid down; absent: nothing ever. */
   readonly policy?: { read(): PolicyReading } | undefined
   readonly stateKeys?: StateKeysPort | undefined
+  /** Absent: nothing moves. */
+  readonly moving?: MovingPort
   readonly health: HealthPort
   readonly preflight: PreflightWorld
   readonly control: ControlPort

@@ -71,6 +71,11 @@ export class ProfileSwitch {
     this.#deps.knot.refreshWarnings()
   }
 
+  /** Takes everything of the profile in use down, has `change` put another in its place (or none), and goes on with that. */
+  exchange(why: string, change: () => void): void {
+    this.#change(why, change)
+  }
+
   #change(why: string, change: () => void): void {
     const { env, model, knot, map, login, leaving, begin } = this.#deps
     const from = model.saved.profile.id

@@ -13,7 +13,7 @@ import type { Model } from './model.ts'
 import type { StorePort } from './ports.ts'
 import { forgetFiles, renameOldMap } from './saved-map.ts'
 import { freshState, loginProfile, parseState, stateText, STATE_VERSION } from './saved-state.ts'
-import type { Os, SavedProfile, SavedState } from './saved-state.ts'
+import type { Os, SavedProfile, SavedProfiles, SavedState } from './saved-state.ts'
 
 const STATE_FILE = 'state'
 /** Where version 1 kept the disco key. */
@@ -35,9 +35,40 @@ export class Profiles {
   #retry: (() => void) | undefined
   /** A save that was to leave nothing of before has failed. */
   #wipeOwed = false
+  #isHeld = false
 
   constructor(deps: ProfilesDeps) {
     this.#deps = deps
+  }
+
+  /** All keys and profiles, as the file has them: for the engine that takes this node over, and nobody else. */
+  secretText(): string {
+    return stateText({ current: this.#deps.model.saved, others: this.#others })
+  }
+
+  /** From here on no key of ours is in the model, and nothing is written: another engine may be using them. */
+  hold(): void {
+    const { model, env, os } = this.#deps
+    this.#isHeld = true
+    this.#others = []
+    model.saved = freshState(env.random, os, env.clock.wallMs())
+  }
+
+  get isHeld(): boolean {
+    return this.#isHeld
+  }
+
+  /** The keys are ours again: they are read from the file, or forgotten there too. */
+  release(how: 'read' | 'forget'): void {
+    this.#isHeld = false
+    this.load()
+    if (how === 'forget') this.removeAll()
+  }
+
+  /** Takes what another engine had, in place of an installation that nobody has signed in with; false: it is not on disk. */
+  adopt({ current, others }: SavedProfiles): boolean {
+    this.#others = others
+    return this.save(current, true)
   }
 
   /** Reads the file into the model; writes one when there is none. Throws EngineError('bad-state-file' | 'io'). */
@@ -60,6 +91,7 @@ export class Profiles {
   save(saved: SavedState, wipe = false): boolean {
     const { store, model, env } = this.#deps
     model.saved = saved
+    if (this.#isHeld) return true
     try {
       const text = stateText({ current: saved, others: this.#others })
       if (wipe || this.#wipeOwed) store.replace(STATE_FILE, text)

@@ -51,7 +51,8 @@ export class StateGate {
     model.plainWhy = found.plainWhy
     model.isSealed = found.isSealed === true
     start()
-    await found.rewrite?.(() => profiles.save(model.saved, true))
+    // While another engine may be using what the file holds, it stays as it is.
+    if (!profiles.isHeld) await found.rewrite?.(() => profiles.save(model.saved, true))
     refreshWarnings()
   }
 

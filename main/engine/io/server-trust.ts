@@ -125,6 +125,11 @@ export class ServerTrust implements Roots {
     return { server, certificates: (this.#added.get(server) ?? []).map(describe), shown: shown.map(describe) }
   }
 
+  /** All that was added, PEM by server. */
+  pems(): Readonly<Record<string, string>> {
+    return Object.fromEntries([...this.#added].map(([server, list]) => [server, list.join('')]))
+  }
+
   /** Adds every certificate of a PEM text; answers those that are new. Throws EngineError('bad-argument' | 'io'). */
   add(pem: string, url?: string): readonly AddedCertificate[] {
     const server = this.#origin(url)

@@ -84,6 +84,9 @@ export function isInGroup(uid: number, gid: number, group: string, lists = SYSTE
   return rowsOf(lists.passwd()).some(([name = '', , user, own]) => user === String(uid) && (own === id || members.has(name)))
 }
 
+/** A user's name, else the number as text. */
+export const userOf = (uid: number, lists = SYSTEM_LISTS): string => rowsOf(lists.passwd()).find(([name, , user]) => name !== '' && user === String(uid))?.[0] ?? String(uid)
+
 const rowsOf = (text: string): readonly (readonly string[])[] => text.split('\n').map((line) => line.split(':'))
 
 function textOf(path: string): string {

@@ -23,6 +23,7 @@ import { fileTargets } from './file-targets.ts'
 import { files } from './files.ts'
 import { journalPage } from './journal-page.ts'
 import type { JournalReader } from './journal-page.ts'
+import { adopt, adoptPage, handOver, handOverPage } from './moving.ts'
 import { pathPage } from './path-page.ts'
 import { beginPreflight, joinByLink, preflightPage } from './preflight.ts'
 import { portMapTrial } from './port-map-trial.ts'
@@ -49,7 +50,7 @@ export interface Call {
   readonly tryPortMap: TryPortMap | undefined
   readonly clock: Clock
   /** Who asks: whether it may change things, and whether it may name places of this computer (it reads what the engine reads). */
-  readonly caller: { readonly mayWrite: boolean; readonly mayNamePaths: boolean }
+  readonly caller: { readonly mayWrite: boolean; readonly mayNamePaths: boolean; /** undefined: the system does not tell. */ readonly uid: number | undefined; /** Its name for an operator's pref; '' for root, and who is not known. */ readonly user: string }
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly query: URLSearchParams
@@ -195,6 +196,10 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   trial: ({ trial }) => json(trial.trials.page()),
   answerTrial: async ({ trial, body }) => json(await trial.trials.act(body)),
   machineAction: async ({ machine, body }) => json(await machine.act(body)),
+  handOver,
+  handOverPage,
+  adopt,
+  adoptPage,
   storage: ({ storage }) => json(storage()),
   trust: listTrust,
   addTrust,

@@ -20,7 +20,7 @@ import type { TrialDoors } from '../features/trial/doors.ts'
 import { API_HOST, findMethod, METHODS } from '../../localapi/methods.ts'
 import type { StoragePage } from '../../localapi/storage.ts'
 import type { Method, ServedName } from '../../localapi/methods.ts'
-import { mayNamePaths, mayWrite, peerName, peerOf } from './caller.ts'
+import { mayNamePaths, mayWrite, peerName, peerOf, userOf } from './caller.ts'
 import type { Peer, PeerCredentials, ServiceRights } from './caller.ts'
 import { DIAL_PATH, refuseUpgrade, serveDial, type TunnelDial } from './dial.ts'
 import { HANDLERS } from './handlers.ts'
@@ -41,6 +41,9 @@ const MAX_REQUESTS = { writers: 256, readers: 128 } as const
 const HEADERS_MS = 5_000
 /** Their handlers read the body themselves, as it comes. */
 const STREAMED: ReadonlySet<ServedName> = new Set<ServedName>(['bugReport', 'spool', 'filePut'])
+
+/** What may be asked also while the state is closed. */
+const WHILE_CLOSED: ReadonlySet<string> = new Set<ServedName | ''>(['handOver'])
 
 export interface ServerDeps {
   readonly env: Env
@@ -165,7 +168,7 @@ export class LocalApiServer {
     if (method.may === 'write' && !writes) return reply(this.#refused(socket, method))
     if (method.lacks) return reply(lackingReply(method.lacks))
     const { closed } = this.#deps.backend
-    if (closed !== undefined && method.may === 'write') return reply(text(503, closed))
+    if (closed !== undefined && method.may === 'write' && !WHILE_CLOSED.has(match.kind === 'found' ? match.name : '')) return reply(text(503, closed))
     if (match.kind === 'wrong-method') return reply(text(method.instead.status, method.instead.text))
     const kind = writes ? 'writers' : 'readers'
     if (this.#requests[kind] >= MAX_REQUESTS[kind]) return reply(text(503, 'too many requests at once'))
@@ -181,7 +184,8 @@ export class LocalApiServer {
     const { backend, journal, trust, taildrop, machine, trial, env, tryPortMap, storage = () => ({ Keys: 'memory' }) } = this.#deps
     const body = STREAMED.has(name) ? ({ kind: 'body', text: '', json: undefined } as const) : await this.#bodies.read(request, writes)
     if (body.kind === 'refused') return body.reply
-    const caller = { mayWrite: writes, mayNamePaths: mayNamePaths(peer) }
+    const uid = peer.kind === 'known' ? peer.credentials.uid : undefined
+    const caller = { mayWrite: writes, mayNamePaths: mayNamePaths(peer), uid, user: uid === undefined || uid === 0 ? '' : userOf(uid) }
     const reason = reasonOf(request)
     if (reason !== undefined) env.journal.add({ part: 'server', kind: 'reason', why: reason, path: METHODS[name].path })
     try {

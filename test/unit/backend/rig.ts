@@ -290,10 +290,10 @@ const NO_SERVERS: PreflightWorld = {
   trust: { list: () => ({ certificates: [], shown: [] }), add: () => [] },
 }
 
-export function makeRig(options: { store?: StorePort; config?: ConfigPort; stateKeys?: StateKeysPort; resolve?: (host: string) => Promise<readonly string[]>; whoListens?: () => string; wallMs?: number; policy?: BackendDeps['policy'] } = {}): Rig {
+export function makeRig(options: { store?: StorePort; config?: ConfigPort; stateKeys?: StateKeysPort; resolve?: (host: string) => Promise<readonly string[]>; whoListens?: () => string; wallMs?: number; policy?: BackendDeps['policy']; moving?: BackendDeps['moving']; seed?: number } = {}): Rig {
   const clock = new HandClock(options.wallMs ?? Date.UTC(2026, 10, 22, 21, 50))
   const journal: JournalEntry[] = []
-  const env: Env = { clock, random: seededRandom(1), log: silentLog, journal: { add: (entry) => void journal.push(entry) } }
+  const env: Env = { clock, random: seededRandom(options.seed ?? 1), log: silentLog, journal: { add: (entry) => void journal.push(entry) } }
   const store = options.store ?? new MemoryStore()
   const control = new FakeControl()
   const dataplane = new FakeDataplane()
@@ -312,6 +312,7 @@ export function makeRig(options: { store?: StorePort; config?: ConfigPort; state
     config: options.config,
     stateKeys: options.stateKeys,
     policy: options.policy,
+    ...(options.moving ? { moving: options.moving } : {}),
     health,
     preflight: NO_SERVERS,
     control,
