@@ -57,7 +57,7 @@ export async function startApp(options: AppOptions): Promise<void> {
   })
   const quit = (): void => void leaving.quit()
   const service = new ServiceDesk({
-    place: ownServicePlace(), socket: () => socketPath, resources: app.isPackaged ? process.resourcesPath : undefined, dist: import.meta.dirname, onChanged: async () => {},
+    place: ownServicePlace(process.env), socket: () => socketPath, resources: app.isPackaged ? process.resourcesPath : undefined, dist: import.meta.dirname, onChanged: async () => {},
   })
   const files = new FileDesk({ client, transfers: () => feed.transfers })
   const requests = serveRequests(client, (asker) => ({

@@ -23,6 +23,7 @@ import { proxy } from './verbs/proxy.ts'
 import { reach } from './verbs/reach.ts'
 import { REFUSED } from './verbs/refused.ts'
 import { routes } from './verbs/routes.ts'
+import { service } from './verbs/service.ts'
 import { set } from './verbs/set.ts'
 import { status } from './verbs/status.ts'
 import { switchTo } from './verbs/switch.ts'
@@ -39,7 +40,7 @@ export const VERBS: readonly Verb[] = [
   status, ip, whois, whoami, blocked, web,
   exitNode, routes, forward, proxy, machine, file,
   ping, reach, netcheck, preflight, dns, bugreport, metrics, debug,
-  daemon, completion, version,
+  daemon, service, completion, version,
   ...REFUSED,
   completeWords(() => VERBS),
 ]

@@ -36,7 +36,7 @@ export function servicePlace(platform: string, root = ''): ServicePlace {
 }
 
 /** The place on this computer, as this process's environment has it. */
-export const ownServicePlace = (env: Readonly<Record<string, string | undefined>> = process.env): ServicePlace => servicePlace(process.platform, env['BOWLINE_SERVICE_ROOT'] ?? '')
+export const ownServicePlace = (env: Readonly<Record<string, string | undefined>>): ServicePlace => servicePlace(process.platform, env['BOWLINE_SERVICE_ROOT'] ?? '')
 
 export const isInstalled = ({ marks }: ServicePlace, exists: (path: string) => boolean = existsSync): boolean => marks.some((path) => exists(path))
 

@@ -192,7 +192,7 @@ export class WebHost {
     restartEngine: () => notSupported('The engine was not started by this window.'),
     quit: () => notSupported('To leave, close this page; the engine is another program.'),
     service: {
-      page: () => servicePage({ place: ownServicePlace(), socket: this.#options.socketPath, command: 'sudo bowline service', cannotAsk: IN_BROWSER }),
+      page: () => servicePage({ place: ownServicePlace(process.env), socket: this.#options.socketPath, command: 'sudo bowline service', cannotAsk: IN_BROWSER }),
       install: () => notSupported(IN_BROWSER.Text),
       remove: () => notSupported(IN_BROWSER.Text),
     },

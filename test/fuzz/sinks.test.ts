@@ -71,8 +71,9 @@ fuzz('the program that marks files gets an absolute path and nothing that the se
 test('no program but those known is ever started, and none through a shell', () => {
   const sources = readdirSync(new URL('../../main', import.meta.url), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
   const starting = sources.filter((name) => readFileSync(new URL(`../../main/${name}`, import.meta.url), 'utf8').includes('child_process'))
-  // Ping and the browser, what marks received files as from the internet, which is given whole paths, and what sets routes and names.
+  // Ping and the browser, what marks received files as from the internet, which is given whole paths, what sets routes and names, and what installs the service.
   const known = [
+    join('app', 'admin-rights.ts'), join('cli', 'service', 'run-system.ts'),
     join('cli', 'transfers', 'mark.ts'), join('engine', 'io', 'inbox', 'mark.ts'), join('engine', 'io', 'ping-program.ts'), join('engine', 'io', 'run-program.ts'), join('web', 'open-browser.ts'),
   ]
   expect(starting.toSorted()).toEqual(known)
