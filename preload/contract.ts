@@ -15,6 +15,7 @@ import type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, OpenRequ
 import type { ThisNetwork } from '../main/localapi/this-network.ts'
 import type { ReachPage } from '../main/localapi/reach.ts'
 import type { JoinResult, PreflightPage } from '../main/localapi/preflight.ts'
+import type { MachineMode, MachinePage, TrialPage } from '../main/localapi/machine.ts'
 import type { RoutesPage } from '../main/localapi/routes.ts'
 import type { ServiceChange, ServicePage } from '../main/localapi/service.ts'
 import type { StoragePage } from '../main/localapi/storage.ts'
@@ -28,6 +29,7 @@ export type { DnsAttempt, DnsLookupPage, DnsPage, ResolverView } from '../main/l
 export type { Egress, ExitNodeRow, ExitNodesPage, ExitProof } from '../main/localapi/exit-nodes.ts'
 export type { ExitNodeFailure, Extras } from '../main/localapi/extras.ts'
 export type { ForwardAddition, ForwardRow, ForwardsPage, OpenedForward, ProxiesPage } from '../main/localapi/forwards.ts'
+export type { Loss, MachineMode, MachinePage, MachineWhy, Trial, TrialPage, WantedChange } from '../main/localapi/machine.ts'
 export type { ServiceChange, ServicePage } from '../main/localapi/service.ts'
 export type { StoragePage } from '../main/localapi/storage.ts'
 export type { ThisNetwork } from '../main/localapi/this-network.ts'
@@ -73,6 +75,10 @@ export interface Requests {
   /** Measures the way to every one of them, and looks at the proofs again. */
   checkExitNode: { send: Record<string, never>; receive: ExitNodesPage }
   setExitNodeFailure: { send: { failure: Extras['ExitNodeFailure'] }; receive: null }
+  /** How much of this computer is on the network; the bus tells how it goes. */
+  setMode: { send: { mode: MachineMode }; receive: MachinePage }
+  /** What becomes of the change on trial. */
+  answerTrial: { send: { id: string; answer: 'keep' | 'undo' }; receive: TrialPage }
   /** Networks behind devices. */
   routes: { send: Record<string, never>; receive: RoutesPage }
   /** Uses one network behind a device, or leaves it out. Where none was used before, the others stay unused. */

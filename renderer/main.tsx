@@ -19,6 +19,7 @@ import './join.css'
 import './palette.css'
 import './settings.css'
 import './transfers.css'
+import './machine.css'
 import './small.css'
 
 const api = hostApi()

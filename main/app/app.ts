@@ -63,6 +63,7 @@ export async function startApp(options: AppOptions): Promise<void> {
   const requests = serveRequests(client, (asker) => ({
     openExternal: (url) => openPage(client, url),
     editSettings: (patch) => state.edit(patch),
+    wantsTrial: () => state.settings.tryFirst,
     restartEngine: async () => (host ? host.restart() : notSupported('The engine was not started by this app.')),
     quit: () => leaving.quit(),
     service,

@@ -46,6 +46,8 @@ export interface AppSettings {
   readonly startDisconnected: boolean
   readonly onQuit: OnQuit
   readonly checkForUpdates: boolean
+  /** Changes that take something away are made on trial. */
+  readonly tryFirst: boolean
   /** Things that are said once and were said. */
   readonly told: readonly string[]
   /** By profile ID. */
@@ -67,6 +69,7 @@ export const DEFAULT_SETTINGS: AppSettings = {
   startDisconnected: false,
   onQuit: 'ask',
   checkForUpdates: false,
+  tryFirst: true,
   told: [],
   accounts: {},
 }
@@ -128,6 +131,7 @@ const READERS: { readonly [K in keyof AppSettings]: (value: unknown) => AppSetti
   startDisconnected: flag,
   onQuit: oneOf(ON_QUIT),
   checkForUpdates: flag,
+  tryFirst: flag,
   told: texts,
   accounts: (value) => recordOf(value, isId, accountView, ACCOUNT_LIMIT),
 }

@@ -11,7 +11,7 @@ import { WATCH } from '../localapi/watch-mask.ts'
 import type { EngineLife } from '../localapi/app-state.ts'
 
 /** The whole state in the first message, but for the map: lists come by status. Messages of the server with their pages. */
-const WATCH_MASK = WATCH.initialState | WATCH.initialPrefs | WATCH.initialHealth | WATCH.healthActions | WATCH.peerChanges | WATCH.noNetMap | WATCH.sysPolicyChanges | WATCH.transfers
+const WATCH_MASK = WATCH.initialState | WATCH.initialPrefs | WATCH.initialHealth | WATCH.healthActions | WATCH.peerChanges | WATCH.noNetMap | WATCH.sysPolicyChanges | WATCH.transfers | WATCH.machine
 const RETRY_MS = 250
 const HEARTBEAT_MS = 2000
 const KEEPS_STOPPING = 4
@@ -28,6 +28,8 @@ export class EngineFeed {
   readonly #facts: FeedFacts
   #state: EngineLife
   #whole: Notify | undefined
+  /** Wall time at which the trial in it was told. */
+  #trialMs = 0
   #deaths: number[] = []
   #stop = new AbortController()
 
@@ -39,7 +41,10 @@ export class EngineFeed {
 
   /** What a window that comes now must be told first: the state as all messages of this connection have made it. */
   get first(): Notify | undefined {
-    return this.#whole
+    const { Trial: page } = this.#whole ?? {}
+    // A trial goes on while nobody comes.
+    if (!page?.Trial) return this.#whole
+    return { ...this.#whole!, Trial: { ...page, Trial: { ...page.Trial, LeftMs: Math.max(0, page.Trial.LeftMs - (Date.now() - this.#trialMs)) } } }
   }
 
   /** All files on their way, as all messages have made them. */
@@ -66,6 +71,7 @@ export class EngineFeed {
       try {
         await this.#client.lines({ method: 'GET', path: `watch-ipn-bus?mask=${WATCH_MASK}`, signal: round.signal }, (value) => {
           const notify = value as Notify
+          if (notify.Trial) this.#trialMs = Date.now()
           this.#whole = this.#whole === undefined ? notify : wholeAfter(this.#whole, notify)
           this.#set('running')
           this.#facts.onNotify(notify)
@@ -126,6 +132,8 @@ function wholeAfter(whole: Notify, notify: Notify): Notify {
     Prefs: notify.Prefs ?? whole.Prefs,
     ...(notify.Health ? { Health: notify.Health } : {}),
     ...(notify.Policy ? { Policy: notify.Policy } : {}),
+    ...(notify.Machine ? { Machine: notify.Machine } : {}),
+    ...(notify.Trial ? { Trial: notify.Trial } : {}),
     ...(notify.Transfers ? { Transfers: { Whole: reduceTransfers(whole.Transfers?.Whole ?? NO_TRANSFERS, notify.Transfers) } } : {}),
     ErrMessage: null,
     LoginFinished: null,

@@ -11,10 +11,12 @@ import { skippedAfterAccepting, type RoutesPage } from '../localapi/routes.ts'
 import type { Prefs } from '../localapi/types.ts'
 import type { RequestName } from '../../preload/contract.ts'
 import { flag, oneOf, prefix, prefixes, shortName, text, version } from './checks.ts'
-import type { Handler } from './requests.ts'
+import type { Handler, HostActions } from './requests.ts'
+import { exitChange, tryFirst } from './try-first.ts'
 
 const FAILURES: readonly ExitNodeFailure[] = ['block', 'next', 'direct']
 const ADDRESS_LIMIT = 300
+const ACCEPT = { RouteAll: true, RouteAllSet: true } as const
 
 type NetworkName = Extract<
   RequestName,
@@ -27,8 +29,15 @@ export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
     const after = version(send['after'], 'after')
     return client.json({ method: 'GET', path: `${METHODS.exitNodes.path}${after === undefined ? '' : `?after=${after}`}` })
   },
-  useExitNode: (client, _host, send) => act(client, { Do: 'use', Node: send['id'] === undefined ? 'auto' : shortName(send['id'], 'id') }),
-  clearExitNode: (client) => act(client, { Do: 'clear' }),
+  useExitNode: async (client, host, send) => {
+    const Node = send['id'] === undefined ? 'auto' : shortName(send['id'], 'id')
+    await tryFirst(client, exitChange(Node), () => act(client, { Do: 'use', Node }), { wantsTrial: host.wantsTrial, refusesBlocked: true })
+    return exitPage(client)
+  },
+  clearExitNode: async (client, host) => {
+    await tryFirst(client, exitChange(''), () => act(client, { Do: 'clear' }), { wantsTrial: host.wantsTrial })
+    return exitPage(client)
+  },
   pauseExitNode: (client, _host, send) => act(client, { Do: flag(send['on'], 'on') ? 'pause' : 'resume' }),
   checkExitNode: (client) => act(client, { Do: 'check' }),
   setExitNodeFailure: async (client, _host, send) => {
@@ -36,18 +45,17 @@ export const NETWORK_HANDLERS: Readonly<Record<NetworkName, Handler>> = {
     return null
   },
   routes: (client) => client.json({ method: 'GET', path: METHODS.routes.path }),
-  useRoute: async (client, _host, send) => {
+  useRoute: async (client, host, send) => {
     const [one, use] = [prefix(send['prefix'], 'prefix'), flag(send['use'], 'use')]
     const { SkippedRoutes } = (await client.json({ method: 'GET', path: METHODS.extras.path })) as Extras
     const page = (await client.json({ method: 'GET', path: METHODS.routes.path })) as RoutesPage
     // What is not wanted is skipped before networks are accepted at all, so that none is used in between.
-    await skip(client, use ? skippedAfterAccepting(page, SkippedRoutes, [one]) : changed(SkippedRoutes, [one], true))
-    if (use && !page.Accept) await accept(client)
+    const skipped = use ? skippedAfterAccepting(page, SkippedRoutes, [one]) : changed(SkippedRoutes, [one], true)
+    await acceptFirst(client, host, skipped, use && !page.Accept)
     return null
   },
-  useAllRoutes: async (client) => {
-    await skip(client, [])
-    await accept(client)
+  useAllRoutes: async (client, host) => {
+    await acceptFirst(client, host, [], true)
     return null
   },
   offer: async (client, _host, send) => {
@@ -83,12 +91,24 @@ function changed(list: readonly string[], members: readonly string[], member: bo
   return member ? [...others, ...members] : others
 }
 
+/** Leaves out those networks and, where it is wanted, accepts the others; on trial where that takes something away. */
+async function acceptFirst(client: LocalApiClient, host: HostActions, SkippedRoutes: readonly string[], accepts: boolean): Promise<void> {
+  await tryFirst(client, { SkippedRoutes, ...(accepts ? { Prefs: ACCEPT } : {}) }, async () => {
+    await skip(client, SkippedRoutes)
+    if (accepts) await accept(client)
+  }, { wantsTrial: host.wantsTrial })
+}
+
+function exitPage(client: LocalApiClient): Promise<unknown> {
+  return client.json({ method: 'GET', path: METHODS.exitNodes.path })
+}
+
 async function skip(client: LocalApiClient, SkippedRoutes: readonly string[]): Promise<void> {
   await client.json({ method: 'PATCH', path: METHODS.editExtras.path, body: { SkippedRoutes } })
 }
 
 async function accept(client: LocalApiClient): Promise<void> {
-  await client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: { RouteAll: true, RouteAllSet: true } })
+  await client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: ACCEPT })
 }
 
 async function prefsOf(client: LocalApiClient): Promise<Prefs> {

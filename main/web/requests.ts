@@ -11,15 +11,19 @@ import { address, isRecord, Refused, text, version } from './checks.ts'
 import { DESKTOP_HANDLERS, type DesktopActions } from './desktop-requests.ts'
 import { DIAGNOSE_HANDLERS } from './diagnose-requests.ts'
 import { JOIN_HANDLERS } from './join-requests.ts'
+import { MACHINE_HANDLERS } from './machine-requests.ts'
 import { NETWORK_HANDLERS } from './network-requests.ts'
 import { SERVICE_HANDLERS, type ServiceActions } from './service-requests.ts'
 import { SETTINGS_HANDLERS } from './settings-requests.ts'
 import { TRANSFER_HANDLERS, type FileActions } from './transfer-requests.ts'
+import { triable, tryFirst } from './try-first.ts'
 
 /** What the host itself must do, beside calling the engine. */
 export interface HostActions {
   openExternal(url: string): Promise<void>
   editSettings(patch: AppSettingsPatch): AppSettings
+  /** Whether risky changes are tried first; absent = yes. */
+  readonly wantsTrial?: () => boolean
   /** Ends the engine and starts it anew. Rejects with 'not-supported' where the host did not start it. */
   restartEngine(): Promise<void>
   /** Ends the app, with its question. Rejects with 'not-supported' where there is none. */
@@ -80,6 +84,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   ...DESKTOP_HANDLERS,
   ...DIAGNOSE_HANDLERS,
   ...JOIN_HANDLERS,
+  ...MACHINE_HANDLERS,
   ...TRANSFER_HANDLERS,
   status: (client) => client.json({ method: 'GET', path: `${METHODS.status.path}?versions=true` }),
   prefs: (client) => client.json({ method: 'GET', path: METHODS.prefs.path }),
@@ -90,7 +95,14 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
     if (!/^nodekey:[0-9a-f]{64}$/.test(peer)) throw new Refused('peer must be a node key')
     return client.json({ method: 'GET', path: `${METHODS.path.path}?peer=${peer}${after === undefined ? '' : `&after=${after}&wait=${PATH_WAIT_SEC}`}` })
   },
-  editPrefs: (client, _host, send) => client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: checkPrefs(send) }),
+  editPrefs: async (client, host, send) => {
+    const body = checkPrefs(send)
+    const change = triable(body)
+    const make = (): Promise<unknown> => client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body })
+    if (!change) return make()
+    await tryFirst(client, change, make, { wantsTrial: host.wantsTrial })
+    return client.json({ method: 'GET', path: METHODS.prefs.path })
+  },
   start: async (client, _host, send) => {
     const key = send['AuthKey'] === undefined ? undefined : text(send['AuthKey'], 'AuthKey')
     await client.json({ method: 'POST', path: METHODS.start.path, body: key === undefined ? {} : { AuthKey: key } })

@@ -187,6 +187,7 @@ export class WebHost {
 
   readonly #actions: HostActions = {
     editSettings: (patch) => this.#state.edit(patch),
+    wantsTrial: () => this.#state.settings.tryFirst,
     // The page opens web addresses itself, in the browser it already runs in.
     openExternal: () => notSupported('This window opens pages itself.'),
     restartEngine: () => notSupported('The engine was not started by this window.'),

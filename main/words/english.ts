@@ -12,10 +12,11 @@ import { diagnose } from './en/diagnose.ts'
 import { settings } from './en/settings.ts'
 import { palette } from './en/palette.ts'
 import { tray } from './en/tray.ts'
+import { machine } from './en/machine.ts'
 import { shell } from './en/shell.ts'
 import { transfers } from './en/transfers.ts'
 
-export const english = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell, ...transfers } as const
+export const english = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...machine, ...shell, ...transfers } as const
 
 export type WordId = keyof typeof english
 

@@ -3,6 +3,7 @@
  */
 import type { AppState } from '../localapi/app-state.ts'
 import type { ExitNodesPage } from '../localapi/exit-nodes.ts'
+import type { MachinePage } from '../localapi/machine.ts'
 import type { PathRow, PeerStatus, Status } from '../localapi/types.ts'
 import { ageOf, ageParts, capital, decimal, safeText } from './format.ts'
 import { isWord, t, type WordId } from './words.ts'
@@ -68,11 +69,12 @@ export interface Headline {
 }
 
 /** The one line that sums up: the first of engine, sign-in, connection, exit node that is not as wished. */
-export function headline(app: AppState, status: Status | undefined, exit?: ExitNodesPage): Headline {
+export function headline(app: AppState, status: Status | undefined, exit?: ExitNodesPage, machine?: Pick<MachinePage, 'State'>): Headline {
   if (app.engine !== 'running' && app.code === 'access-denied') return { words: t('engine.otherUser'), tone: 'error' }
   if (app.engine === 'keeps-stopping') return { words: t('engine.keepsStopping'), tone: 'error', ...(app.message === undefined ? {} : { more: app.message }) }
   if (app.engine === 'stopped') return { words: t('engine.stopped'), tone: 'error', more: t('engine.stopped.more') }
   if (app.engine === 'starting' || !status) return { words: t('engine.starting'), tone: 'connecting' }
+  if (machine?.State === 'holding') return { words: t('connection.blocked'), tone: 'attention', more: t('machine.holding') }
   switch (status.BackendState) {
     case 'NeedsLogin':
       if (status.Self.Expired === true && status.AuthURL === '') return { words: t('signIn.ended'), tone: 'attention' }

@@ -19,14 +19,15 @@ import { Sidebar } from './Sidebar.tsx'
 import { SignIn, useSignInScreen } from './SignIn.tsx'
 import { Small } from './Small.tsx'
 import { Transfers } from './Transfers.tsx'
+import { TrialLayer } from './TrialDialog.tsx'
 
 const PROXIES_EVERY_MS = 30_000
 
 export function App(): ReactNode {
   const api = useApi()
-  const [app, status, exit] = useSnapshot(useShallow((s) => [s.app, s.status, s.exitNodes] as const))
+  const [app, status, exit, machine] = useSnapshot(useShallow((s) => [s.app, s.status, s.exitNodes, s.machine] as const))
   const route = useRoute()
-  const head = headline(app, status, exit)
+  const head = headline(app, status, exit, machine)
   const isSignIn = useSignInScreen()
   useExitNodes(api)
   useLook(api, 'proxies', PROXIES_EVERY_MS, status?.BackendState)
@@ -36,7 +37,7 @@ export function App(): ReactNode {
   useEffect(() => {
     document.title = t('frame.title', { words: head.words })
   }, [head.words])
-  if (route.place === 'small') return <Small head={head} />
+  if (route.place === 'small') return <><Small head={head} /><TrialLayer /></>
   return (
     <>
       <SpokenHeadline head={head} />
@@ -50,6 +51,7 @@ export function App(): ReactNode {
             <PlaceOf route={route} />
           </main>
           <Overlays />
+          <TrialLayer />
         </div>
       )}
     </>

@@ -6,6 +6,7 @@ import { ChevronDown, ClipboardCopy, Info, TriangleAlert } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import { chosenName } from '../state/exit-nodes.ts'
+import { keepsIn } from '../state/machine.ts'
 import { engineReport, storyLines } from '../state/engine-story.ts'
 import { clockTime, safeText } from '../../main/words/format.ts'
 import { rich, t } from '../../main/words/words.ts'
@@ -15,6 +16,9 @@ import { useApi } from '../ui/ApiContext.tsx'
 import { AskWords } from '../ui/AskWords.tsx'
 import { CopyButton } from '../ui/CopyButton.tsx'
 import { useAsk, waits } from '../ui/use-ask.ts'
+
+/** Takes away what keeps traffic in, whoever left it. */
+const CLEAN_UP = 'sudo bowline daemon --cleanup'
 
 export function EngineStopped(): ReactNode {
   const api = useApi()
@@ -49,7 +53,7 @@ export function EngineStopped(): ReactNode {
 
 /** The sentences, spoken at once. */
 function EngineWords(): ReactNode {
-  const [app, status, exit] = useSnapshot(useShallow((s) => [s.app, s.status, s.exitNodes] as const))
+  const [app, status, exit, held] = useSnapshot(useShallow((s) => [s.app, s.status, s.exitNodes, keepsIn(s.machine)] as const))
   const exitName = exit && exit.Chosen.Kind !== 'none' ? chosenName(exit) : ''
   const otherUser = app.code === 'access-denied' || (app.engine === 'running' && status?.BackendState === 'InUseOtherUser')
   const title = otherUser ? 'stopped.title.otherUser' : app.engine === 'keeps-stopping' ? 'stopped.title.again' : 'stopped.title'
@@ -59,9 +63,10 @@ function EngineWords(): ReactNode {
       {!otherUser && (
         <p className="t2">
           {rich('stopped.means', { network: <bdi key="network">{networkName(status) || t('frame.yourNetwork')}</bdi> })}{' '}
-          {exitName !== '' ? rich('stopped.exit.apps', { exit: <bdi key="exit">{safeText(exitName)}</bdi> }) : exit ? t('stopped.exit.none') : ''}
+          {held ? t('machine.engineAway') : exitName !== '' ? rich('stopped.exit.apps', { exit: <bdi key="exit">{safeText(exitName)}</bdi> }) : exit ? t('stopped.exit.none') : ''}
         </p>
       )}
+      {held && !otherUser && <p className="t2">{t('machine.engineAway.way')} <code className="mono selectable">{CLEAN_UP}</code></p>}
       <p className="t2">{otherUser ? '' : `${t('stopped.stays')} `}{t(app.engineHost === 'app' ? 'stopped.byItself' : 'stopped.waits')}</p>
     </div>
   )

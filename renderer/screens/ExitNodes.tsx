@@ -10,6 +10,7 @@ import { exitGroups, filterExits } from '../state/exit-nodes.ts'
 import { safeText } from '../../main/words/format.ts'
 import { rich, t } from '../../main/words/words.ts'
 import { takeExitNodes } from '../state/looks.ts'
+import { isWhole } from '../state/machine.ts'
 import { useSnapshot } from '../state/store.ts'
 import { networkName } from '../../main/words/states.ts'
 import { useApi } from '../ui/ApiContext.tsx'
@@ -61,9 +62,9 @@ function useMeasuredOnce(running: boolean): void {
 
 /** What an exit node does here, in this mode. */
 function Means(): ReactNode {
-  const proxies = useSnapshot((s) => s.proxies)
+  const whole = useSnapshot((s) => isWhole(s.machine))
   const [open, setOpen] = useState(false)
-  if (proxies?.Mode !== 'apps') return <p className="t2 means">{t('exit.means')}</p>
+  if (whole) return <p className="t2 means">{t('exit.means')}</p>
   return (
     <>
       <p className="t2 means">

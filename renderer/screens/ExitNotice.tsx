@@ -7,6 +7,7 @@ import { useShallow } from 'zustand/react/shallow'
 import type { ExitNodesPage } from '../../preload/contract.ts'
 import { blockedWhy, chosenName, nextExit, pauseLeft } from '../state/exit-nodes.ts'
 import { HOLDS_PORTAL } from '../state/health.ts'
+import { isWhole } from '../state/machine.ts'
 import { rich, t } from '../../main/words/words.ts'
 import { useSnapshot } from '../state/store.ts'
 import { AskWords } from '../ui/AskWords.tsx'
@@ -15,11 +16,30 @@ import { waits } from '../ui/use-ask.ts'
 import { useExit } from '../ui/use-exit.ts'
 
 export function ExitNotice(): ReactNode {
-  const [page, running, portal] = useSnapshot(useShallow((s) => [s.exitNodes, s.status?.BackendState === 'Running', s.warnings?.[HOLDS_PORTAL] !== undefined] as const))
+  const [page, running, portal, holding] = useSnapshot(useShallow((s) => [s.exitNodes, s.status?.BackendState === 'Running', s.warnings?.[HOLDS_PORTAL] !== undefined, s.machine?.State === 'holding'] as const))
+  if (holding) return <Holding />
   if (!page || !running) return null
   if (page.Egress.Kind === 'paused') return <Paused page={page} />
   if (portal) return <Portal page={page} />
   return page.Egress.Kind === 'blocked' ? <Blocked page={page} /> : null
+}
+
+/** The tunnel is away and an exit node is chosen: whatever else is so, nothing goes out. */
+function Holding(): ReactNode {
+  const exit = useExit()
+  const rule = useLock('ExitNodeID')
+  return (
+    <div className="notice bad asks" role="alert">
+      <TriangleAlert size={20} strokeWidth={1.7} aria-hidden="true" />
+      <div className="grow">
+        <p className="strong-3">{t('machine.holding')}</p>
+        <p className="t2">{t('machine.holding.more')}</p>
+        <PolicyLine rule={rule} />
+        <AskWords ask={exit.ask} />
+      </div>
+      {rule === undefined && <button type="button" className="button" aria-busy={waits(exit.ask)} onClick={() => void exit.clear()}>{t('machine.noExit')}</button>}
+    </div>
+  )
 }
 
 function Paused({ page }: { page: ExitNodesPage }): ReactNode {
@@ -55,7 +75,7 @@ function Portal({ page }: { page: ExitNodesPage }): ReactNode {
 }
 
 function Blocked({ page }: { page: ExitNodesPage }): ReactNode {
-  const apps = useSnapshot((s) => s.proxies?.Mode === 'apps')
+  const whole = useSnapshot((s) => isWhole(s.machine))
   const exit = useExit()
   const rule = useLock('ExitNodeID')
   const next = rule === undefined ? nextExit(page) : undefined
@@ -64,7 +84,7 @@ function Blocked({ page }: { page: ExitNodesPage }): ReactNode {
     <div className="notice bad asks" role="alert">
       <TriangleAlert size={20} strokeWidth={1.7} aria-hidden="true" />
       <div className="grow">
-        <p><span className="strong-3">{name === '' ? t(apps ? 'exit.notice.blockedNone.apps' : 'exit.notice.blockedNone') : rich<ReactNode>(apps ? 'exit.notice.blocked.apps' : 'exit.notice.blocked', { name: <bdi key="name">{name}</bdi> })}</span></p>
+        <p><span className="strong-3">{name === '' ? t(whole ? 'exit.notice.blockedNone' : 'exit.notice.blockedNone.apps') : rich<ReactNode>(whole ? 'exit.notice.blocked' : 'exit.notice.blocked.apps', { name: <bdi key="name">{name}</bdi> })}</span></p>
         <p className="t2 selectable">{blockedWhy(page.Egress)} {t('exit.notice.devices')}</p>
         <PolicyLine rule={rule} />
         <AskWords ask={exit.ask} />

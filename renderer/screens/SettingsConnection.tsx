@@ -2,7 +2,7 @@
  * How this computer joins, what it reaches through others and what it lets in, and the name it goes by.
  */
 import { Copy } from 'lucide-react'
-import { useState, type ReactNode } from 'react'
+import type { ReactNode } from 'react'
 import { safeText } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import type { ExitNodeFailure } from '../../preload/contract.ts'
@@ -12,20 +12,8 @@ import { CopyButton } from '../ui/CopyButton.tsx'
 import { useLock } from '../ui/PolicyLine.tsx'
 import { useExit } from '../ui/use-exit.ts'
 import { ForwardList } from './ForwardList.tsx'
-import { modeName, ModeDialog } from './ModeDialog.tsx'
 import { OwnNetworks } from './OwnNetworks.tsx'
 import { ChoiceRow, Row, TextRow } from './SettingsRow.tsx'
-
-export function ModeRow(): ReactNode {
-  const mode = useSnapshot((s) => s.proxies?.Mode)
-  const [open, setOpen] = useState(false)
-  return (
-    <Row id="mode" words={mode === 'whole-computer' ? t('settings.mode.whole') : t('settings.does.mode')}>
-      <button type="button" className="button" aria-haspopup="dialog" disabled={mode === undefined} onClick={() => setOpen(true)}>{mode === undefined ? t('settings.unknown') : modeName(mode)}</button>
-      {open && <ModeDialog onClose={() => setOpen(false)} />}
-    </Row>
-  )
-}
 
 export function ProxiesRow(): ReactNode {
   const proxies = useSnapshot((s) => s.proxies)

@@ -6,9 +6,10 @@ import type { RowId } from '../state/settings-rows.ts'
 import { LicenceRow, LicencesRow, VersionsRow } from './SettingsAbout.tsx'
 import { AccountsRow, CertificatesRow, ServerRow, SignInEndsRow, SignOutRow } from './SettingsAccounts.tsx'
 import { PolicyRow, RelayRow } from './SettingsAdvanced.tsx'
-import { ExitOfferRow, FailureRow, ForwardsRow, HostNameRow, ModeRow, NetworksRow, ProxiesRow } from './SettingsConnection.tsx'
+import { ExitOfferRow, FailureRow, ForwardsRow, HostNameRow, NetworksRow, ProxiesRow } from './SettingsConnection.tsx'
 import { LanguageRow, OnQuitRow, ThemeRow } from './SettingsGeneral.tsx'
 import { BySenderRow, FromRow, InboxRow } from './SettingsFiles.tsx'
+import { ModeRow, ServiceRow } from './SettingsMode.tsx'
 import { OddRow, ResolversRow } from './SettingsNames.tsx'
 import { NoticeRow, RefusedRow } from './SettingsNotices.tsx'
 import { FilesRow, KeysRow, LeavesRow } from './SettingsPrivacy.tsx'
@@ -25,6 +26,7 @@ export const SETTINGS: Readonly<Record<RowId, () => ReactNode>> = {
   startDisconnected: () => <AppSwitchRow id="startDisconnected" name="startDisconnected" />,
   onQuit: OnQuitRow,
   mode: ModeRow,
+  service: ServiceRow,
   proxies: ProxiesRow,
   forwards: ForwardsRow,
   networks: NetworksRow,
@@ -32,6 +34,7 @@ export const SETTINGS: Readonly<Record<RowId, () => ReactNode>> = {
   lan: () => <PrefRow id="lan" pref="ExitNodeAllowLANAccess" />,
   failure: FailureRow,
   exitOffer: ExitOfferRow,
+  tryFirst: () => <AppSwitchRow id="tryFirst" name="tryFirst" />,
   hostName: HostNameRow,
   useNames: () => <PrefRow id="useNames" pref="CorpDNS" />,
   resolvers: ResolversRow,

@@ -64,7 +64,7 @@ export function PrefRow({ id, pref, invert = false }: { id: RowId; pref: Managed
 }
 
 /** A switch of the app's own settings. */
-export function AppSwitchRow({ id, name }: { id: RowId; name: 'moreContrast' | 'comfortableRows' | 'singleKeys' | 'startAtLogin' | 'startDisconnected' }): ReactNode {
+export function AppSwitchRow({ id, name }: { id: RowId; name: 'moreContrast' | 'comfortableRows' | 'singleKeys' | 'startAtLogin' | 'startDisconnected' | 'tryFirst' }): ReactNode {
   const api = useApi()
   const ask = useAsk()
   const on = useSnapshot((s) => s.app.settings[name])

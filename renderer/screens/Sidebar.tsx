@@ -19,7 +19,7 @@ import { ariaKeys, withKey, type Combination } from '../ui/keys.ts'
 import { Knot, Mark } from '../ui/PathGlyph.tsx'
 import { Account } from './Account.tsx'
 import { ConnectionSwitch } from './ConnectionSwitch.tsx'
-import { modeName, ModeDialog } from './ModeDialog.tsx'
+import { ModeDialog } from './ModeDialog.tsx'
 
 export function Sidebar({ head, place }: { head: Headline; place: Place }): ReactNode {
   const [exitPage, count] = useSnapshot(useShallow((s) => [s.app.engine === 'running' ? s.exitNodes : undefined, s.status ? deviceCount(s.status) : undefined] as const))
@@ -81,12 +81,12 @@ function PlaceLink({ to, here, icon: Icon, words, tip = t(words), keys, children
 }
 
 function ModeLine(): ReactNode {
-  const proxies = useSnapshot((s) => s.proxies)
+  const mode = useSnapshot((s) => s.machine?.Mode)
   const [open, setOpen] = useState(false)
-  if (!proxies) return null
+  if (mode === undefined) return null
   return (
     <>
-      <div className="kv"><span>{t('frame.mode')}</span><button type="button" className="link" aria-haspopup="dialog" title={t('frame.mode.why')} onClick={() => setOpen(true)}>{modeName(proxies.Mode)}</button></div>
+      <div className="kv"><span>{t('frame.mode')}</span><button type="button" className="link" aria-haspopup="dialog" title={t('frame.mode.why')} onClick={() => setOpen(true)}>{t(`machine.mode.${mode}`)}</button></div>
       {open && <ModeDialog onClose={() => setOpen(false)} />}
     </>
   )

@@ -5,7 +5,7 @@
  * visible; the page changes when they do, never before: there are no optimistic copies.
  */
 import { create } from 'zustand'
-import type { AppState, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status, StoragePage, TaildropSettings, TransferTargetsPage, TrustPage } from '../../preload/contract.ts'
+import type { AppState, BlockedPage, BowlineApi, DnsPage, ExitNodesPage, ForwardsPage, MachinePage, Notify, PathsPage, Prefs, ProfilesPage, ProxiesPage, RoutesPage, SessionPage, Status, StoragePage, TaildropSettings, TransferTargetsPage, TrialPage, TrustPage } from '../../preload/contract.ts'
 import { keepPaths, keepStatus } from './keep.ts'
 import { DEFAULT_SETTINGS } from '../../main/localapi/app-settings.ts'
 import { isOfFiles } from '../../main/localapi/notify-kinds.ts'
@@ -48,6 +48,11 @@ export interface Snapshot {
   readonly storage: StoragePage | undefined
   /** Files on their way; undefined until the engine has told of them, and again while it does not run. */
   readonly transfers: TransfersPage | undefined
+  /** How much of this computer is on the network; the last word of an engine that ended. */
+  readonly machine: MachinePage | undefined
+  readonly trial: TrialPage
+  /** When the change on trial is taken back, by this computer's clock in ms. */
+  readonly trialEndsMs: number
   readonly transferTargets: TransferTargetsPage | undefined
   readonly taildropSettings: TaildropSettings | undefined
   /** The person asked here for a page to sign in, which has not opened yet: it will by itself. */
@@ -81,6 +86,9 @@ export const useSnapshot = create<Snapshot>(() => ({
   trust: undefined,
   storage: undefined,
   transfers: undefined,
+  machine: undefined,
+  trial: {},
+  trialEndsMs: 0,
   transferTargets: undefined,
   taildropSettings: undefined,
   wantsPage: false,
@@ -161,6 +169,8 @@ export function follow(api: BowlineApi): () => void {
       ...stateNow(notify),
       ...(notify.Policy ? { policy: notify.Policy } : {}),
       ...(notify.Health ? { warnings: notify.Health.Warnings } : {}),
+      ...(notify.Machine ? { machine: notify.Machine } : {}),
+      ...(notify.Trial ? { trial: notify.Trial, trialEndsMs: Date.now() + (notify.Trial.Trial?.LeftMs ?? 0) } : {}),
       ...(notify.Transfers ? { transfers: reduceTransfers(useSnapshot.getState().transfers ?? NO_TRANSFERS, notify.Transfers) } : {}),
     })
     if (!isOfFiles(notify)) soon(isOfDevices(notify))
@@ -168,7 +178,7 @@ export function follow(api: BowlineApi): () => void {
   })
   const unState = api.onAppState((app) => {
     const story = storyAfter(useSnapshot.getState().story, app, Date.now())
-    set(app.engine === 'running' ? { app, story } : { app, story, paths: undefined, pathsMs: 0, transfers: undefined })
+    set(app.engine === 'running' ? { app, story } : { app, story, paths: undefined, pathsMs: 0, transfers: undefined, trial: {} })
     if (app.engine !== 'running') return
     soon()
     void lookAtProfiles()

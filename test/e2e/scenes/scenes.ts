@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { POLICY_FILE } from '../demo-lab.ts'
 import { closed, DIALOGS } from './dialogs.ts'
 import { JOINING } from './joining.ts'
+import { MACHINE } from './machine.ts'
 import type { Scene } from './scene.ts'
 import type { Stage } from './stage.ts'
 import { TRANSFERS } from './transfers.ts'
@@ -112,9 +113,11 @@ const places: readonly Scene[] = [
       await stage.page.locator('.knot-exit-node').first().waitFor()
     },
   },
+  ...MACHINE,
   {
     name: 'exit-nodes-held', narrow: true,
     reach: async (stage) => {
+      await stage.go('#/exit-nodes')
       writeFileSync(join(stage.lab.folder, POLICY_FILE), JSON.stringify({ ExitNodeID: await stage.idOf('exit-node'), ManagedByOrganizationName: 'Fjord Labs' }), { mode: 0o644 })
       await stage.page.locator('.exit-row.held').first().waitFor()
     },

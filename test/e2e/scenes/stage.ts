@@ -3,6 +3,7 @@
  */
 import type { BrowserContext, Page } from 'playwright-core'
 import type { AppSettingsPatch } from '../../../main/localapi/app-settings.ts'
+import type { Notify } from '../../../main/localapi/types.ts'
 import type { Speech } from '../../../main/words/words.ts'
 import { WebHost } from '../../../main/web/web-host.ts'
 import { LocalApi } from '../../sim/demo/local-api.ts'
@@ -21,12 +22,16 @@ export interface Stage {
   readonly page: Page
   /** Shows a place, as its address hash says. */
   go(hash: string): Promise<void>
+  /** Has the window hear a message of the bus that its engine does not send here: of a whole computer, which is not ours to take. */
+  tell(part: Partial<Notify>): Promise<void>
   /** Changes the window's settings. */
   set(settings: AppSettingsPatch): Promise<void>
   /** The stable ID of a device of the lab. */
   idOf(name: string): Promise<string>
   stop(): Promise<void>
 }
+
+const SILENT = { Version: '', ErrMessage: null, LoginFinished: null, State: null, Prefs: null, NetMap: null, Engine: null, BrowseToURL: null, DriveShares: null }
 
 export interface StageOptions {
   readonly language?: Speech
@@ -50,11 +55,13 @@ export async function openStage({ language = 'en', patienceMs = 30_000, scale = 
     const context = await browser.newContext({ viewport: SIZE, colorScheme: 'light', deviceScaleFactor: scale, reducedMotion: 'reduce', permissions: ['clipboard-read', 'clipboard-write'] })
     const page = await context.newPage()
     page.setDefaultTimeout(patienceMs)
+    await page.addInitScript('window.EventSource = class extends EventSource { constructor(...given) { super(...given); window.busEvents = this } }')
     await page.goto(host.address())
     const api = new LocalApi(lab.socketPath)
     const stage: Stage = {
       lab, api, context, page, stop,
       go: (hash) => page.evaluate(`location.hash = ${JSON.stringify(hash)}`).then(() => undefined),
+      tell: (part) => page.evaluate(`window.busEvents.dispatchEvent(new MessageEvent('notify', { data: ${JSON.stringify(JSON.stringify({ ...SILENT, ...part }))} }))`).then(() => undefined),
       set: (settings) => page.evaluate(`fetch('./api/call/editSettings', { method: 'POST', headers: { 'content-type': 'application/json' }, body: ${JSON.stringify(JSON.stringify(settings))} }).then(() => undefined)`).then(() => undefined),
       idOf: async (name) => {
         const status = await api.call('status')
