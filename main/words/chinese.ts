@@ -12,8 +12,9 @@ import { diagnose } from './zh/diagnose.ts'
 import { settings } from './zh/settings.ts'
 import { palette } from './zh/palette.ts'
 import { tray } from './zh/tray.ts'
+import { machine } from './zh/machine.ts'
 import { shell } from './zh/shell.ts'
 import { transfers } from './zh/transfers.ts'
 import type { Catalogue } from './english.ts'
 
-export const chinese: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell, ...transfers }
+export const chinese: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...machine, ...shell, ...transfers }

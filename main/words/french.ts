@@ -12,8 +12,9 @@ import { diagnose } from './fr/diagnose.ts'
 import { settings } from './fr/settings.ts'
 import { palette } from './fr/palette.ts'
 import { tray } from './fr/tray.ts'
+import { machine } from './fr/machine.ts'
 import { shell } from './fr/shell.ts'
 import { transfers } from './fr/transfers.ts'
 import type { Catalogue } from './english.ts'
 
-export const french: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell, ...transfers }
+export const french: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...machine, ...shell, ...transfers }

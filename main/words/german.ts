@@ -12,8 +12,9 @@ import { diagnose } from './de/diagnose.ts'
 import { settings } from './de/settings.ts'
 import { palette } from './de/palette.ts'
 import { tray } from './de/tray.ts'
+import { machine } from './de/machine.ts'
 import { shell } from './de/shell.ts'
 import { transfers } from './de/transfers.ts'
 import type { Catalogue } from './english.ts'
 
-export const german: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell, ...transfers }
+export const german: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...machine, ...shell, ...transfers }

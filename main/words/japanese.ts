@@ -12,8 +12,9 @@ import { diagnose } from './ja/diagnose.ts'
 import { settings } from './ja/settings.ts'
 import { palette } from './ja/palette.ts'
 import { tray } from './ja/tray.ts'
+import { machine } from './ja/machine.ts'
 import { shell } from './ja/shell.ts'
 import { transfers } from './ja/transfers.ts'
 import type { Catalogue } from './english.ts'
 
-export const japanese: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell, ...transfers }
+export const japanese: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...machine, ...shell, ...transfers }

@@ -12,8 +12,9 @@ import { diagnose } from './es/diagnose.ts'
 import { settings } from './es/settings.ts'
 import { palette } from './es/palette.ts'
 import { tray } from './es/tray.ts'
+import { machine } from './es/machine.ts'
 import { shell } from './es/shell.ts'
 import { transfers } from './es/transfers.ts'
 import type { Catalogue } from './english.ts'
 
-export const spanish: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...shell, ...transfers }
+export const spanish: Catalogue = { ...states, ...frame, ...join, ...devices, ...device, ...reasons, ...exit, ...diagnose, ...settings, ...palette, ...tray, ...machine, ...shell, ...transfers }

@@ -2,7 +2,7 @@
  * A change on trial: what is tried, what is lost by it, and the time until it is taken back. It comes from the bus, so it is there after a
  * reload and in every window. Esc and closing it undo; only the button keeps.
  */
-import { Check, TriangleAlert } from 'lucide-react'
+import { Check, CircleHelp, TriangleAlert } from 'lucide-react'
 import { useEffect, useRef, useState, type ReactNode } from 'react'
 import { useShallow } from 'zustand/react/shallow'
 import type { ExitNodesPage, Trial } from '../../preload/contract.ts'
@@ -18,6 +18,8 @@ import { useAsk, waits } from '../ui/use-ask.ts'
 import { useDialog } from '../ui/use-dialog.ts'
 
 const TICK_MS = 250
+/** A ring that a reload finds half way is not full. */
+const USUAL_SEC = 20
 
 export function TrialLayer(): ReactNode {
   const [trial, last] = useSnapshot(useShallow((s) => [s.trial.Trial, s.trial.Last] as const))
@@ -51,7 +53,7 @@ function TrialDialog({ trial }: { trial: Trial }): ReactNode {
     }}>
       <div className="trial-body">
         <header className="trial-head">
-          <Ring sec={sec} of={Math.max(1, Math.ceil(trial.LeftMs / 1000))} />
+          <Ring sec={sec} of={Math.max(USUAL_SEC, Math.ceil(trial.LeftMs / 1000))} />
           <div className="grow">
             <h2 id="trial-title"><bdi>{trialTitle(trial.Change, exits)}</bdi></h2>
             <p className="t2" aria-hidden="true">{trialBack(trial.Back, exits, sec)}</p>
@@ -103,10 +105,12 @@ function Leaves({ page }: { page: ExitNodesPage }): ReactNode {
   const nowMs = useSnapshot((s) => s.nowMs)
   const { Egress: egress } = page
   if (egress.Kind !== 'exit') return null
+  // Never a tick for what nobody has looked at.
+  const isSeen = page.Proofs.some(({ Ok }) => Ok === true)
   const place = safeText(page.Nodes.find(({ ID }) => ID === egress.ID)?.Place ?? '', 60)
   return (
     <li>
-      <Check className="mark proof-yes" size={16} strokeWidth={1.9} aria-hidden="true" />
+      {isSeen ? <Check className="mark proof-yes" size={16} strokeWidth={1.9} aria-hidden="true" /> : <CircleHelp className="mark proof-unknown" size={16} strokeWidth={1.9} aria-hidden="true" />}
       <div className="grow">
         <p>{place === '' ? rich<ReactNode>('trial.leaves', { name: <bdi key="name">{safeText(egress.Name, 60)}</bdi> }) : t('trial.leaves.from', { place })}</p>
         <p className="small t2">{checkedWords(page, nowMs)}</p>
