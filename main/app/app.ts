@@ -12,8 +12,8 @@ import { isMoving } from '../localapi/transfers.ts'
 import { EngineFeed } from '../web/engine-feed.ts'
 import { HostState } from '../web/host-state.ts'
 import { mayOpen } from '../web/may-open.ts'
-import { notSupported } from '../web/requests.ts'
 import { startDesktop, type Desktop } from './desktop.ts'
+import { Engines } from './engines.ts'
 import { EngineHost } from './engine-host.ts'
 import { FileDesk } from './files/file-desk.ts'
 import { serveRequests } from './ipc.ts'
@@ -47,8 +47,8 @@ export async function startApp(options: AppOptions): Promise<void> {
   servePages(join(import.meta.dirname, 'renderer'))
 
   const userDir = app.getPath('userData')
-  const socketPath = options.socketPath ?? ownSocketPath()
-  const client = new LocalApiClient(socketPath)
+  const ownSocket = ownSocketPath()
+  const client = new LocalApiClient(options.socketPath ?? ownSocket)
   const facts = { host: 'electron', languages: app.getPreferredSystemLanguages(), tray: 'unknown', engineHost: options.socketPath === undefined ? 'app' : 'other' } as const
   const state = new HostState(facts, join(userDir, 'settings.json'), (value) => {
     requests.tell('app', value)
@@ -56,15 +56,22 @@ export async function startApp(options: AppOptions): Promise<void> {
     desktop.onApp(value)
   })
   const quit = (): void => void leaving.quit()
-  const service = new ServiceDesk({
-    place: ownServicePlace(process.env), socket: () => socketPath, resources: app.isPackaged ? process.resourcesPath : undefined, dist: import.meta.dirname, onChanged: async () => {},
+  const place = ownServicePlace(process.env)
+  const engines: Engines = new Engines({
+    client, place, named: options.socketPath, ownSocket, makeHost: () => ownEngine(ownSocket, userDir, state), restartService: () => service.restart(),
+    onKind: (engineHost) => {
+      state.set({ engineHost })
+      feed.begin()
+    },
+    onLife: (life) => state.setEngine(life),
   })
+  const service: ServiceDesk = new ServiceDesk({ place, engines, socket: () => client.socketPath, resources: app.isPackaged ? process.resourcesPath : undefined, dist: import.meta.dirname })
   const files = new FileDesk({ client, transfers: () => feed.transfers })
   const requests = serveRequests(client, (asker) => ({
     openExternal: (url) => openPage(client, url),
     editSettings: (patch) => state.edit(patch),
     wantsTrial: () => state.settings.tryFirst,
-    restartEngine: async () => (host ? host.restart() : notSupported('The engine was not started by this app.')),
+    restartEngine: () => engines.restart(),
     quit: () => leaving.quit(),
     service,
     desktop: {
@@ -86,7 +93,6 @@ export async function startApp(options: AppOptions): Promise<void> {
       serveKeys(window.webContents, { quit, close: () => window.close(), fullScreen: () => window.setFullScreen(!window.isFullScreen()) })
     },
   })
-  const host = options.socketPath === undefined ? ownEngine(socketPath, userDir, state) : undefined
   const feed = new EngineFeed(client, {
     onNotify: (notify) => {
       requests.tell('notify', notify)
@@ -94,14 +100,14 @@ export async function startApp(options: AppOptions): Promise<void> {
       if (notify.Policy) for (const also of followers) also()
     },
     onVersion: (version) => state.setEngineVersion(version),
-    onEngine: (life) => (host ? host.handleLife(life) : state.setEngine(life)),
+    onEngine: (life) => engines.handleLife(life),
   })
   const send = (paths: readonly string[]): void => void files.sendToMain(windows, paths)
   const desktop = startDesktop({
-    client, state, showMain: (hash) => windows.showMain(hash), isVisible: () => windows.isVisible(), startEngine: host && (() => host.restart()), quit,
+    client, state, showMain: (hash) => windows.showMain(hash), isVisible: () => windows.isVisible(), startEngine: options.socketPath === undefined ? () => void engines.restart().catch((error: unknown) => console.error(error instanceof Error ? error.message : error)) : undefined, quit,
     sendFiles: () => files.chooseForMain(windows), sendDropped: send, openReceived: (id, how) => files.openReceived(id, how),
   })
-  const leaving = waysOut({ client, state, windows, feed, desktop, host })
+  const leaving = waysOut({ client, state, windows, feed, desktop, engines })
   let followers: readonly (() => void)[] = []
   const followLooks = looksOf({ go: (hash) => windows.showMain(hash), palette: () => windows.command({ kind: 'palette' }), sendFiles: () => void files.chooseForMain(windows), quit })
   const follow = (value: AppState): void => {
@@ -112,13 +118,10 @@ export async function startApp(options: AppOptions): Promise<void> {
   followers = [joinStartAtLogin(state), watchUpdates(state, () => feed.first?.Policy)]
   requests.serve((channel, id) => ({ app: () => state.value, notify: () => feed.first, command: () => windows.takeCommand(id) })[channel]())
   desktop.start()
-  host?.start()
-  if (host) {
-    tellPower(powerMonitor, (message) => host.tell(message))
-    powerMonitor.on('resume', () => host.handleResume())
-  }
+  tellPower(powerMonitor, (message) => engines.tell(message))
+  powerMonitor.on('resume', () => engines.handleResume())
   powerMonitor.on('shutdown', () => leaving.systemEnds())
-  feed.start()
+  void engines.start().then(() => feed.start())
   openWaysIn(windows, options, send)
 }
 
@@ -128,12 +131,12 @@ interface Running {
   readonly windows: Windows
   readonly feed: EngineFeed
   readonly desktop: Desktop
-  readonly host: EngineHost | undefined
+  readonly engines: Engines
 }
 
-function waysOut({ client, state, windows, feed, desktop, host }: Running): Leaving {
+function waysOut({ client, state, windows, feed, desktop, engines }: Running): Leaving {
   return new Leaving({
-    hosted: host !== undefined,
+    hosted: () => engines.kind === 'app',
     settings: () => state.settings,
     edit: (patch) => state.edit(patch),
     tray: () => state.value.tray,
@@ -147,7 +150,7 @@ function waysOut({ client, state, windows, feed, desktop, host }: Running): Leav
       windows.quitting()
       desktop.stop()
       feed.stop()
-      await host?.stop()
+      await engines.stop()
     },
   })
 }

@@ -10,7 +10,7 @@ import { t } from '../words/words.ts'
 import { closeStep, quitChoices, quitStep, TOLD_CLOSED } from './quit-rules.ts'
 
 export interface LeavingDeps {
-  readonly hosted: boolean
+  readonly hosted: () => boolean
   settings(): AppSettings
   edit(patch: AppSettingsPatch): unknown
   tray(): AppState['tray']
@@ -47,14 +47,14 @@ export class Leaving {
   /** The person wants to quit. */
   async quit(): Promise<void> {
     if (this.#state !== 'going-on') return
-    const step = quitStep({ ending: false, onQuit: this.#deps.settings().onQuit, hosted: this.#deps.hosted, connected: this.#deps.connected() })
+    const step = quitStep({ ending: false, onQuit: this.#deps.settings().onQuit, hosted: this.#deps.hosted(), connected: this.#deps.connected() })
     if (step.kind === 'quit') return this.end(step.disconnect)
     this.#state = 'asking'
     const choice = await this.#askQuit()
     // The session may have ended meanwhile.
     if (this.#state !== 'asking') return
     this.#state = 'going-on'
-    if (choice !== 'cancel') await this.end(choice === 'disconnect' && !this.#deps.hosted)
+    if (choice !== 'cancel') await this.end(choice === 'disconnect' && !this.#deps.hosted())
   }
 
   /** Ends the app without a question. */
@@ -121,7 +121,7 @@ export class Leaving {
   }
 
   async #askQuit(): Promise<'keep' | 'disconnect' | 'cancel'> {
-    const { hosted } = this.#deps
+    const hosted = this.#deps.hosted()
     const choices = quitChoices(hosted)
     const words = { keep: t('shell.quit.keep'), disconnect: t('shell.quit.disconnect'), cancel: t('shell.cancel') } as const
     const { response, checkboxChecked } = await this.#ask({
@@ -139,7 +139,7 @@ export class Leaving {
 
   /** What quitting means, also for what is being sent. */
   #quitDetail(): string {
-    const { hosted } = this.#deps
+    const hosted = this.#deps.hosted()
     const n = this.#deps.moving()
     const means = hosted ? t('shell.quit.hosted') : t('shell.quit.service')
     return n === 0 ? means : `${means}\n\n${hosted ? t('shell.quit.moving', { n }) : t('shell.quit.movingService', { n })}`

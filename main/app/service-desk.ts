@@ -7,11 +7,12 @@
 import { cpSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
-import type { ServicePlace } from '../client/service-place.ts'
+import { UNIT_NAME, type ServicePlace } from '../client/service-place.ts'
 import type { MachineWhy } from '../localapi/machine.ts'
 import type { ServiceChange, ServicePage } from '../localapi/service.ts'
 import { servicePage, type ServiceActions } from '../web/service-requests.ts'
 import { adminAsker, runAsAdmin } from './admin-rights.ts'
+import type { Engines } from './engines.ts'
 
 const PACKAGED_COMMAND = '/usr/bin/bowline'
 const NODES = ['/usr/bin/node', '/usr/bin/nodejs', '/usr/local/bin/node']
@@ -24,8 +25,7 @@ export interface ServiceDeskOptions {
   readonly resources: string | undefined
   /** Folder of the bundles of a checkout. */
   readonly dist: string
-  /** The service is there or away: who follows it should look. */
-  readonly onChanged: () => Promise<void>
+  readonly engines: Pick<Engines, 'look' | 'prepareOwn' | 'dropOwn'>
 }
 
 /** The command's words, and the folder to copy first, with the words' own beginning. */
@@ -48,17 +48,40 @@ export class ServiceDesk implements ServiceActions {
     return servicePage({ place, socket: socket(), command: words ? `sudo ${words.join(' ')} service` : 'sudo bowline service', cannotAsk: this.#cannotAsk() })
   }
 
+  /** The accounts of our own engine move there with it; where they do not, it says why, and they stay. */
   install(): Promise<ServiceChange> {
-    return this.#once(['install', `--operator=${process.getuid?.() ?? ''}`])
+    return this.#once(async () => {
+      const change = await this.#run(['install', `--operator=${process.getuid?.() ?? ''}`])
+      const stays = change.Did === 'done' ? await this.#options.engines.look() : undefined
+      return { ...change, ...(stays ? { Why: stays } : {}), Service: await this.page() }
+    })
   }
 
+  /** Its accounts move to an engine of our own first. */
   remove(): Promise<ServiceChange> {
-    return this.#once(['uninstall'])
+    const { engines } = this.#options
+    return this.#once(async () => {
+      const to = await engines.prepareOwn()
+      const change = await this.#run(['uninstall', ...(to === undefined ? [] : ['--keep-node', `--to=${to}`])])
+      if (change.Did !== 'done') await engines.dropOwn()
+      // Once is not enough: it might only be between two versions.
+      else for (let i = 0; i < 2; i++) await engines.look()
+      return { ...change, Service: await this.page() }
+    })
+  }
+
+  /** Has systemd start it again. Rejects with a code. */
+  async restart(): Promise<void> {
+    const asker = adminAsker()
+    const systemctl = ['/usr/bin/systemctl', '/bin/systemctl'].find((path) => existsSync(path))
+    const asked = asker !== undefined && systemctl !== undefined ? await runAsAdmin(asker, [systemctl, 'restart', UNIT_NAME]) : undefined
+    if (asked?.kind === 'done') return
+    throw Object.assign(new Error(asked?.kind === 'failed' ? asked.message : RESTART_BY_HAND), { code: asked?.kind ?? 'not-supported' })
   }
 
   /** One question at a time. */
-  #once(words: readonly string[]): Promise<ServiceChange> {
-    this.#running ??= this.#run(words).finally(() => (this.#running = undefined))
+  #once(act: () => Promise<ServiceChange>): Promise<ServiceChange> {
+    this.#running ??= act().finally(() => (this.#running = undefined))
     return this.#running
   }
 
@@ -70,7 +93,6 @@ export class ServiceDesk implements ServiceActions {
     const run = copied === undefined ? command.words : command.words.map((word) => word.replace(command.copy!, copied))
     try {
       const asked = await runAsAdmin(asker, [...run, 'service', ...words])
-      if (asked.kind === 'done') await this.#options.onChanged()
       const Service = await this.page()
       return asked.kind === 'failed' ? { Did: 'failed', Why: { Code: asked.code, Text: asked.message }, Service } : { Did: asked.kind, Service }
     } finally {
@@ -93,6 +115,8 @@ export class ServiceDesk implements ServiceActions {
     return node === undefined ? undefined : { words: [node, join(resources, 'cli/command.mjs')], copy: resources }
   }
 }
+
+const RESTART_BY_HAND = 'The service is started again with: sudo systemctl restart bowline'
 
 const NO_ASKER: MachineWhy = { Code: 'no-pkexec', Text: 'This desktop cannot ask for admin rights (there is no pkexec). The command does the same in a terminal.' }
 

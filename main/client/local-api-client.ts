@@ -32,9 +32,18 @@ export interface RequestOptions {
 }
 
 export class LocalApiClient {
-  readonly #socketPath: string
+  #socketPath: string
 
   constructor(socketPath: string) {
+    this.#socketPath = socketPath
+  }
+
+  get socketPath(): string {
+    return this.#socketPath
+  }
+
+  /** Requests from here on go to that engine. */
+  speakWith(socketPath: string): void {
     this.#socketPath = socketPath
   }
 

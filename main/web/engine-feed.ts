@@ -31,6 +31,8 @@ export class EngineFeed {
   /** Wall time at which the trial in it was told. */
   #trialMs = 0
   #deaths: number[] = []
+  /** The end of the round that runs is of the engine before. */
+  #isNew = false
   #stop = new AbortController()
 
   constructor(client: LocalApiClient, facts: FeedFacts) {
@@ -59,6 +61,16 @@ export class EngineFeed {
 
   stop(): void {
     this.#stop.abort()
+  }
+
+  /** The client speaks with another engine: what was known of the one before is forgotten. */
+  begin(): void {
+    this.#whole = undefined
+    this.#deaths = []
+    this.#isNew = true
+    this.#state = { engine: 'starting', sinceMs: Date.now(), restarts: 0 }
+    this.#facts.onEngine(this.#state)
+    this.#endRound()
   }
 
   async #watch(): Promise<void> {
@@ -104,6 +116,9 @@ export class EngineFeed {
   #lost(message: string, code?: string): void {
     this.#whole = undefined
     if (this.#stop.signal.aborted) return
+    const isOld = this.#isNew
+    this.#isNew = false
+    if (isOld) return
     if (this.#state.engine === 'running') {
       const nowMs = Date.now()
       this.#deaths = [...this.#deaths.filter((atMs) => nowMs - atMs < 60_000), nowMs]

@@ -31,7 +31,7 @@ export function EngineStopped(): ReactNode {
       <div className="grow">
         <EngineWords />
         <div className="buttons">
-          {app.engineHost === 'app' && (
+          {app.engineHost !== 'other' && app.host === 'electron' && (
             <button type="button" className="button ink" aria-busy={waits(ask)} onClick={() => void ask.run(() => api.call('restartEngine', {}))}>{t('stopped.restart')}</button>
           )}
           <CopyButton text={engineReport(app, story, nowMs)} className="button" icon={ClipboardCopy}>{t('stopped.report')}</CopyButton>
@@ -67,7 +67,7 @@ function EngineWords(): ReactNode {
         </p>
       )}
       {held && !otherUser && <p className="t2">{t('machine.engineAway.way')} <code className="mono selectable">{CLEAN_UP}</code></p>}
-      <p className="t2">{otherUser ? '' : `${t('stopped.stays')} `}{t(app.engineHost === 'app' ? 'stopped.byItself' : 'stopped.waits')}</p>
+      <p className="t2">{otherUser ? '' : `${t('stopped.stays')} `}{t(app.engineHost === 'app' ? 'stopped.byItself' : app.engineHost === 'service' ? 'stopped.service' : 'stopped.waits')}</p>
     </div>
   )
 }

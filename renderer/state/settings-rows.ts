@@ -54,7 +54,7 @@ function isThere(row: RowId, { app, policy, signedIn }: Surroundings): boolean {
   if (APP_ONLY.has(row) && app.host !== 'electron') return false
   if (SIGNED_IN_ONLY.has(row) && !signedIn) return false
   // How an engine starts is for whoever starts it.
-  if (row === 'startDisconnected' && app.engineHost === 'other') return false
+  if (row === 'startDisconnected' && (app.engineHost === 'other' || app.engineHost === 'service')) return false
   if (row === 'noticesRefused') return app.noticesRefused === true
   if (row === 'newer') return app.updates?.newer !== undefined && !isHidden(Settings, 'UpdateMenu')
   if (row === 'checkUpdates' || row === 'notice.updates') return app.updates !== undefined && !isHidden(Settings, 'UpdateMenu')

@@ -32,7 +32,10 @@ export async function moveIn(user: User, socket: string): Promise<Moved | undefi
 export async function giveBack(service: LocalApi, user: User | undefined, to: string): Promise<void> {
   const socket = to || (user ? ownSocketOf(user) : '')
   if (socket === '') throw new CliError(EXIT.usage, 'usage', 'Whose engine is to have the device? Name its socket with --to.')
-  const end = settled(await handOver(service, socket, user?.uid))
+  const page = await handOver(service, socket, user?.uid)
+  // Nobody is signed in there: nothing has to move.
+  if (page.State === 'none') return
+  const end = settled(page)
   if (end.kind === 'stayed') throw new CliError(EXIT.failed, 'not-moved', `The service keeps the device, and nothing was removed: ${end.why} The engine that is to have it must run: bowline daemon`)
 }
 

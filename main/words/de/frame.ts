@@ -49,6 +49,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'stopped.stays': 'Sie bleiben angemeldet.',
   'stopped.byItself': 'Bowline startet sie von selbst neu.',
   'stopped.waits': 'Dieses Fenster verbindet sich von selbst, sobald sie läuft.',
+  'stopped.service': 'Sie ist ein Dienst dieses Computers: Nach einem Fehler startet das System sie neu. Wer sie selbst startet, wird nach Administratorrechten gefragt.',
   'stopped.restart': 'Neu starten',
   'stopped.report': 'Bericht kopieren',
   'stopped.what': 'Was geschah',

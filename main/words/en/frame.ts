@@ -48,6 +48,7 @@ export const frame = {
   'stopped.stays': 'You stay signed in.',
   'stopped.byItself': 'Bowline starts it again by itself.',
   'stopped.waits': 'This window connects to it by itself as soon as it runs.',
+  'stopped.service': 'It is a service of this computer: the system starts it again after a failure. Starting it yourself asks for admin rights.',
   'stopped.restart': 'Start it again',
   'stopped.report': 'Copy report',
   'stopped.what': 'What happened',

@@ -49,6 +49,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'stopped.stays': 'Su sesión sigue iniciada.',
   'stopped.byItself': 'Bowline lo vuelve a iniciar por sí solo.',
   'stopped.waits': 'Esta ventana se conecta sola en cuanto funcione.',
+  'stopped.service': 'Es un servicio de este equipo: el sistema lo vuelve a iniciar tras un fallo. Iniciarlo usted mismo pide permisos de administrador.',
   'stopped.restart': 'Iniciarlo de nuevo',
   'stopped.report': 'Copiar informe',
   'stopped.what': 'Qué ha ocurrido',

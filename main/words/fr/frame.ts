@@ -49,6 +49,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'stopped.stays': 'Vous restez connecté à votre compte.',
   'stopped.byItself': 'Bowline le redémarre de lui-même.',
   'stopped.waits': 'Cette fenêtre s’y connecte d’elle-même dès qu’il tourne.',
+  'stopped.service': 'C’est un service de cet ordinateur : le système le relance après une panne. Le démarrer vous-même demande les droits d’administration.',
   'stopped.restart': 'Le redémarrer',
   'stopped.report': 'Copier le rapport',
   'stopped.what': 'Ce qui s’est passé',

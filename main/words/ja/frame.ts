@@ -49,6 +49,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'stopped.stays': 'サインインしたままです。',
   'stopped.byItself': 'Bowline が自動的に再起動します。',
   'stopped.waits': 'エンジンが動き次第、このウィンドウは自動的につながります。',
+  'stopped.service': 'このコンピューターのサービスです。障害の後はシステムが再起動します。自分で起動するには管理者権限が必要です。',
   'stopped.restart': '再起動',
   'stopped.report': 'レポートをコピー',
   'stopped.what': '何が起きたか',

@@ -49,6 +49,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'stopped.stays': '您仍保持登录。',
   'stopped.byItself': 'Bowline 会自动重新启动它。',
   'stopped.waits': '一旦引擎运行，此窗口会自动连接。',
+  'stopped.service': '它是这台计算机的服务：出现故障后系统会重新启动它。自行启动需要管理员权限。',
   'stopped.restart': '重新启动',
   'stopped.report': '复制报告',
   'stopped.what': '发生了什么',
