@@ -111,6 +111,14 @@ export interface NativeWires {
   steer(fd: number, way: NativeWay): void
 }
 
+export interface PolicyNews {
+  /** Links and addresses. */
+  readonly links: boolean
+  readonly rules: boolean
+  readonly routes: boolean
+  readonly firewall: boolean
+}
+
 export interface NativeBinding {
   /** Binds and starts; `wake` runs when records wait, and does not keep the process alive. */
   startPlane(options: PlaneOptions, wake: () => void): NativePlane
@@ -123,6 +131,10 @@ export interface NativeBinding {
    * Absent where the system has no such events.
    */
   readonly watchLinks: ((tell: (event: 'change' | 'wake') => void) => () => void) | undefined
+  /** Calls on changes of what steers packets here, `table` being the one whose routes count; gives the way to stop. Linux alone. */
+  readonly watchPolicy: ((table: number, tell: (news: PolicyNews) => void) => () => void) | undefined
+  /** Takes the lock of an open file, until it is closed; false: another process has it. */
+  readonly lockFile: ((fd: number) => boolean) | undefined
   /**
    * Round trips of ICMP echoes over IPv4 in ms, in the order of the addresses; undefined: no answer in time. Rejects with
    * 'access-denied' or 'not-supported' where this user may not ask.
@@ -146,6 +158,9 @@ interface RawAddon {
   giveBackMemory(): number
   askEcho(ips: readonly string[], payloads: readonly Buffer[], timeoutMs: number, way: NativeWay): Promise<number[]>
   /** An add-on that was built earlier has none of these. */
+  PolicyMonitor?: new (table: number, tell: (bits: number) => void) => { stop(): void }
+  policyMonitorSupported?(): boolean
+  lockFile?(fd: number): boolean
   openStreamSocket?: (v6: boolean, way: NativeWay) => number
   openDatagramSocket?: (ip: string, port: number, way: NativeWay) => number
   steerSocket?: (fd: number, way: NativeWay) => void
@@ -193,6 +208,8 @@ export function loadNative(): NativeBinding {
           return () => monitor.stop()
         }
       : undefined,
+    watchPolicy: policyWatcher(raw),
+    lockFile: raw.lockFile === undefined ? undefined : (fd) => attempt(() => raw.lockFile!(fd)),
     askEcho: async (echoes, timeoutMs, way) => {
       const asked = attempt(() => raw.askEcho(echoes.map((one) => one.ip), echoes.map((one) => buffer(one.payload)), timeoutMs, way ?? {}))
       const found = await asked.catch((error: unknown) => attempt(() => {
@@ -213,6 +230,15 @@ function wireMaker(raw: RawAddon): NativeWires | undefined {
     openStream: (v6, way) => attempt(() => openStreamSocket(v6, way)),
     openDatagram: (ip, port, way) => attempt(() => openDatagramSocket(ip, port, way)),
     steer: (fd, way) => attempt(() => steerSocket(fd, way)),
+  }
+}
+
+function policyWatcher(raw: RawAddon): NativeBinding['watchPolicy'] {
+  const { PolicyMonitor } = raw
+  if (PolicyMonitor === undefined || raw.policyMonitorSupported?.() !== true) return undefined
+  return (table, tell) => {
+    const monitor = attempt(() => new PolicyMonitor(table, (bits) => tell({ links: (bits & 1) !== 0, rules: (bits & 2) !== 0, routes: (bits & 4) !== 0, firewall: (bits & 8) !== 0 })))
+    return () => monitor.stop()
   }
 }
 

@@ -14,6 +14,7 @@ mod memory;
 mod network;
 mod peercred;
 mod plane;
+mod policy;
 mod tun;
 mod wire;
 mod xattr;

@@ -8,6 +8,7 @@ pub mod links;
 pub mod memory;
 pub mod network;
 pub mod peercred;
+pub mod policy;
 pub mod sender;
 mod socket;
 pub mod tun;

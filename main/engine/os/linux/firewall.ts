@@ -15,7 +15,7 @@ export interface FirewallDone {
 }
 
 const TOOLS = { 4: ['iptables-restore', 'iptables-save'], 6: ['ip6tables-restore', 'ip6tables-save'] } as const
-const ROUTES_ALONE = 'routes alone keep traffic in the tunnel, and nobody stops spoofed tunnel addresses'
+const ROUTES_ALONE = 'routes alone keep traffic in the tunnel, which programs that choose a network card by themselves get around, and nobody stops spoofed tunnel addresses'
 
 export class LinuxFirewall {
   readonly #run: RunProgram
@@ -68,7 +68,7 @@ export class LinuxFirewall {
   async isDisturbed(want: MachineRoutes): Promise<boolean> {
     if (this.#kind === 'iptables') return this.#isIptablesDisturbed()
     if (this.#kind !== 'nftables') return false
-    if ((await this.#show()) !== this.#shown) return true
+    if (this.#shown === '' || (await this.#show()) !== this.#shown) return true
     return (await this.#doorLines(want)).lines.length > 0
   }
 

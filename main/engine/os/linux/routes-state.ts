@@ -87,18 +87,21 @@ function readAddresses(value: unknown): string[] {
 }
 
 const TABLE_NAMES: Readonly<Record<string, string>> = { 253: 'default', 254: 'main', 255: 'local' }
+/** Numbers of actions and protocols, which `-N` does not name. */
+const NUMBERS: Readonly<Record<string, string>> = { 7: 'unreachable', 'ipproto-17': 'udp', 'ipproto-6': 'tcp' }
+const named = (value: string): string => NUMBERS[value] ?? value
 
-/** Rules of one family, of `ip -json rule show`. */
+/** Rules of one family, of `ip -N -json rule show`: a person may have given our table a name. */
 export function readRules(json: string): RuleRow[] {
   return rows(json).map((row) => {
     const mark = text(row['fwmark'])
     const table = text(row['table'])
     const from = text(row['src'])
-    const only = ['ipproto', 'sport', 'dport', 'iif', 'oif', 'dst', 'tos', 'not'].filter((key) => key in row).map((key) => `${key} ${text(row[key])}`)
+    const only = ['ipproto', 'sport', 'dport', 'iif', 'oif', 'dst', 'tos', 'not'].filter((key) => key in row).map((key) => `${key} ${named(text(row[key]))}`)
     return {
       preference: number(row['priority']),
       mark: mark === '' ? '' : `${mark}/${text(row['fwmask']) || '0xffffffff'}`,
-      to: table === '' ? text(row['action']) || 'other' : (TABLE_NAMES[table] ?? table),
+      to: table === '' ? named(text(row['action'])) || 'other' : (TABLE_NAMES[table] ?? table),
       only: [...(from === '' || from === 'all' ? [] : [`from ${from}`]), ...only].join(' '),
     }
   })

@@ -168,15 +168,13 @@ export class LinuxRouter {
     }
   }
 
-  /** Once more from what is there then, when something changed between the look and the change. */
+  /** Looked at again afterwards: something may have changed between the look and the change, or because of it. */
   async #route(want: MachineRoutes, now: SystemState): Promise<void> {
     await this.#batch(6, planOffV6(want, now)).catch(() => {})
-    try {
-      await this.#put(planRoutes(want, now))
-    } catch (error) {
-      this.#deps.log.debug('routes could not be set, once more', { why: errorText(error) })
-      await this.#put(planRoutes(want, await this.#read(want.device)))
-    }
+    const plan = planRoutes(want, now)
+    if (!hasLines(plan)) return
+    await this.#put(plan).catch((error: unknown) => this.#deps.log.debug('routes could not be set, once more', { why: errorText(error) }))
+    await this.#put(planRoutes(want, await this.#read(want.device)))
   }
 
   async #put(plan: RoutePlan): Promise<void> {
@@ -235,7 +233,7 @@ export class LinuxRouter {
 
   #watch(): void {
     this.#stopWatch ??= this.#deps.watchKernel?.(52, (news) => this.#heard(news))
-    this.#lookIn(LOOK_MS)
+    this.#lookBy(LOOK_MS)
   }
 
   #unwatch(): void {
@@ -248,6 +246,11 @@ export class LinuxRouter {
   #lookIn(delayMs: number): void {
     this.#stopLook?.()
     this.#stopLook = this.#deps.clock.after(delayMs, () => void this.#inTurn(() => this.#look()).catch((error: unknown) => this.#deps.log.warn('looking after routes failed', { why: errorText(error) })))
+  }
+
+  /** Unless news have come meanwhile: then a look is due sooner. */
+  #lookBy(delayMs: number): void {
+    if (!this.#isLookDue) this.#lookIn(delayMs)
   }
 
   #heard({ links, rules, routes, firewall }: KernelNews): void {
@@ -265,16 +268,16 @@ export class LinuxRouter {
     const found = await this.#findDisturbance(want)
     const nowMs = this.#deps.clock.nowMs()
     this.#pace.looked(nowMs, nowMs - beganMs)
-    this.#lookIn(LOOK_MS)
+    this.#lookBy(LOOK_MS)
     if (found === undefined) return
     const { waitMs, isFight } = this.#pace.repair(nowMs, want.internet !== 'direct')
     const problem = isFight ? { ...found, text: `${found.text} It happens again and again: another program undoes it.` } : found
     this.#deps.log.warn(`${found.code} → put back`, { why: problem.text })
     if (found.code !== 'changed-around') this.#tell?.(problem)
-    if (waitMs > 0) return this.#lookIn(waitMs)
+    if (waitMs > 0) return this.#lookBy(waitMs)
     await this.#apply(want).catch((error: unknown) => {
       this.#deps.log.warn('could not be put back', { why: errorText(error) })
-      this.#lookIn(this.#pace.retryMs)
+      this.#lookBy(this.#pace.retryMs)
     })
   }
 

@@ -17,8 +17,8 @@ const NOTHING_THERE = /FIB table does not exist|Address family not supported|Ope
 export async function readSystem(run: RunProgram, device: string, hasV6: boolean): Promise<SystemState> {
   const [links, rules4, rules6, routes4, routes6] = await Promise.all([
     ask(run, ['-json', 'address', 'show']),
-    ask(run, ['-4', '-json', 'rule', 'show']),
-    ask(run, ['-6', '-json', 'rule', 'show']),
+    ask(run, ['-4', '-N', '-json', 'rule', 'show']),
+    ask(run, ['-6', '-N', '-json', 'rule', 'show']),
     ask(run, ['-4', '-json', 'route', 'show', 'table', String(TABLE)]),
     ask(run, ['-6', '-json', 'route', 'show', 'table', String(TABLE)]),
   ])
@@ -29,7 +29,7 @@ export async function readSystem(run: RunProgram, device: string, hasV6: boolean
 }
 
 async function ask(run: RunProgram, words: readonly string[]): Promise<string> {
-  const { code, out, err } = await run('ip', ['-N', ...words])
+  const { code, out, err } = await run('ip', words)
   if (code === 0) return out
   if (NOTHING_THERE.test(err)) return ''
   throw new EngineError(/not permitted/i.test(err) ? 'access-denied' : 'io', `ip ${words.join(' ')} failed: ${err.trim().slice(0, 300)}`)
