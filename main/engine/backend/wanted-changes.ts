@@ -40,7 +40,7 @@ export interface WantedValues {
 
 /** What follows from settings. */
 export interface WantedOutcome {
-  readonly plan: Pick<Plan, 'egress' | 'routes' | 'dns'>
+  readonly plan: Pick<Plan, 'dataplane' | 'egress' | 'routes' | 'dns'>
   readonly prefs: Prefs
   readonly system: SystemFacts
   readonly isConnected: boolean

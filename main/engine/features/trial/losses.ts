@@ -59,7 +59,8 @@ export function lossesOf(asked: PreviewAsked): readonly Loss[] {
 
 /** Whether a trial is wise. */
 export function isRisky(losses: readonly Loss[]): boolean {
-  return losses.some(({ Kind }) => RISKY.has(Kind))
+  // That names of the network go with the network is what was asked for.
+  return losses.some(({ Kind, Why }) => RISKY.has(Kind) && Why.Code !== 'names-not-asked')
 }
 
 class Seen {

@@ -41,9 +41,9 @@ export class Previews {
     const seen = await surroundings.look()
     const now = machine.page()
     const own = { ...now.Names, Own: seen.names.servers }
-    const before = sideFrom(wanted.outcome(), now.Mode, own)
+    const before = sideFrom(wanted.outcome(), isWhole(now) ? 'whole' : 'apps', own)
     const refused = this.#refusal(change, now)
-    const after = refused ? before : sideFrom(wanted.outcomeOf(wanted.valuesAfter(change)), change.Mode ?? now.Mode, own)
+    const after = refused ? before : sideFrom(wanted.outcomeOf(wanted.valuesAfter(change)), change.Mode ?? (isWhole(now) ? 'whole' : 'apps'), own)
     const losses = refused ? [] : this.#losses(before, after, withPrograms ? seen : withoutPrograms(seen))
     const { added, removed } = routeChanges(before, after)
     return {
@@ -74,8 +74,11 @@ export class Previews {
   }
 }
 
+/** The computer is in the tunnel, or about to be. */
+const isWhole = ({ Mode, State }: MachinePage): boolean => Mode === 'whole' && State !== 'failed'
+
 function sideFrom({ plan, prefs, system, isConnected, exitTrouble }: WantedOutcome, mode: MachineMode, own: MachineNames): PreviewSide {
-  return sideOf({ mode, isConnected, ...plan, allowLan: prefs.ExitNodeAllowLANAccess, system, exitTrouble }, own)
+  return sideOf({ mode, isConnected, ...plan, allowLan: prefs.ExitNodeAllowLANAccess, acceptDns: prefs.CorpDNS, system, exitTrouble }, own)
 }
 
 function withoutPrograms<T extends Pick<PreviewFacts, 'connections'>>(seen: T): T {
