@@ -20,6 +20,8 @@ export interface Flag {
   /** Taken but not shown: other programs give it, here it changes nothing. */
   readonly hidden?: boolean
   readonly initial?: string
+  /** Its value where it is given without one. */
+  readonly bare?: string
   /** Of a choice. */
   readonly choices?: readonly string[]
   /** Of a number. */
@@ -85,6 +87,7 @@ function read(argv: readonly string[], spec: FlagSpec, verb: string): { words: s
     if (name === undefined) throw usageError(unknownFlag(arg, typed, spec, verb))
     if (match[2] !== undefined) values.set(name, match[2])
     else if (spec[name]!.kind === 'bool') values.set(name, 'true')
+    else if (spec[name]!.bare !== undefined) values.set(name, spec[name]!.bare)
     else if (i + 1 < argv.length) values.set(name, argv[++i]!)
     else throw usageError(`--${name} wants a value: --${name}=${valueOf(spec[name]!)}. See: bowline ${verb} --help`)
   }

@@ -76,7 +76,7 @@ export function flagLines(spec: FlagSpec, columns?: number): string {
   const rows = Object.entries(spec)
     .filter(([, flag]) => flag.sameAs === undefined && flag.hidden !== true)
     .map(([name, flag]) => {
-      const value = flag.kind === 'bool' ? '' : `=${valueOf(flag)}`
+      const value = flag.kind === 'bool' ? '' : flag.bare === undefined ? `=${valueOf(flag)}` : `[=${valueOf(flag)}]`
       const initial = flag.initial === undefined || flag.initial === '' || flag.initial === 'false' ? '' : flag.kind === 'bool' ? ' (on)' : ` (${flag.initial})`
       return [`${flag.short !== undefined ? `-${flag.short}, ` : ''}--${name}${value}`, `${flag.help}${initial}`] as const
     })

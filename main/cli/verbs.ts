@@ -19,6 +19,7 @@ import { join } from './verbs/join.ts'
 import { netcheck } from './verbs/netcheck.ts'
 import { ping } from './verbs/ping.ts'
 import { preflight } from './verbs/preflight.ts'
+import { preview, trial } from './verbs/preview.ts'
 import { proxy } from './verbs/proxy.ts'
 import { reach } from './verbs/reach.ts'
 import { REFUSED } from './verbs/refused.ts'
@@ -38,7 +39,7 @@ import { whoami, whois } from './verbs/whois.ts'
 export const VERBS: readonly Verb[] = [
   up, down, set, get, login, join, logout, switchTo, trust, wait,
   status, ip, whois, whoami, blocked, web,
-  exitNode, routes, forward, proxy, machine, file,
+  exitNode, routes, forward, proxy, machine, preview, trial, file,
   ping, reach, netcheck, preflight, dns, bugreport, metrics, debug,
   daemon, service, completion, version,
   ...REFUSED,

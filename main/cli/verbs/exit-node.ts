@@ -4,12 +4,15 @@
 import type { ExitNodeAction, ExitNodeRow, ExitNodesPage } from '../../localapi/exit-nodes.ts'
 import { CliError, EXIT, usageError } from '../exit.ts'
 import type { ExitCode } from '../exit.ts'
+import type { WantedChange } from '../../localapi/machine.ts'
+import { makeChange, RISK_FLAGS } from '../losses.ts'
 import { nearest } from '../nearest.ts'
 import { printable, styled, table } from '../text.ts'
 import type { Context, Verb } from '../verb.ts'
 import { printJson } from '../verb.ts'
 import { age, milliseconds } from '../words.ts'
 import { noWords } from '../words-given.ts'
+import { exitNodeChange } from './preview.ts'
 
 /** How long a measured row, or a choice that is settled, is waited for. */
 const MEASURE_MS = 2_000
@@ -39,7 +42,7 @@ const list: Verb = {
 const use: Verb = {
   name: 'use',
   summary: 'send internet traffic out through a device',
-  usage: 'NAME|ADDRESS|auto [--allow-lan] [--if-it-fails=block|next|direct]',
+  usage: 'NAME|ADDRESS|auto [--allow-lan] [--if-it-fails=block|next|direct] [--trial[=SECONDS]]',
   help:
     'Programs that use the proxies of this engine go out there from now on; other devices and their networks are reached as before. With auto the engine takes the best by measured path, and another one when that fails.\n' +
     'If it fails: "block" lets nothing out until it answers again (as it is without a choice of yours), "next" takes the next best, "direct" goes past it, and each says so.',
@@ -49,6 +52,7 @@ const use: Verb = {
   flags: {
     'allow-lan': { kind: 'bool', help: 'reach the local network past it; =false closes that' },
     'if-it-fails': { kind: 'choice', help: 'what becomes of the traffic when it does not answer', choices: FAILURES },
+    ...RISK_FLAGS,
   },
   async run(context: Context) {
     const { api, args } = context
@@ -59,11 +63,26 @@ const use: Verb = {
       ...(args.has('allow-lan') ? { AllowLAN: args.bool('allow-lan') } : {}),
       ...(args.has('if-it-fails') ? { Failure: args.text('if-it-fails') as ExitNodesPage['Failure'] } : {}),
     }
-    const page = await api.call('exitNodeAction', { body: action }).catch((error: unknown) => rethrow(error, name, api))
-    const settled = await until(context, page, ({ Egress: { Kind } }) => Kind === 'exit' || Kind === 'paused', SETTLE_MS)
-    show(context, settled)
-    return settled.Egress.Kind === 'blocked' ? EXIT.failed : EXIT.ok
+    return makeChange(context, await useChange(context, name), async () => {
+      const page = await api.call('exitNodeAction', { body: action }).catch((error: unknown) => rethrow(error, name, api))
+      const settled = await until(context, page, ({ Egress: { Kind } }) => Kind === 'exit' || Kind === 'paused', SETTLE_MS)
+      show(context, settled)
+      return settled.Egress.Kind === 'blocked' ? EXIT.failed : EXIT.ok
+    })
   },
+}
+
+/** What a trial would make of it; the rule for failure is no part of one. undefined: nobody needs to know, or the engine says better what is wrong. */
+async function useChange({ api, args, terminal }: Context, name: string): Promise<WantedChange | undefined> {
+  const isAsked = args.has('trial')
+  if (isAsked && args.has('if-it-fails')) throw usageError('--if-it-fails cannot be tried first; give it alone, before or after: bowline set --exit-node=NAME …')
+  if (!isAsked && (terminal.system.env['SSH_CONNECTION'] ?? terminal.system.env['SSH_CLIENT'] ?? '') === '') return undefined
+  const change = await exitNodeChange(name, api).catch((error: unknown) => {
+    if (isAsked) throw error
+    return undefined
+  })
+  const lan = args.has('allow-lan') ? { ExitNodeAllowLANAccess: args.bool('allow-lan'), ExitNodeAllowLANAccessSet: true } : {}
+  return change && { Prefs: { ...change.Prefs, ...lan } }
 }
 
 const clear: Verb = {

@@ -4,6 +4,7 @@
 import type { MachineMode, MachinePage, MachineWhy } from '../../localapi/machine.ts'
 import { CliError, EXIT, usageError } from '../exit.ts'
 import type { ExitCode } from '../exit.ts'
+import { makeChange, RISK_FLAGS } from '../losses.ts'
 import { printable, styled, table, wrap } from '../text.ts'
 import type { Context, Verb } from '../verb.ts'
 import { printJson } from '../verb.ts'
@@ -12,21 +13,21 @@ import { noWords } from '../words-given.ts'
 const whole: Verb = {
   name: 'whole',
   summary: 'put the whole computer on the network',
-  usage: '',
+  usage: '[--trial[=SECONDS]]',
   help: 'Every program of this computer reaches the network: a tunnel device, routes, firewall and names are put on the system, and taken away again by "bowline machine apps", by "bowline down", and when the engine ends. The device keeps its name and addresses, and what is open by the proxies goes on.\nThe engine needs admin rights: bowline service install.\nEnds with 1 when it could not be done; then nothing is left changed.',
   json: 'as bowline machine --json',
-  flags: {},
-  run: (context: Context) => choose(context, 'whole'),
+  flags: RISK_FLAGS,
+  run: (context: Context) => makeChange(context, { Mode: 'whole' }, () => choose(context, 'whole')),
 }
 
 const apps: Verb = {
   name: 'apps',
   summary: 'take the computer off the network again, and leave the proxies and forwards',
-  usage: '',
+  usage: '[--trial[=SECONDS]]',
   help: 'Takes away the tunnel device, routes, firewall rules and names, so that the system is as it was. Programs that use the proxies and forwards go on.',
   json: 'as bowline machine --json',
-  flags: {},
-  run: (context: Context) => choose(context, 'apps'),
+  flags: RISK_FLAGS,
+  run: (context: Context) => makeChange(context, { Mode: 'apps' }, () => choose(context, 'apps')),
 }
 
 export const machine: Verb = {

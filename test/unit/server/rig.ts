@@ -10,6 +10,7 @@ import { Machine } from '../../../main/engine/features/machine/machine.ts'
 import { Taildrop } from '../../../main/engine/features/taildrop/taildrop.ts'
 import { trialSlice } from '../../../main/engine/features/trial/slice.ts'
 import type { TrialSlice } from '../../../main/engine/features/trial/slice.ts'
+import type { MachineAction, MachinePage } from '../../../main/localapi/machine.ts'
 import type { PreviewFacts } from '../../../main/engine/core/preview/facts.ts'
 import { LocalApiServer } from '../../../main/engine/server/localapi-server.ts'
 import type { PeerCredentials } from '../../../main/engine/server/caller.ts'
@@ -41,13 +42,13 @@ export interface ServerRig {
   stop(): Promise<void>
 }
 
-export async function serve(options: { peerCredentials?: PeerCredentials; tryPortMap?: TryPortMap; staged?: string } = {}): Promise<ServerRig> {
+export async function serve(options: { peerCredentials?: PeerCredentials; tryPortMap?: TryPortMap; staged?: string; seen?: Partial<PreviewFacts>; machinePage?: MachinePage } = {}): Promise<ServerRig> {
   const dir = makeTempDir('api')
   const socketPath = join(dir, 'sub', 'x.sock')
   const rig = makeRig()
   rig.backend.start()
   const journal = new FakeJournal()
-  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, taildrop: makeTaildrop(rig, join(dir, 'spool'), options.staged), machine: makeMachine(rig), trial: makeTrial(rig), trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
+  const server = new LocalApiServer({ env: rig.env, backend: rig.backend, taildrop: makeTaildrop(rig, join(dir, 'spool'), options.staged), machine: makeMachine(rig), trial: makeTrial(rig, options.seen, options.machinePage), trust: makeTrust(rig), journal, peerCredentials: options.peerCredentials, ...(options.tryPortMap ? { tryPortMap: options.tryPortMap } : {}) })
   await server.listen(socketPath)
   return {
     rig, server, socketPath, journal,
@@ -73,8 +74,10 @@ export function makeMachine(rig: Pick<Rig, 'env' | 'backend'>): Machine {
 }
 
 /** Previews and trials on a computer where nothing is to be seen. */
-export function makeTrial({ env, backend, store }: Pick<Rig, 'env' | 'backend' | 'store'>, seen: Partial<PreviewFacts> = {}, machine: Machine = makeMachine({ env, backend })): TrialSlice {
+export function makeTrial({ env, backend, store }: Pick<Rig, 'env' | 'backend' | 'store'>, seen: Partial<PreviewFacts> = {}, page?: MachinePage): TrialSlice {
   const look = async (): Promise<Omit<PreviewFacts, 'system'>> => ({ connections: [], neighbours: [], printers: [], nets: [], names: { servers: [], search: [] }, ...seen })
+  const real = makeMachine({ env, backend })
+  const machine = { page: () => page ?? real.page(), act: (action: MachineAction) => real.act(action) }
   const slice = trialSlice({ env, store, wanted: backend.wanted, machine, surroundings: { look, proxyPorts: () => [1055] }, backend })
   backend.attach(slice.trials)
   return slice
