@@ -32,6 +32,9 @@ export const MIRROR = { name: 'mirror.example', v4: PUBLIC_SERVER.address, v6: s
 /** Servers and relays: the client's own connections go there. */
 const OWN_SERVERS = ['203.0.113.1', '203.0.113.2', '203.0.113.3'].flatMap((address) => [address, serverAddress6(address)])
 
+/** What a mirror writes in many minutes. */
+const VISITS_BYTES = 32e6
+
 /** How long a program waits for an answer; a refusal comes at once. */
 const PATIENCE_MS = 15_000
 
@@ -70,7 +73,7 @@ export class EgressLab {
 
   /** A program that tells visitors their address, on a host. */
   startMirror(name: string, prefix: readonly string[]): Child {
-    const child = new Child({ name, command: process.execPath, args: [program('mirror.ts'), String(PORT), String(WEB_PORT)], prefix })
+    const child = new Child({ name, command: process.execPath, args: [program('mirror.ts'), String(PORT), String(WEB_PORT)], prefix, stdoutBytes: VISITS_BYTES })
     this.#children.push(child)
     return child
   }

@@ -13,14 +13,17 @@ export interface Question {
 
 export class NameServer {
   readonly address: string
-  readonly #child: Child
+  readonly #start: () => Child
+  #child: Child
+  #pastLog = ''
 
   /** Serves `names` (name → addresses) at `address`, where `prefix` runs commands. */
   constructor(address: string, prefix: readonly string[], names: Readonly<Record<string, readonly string[]>>) {
     this.address = address
     const known = Object.entries(names).flatMap(([name, addresses]) => addresses.map((one) => `--host-record=${name},${one}`))
     const args = ['--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--no-poll', '--user=root', '--pid-file', '--bind-interfaces', '--cache-size=0', '--local=/#/']
-    this.#child = new Child({ name: 'dnsmasq', command: 'dnsmasq', args: [...args, `--listen-address=${address}`, '--log-queries', '--log-facility=-', ...known], prefix })
+    this.#start = () => new Child({ name: 'dnsmasq', command: 'dnsmasq', args: [...args, `--listen-address=${address}`, '--log-queries', '--log-facility=-', ...known], prefix })
+    this.#child = this.#start()
   }
 
   async start(): Promise<void> {
@@ -32,7 +35,7 @@ export class NameServer {
 
   /** Everything that it was asked so far, oldest first. */
   get questions(): Question[] {
-    return [...this.#child.log.matchAll(/query\[([A-Z0-9]+|type=\d+)\] (\S+) from (\S+)/g)].map(([, type, name, from]) => ({ type: type!, name: name!, from: from! }))
+    return [...(this.#pastLog + this.#child.log).matchAll(/query\[([A-Z0-9]+|type=\d+)\] (\S+) from (\S+)/g)].map(([, type, name, from]) => ({ type: type!, name: name!, from: from! }))
   }
 
   /** What it was asked of one name, as types. */
@@ -42,5 +45,12 @@ export class NameServer {
 
   async stop(): Promise<void> {
     await this.#child.stop()
+  }
+
+  /** Serves again after `stop`; what it was asked before is not forgotten. */
+  async restart(): Promise<void> {
+    this.#pastLog += this.#child.log
+    this.#child = this.#start()
+    await this.start()
   }
 }

@@ -32,6 +32,8 @@ export interface ChildOptions {
   cwd?: string
   /** Words put before the command, such as `ip netns exec NAME`. */
   prefix?: readonly string[]
+  /** Bytes of standard output that are kept from its beginning; else as many as of the log. */
+  stdoutBytes?: number
 }
 
 export interface Exit {
@@ -61,7 +63,7 @@ export class Child {
     })
     this.#process.stdout?.on('data', (bytes: Buffer) => {
       this.#keep(bytes)
-      if (this.#stdout.length < LOG_BYTES) this.#stdout += bytes.toString()
+      if (this.#stdout.length < (options.stdoutBytes ?? LOG_BYTES)) this.#stdout += bytes.toString()
     })
     this.#process.stderr?.on('data', (bytes: Buffer) => this.#keep(bytes))
     this.exited = new Promise((resolve) => {
