@@ -12,6 +12,8 @@ import { DEVICE_PORTS } from './noise.ts'
 import type { Packet } from './recorder.ts'
 
 const PATIENT = { withinMs: 60_000, everyMs: 200 }
+/** The lab is tried out with a tailscaled, which has no promise to keep. */
+const IS_THEIRS = process.env['BOWLINE_LAB_ENGINE'] === 'tailscaled'
 const lab = new LeakLab()
 let a: Exit
 let b: Exit
@@ -32,7 +34,7 @@ afterAll(async () => {
   await lab.stop()
 }, 120_000)
 afterEach(({ task }) => {
-  if (task.result?.state === 'fail') console.log(lab.egress.logs())
+  if (task.result?.state === 'fail') console.log(lab.egress.nat.logs())
 })
 
 async function choose(exit: Exit | undefined, prefs: Record<string, unknown> = {}): Promise<void> {
@@ -46,7 +48,7 @@ async function through(exit: Exit): Promise<void> {
 }
 
 /** Nothing comes through. A tailscaled may let programs go past instead: it is only watched for a while. */
-const blocked = (): Promise<unknown> => (lab.client.kind === 'tailscaled' ? pause(2_000) : lab.seenNowhere())
+const blocked = (): Promise<unknown> => (IS_THEIRS ? pause(2_000) : lab.seenNowhere())
 
 const sh = (script: string): Promise<string> => runOk('sh', ['-c', script], { prefix: lab.client.prefix })
 const device = (): string => TUN_DEVICE[lab.client.kind]
@@ -54,7 +56,7 @@ const device = (): string => TUN_DEVICE[lab.client.kind]
 /** A step that must let nothing out. With a tailscaled as the client it only tells. */
 async function tight(step: string, act: () => Promise<unknown>, options: StepOptions = {}): Promise<Report> {
   const report = await lab.step(step, act, options)
-  if (lab.client.kind === 'tailscaled') console.log([step, ...report.leaks].join('\n  '))
+  if (IS_THEIRS) console.log([step, ...report.leaks].join('\n  '))
   else expect({ leaks: report.leaks, past: report.noise.past }).toEqual({ leaks: [], past: [] })
   expect(report.noise.tries).toBeGreaterThan(0)
   return report
@@ -102,7 +104,7 @@ describe('nothing leaves', () => {
     })
   })
 
-  test('while the key of the computer itself has ended', async () => {
+  test.skipIf(IS_THEIRS)('while the key of the computer itself has ended', async () => {
     const { id } = await lab.egress.nat.headscale.node('client')
     await tight('the own key ends', async () => {
       await lab.egress.nat.headscale.cli('nodes', 'expire', '-i', String(id))
@@ -188,7 +190,7 @@ describe('nothing leaves', () => {
   })
 
   test('while the network comes and goes twenty times', async () => {
-    const { site, v4, v6, resolver } = lab.home
+    const { site, v6, resolver } = lab.home
     await tight('the interface flaps 20 times', async () => {
       for (let round = 0; round < 20; round++) {
         await site.ip('link', 'set', 'eth0', 'down')
@@ -201,20 +203,20 @@ describe('nothing leaves', () => {
       }
       await lab.seenAt(a.place)
     })
-    expect(v4).not.toBe('')
   })
 
   test('while the address of the computer changes', async () => {
     const { site, v4, resolver } = lab.home
+    const move = async (from: string, to: string): Promise<void> => {
+      await site.ip('addr', 'del', `${from}/24`, 'dev', 'eth0')
+      await site.ip('addr', 'add', `${to}/24`, 'dev', 'eth0')
+      await site.ip('route', 'replace', 'default', 'via', resolver.address)
+    }
     const other = v4.replace(/\d+$/, '77')
     await tight('another address', async () => {
-      await site.ip('addr', 'add', `${other}/24`, 'dev', 'eth0')
-      await site.ip('addr', 'del', `${v4}/24`, 'dev', 'eth0')
-      await site.ip('route', 'replace', 'default', 'via', resolver.address)
+      await move(v4, other)
       await lab.seenAt(a.place)
-      await site.ip('addr', 'add', `${v4}/24`, 'dev', 'eth0')
-      await site.ip('addr', 'del', `${other}/24`, 'dev', 'eth0')
-      await site.ip('route', 'replace', 'default', 'via', resolver.address)
+      await move(other, v4)
       await lab.seenAt(a.place)
     })
   })
@@ -245,7 +247,7 @@ describe('nothing leaves', () => {
       await sh('nft flush ruleset')
       await lab.seenAt(a.place)
     }, { tolerated: isOfDevice })
-    if (lab.client.kind === 'bowline') await waitFor('the firewall to be repaired', async () => (await sh('nft list ruleset')).includes('drop'), PATIENT)
+    if (!IS_THEIRS) await waitFor('the firewall to be repaired', async () => (await sh('nft list ruleset')).includes('drop'), PATIENT)
     await tight('the firewall is repaired', () => lab.seenAt(a.place))
   })
 
