@@ -41,7 +41,7 @@ export interface MachinePage {
   readonly Bypass: readonly string[]
   /** Traffic to the internet: as always, through an exit node, or kept in. */
   readonly Internet: 'direct' | 'exit' | 'blocked'
-  readonly Firewall: 'nftables' | 'iptables' | 'off' | 'none'
+  readonly Firewall: 'nftables' | 'iptables' | 'pf' | 'off' | 'none'
   readonly Names: MachineNames
   readonly Forwarding: MachineForwarding
   /** What is not as it should be now, each repaired or not. */

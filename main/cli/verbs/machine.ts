@@ -65,7 +65,7 @@ const INTERNET: Readonly<Record<MachinePage['Internet'], string>> = { direct: 'a
 const THROUGH: Readonly<Record<MachinePage['Names']['Through'], string>> = {
   none: 'untouched', 'systemd-resolved': 'by systemd-resolved', 'network-manager': 'by NetworkManager', resolvconf: 'by resolvconf', openresolv: 'by openresolv', file: 'by /etc/resolv.conf', system: 'by the system',
 }
-const FIREWALL: Readonly<Record<MachinePage['Firewall'], string>> = { nftables: 'nftables', iptables: 'iptables', off: 'switched off', none: 'untouched' }
+const FIREWALL: Readonly<Record<MachinePage['Firewall'], string>> = { nftables: 'nftables', iptables: 'iptables', pf: 'pf', off: 'switched off', none: 'untouched' }
 const FORWARDING: Readonly<Record<MachinePage['Forwarding']['By'], string>> = { none: 'nothing', system: 'by the system', engine: 'by the engine itself' }
 
 /** The state as one sentence, also for status. */

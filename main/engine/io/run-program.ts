@@ -14,11 +14,18 @@ import { EngineError } from '../base/errors.ts'
 /** Programs that may be started. */
 export const SYSTEM_PROGRAMS = [
   'ip', 'nft', 'iptables-restore', 'ip6tables-restore', 'iptables-save', 'ip6tables-save', 'modprobe', 'resolvconf', 'systemctl',
+  // macOS and Windows.
+  'ifconfig', 'route', 'pfctl', 'scutil', 'dscacheutil', 'killall', 'netsh', 'reg', 'ipconfig', 'powershell',
 ] as const
 export type SystemProgram = (typeof SYSTEM_PROGRAMS)[number]
 
 /** Never a path that a person set. */
-const FOLDERS = ['/usr/sbin', '/sbin', '/usr/bin', '/bin']
+const WINDOWS = 'C:\\Windows'
+const SYSTEM32 = `${WINDOWS}\\System32`
+const FOLDERS = process.platform === 'win32' ? [SYSTEM32, `${SYSTEM32}\\WindowsPowerShell\\v1.0`] : ['/usr/sbin', '/sbin', '/usr/bin', '/bin']
+const ENDING = process.platform === 'win32' ? '.exe' : ''
+/** Windows programs find nothing of their system without its folder. */
+const ENVIRONMENT = process.platform === 'win32' ? { PATH: FOLDERS.join(';'), SystemRoot: WINDOWS } : { LC_ALL: 'C', PATH: FOLDERS.join(':') }
 const PATIENCE_MS = 15_000
 /** A table of 10,000 routes is a megabyte. */
 const MAX_OUT = 32 << 20
@@ -44,7 +51,7 @@ export interface ProgramOptions {
 
 /** Where a program of the list is, or undefined: looked up anew at every call, since packages come and go. */
 export function findProgram(program: SystemProgram, folders: readonly string[] = FOLDERS): string | undefined {
-  return folders.map((folder) => join(folder, program)).find((path) => {
+  return folders.map((folder) => join(folder, `${program}${ENDING}`)).find((path) => {
     try {
       accessSync(path, constants.X_OK)
       return true
@@ -60,7 +67,7 @@ export function runProgram(program: SystemProgram, words: readonly string[], opt
   if (path === undefined) return Promise.reject(new EngineError('not-found', `The program ${program} is not installed.`))
   const timeoutMs = options.timeoutMs ?? PATIENCE_MS
   return new Promise((resolve, reject) => {
-    const child = spawn(path, words, { stdio: ['pipe', 'pipe', 'pipe'], env: { LC_ALL: 'C', PATH: FOLDERS.join(':') }, cwd: '/', windowsHide: true })
+    const child = spawn(path, words, { stdio: ['pipe', 'pipe', 'pipe'], env: ENVIRONMENT, cwd: process.platform === 'win32' ? SYSTEM32 : '/', windowsHide: true })
     const out: Buffer[] = []
     const err: Buffer[] = []
     let outBytes = 0

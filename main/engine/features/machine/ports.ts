@@ -24,7 +24,7 @@ export interface SystemOutcome {
 }
 
 export interface RouterOutcome extends SystemOutcome {
-  readonly firewall: 'nftables' | 'iptables' | 'off' | 'none'
+  readonly firewall: 'nftables' | 'iptables' | 'pf' | 'off' | 'none'
   /** Who really passes packets on: 'engine' where the system would not. */
   readonly forwarding: 'none' | 'system' | 'engine'
 }
