@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { SystemDns, SystemRouter } from '../../../main/engine/features/machine/ports.ts'
 import { MacRouter } from '../../../main/engine/os/darwin/routes.ts'
 import { otherSystem, type OtherSystemDeps } from '../../../main/engine/os/system.ts'
 import { WindowsDns } from '../../../main/engine/os/windows/dns.ts'
@@ -18,7 +19,8 @@ function deps(system: FakeSystem): OtherSystemDeps {
 
 test('a system has its own executors, which know its networks', async () => {
   const mac = new FakeSystem()
-  const { router } = otherSystem('darwin', deps(mac))
+  // What the mode asks of a system they give.
+  const { router }: { readonly router: SystemRouter; readonly dns: SystemDns } = otherSystem('darwin', deps(mac))
   expect(router).toBeInstanceOf(MacRouter)
   await router.set(EXIT)
   expect(mac.started).toEqual(expect.arrayContaining(['route -q -n add -inet default 192.168.1.1 -ifscope en0', 'route -q -n add -inet 192.168.1.128/25 -interface utun4']))
