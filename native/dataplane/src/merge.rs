@@ -60,6 +60,7 @@ pub struct Merger {
     /// Of `runs`, those that may grow, the newest last.
     open: Vec<usize>,
     spare: Vec<Vec<u8>>,
+    bytes: usize,
 }
 
 fn be16(bytes: &[u8], at: usize) -> u16 {
@@ -143,6 +144,7 @@ impl Merger {
             runs: Vec::new(),
             open: Vec::new(),
             spare: Vec::new(),
+            bytes: 0,
         }
     }
 
@@ -150,8 +152,14 @@ impl Merger {
         self.runs.is_empty()
     }
 
+    /// Bytes of packets that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Adds one whole packet without anything behind it.
     pub fn push(&mut self, packet: &[u8], parsed: &Parsed) {
+        self.bytes += packet.len();
         let v4 = parsed.dst.is_ipv4();
         let has_ports = packet.len() >= parsed.l4 + 4 && matches!(parsed.proto, ip::TCP | ip::UDP);
         let plain = parsed.l4 == if v4 { 20 } else { 40 };
@@ -212,6 +220,7 @@ impl Merger {
     /// Gives everything, in order: what to write with how many packets that is.
     pub fn take(&mut self, mut write: impl FnMut(&[u8], usize)) {
         self.open.clear();
+        self.bytes = 0;
         for mut run in self.runs.drain(..) {
             run.finish();
             write(&run.bytes, run.count);
@@ -220,12 +229,6 @@ impl Merger {
                 self.spare.push(run.bytes);
             }
         }
-    }
-
-    /// Gives back memory; for a device that is at rest.
-    pub fn shrink(&mut self) {
-        self.spare.clear();
-        self.spare.shrink_to_fit();
     }
 }
 

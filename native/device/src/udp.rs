@@ -76,8 +76,9 @@ pub struct Udp {
     options: Options,
     lent: Arc<Lent>,
     buffers: Vec<BytesMut>,
-    /// Runs that were read and not taken yet.
+    /// Runs that were read, and how many of them were taken.
     runs: usize,
+    taken: usize,
     meta: [RecvMeta; RECV_RUNS],
     errors: Errors,
     receive_errors: u32,
@@ -118,6 +119,7 @@ impl Udp {
             lent: Arc::default(),
             buffers: Vec::new(),
             runs: 0,
+            taken: 0,
             meta: [RecvMeta::default(); RECV_RUNS],
             errors: Errors::default(),
             receive_errors: 0,
@@ -233,6 +235,7 @@ impl Udp {
     /// The first half of `receive`, which waits for nobody but the system.
     pub fn read(&mut self, v6: bool) -> bool {
         let one = if v6 { &mut self.v6 } else { &mut self.v4 };
+        (self.runs, self.taken) = (0, 0);
         let Some(one) = one else { return false };
         let buffers = &mut self.buffers;
         buffers.resize_with(RECV_RUNS, BytesMut::new);
@@ -266,16 +269,26 @@ impl Udp {
     }
 
     /// The second half of `receive`.
-    pub fn take(&mut self, mut each: impl FnMut(&mut Udp, SocketAddr, BytesMut)) {
-        let count = std::mem::take(&mut self.runs);
-        let mut buffers = std::mem::take(&mut self.buffers);
-        let meta = self.meta;
-        for (buffer, meta) in buffers.iter_mut().zip(&meta).take(count) {
-            self.counters.udp_in_runs += 1;
-            self.counters.udp_in_bytes += meta.len as u64;
-            split_run(buffer, meta, |from, datagram| each(self, from, datagram));
+    fn take(&mut self, mut each: impl FnMut(&mut Udp, SocketAddr, BytesMut)) {
+        while self.take_run(&mut each) {}
+    }
+
+    /// Gives the datagrams of the next run that was read to `each`; false when there is none.
+    pub fn take_run(&mut self, mut each: impl FnMut(&mut Udp, SocketAddr, BytesMut)) -> bool {
+        if self.taken == self.runs {
+            return false;
         }
-        self.buffers = buffers;
+        let at = self.taken;
+        self.taken += 1;
+        let meta = self.meta[at];
+        let mut buffer = std::mem::take(&mut self.buffers[at]);
+        self.counters.udp_in_runs += 1;
+        self.counters.udp_in_bytes += meta.len as u64;
+        split_run(&mut buffer, &meta, |from, datagram| {
+            each(self, from, datagram);
+        });
+        self.buffers[at] = buffer;
+        true
     }
 }
 

@@ -21,6 +21,9 @@ use crate::ring::Ring;
 use crate::tun_counters::{TunCounters, add};
 use crate::tun_thread::{self, TunThread};
 
+/// A run of full packets is worth a call by itself.
+const WRITE_BYTES: usize = 32 << 10;
+
 /// Where programs of this computer reach the engine.
 pub const SERVICES: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 100)),
@@ -200,6 +203,11 @@ impl TunSide {
             self.merger.push(packet, &parsed);
         }
         is_answer
+    }
+
+    /// Whether what was gathered is worth writing before the batch ends.
+    pub fn has_enough(&self) -> bool {
+        self.merger.bytes() >= WRITE_BYTES
     }
 
     /// Writes what was gathered.

@@ -196,13 +196,23 @@ impl World {
         self.finish();
     }
 
-    /// Reads one batch from a socket without the lock, then takes it.
+    /// Reads one batch from a socket without the lock, then takes it. What is for programs is written as soon as it is worth
+    /// a call, so that they work on it while the rest is opened.
     fn receive(&mut self, v6: bool) {
         let more = self.udp.read(v6);
         match v6 {
             false => self.readable4 = more,
             true => self.readable6 = more,
         }
+        while self.take_runs() {
+            if let Some(tun) = &mut self.tun {
+                tun.flush();
+            }
+        }
+    }
+
+    /// Takes runs that were read, until the device has enough to write; false when none are left.
+    fn take_runs(&mut self) -> bool {
         let World {
             core,
             udp,
@@ -216,19 +226,27 @@ impl World {
         let now = *now;
         let mut core = core.lock();
         let core = &mut *core;
-        udp.take(|udp, from, datagram| {
-            let mut io = Io {
-                udp,
-                stack,
-                tun: tun.as_mut(),
-                cuts,
-                relay: &mut core.relay,
-                ring,
-                now,
-            };
-            core.pipeline
-                .handle_datagram(now, Via::Direct(from), datagram, &mut io);
-        });
+        loop {
+            let was_there = udp.take_run(|udp, from, datagram| {
+                let mut io = Io {
+                    udp,
+                    stack,
+                    tun: tun.as_mut(),
+                    cuts,
+                    relay: &mut core.relay,
+                    ring,
+                    now,
+                };
+                core.pipeline
+                    .handle_datagram(now, Via::Direct(from), datagram, &mut io);
+            });
+            if !was_there {
+                return false;
+            }
+            if tun.as_ref().is_some_and(TunSide::has_enough) {
+                return true;
+            }
+        }
     }
 
     /// Programs' packets to the engine's own addresses.
