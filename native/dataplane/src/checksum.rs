@@ -6,18 +6,16 @@ use std::net::IpAddr;
 /// The sum of `bytes` as big-endian words, at most 0xffff, so that sums can be added. Pieces but the last have even lengths.
 #[inline]
 pub fn sum(bytes: &[u8]) -> u64 {
-    let (mut low, mut high) = (0u64, 0u64);
+    let mut total = 0u128;
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
-        let word = u64::from_le_bytes(*word);
-        low += word & 0xffff_ffff;
-        high += word >> 32;
+        total += u128::from(u64::from_le_bytes(*word));
     }
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
-    let last = u64::from_le_bytes(last);
-    let total = low + high + (last & 0xffff_ffff) + (last >> 32);
-    u64::from(folded(total).swap_bytes())
+    total += u128::from(u64::from_le_bytes(last));
+    let part = |at: u32| (total >> at) as u64 & 0xffff_ffff;
+    u64::from(folded(part(0) + part(32) + part(64)).swap_bytes())
 }
 
 /// A sum in 16 bits.
