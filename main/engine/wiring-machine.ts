@@ -3,16 +3,25 @@
  */
 import type { Backend } from './backend/backend.ts'
 import type { Env } from './base/env.ts'
+import type { Dataplane } from './dataplane/dataplane.ts'
+import { Tun } from './dataplane/tun.ts'
 import { Machine } from './features/machine/machine.ts'
 import type { MachineDeps } from './features/machine/machine.ts'
 import type { MachineStorePort } from './features/machine/machine-store.ts'
 import type { MachineParts } from './features/machine/steps.ts'
 import type { Health } from './health/health.ts'
-import type { DaemonOptions } from '../localapi/daemon-options.ts'
+import type { NativeBinding } from './io/native.ts'
+import { findProgram, runProgram } from './io/run-program.ts'
+import type { Wires } from './io/wires.ts'
+import type { InterfaceAddress, NetworkState } from './netmon/ports.ts'
+import { LinuxDns } from './os/linux/dns.ts'
+import { LinuxMachineLock } from './os/linux/machine-lock.ts'
+import { DEVICE, LinuxRouter } from './os/linux/routes.ts'
 import { WITHOUT_TUN } from '../localapi/daemon-options.ts'
+import type { DaemonOptions } from '../localapi/daemon-options.ts'
 import type { MachineWhy } from '../localapi/machine.ts'
 
-const DEVICE = 'bowline0'
+const RUNTIME_DIR = '/run/bowline'
 
 export interface MachineWorld {
   readonly options: DaemonOptions
@@ -23,25 +32,49 @@ export interface MachineWorld {
   readonly udpPort: () => number
 }
 
-export function makeMachine({ options, env, store, backend, health, udpPort }: MachineWorld): Machine {
+/** The mode, with the parts that this system has for it. */
+export function makeMachine({ options, env, store, backend, health, udpPort }: MachineWorld, parts: MachineDeps['parts']): Machine {
   const { tun } = options
   return new Machine({
-    env, store, udpPort, warnings: health,
-    parts: partsOf(),
+    env, store, udpPort, parts, warnings: health,
     view: () => backend.views.machine(),
     isService: options.service !== undefined,
     device: tun === undefined || tun === WITHOUT_TUN ? DEVICE : tun,
-    startedAs: startedAs(tun),
+    startedAs: tun === undefined ? undefined : tun === WITHOUT_TUN ? 'apps' : 'whole',
     emit: (part) => backend.sendNotify(part),
     onForm: () => backend.pushWants(),
   })
 }
 
-function startedAs(tun: string | undefined): MachineDeps['startedAs'] {
-  return tun === undefined ? undefined : tun === WITHOUT_TUN ? 'apps' : 'whole'
+/** What this system has for taking the whole computer, or why it cannot be taken. */
+export function machineParts({ env, dataplane, wires, native, busAddress }: { readonly env: Env; readonly native: Pick<NativeBinding, 'lockFile' | 'watchPolicy'>; readonly dataplane: Dataplane; readonly wires: Wires; readonly busAddress: string | undefined }): MachineParts | MachineWhy {
+  if (process.platform !== 'linux') return { Code: 'not-linux', Text: 'The whole computer can be taken on Linux alone.' }
+  return {
+    tun: new Tun(dataplane), ...systemParts(env, busAddress, native.watchPolicy), lock: new LinuxMachineLock({ lockFile: native.lockFile, runtimeDir: RUNTIME_DIR }),
+    setMark: (mark) => wires.steer(mark === 0 ? undefined : { mark }),
+  }
 }
 
-/** What this system has for taking the whole computer, or why it cannot be taken. */
-function partsOf(): MachineParts | MachineWhy {
-  return process.platform === 'linux' ? { Code: 'no-tun', Text: 'This engine cannot make a tunnel device.' } : { Code: 'not-linux', Text: 'The whole computer can be taken on Linux alone.' }
+/** Takes away what engines that died left on this computer; `hold`: not what keeps traffic in. Answers whether there was something. Rejects with EngineError. */
+export async function cleanUpComputer(env: Env, hold: boolean, busAddress: string | undefined): Promise<boolean> {
+  if (process.platform !== 'linux') return false
+  const { router, dns } = systemParts(env, busAddress)
+  const hadNames = await dns.cleanUp()
+  return (await router.cleanUp({ hold })) || hadNames
+}
+
+/** `busAddress`: of the system bus, where it is not at its usual place. */
+function systemParts(env: Env, busAddress: string | undefined, watchKernel?: NativeBinding['watchPolicy']): { readonly router: LinuxRouter; readonly dns: LinuxDns } {
+  const router = new LinuxRouter({ run: runProgram, clock: env.clock, log: env.log.part('router'), runtimeDir: RUNTIME_DIR, ...(watchKernel ? { watchKernel } : {}) })
+  return { router, dns: new LinuxDns({ env, run: runProgram, findResolvconf: () => findProgram('resolvconf'), ...(busAddress === undefined ? {} : { busAddress }) }) }
+}
+
+/** Without our own tunnel device: it is no network that this computer is on, and no way out. */
+export function withoutDevice(state: NetworkState, device: string, build: (interfaces: readonly InterfaceAddress[], routes: Pick<NetworkState, 'defaultRoute4' | 'defaultRoute6'>) => NetworkState): NetworkState {
+  const isOurs = (name: string | undefined): boolean => name === device
+  if (device === '' || (!state.interfaces.some(({ name }) => isOurs(name)) && !isOurs(state.defaultRoute4?.interface) && !isOurs(state.defaultRoute6?.interface))) return state
+  return build(state.interfaces.filter(({ name }) => !isOurs(name)), {
+    ...(state.defaultRoute4 && !isOurs(state.defaultRoute4.interface) ? { defaultRoute4: state.defaultRoute4 } : {}),
+    ...(state.defaultRoute6 && !isOurs(state.defaultRoute6.interface) ? { defaultRoute6: state.defaultRoute6 } : {}),
+  })
 }

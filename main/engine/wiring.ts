@@ -85,7 +85,7 @@ import { PortMap } from './portmap/portmap.ts'
 import { tryPortMap } from './portmap/trial.ts'
 import { uidOf } from './server/caller.ts'
 import { LocalApiServer } from './server/localapi-server.ts'
-import { makeMachine } from './wiring-machine.ts'
+import { machineParts, makeMachine, withoutDevice } from './wiring-machine.ts'
 import type { DaemonOptions } from '../localapi/daemon-options.ts'
 import type { StoragePage } from '../localapi/storage.ts'
 import { VERSION } from '../localapi/version.ts'
@@ -138,7 +138,10 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const { store, stateKeys, journal } = openState(options, clock, log, stops)
   const env: Env = { clock, random: systemRandom, log, journal }
   const wires = new Wires(native.wires)
-  const readNetwork = networkReader(options, native.networkState && (() => native.networkState!(wires.way?.mark)))
+  // What is built last says which device is ours.
+  let ownDevice = (): string => ''
+  const readAll = networkReader(options, native.networkState && (() => native.networkState!(wires.way?.mark)))
+  const readNetwork = (): NetworkState => withoutDevice(readAll(), ownDevice(), networkState)
 
   const health = new Health({ clock })
   const clockWatch = new ClockWatch({ env, warnings: health })
@@ -147,10 +150,11 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const netmon = new Netmon({ env, read: readNetwork, links: native.watchLinks ? { start: native.watchLinks } : undefined })
   const interfaces = (): readonly InterfaceAddress[] => netmon.state.interfaces.filter((one) => one.up !== false)
   const dataplane = new Dataplane({ env, native })
+  const parts = machineParts({ env, native, dataplane, wires, busAddress: options.env?.['DBUS_SYSTEM_BUS_ADDRESS'] })
   const pings = new PingProgram({ nowMs: () => clock.nowMs(), path: options.env?.['PATH'] })
   const hostProxies = options.hostPort && new HostProxies(options.hostPort, () => clock.nowMs())
   const carrier = new SystemCarrier(wires)
-  const ownNames = (): OwnNames => ({ servers: systemResolvers(), search: systemSearch() })
+  const ownNames = (): OwnNames => ('dns' in parts ? parts.dns.own() : { servers: systemResolvers(), search: systemSearch() })
   const lookup = hostLookup({ env, options, wires, carrier, own: ownNames, hasIpv6: () => netmon.state.defaultRoute6 !== undefined })
   // Which server is in use is the backend's to say, and nothing is dialled before it stands.
   const outside = new Outside({ env, wires, lookup, store, variables: options.env ?? {}, server: () => backend.views.prefs().ControlURL, hostProxies })
@@ -208,7 +212,8 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     setRule: (id, rule) => void backend.editExtras({ Taildrop: { Senders: { ...backend.extras.Taildrop.Senders, [id]: rule } } }),
   })
   backend.attach(taildrop)
-  const machine: Machine = makeMachine({ options, env, store, backend, health, udpPort: () => udpPort.now })
+  const machine: Machine = makeMachine({ options, env, store, backend, health, udpPort: () => udpPort.now }, parts)
+  ownDevice = () => machine.device
   backend.attach(machine)
   const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) }, routes: [peerQueries, ...taildrop.routes] })
   const trial = trialSlice({ env, store, wanted: backend.wanted, surroundings: surroundingsOf(env, backend), machine, backend })

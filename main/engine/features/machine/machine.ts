@@ -148,6 +148,11 @@ export class Machine implements FeaturePort, MachineDoors {
     return { hasDevice: this.#core.hasDevice, systemForwards: this.#core.hasDevice && this.#steps?.router.forwarding === 'system' }
   }
 
+  /** The name of our tunnel device; "" = there is none. */
+  get device(): string {
+    return this.#steps?.device ?? ''
+  }
+
   /** The engine ends because it cannot go on: what keeps traffic in stays. */
   handleFailed(): void {
     this.#ending = 'hold'

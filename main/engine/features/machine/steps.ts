@@ -53,6 +53,8 @@ export class MachineSteps {
         return undefined
       case 'open':
         setMark(BYPASS_MARK)
+        // One that somebody took away is still half there for us.
+        if (this.device !== '') await tun.close()
         this.device = (await tun.open({ name: step.want.device, mtu: step.want.mtu, mark: BYPASS_MARK })).name
         return undefined
       case 'routes':
