@@ -65,7 +65,7 @@ class Engine {
     return (JSON.parse(text) as readonly unknown[]).length
   }
   onDisk(): string {
-    return readdirSync(this.stateDir).filter((name) => /^state\.json/.test(name)).map((name) => readFileSync(join(this.stateDir, name), 'utf8')).join('\n')
+    return readdirSync(this.stateDir).filter((name) => name.startsWith('state.json')).map((name) => readFileSync(join(this.stateDir, name), 'utf8')).join('\n')
   }
 }
 
