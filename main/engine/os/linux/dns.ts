@@ -8,12 +8,13 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { EngineError, errorText } from '../../base/errors.ts'
 import type { MachineDns } from '../../core/plan/machine.ts'
-import { FileNames, ownOf } from './dns-file.ts'
+import { FileNames } from './dns-file.ts'
 import { dnsMode } from './dns-mode.ts'
 import type { DnsMode, NamesSeen } from './dns-mode.ts'
 import type { NamesDeps, NamesFacts, NamesWay, OwnNames, Problem } from './dns-ports.ts'
 import { RESOLVED, ResolvedNames } from './dns-resolved.ts'
 import { dropRecord, ResolvconfNames } from './dns-resolvconf.ts'
+import { parseResolvConf, withoutUs } from './resolv-conf.ts'
 import { ResolvFile, resolvPaths } from './resolv-file.ts'
 import { SystemBus } from './system-bus.ts'
 
@@ -46,7 +47,10 @@ export class LinuxDns {
 
   own(): OwnNames {
     if (this.#way) return this.#way.names.own()
-    const { servers, search } = ownOf(new ResolvFile(resolvPaths(this.#deps.root)).look().text, this.#deps.root)
+    const file = new ResolvFile(resolvPaths(this.#deps.root))
+    // An engine that died may have left ours; this one needs the others to find its way.
+    const kept = file.isOurs() ? file.kept() : file.paths.conf
+    const { servers, search } = withoutUs(parseResolvConf((kept === undefined ? undefined : file.look(kept).text) ?? ''))
     return { servers, search }
   }
 
