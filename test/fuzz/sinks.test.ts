@@ -81,7 +81,7 @@ test('no program but those known is ever started, and none through a shell', () 
 })
 
 test('the system programs are these, found in the system\'s folders alone', () => {
-  expect([...SYSTEM_PROGRAMS]).toEqual(['ip', 'nft', 'iptables-restore', 'ip6tables-restore', 'iptables-save', 'ip6tables-save', 'modprobe', 'resolvconf', 'systemctl',
+  expect([...SYSTEM_PROGRAMS]).toEqual(['ip', 'nft', 'iptables-restore', 'ip6tables-restore', 'iptables-save', 'ip6tables-save', 'resolvconf', 'systemctl',
     'ifconfig', 'route', 'pfctl', 'scutil', 'dscacheutil', 'killall', 'netsh', 'reg', 'ipconfig', 'powershell',
   ])
   for (const program of SYSTEM_PROGRAMS) expect(findProgram(program) ?? '/bin/').toMatch(/^(\/usr)?\/s?bin\//)

@@ -13,7 +13,7 @@ import { EngineError } from '../base/errors.ts'
 
 /** Programs that may be started. */
 export const SYSTEM_PROGRAMS = [
-  'ip', 'nft', 'iptables-restore', 'ip6tables-restore', 'iptables-save', 'ip6tables-save', 'modprobe', 'resolvconf', 'systemctl',
+  'ip', 'nft', 'iptables-restore', 'ip6tables-restore', 'iptables-save', 'ip6tables-save', 'resolvconf', 'systemctl',
   // macOS and Windows.
   'ifconfig', 'route', 'pfctl', 'scutil', 'dscacheutil', 'killall', 'netsh', 'reg', 'ipconfig', 'powershell',
 ] as const

@@ -23,13 +23,13 @@ test('a program gets its words and its input as they are, and an environment of 
 test('one that is missing, one that may not be run and one that is not of the list are not started', async () => {
   writeFileSync(join(dir, 'resolvconf'), '')
   const at = { folders: [dir] }
-  await expect(runProgram('modprobe', [], at)).rejects.toMatchObject({ code: 'not-found' })
+  await expect(runProgram('iptables-save', [], at)).rejects.toMatchObject({ code: 'not-found' })
   await expect(runProgram('resolvconf', [], at)).rejects.toMatchObject({ code: 'not-found' })
   place('sh', `touch ${join(dir, 'ran')}`)
   await expect(runProgram('sh' as SystemProgram, [], at)).rejects.toMatchObject({ code: 'not-found' })
   await expect(runProgram('../sh' as SystemProgram, [], at)).rejects.toMatchObject({ code: 'not-found' })
   expect(existsSync(join(dir, 'ran'))).toBe(false)
-  expect(findProgram('modprobe', [])).toBeUndefined()
+  expect(findProgram('iptables-save', [])).toBeUndefined()
 })
 
 test('a failure is told in the program’s own words, cut and without what steers a terminal', async () => {

@@ -23,6 +23,7 @@ export class LinuxFirewall {
   #given = ''
   #shown = ''
   #kind: FirewallDone['kind'] = 'none'
+  #mayHaveIptables = true
   /** Chains that their owner lets nobody change. */
   readonly #owned = new Set<string>()
 
@@ -34,6 +35,7 @@ export class LinuxFirewall {
   async set(want: MachineRoutes, facts: FirewallFacts, hasV6: boolean): Promise<FirewallDone> {
     const done = await this.#set(want, facts, hasV6)
     this.#kind = done.kind
+    if (done.kind === 'iptables') this.#mayHaveIptables = true
     return done
   }
 
@@ -52,7 +54,9 @@ export class LinuxFirewall {
       if (error instanceof EngineError && error.code === 'not-found') return missing('neither nft nor iptables-restore is installed')
       throw error
     }
-    await this.#removeIptables()
+    // An engine before this one may have had no nft.
+    if (this.#mayHaveIptables) await this.#removeIptables()
+    this.#mayHaveIptables = false
     return { kind: 'nftables', problems: await this.#setDoors(want) }
   }
 

@@ -19,6 +19,7 @@ import type { KernelNews, Problem, RouterDeps, RouterResult } from './ports.ts'
 import { RepairPace } from './repair-pace.ts'
 import { hasLines, heldRoutes, isHolding, isPlainWish, planOffV6, planRemoval, planRoutes, type RoutePlan } from './routes-plan.ts'
 import { isInterfaceName, RuntimeFile } from './runtime-file.ts'
+import { suspectOf } from './suspects.ts'
 import { readSystem, type SystemState } from './system-state.ts'
 
 export const DEVICE = 'bowline0'
@@ -71,14 +72,14 @@ export class LinuxRouter {
     })
   }
 
-  /** Takes everything away; with `hold` what keeps traffic in stays. */
+  /** Takes everything away; with `hold` what keeps traffic in stays, also what another engine left before the first wish. */
   close(hold: boolean): Promise<void> {
     return this.#inTurn(async () => {
       const want = this.#want
       this.#unwatch()
       this.#want = undefined
       if (hold && want && want.internet !== 'direct') await this.#apply(heldRoutes(want))
-      else await this.#removeAll(want?.device ?? DEVICE)
+      else if (!hold || want || !isHolding(await this.#read(DEVICE))) await this.#removeAll(want?.device ?? DEVICE)
     })
   }
 
@@ -271,7 +272,7 @@ export class LinuxRouter {
     this.#lookBy(LOOK_MS)
     if (found === undefined) return
     const { waitMs, isFight } = this.#pace.repair(nowMs, want.internet !== 'direct')
-    const problem = isFight ? { ...found, text: `${found.text} It happens again and again: another program undoes it.` } : found
+    const problem = isFight ? fought(found) : found
     this.#deps.log.warn(`${found.code} → put back`, { why: problem.text })
     if (found.code !== 'changed-around') this.#tell?.(problem)
     if (waitMs > 0) return this.#lookBy(waitMs)
@@ -294,6 +295,11 @@ export class LinuxRouter {
     if (JSON.stringify(this.#facts(want, now)) !== this.#lastFacts) return { code: 'changed-around', text: 'Interfaces of this computer changed.' }
     return undefined
   }
+}
+
+function fought({ code, text }: Problem): Problem {
+  const suspect = suspectOf(code)
+  return { code, text: `${text} It happens again and again${suspect === '' ? '' : `; running here: ${suspect}`}.` }
 }
 
 function refuse(want: MachineRoutes, { links, device }: SystemState): void {

@@ -3,12 +3,8 @@ import { expect, test } from 'vitest'
 import type { MachineRoutes } from '../../../../main/engine/core/plan/machine.ts'
 import { hasLines, heldRoutes, isHolding, isPlainWish, planOffV6, planRemoval, planRoutes, wantedRoutes } from '../../../../main/engine/os/linux/routes-plan.ts'
 import type { Family, RouteRow, RouteState, RuleRow } from '../../../../main/engine/os/linux/routes-state.ts'
+import { EXIT, PLAIN } from './wishes.ts'
 
-const PLAIN: MachineRoutes = {
-  device: 'bowline0', mtu: 1280, addresses: ['100.64.0.1/32', 'fd7a:115c:a1e0::1/128'], routes: ['100.100.100.100/32', '100.64.0.2/32', 'fd7a:115c:a1e0::/48'], bypass: [],
-  internet: 'direct', allowLan: false, guardNames: false, forward: undefined, netfilter: 'on', udpPort: 41641, guardRange: true,
-}
-const EXIT: MachineRoutes = { ...PLAIN, routes: ['0.0.0.0/0', ...PLAIN.routes, '::/0'], bypass: ['192.168.1.0/24', '2001:db8:1::/64'], internet: 'exit', allowLan: true }
 const EMPTY: RouteState = {
   device: { name: 'bowline0', index: 5, isUp: false, mtu: 1500, queueLength: 500, addresses: [] }, rules: { 4: [], 6: [] }, routes: { 4: [], 6: [] }, hasV6: true,
 }
