@@ -77,7 +77,7 @@ test('doors are put at the head, known again, and left when they are as they sho
 })
 
 test('no name of a table or chain becomes a word of another meaning', () => {
-  const name = fc.string({ unit: fc.constantFrom(...'aZ_-. ;{}"\n#$'), minLength: 1, maxLength: 12 })
+  const name = fc.string({ unit: fc.constantFrom('a', 'Z', '_', '-', '.', ' ', ';', '{', '}', '"', '\n', '#', '$'), minLength: 1, maxLength: 12 })
   fc.assert(fc.property(name, name, (table, chain) => {
     for (const found of foreignChains(`table ip ${table} {\n\tchain ${chain} {\n\t\ttype filter hook input priority 0; policy drop;\n\t}\n}\n`)) {
       for (const line of openDoors(found, [], wantedDoors(PLAIN, 'input'))) expect(line).toMatch(/^insert rule ip [A-Za-z][\w.-]* [A-Za-z][\w.-]* (iifname|udp)/)
