@@ -39,7 +39,7 @@ export class Tun {
 
   /** Idempotent. */
   async close(): Promise<void> {
-    if (!this.#plane.isRunning) return
+    if (!this.#plane.hasTun) return
     this.#plane.closeTun()
     this.#plane.setMark(undefined)
   }

@@ -169,6 +169,10 @@ impl Udp {
 
     /// Marks the sockets, and those that replace them; none = no mark.
     pub fn set_mark(&mut self, mark: Option<u32>) -> io::Result<()> {
+        // Even "no mark" asks for rights.
+        if mark == self.options.mark {
+            return Ok(());
+        }
         for one in [&self.v4, &self.v6].into_iter().flatten() {
             one.bound.set_mark(mark.unwrap_or(0))?;
         }

@@ -455,7 +455,11 @@ impl World {
 
     /// Gives the device back to the system, which forgets it; idempotent.
     pub fn close_tun(&mut self) {
-        self.tun = None;
+        if self.tun.take().is_none() {
+            return;
+        }
+        self.stack
+            .cut_flows(self.now, |flow| SERVICES.contains(&flow.to.ip()));
         self.core.lock().for_stack.clear();
         self.stack.set_beside_system(None);
     }

@@ -66,6 +66,7 @@ describe('the device of the whole-computer mode', () => {
     const tun = new Tun(plane)
     await tun.open(WANT)
     plane.isRunning = false
+    plane.hasTun = false
     await tun.close()
     tun.setForwarding('engine')
     expect(plane.did).toEqual(['mark 524288', 'open'])

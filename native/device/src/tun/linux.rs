@@ -42,6 +42,9 @@ impl Tun {
             udp: device.udp_gso(),
         };
         allow_marks(&device, offloads);
+        // One that somebody made beforehand ends with this process too.
+        // SAFETY: an ioctl by value on a live descriptor.
+        unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNSETPERSIST as _, 0) };
         let (name, index) = (device.name()?, device.if_index()?);
         super::segments::limit(index, SEGMENTS);
         Ok(Tun {
