@@ -12,6 +12,7 @@ import { startEngine, type RunningEngine } from './wiring.ts'
 import type { DaemonOptions } from '../localapi/daemon-options.ts'
 
 export { startEngine } from './wiring.ts'
+export { cleanUpComputer } from './wiring-machine.ts'
 
 const STOP_LIMIT_MS = 4000
 

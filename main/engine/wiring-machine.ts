@@ -3,6 +3,8 @@
  */
 import type { Backend } from './backend/backend.ts'
 import type { Env } from './base/env.ts'
+import { EngineError } from './base/errors.ts'
+import { makeLog } from './base/log.ts'
 import type { Dataplane } from './dataplane/dataplane.ts'
 import { Tun } from './dataplane/tun.ts'
 import { Machine } from './features/machine/machine.ts'
@@ -10,7 +12,10 @@ import type { MachineDeps } from './features/machine/machine.ts'
 import type { MachineStorePort } from './features/machine/machine-store.ts'
 import type { MachineParts } from './features/machine/steps.ts'
 import type { Health } from './health/health.ts'
+import { SystemClock } from './io/clock.ts'
+import { loadNative } from './io/native.ts'
 import type { NativeBinding } from './io/native.ts'
+import { systemRandom } from './io/random.ts'
 import { findProgram, runProgram } from './io/run-program.ts'
 import type { Wires } from './io/wires.ts'
 import type { InterfaceAddress, NetworkState } from './netmon/ports.ts'
@@ -30,10 +35,11 @@ export interface MachineWorld {
   readonly backend: Backend
   readonly health: Health
   readonly udpPort: () => number
+  readonly flushNames: () => void
 }
 
 /** The mode, with the parts that this system has for it. */
-export function makeMachine({ options, env, store, backend, health, udpPort }: MachineWorld, parts: MachineDeps['parts']): Machine {
+export function makeMachine({ options, env, store, backend, health, udpPort, flushNames }: MachineWorld, parts: MachineDeps['parts']): Machine {
   const { tun } = options
   return new Machine({
     env, store, udpPort, parts, warnings: health,
@@ -43,6 +49,7 @@ export function makeMachine({ options, env, store, backend, health, udpPort }: M
     startedAs: tun === undefined ? undefined : tun === WITHOUT_TUN ? 'apps' : 'whole',
     emit: (part) => backend.sendNotify(part),
     onForm: () => backend.pushWants(),
+    onOwnNames: flushNames,
   })
 }
 
@@ -55,12 +62,23 @@ export function machineParts({ env, dataplane, wires, native, busAddress }: { re
   }
 }
 
-/** Takes away what engines that died left on this computer; `hold`: not what keeps traffic in. Answers whether there was something. Rejects with EngineError. */
-export async function cleanUpComputer(env: Env, hold: boolean, busAddress: string | undefined): Promise<boolean> {
+/**
+ * Takes away what engines that died left on this computer; `hold`: not what keeps traffic in. Needs no engine. Answers whether there was
+ * something. Rejects with EngineError, 'already-running' while an engine has the computer.
+ */
+export async function cleanUpComputer({ hold, busAddress, log }: { readonly hold: boolean; readonly busAddress?: string | undefined; readonly log: (line: string) => void }): Promise<boolean> {
   if (process.platform !== 'linux') return false
-  const { router, dns } = systemParts(env, busAddress)
-  const hadNames = await dns.cleanUp()
-  return (await router.cleanUp({ hold })) || hadNames
+  const env: Env = { clock: new SystemClock(), random: systemRandom, log: makeLog('warn', log), journal: { add: () => {} } }
+  const lock = new LinuxMachineLock({ lockFile: loadNative().lockFile, runtimeDir: RUNTIME_DIR })
+  const taken = await lock.take()
+  if (taken) throw new EngineError(taken.code === 'other-engine' ? 'already-running' : 'access-denied', taken.text)
+  try {
+    const { router, dns } = systemParts(env, busAddress)
+    const hadNames = await dns.cleanUp()
+    return (await router.cleanUp({ hold })) || hadNames
+  } finally {
+    lock.release()
+  }
 }
 
 /** `busAddress`: of the system bus, where it is not at its usual place. */

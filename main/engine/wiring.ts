@@ -212,7 +212,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
     setRule: (id, rule) => void backend.editExtras({ Taildrop: { Senders: { ...backend.extras.Taildrop.Senders, [id]: rule } } }),
   })
   backend.attach(taildrop)
-  const machine: Machine = makeMachine({ options, env, store, backend, health, udpPort: () => udpPort.now }, parts)
+  const machine: Machine = makeMachine({ options, env, store, backend, health, udpPort: () => udpPort.now, flushNames: () => dns.flush() }, parts)
   ownDevice = () => machine.device
   backend.attach(machine)
   const peerApi = new PeerApiListener({ env, directory: { callerAt: (ip) => backend.views.peerAt(ip) }, routes: [peerQueries, ...taildrop.routes] })

@@ -61,6 +61,7 @@ beforeAll(async () => {
   before = await look()
   node = await lab.join('bowline', 'whole', site, { args: ['--tun=bowline0'], words: ['--accept-routes'] })
   const there = await lab.networks.add('easy')
+  await runOk('sysctl', ['-qw', 'net.ipv4.ip_forward=1'], there)
   peer = await lab.join('tailscaled', 'peer', there, { args: ['--tun=bwl0'], words: ['--accept-dns=false'] })
   web = new Child({ name: 'web', command: process.execPath, args: ['-e', `require('http').createServer((q, a) => a.end('hello from the peer\\n')).listen(${WEB}, '::')`], prefix: there.prefix })
 }, 180_000)
@@ -83,6 +84,22 @@ describe('every program of the computer', () => {
   })
 })
 
+/** Names of the network, and of the internet by the host's own resolver, as programs of the host ask for them. */
+const addressOf = async (name: string): Promise<string> => (await plainly('getent', 'ahostsv4', name)).stdout.split(/\s/)[0] ?? ''
+
+describe('names', () => {
+  test('of devices are found by every program, whole and by their first label', async () => {
+    const { v4 } = await peer.ips()
+    const { Self } = await node.api.status()
+    const suffix = Self!.DNSName.replace(/\.$/, '').split('.').slice(1).join('.')
+    await waitFor('the name of the peer', async () => {
+      expect([await addressOf(`peer.${suffix}`), await addressOf('peer')]).toEqual([v4, v4])
+      return true
+    }, PATIENT)
+    expect((await page()).Names).toMatchObject({ Through: 'file', Own: [PUBLIC_SERVER.address] })
+  })
+})
+
 describe('nothing is left behind', () => {
   test('after going back to programs alone, with the same device', async () => {
     const key = (await node.api.status()).Self?.PublicKey
@@ -93,5 +110,90 @@ describe('nothing is left behind', () => {
     expect((await node.bowline('machine', 'whole')).code).toBe(0)
     expect((await page()).State).toBe('on')
     await reaches((await peer.ips()).v4)
+  })
+
+  test('after down, and all is there again after up', async () => {
+    expect((await node.bowline('down')).code).toBe(0)
+    await clean()
+    expect((await node.bowline('up')).code).toBe(0)
+    await reaches((await peer.ips()).v4)
+  })
+
+  test('after a clean stop; the next engine goes on as the last one', async () => {
+    await node.stop()
+    await clean()
+    await node.start()
+    await reaches((await peer.ips()).v4)
+  })
+
+  test('after a crash, by the next engine or by daemon --cleanup', async () => {
+    await node.stop('kill')
+    expect(await look()).not.toBe(before)
+    expect((await node.bowline('daemon', '--cleanup')).code).toBe(0)
+    await clean()
+    expect((await node.bowline('daemon', '--cleanup')).stdout).toBe('Nothing to clean up.\n')
+    await node.start()
+    await reaches((await peer.ips()).v4)
+    await node.stop('kill')
+    await node.start()
+    await reaches((await peer.ips()).v4)
+    expect((await node.bowline('machine', 'apps')).code).toBe(0)
+    await clean()
+    expect((await node.bowline('machine', 'whole')).code).toBe(0)
+  })
+})
+
+describe('what happens to it', () => {
+  test('a device that somebody removed is there again, and says so', async () => {
+    await runOk('ip', ['link', 'del', 'bowline0'], site)
+    await reaches((await peer.ips()).v4)
+    expect((await page()).State).toBe('on')
+  })
+
+  test('a second engine is refused by name, and the first goes on', async () => {
+    const second = await lab.join('bowline', 'second', site)
+    const { code, stderr } = await second.bowline('machine', 'whole')
+    expect({ code: code === 0, stderr }).toEqual({ code: false, stderr: expect.stringContaining('ngine') as string })
+    await second.stop()
+    await reaches((await peer.ips()).v4)
+  })
+})
+
+describe('with an exit node', () => {
+  const internet = (): Promise<{ code: number | null | undefined }> => plainly('ping', '-c', '1', '-W', '2', PUBLIC_SERVER.address)
+
+  test('a crash lets nothing out until the engine is back or somebody cleans up', async () => {
+    expect((await internet()).code).toBe(0)
+    await peer.tailscale('set', '--advertise-exit-node')
+    const nodes = JSON.parse(await lab.headscale.cli('nodes', 'list', '-o', 'json')) as { id: number; given_name: string }[]
+    await lab.headscale.approveRoutes(nodes.find((one) => one.given_name === 'peer')!.id, ['0.0.0.0/0', '::/0'])
+    await waitFor('the exit node to be taken', async () => {
+      const { code, stderr } = await node.tailscale('set', '--exit-node=peer')
+      if (code !== 0) throw new Error(stderr)
+      return true
+    }, PATIENT)
+    await waitFor('the internet by the exit node', async () => {
+      expect((await page()).Internet).toBe('exit')
+      expect((await internet()).code).toBe(0)
+      return true
+    }, PATIENT)
+    await node.stop('kill')
+    expect((await internet()).code).not.toBe(0)
+    expect((await node.bowline('daemon', '--cleanup', '--hold')).code).toBe(0)
+    expect((await internet()).code).not.toBe(0)
+    await node.start()
+    await waitFor('the internet by the exit node again', async () => {
+      expect((await page()).Internet).toBe('exit')
+      expect((await internet()).code).toBe(0)
+      return true
+    }, PATIENT)
+    expect((await node.tailscale('set', '--exit-node=')).code).toBe(0)
+    await waitFor('the internet as before', async () => {
+      expect((await page()).Internet).toBe('direct')
+      expect((await internet()).code).toBe(0)
+      return true
+    }, PATIENT)
+    await node.stop()
+    await clean()
   })
 })

@@ -7,7 +7,8 @@ import type { AddrPort } from '../../engine/base/ip.ts'
 import { WITHOUT_TUN } from '../../localapi/daemon-options.ts'
 import type { DaemonOptions } from '../../localapi/daemon-options.ts'
 import { VERSION } from '../../localapi/version.ts'
-import { EXIT, usageError } from '../exit.ts'
+import { errorText } from '../../engine/base/errors.ts'
+import { CliError, EXIT, usageError } from '../exit.ts'
 import type { ExitCode } from '../exit.ts'
 import type { FlagSpec, Parsed } from '../flags.ts'
 import { defaultSocket, defaultStateDir } from '../paths.ts'
@@ -32,7 +33,8 @@ const FLAGS: FlagSpec = {
   service: { kind: 'bool', help: "run as the computer's service, as bowline service install has it" },
   operator: { kind: 'text', help: 'with --service: users that may change things, with commas between', value: 'USERS' },
   'operator-group': { kind: 'text', help: 'with --service: the group whose members may change things', value: 'GROUP' },
-  cleanup: { kind: 'bool', help: 'undo changes to the system, and end' },
+  cleanup: { kind: 'bool', help: 'take away what an engine that died left on this computer, and end' },
+  hold: { kind: 'bool', help: 'with --cleanup: leave what keeps traffic in while an exit node is chosen' },
   version: { kind: 'bool', help: 'show the version, and end' },
 }
 
@@ -54,15 +56,27 @@ export const daemon: Verb = {
       terminal.out(`${VERSION}\n`)
       return EXIT.ok
     }
-    if (args.bool('cleanup')) {
-      terminal.out('Nothing to clean up: without a network interface of its own the engine changes nothing on this computer.\n')
-      return EXIT.ok
-    }
+    if (args.bool('cleanup')) return await cleanUp(args.bool('hold'), terminal)
     const options = daemonOptions(args, terminal.system)
     // The engine is large; only this verb needs it.
     const { runDaemon } = await import('../../engine/daemon.ts')
     return (await runDaemon(options)) as ExitCode
   },
+}
+
+/** After a service that failed traffic stays kept in: nobody asked for it to end, and it is started again. */
+async function cleanUp(hold: boolean, terminal: Context['terminal']): Promise<ExitCode> {
+  const { env } = terminal.system
+  const result = env['SERVICE_RESULT'] ?? 'success'
+  const { cleanUpComputer } = await import('../../engine/daemon.ts')
+  try {
+    const had = await cleanUpComputer({ hold: hold || result !== 'success', busAddress: env['DBUS_SYSTEM_BUS_ADDRESS'], log: (line) => terminal.err(`${line}\n`) })
+    terminal.out(had ? 'What an engine had left on this computer is taken away.\n' : 'Nothing to clean up.\n')
+    return EXIT.ok
+  } catch (error) {
+    const { code } = error as { code?: string }
+    throw new CliError(code === 'access-denied' ? EXIT.denied : EXIT.failed, code ?? 'failed', errorText(error))
+  }
 }
 
 /** What the flags ask for. Throws a usage error for what is not served. */

@@ -77,6 +77,11 @@ export function stateLine({ Mode, State, Device, Internet }: MachinePage): strin
   return State === 'holding' ? 'Traffic to the internet is held back until the tunnel is there again.' : `The whole computer is ${STATES[State]}.`
 }
 
+/** One line for status; undefined while programs alone are on the network, as ever. */
+export function machineHint(page: MachinePage): string | undefined {
+  return page.Mode === 'apps' && page.State === 'off' ? undefined : printable(stateLine(page))
+}
+
 function pageText(page: MachinePage, columns: number): string {
   const { Mode, State, Device, Mtu, Addresses, Routes, Bypass, Internet, Firewall, Names, Forwarding, Problems, Why, Cannot } = page
   const isOn = State === 'on' || State === 'holding'

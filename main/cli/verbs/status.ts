@@ -2,6 +2,7 @@
  * bowline status: are we connected, who is there, which way packets go, what is wrong and what to do about it.
  */
 import type { ExitNodesPage } from '../../localapi/exit-nodes.ts'
+import type { MachinePage } from '../../localapi/machine.ts'
 import type { RoutesPage } from '../../localapi/routes.ts'
 import type { PathsPage, PeerStatus, SessionPage, Status, Warning } from '../../localapi/types.ts'
 import { WATCH } from '../../localapi/watch-mask.ts'
@@ -15,6 +16,7 @@ import { age, pathWords, STATE_WORDS } from '../words.ts'
 import { noWords } from '../words-given.ts'
 import { exitHint } from './exit-node.ts'
 import { nameOf } from './find-device.ts'
+import { machineHint } from './machine.ts'
 import { routesHint } from './routes.ts'
 import { serveWindow } from './web.ts'
 
@@ -68,6 +70,8 @@ export interface Look {
   readonly routes?: RoutesPage | undefined
   /** Where internet traffic goes. */
   readonly exit?: ExitNodesPage | undefined
+  /** How much of this computer is on the network. */
+  readonly machine?: MachinePage | undefined
   /** What is wrong, by code; the status has the same as texts. */
   readonly warnings: Readonly<Record<string, Warning>>
   readonly nowMs: number
@@ -82,11 +86,12 @@ export interface Shown {
 
 async function look({ api, args }: Context): Promise<Look> {
   const current = await api.call('status', { query: { peers: String(args.bool('peers')) } })
-  const [paths, session, routes, exit, warnings] = await Promise.all([
+  const [paths, session, routes, exit, machine, warnings] = await Promise.all([
     api.call('paths').catch(() => ({ paths: [] })), api.call('session').catch(() => undefined), api.call('routes').catch(() => undefined), api.call('exitNodes').catch(() => undefined),
+    api.call('machine').catch(() => undefined),
     warningsOf(api).catch(() => ({})),
   ])
-  return { current, paths, session, routes, exit, warnings, nowMs: Date.now() }
+  return { current, paths, session, routes, exit, machine, warnings, nowMs: Date.now() }
 }
 
 async function warningsOf(api: Context['api']): Promise<Look['warnings']> {
@@ -167,7 +172,7 @@ export function statusText(page: Look, shown: Shown): string {
     const rows = peers.map((peer) => row(peer, current, pathWords(peer, byPeer.get(peer.PublicKey))))
     if (rows.length > 0) lines.push('', fitted(shown.header ? [['Device', 'Address', 'Owner', 'System', 'Path'], ...rows] : rows, shown.columns))
     else if (current.Peer !== null) lines.push('', shown.activeOnly ? 'No device has traffic.' : 'No other device is on this network yet.')
-    const hints = [page.exit && exitHint(page.exit), page.routes && routesHint(page.routes)].flatMap((hint) => hint ?? [])
+    const hints = [page.machine && machineHint(page.machine), page.exit && exitHint(page.exit), page.routes && routesHint(page.routes)].flatMap((hint) => hint ?? [])
     if (hints.length > 0) lines.push('', ...hints)
   }
   const problems = problemLines(page)

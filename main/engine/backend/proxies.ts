@@ -22,7 +22,12 @@ const FIRST_PORTS: readonly number[] = [1055, 1056, 1057, 1058, 1059]
 
 const WORDS = {
   Mode: 'Apps only: programs that use the proxies or a forward reach the network; everything else goes as without Bowline. No admin rights are needed.',
-  Upgrade: 'A mode for the whole computer needs a network interface, and admin rights once to make it. This version does not have it yet.',
+  Upgrade: 'For every program of this computer: bowline machine whole. It needs admin rights once: bowline service install.',
+}
+
+const WHOLE = {
+  Mode: 'Whole computer: every program reaches the network. The proxies and forwards go on beside it.',
+  Upgrade: 'Back to programs alone: bowline machine apps.',
 }
 
 export interface ProxyWishes {
@@ -98,10 +103,11 @@ export class Proxies {
     return [...new Set([this.#socks5, this.#http].flatMap((at) => at?.port ?? []))]
   }
 
-  page(): ProxiesPage {
+  /** `isWhole`: the whole computer is on the network. */
+  page(isWhole = false): ProxiesPage {
     return {
-      Mode: 'apps',
-      Words: WORDS,
+      Mode: isWhole ? 'whole-computer' : 'apps',
+      Words: isWhole ? WHOLE : WORDS,
       ...(this.#socks5 ? { Socks5: formatAddrPort(this.#socks5) } : {}),
       ...(this.#http ? { Http: formatAddrPort(this.#http), PacUrl: `http://${formatAddrPort(this.#http)}/proxy.pac` } : {}),
       ...(this.#why === undefined ? {} : { Why: this.#why }),

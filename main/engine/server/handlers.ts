@@ -124,7 +124,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
     return suggestion ? json(suggestion) : json({ error: 'no preferred DERP, try again later' }, 500)
   },
   useExitNode,
-  checkIpForwarding: fine,
+  checkIpForwarding: ({ machine }) => json({ Warning: machine.page().Problems.find(({ Code }) => Code.startsWith('forwarding'))?.Text ?? '' }),
   checkUdpGroForwarding: fine,
   setUdpGroForwarding: () => json({ Warning: 'UDP GRO forwarding cannot be enabled in userspace mode' }),
   checkSoMark: () => json({ UseSOMark: true }),
@@ -173,7 +173,7 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   addForward: ({ backend, body }) => json(backend.forwards.add(body)),
   removeForward: ({ backend, query }) => json(backend.forwards.remove(query.get('id') ?? '')),
   openForward,
-  proxies: ({ backend }) => json(backend.proxies.page()),
+  proxies: ({ backend, machine }) => json(backend.proxies.page(machine.page().State === 'on')),
   waitDirect,
   netMap: ({ backend }) => {
     const map = backend.views.netMap()

@@ -69,7 +69,7 @@ export async function serve(options: { peerCredentials?: PeerCredentials; tryPor
 export function makeMachine(rig: Pick<Rig, 'env' | 'backend'>): Machine {
   return new Machine({
     env: rig.env, store: new MemoryStore(), parts: { Code: 'no-rights', Text: 'no rights' }, view: () => rig.backend.views.machine(), udpPort: () => 0, isService: false, device: 'bowline0', startedAs: undefined,
-    emit: (part) => rig.backend.sendNotify(part), warnings: { set: () => {}, clear: () => {} }, onForm: () => {},
+    emit: (part) => rig.backend.sendNotify(part), warnings: { set: () => {}, clear: () => {} }, onForm: () => {}, onOwnNames: () => {},
   })
 }
 

@@ -38,6 +38,8 @@ export interface MachineDeps {
   readonly startedAs: MachineMode | undefined
   readonly emit: (part: Partial<Notify>) => void
   readonly warnings: { set(code: 'machine-failed' | 'machine-holding' | 'machine-problem', args: Readonly<Record<string, string>>): void; clear(code: 'machine-failed' | 'machine-holding' | 'machine-problem'): void }
+  /** The computer's own resolvers are others now. */
+  readonly onOwnNames: () => void
   /** Whether a device is there, or who passes packets on, is another. */
   readonly onForm: () => void
 }
@@ -86,17 +88,15 @@ export class Machine implements FeaturePort, MachineDoors {
 
   /** Facts come from here on. */
   start(): void {
-    const { env } = this.#deps
     if (!this.#parts) return
     const { tun, router, dns } = this.#parts
-    tun.onGone((why) => {
-      this.#note('device', { code: 'tun-gone', text: why })
-      this.#core.handleTunGone(env.clock.nowMs())
-      this.#pump()
-    })
-    router.onDisturbed((what) => this.#handleDisturbed('routes', what))
+    tun.onGone((why) => this.#handleGone({ code: 'tun-gone', text: why }))
+    router.onDisturbed((what) => (what.code === 'tun-gone' ? this.#handleGone(what) : this.#handleDisturbed('routes', what)))
     dns.onDisturbed((what) => this.#handleDisturbed('names', what))
-    dns.onOwnChanged(() => this.#tell())
+    dns.onOwnChanged(() => {
+      this.#deps.onOwnNames()
+      this.#tell()
+    })
     this.#refresh()
   }
 
@@ -163,6 +163,14 @@ export class Machine implements FeaturePort, MachineDoors {
     this.#refresh()
     await this.#settled(STOP_MS)
     this.#takeBack?.()
+  }
+
+  /** Two may notice it. */
+  #handleGone(fault: MachineFault): void {
+    if (!this.#core.hasDevice) return
+    this.#note('device', fault)
+    this.#core.handleTunGone(this.#deps.env.clock.nowMs())
+    this.#pump()
   }
 
   #handleDisturbed(what: 'routes' | 'names', fault: MachineFault): void {
