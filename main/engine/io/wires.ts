@@ -51,8 +51,9 @@ export class Wires {
    * process may not.
    */
   steer(way: WireWay | undefined): void {
-    if (way !== undefined) this.#try(way)
     const before = this.#way
+    if (way?.mark === before?.mark && way?.interface === before?.interface) return
+    if (way !== undefined) this.#try(way)
     this.#way = way
     const isLate = this.#steerLiving(way ?? unsteered(before))
     if (isLate) setImmediate(() => this.#steerLiving(this.#way ?? unsteered(before)))
