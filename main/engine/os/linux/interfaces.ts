@@ -26,6 +26,11 @@ export function isInternalInterface(name: string, folder = CLASS): boolean {
   return GUESTS.test(name) && !hasHardware(name, folder)
 }
 
+/** Whether an interface is a port of a bridge: packets come in by that one. */
+export function isMember(name: string, folder = CLASS): boolean {
+  return existsSync(join(folder, name, 'master'))
+}
+
 function hasHardware(name: string, folder: string): boolean {
   const at = join(folder, name)
   if (existsSync(join(at, 'device'))) return true

@@ -12,7 +12,7 @@ import { EngineError, errorText } from '../../base/errors.ts'
 import type { MachineRoutes } from '../../core/plan/machine.ts'
 import type { FirewallFacts } from './firewall-plan.ts'
 import { LinuxFirewall } from './firewall.ts'
-import { attachedNetworks, isInternalInterface } from './interfaces.ts'
+import { attachedNetworks, isInternalInterface, isMember } from './interfaces.ts'
 import { KernelSettings, type Changed } from './kernel-settings.ts'
 import { findObstacle } from './obstacle.ts'
 import type { KernelNews, Problem, RouterDeps, RouterResult } from './ports.ts'
@@ -164,7 +164,7 @@ export class LinuxRouter {
     else if (this.#apart === undefined && !this.#settings.forwardsAlready) this.#apart = others.filter((name) => !isInternalInterface(name))
     return {
       attached: attachedNetworks(now.links, want.device).map(({ prefix }) => prefix),
-      internal: others.filter((name) => isInternalInterface(name)),
+      internal: others.filter((name) => isInternalInterface(name) && !isMember(name)),
       apart: this.#apart,
     }
   }
@@ -271,10 +271,14 @@ export class LinuxRouter {
     this.#pace.looked(nowMs, nowMs - beganMs)
     this.#lookBy(LOOK_MS)
     if (found === undefined) return
-    const { waitMs, isFight } = this.#pace.repair(nowMs, want.internet !== 'direct')
+    const { waitMs, isFight } = found.code === 'changed-around' ? { waitMs: 0, isFight: false } : this.#pace.repair(nowMs, want.internet !== 'direct')
     const problem = isFight ? fought(found) : found
-    this.#deps.log.warn(`${found.code} → put back`, { why: problem.text })
-    if (found.code !== 'changed-around') this.#tell?.(problem)
+    // What is around the tunnel changes all day, and nobody is to blame.
+    if (found.code === 'changed-around') this.#deps.log.debug(problem.text)
+    else {
+      this.#deps.log.warn(`${found.code} → put back`, { why: problem.text })
+      this.#tell?.(problem)
+    }
     if (waitMs > 0) return this.#lookBy(waitMs)
     await this.#apply(want).catch((error: unknown) => {
       this.#deps.log.warn('could not be put back', { why: errorText(error) })

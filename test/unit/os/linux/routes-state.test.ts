@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
-import { attachedNetworks, isInternalInterface } from '../../../../main/engine/os/linux/interfaces.ts'
+import { attachedNetworks, isInternalInterface, isMember } from '../../../../main/engine/os/linux/interfaces.ts'
 import { readLinks, readRoutes, readRules } from '../../../../main/engine/os/linux/routes-state.ts'
 import { makeTempDir, removeTempDir } from '../../../support/temp.ts'
 
@@ -36,5 +36,7 @@ test('nonsense is nothing', () => {
 test('bridges of containers lead to guests alone, one with a card in it does not', () => {
   for (const path of ['docker0', 'virbr0/brif/vnet0', 'br-lan/brif/eth1', 'eth1/device', 'eth0/device']) mkdirSync(join(dir, path), { recursive: true })
   expect(['lo', 'docker0', 'virbr0', 'br-lan', 'eth0', 'wg0'].map((name) => isInternalInterface(name, dir))).toEqual([true, true, true, false, false, false])
+  mkdirSync(join(dir, 'veth1/master'), { recursive: true })
+  expect(['veth1', 'docker0'].map((name) => isMember(name, dir))).toEqual([true, false])
   expect(attachedNetworks(readLinks(LINKS), 'bowline0', dir)).toEqual([{ interface: 'eth0', prefix: '192.168.1.0/24', isInternal: false }, { interface: 'docker0', prefix: '172.17.0.0/16', isInternal: true }])
 })
