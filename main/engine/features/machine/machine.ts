@@ -51,6 +51,7 @@ const ANSWER_MS = 20_000
 const STOP_MS = 3_500
 /** What is missing for taking the computer is looked at anew when somebody asks, not more often. */
 const OBSTACLE_MS = 5_000
+const FIRST_LOOK_MS = 1_000
 
 export class Machine implements FeaturePort, MachineDoors {
   readonly #deps: MachineDeps
@@ -70,8 +71,11 @@ export class Machine implements FeaturePort, MachineDoors {
   #shown: MachinePage
   #form = ''
   #isDue = false
+  /** It was known once what the engine's state is. */
+  #isKnown = false
   #isPumping = false
   #takeBack: (() => void) | undefined
+  #cancelLook: () => void = () => {}
   readonly #waiting = new Set<() => void>()
 
   constructor(deps: MachineDeps) {
@@ -98,6 +102,8 @@ export class Machine implements FeaturePort, MachineDoors {
       this.#tell()
     })
     this.#refresh()
+    // Windows are told by themselves; the start is not kept for it.
+    this.#cancelLook = this.#deps.env.clock.after(FIRST_LOOK_MS, () => void this.look())
   }
 
   initial(mask: number): Partial<Notify> {
@@ -132,6 +138,7 @@ export class Machine implements FeaturePort, MachineDoors {
     if (mode === 'whole') {
       this.#cannotAtMs = -Infinity
       await this.#lookForObstacle()
+      this.#tell()
       if (this.#cannot) throw new EngineError(codeOf(this.#cannot), this.#cannot.Text)
     }
     this.#mode = mode
@@ -159,6 +166,7 @@ export class Machine implements FeaturePort, MachineDoors {
   }
 
   async stop(): Promise<void> {
+    this.#cancelLook()
     this.#ending ??= 'none'
     this.#refresh()
     await this.#settled(STOP_MS)
@@ -207,10 +215,11 @@ export class Machine implements FeaturePort, MachineDoors {
     if (this.#mode === 'apps') return { kind: 'none' }
     const view = this.#deps.view()
     this.#why = view.why
+    if (view.life !== 'unknown') this.#isKnown = true
     if (view.life === 'off') return { kind: 'none' }
     if (view.life === 'on') return { kind: 'plan', plan: this.#planOf(view) }
     // At the start it is not known yet whether an exit node is chosen: what was written last counts.
-    if (this.#plan || !this.#saved.keptIn) return { kind: 'unknown' }
+    if (this.#isKnown || !this.#saved.keptIn) return { kind: 'unknown' }
     return { kind: 'plan', plan: this.#planOf({ ...view, plan: EMPTY_PLAN, egress: { kind: 'blocked', id: '', name: '', why: view.why } }) }
   }
 
