@@ -4,7 +4,9 @@
 import type { LocalApiClient } from '../client/local-api-client.ts'
 import { METHODS } from '../localapi/methods.ts'
 import type { ExitNodeAction } from '../localapi/exit-nodes.ts'
+import type { WantedChange } from '../localapi/machine.ts'
 import type { TransferAction } from '../localapi/transfers.ts'
+import { exitChange, tryFirst } from '../web/try-first.ts'
 
 export type Action =
   | { readonly kind: 'open' }
@@ -15,6 +17,8 @@ export type Action =
   | { readonly kind: 'renew' }
   | { readonly kind: 'exit'; readonly do: ExitNodeAction }
   | { readonly kind: 'allow-lan'; readonly on: boolean }
+  /** Says what becomes of the change on trial. */
+  | { readonly kind: 'trial'; readonly id: string; readonly answer: 'keep' | 'undo' }
   | { readonly kind: 'copy'; readonly text: string }
   | { readonly kind: 'switch-account'; readonly id: string }
   | { readonly kind: 'add-account' }
@@ -33,6 +37,8 @@ export interface ActionDeps {
   readonly showMain: (hash?: string) => void
   readonly showSmall: () => void
   readonly copy: (text: string) => void
+  /** Whether risky changes are tried first. */
+  readonly wantsTrial: () => boolean
   readonly startEngine: () => void
   readonly sendFiles: () => Promise<void>
   readonly openReceived: (id: string, how: 'open' | 'show') => Promise<unknown>
@@ -65,9 +71,15 @@ async function run({ client, ...deps }: ActionDeps, action: Action): Promise<unk
     case 'connect':
       return client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: { WantRunning: action.on, WantRunningSet: true } })
     case 'allow-lan':
-      return client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: { ExitNodeAllowLANAccess: action.on, ExitNodeAllowLANAccessSet: true } })
-    case 'exit':
-      return client.json({ method: 'POST', path: METHODS.exitNodeAction.path, body: action.do })
+      return change({ client, ...deps }, { Prefs: { ExitNodeAllowLANAccess: action.on, ExitNodeAllowLANAccessSet: true } }, () =>
+        client.json({ method: 'PATCH', path: METHODS.editPrefs.path, body: { ExitNodeAllowLANAccess: action.on, ExitNodeAllowLANAccessSet: true } }))
+    case 'exit': {
+      const make = (): Promise<unknown> => client.json({ method: 'POST', path: METHODS.exitNodeAction.path, body: action.do })
+      if (action.do.Do !== 'use' && action.do.Do !== 'clear') return make()
+      return change({ client, ...deps }, exitChange(action.do.Do === 'use' ? action.do.Node : ''), make)
+    }
+    case 'trial':
+      return client.json({ method: 'POST', path: METHODS.answerTrial.path, body: { ID: action.id, Answer: action.answer } })
     case 'send-files':
       return deps.sendFiles()
     case 'transfer':
@@ -83,4 +95,9 @@ async function run({ client, ...deps }: ActionDeps, action: Action): Promise<unk
       await client.json({ method: 'POST', path: METHODS.loginInteractive.path })
       return deps.showMain()
   }
+}
+
+/** Makes a change; one that is tried first is asked about in the window. */
+async function change({ client, showMain, wantsTrial }: ActionDeps, wanted: WantedChange, make: () => Promise<unknown>): Promise<void> {
+  if ((await tryFirst(client, wanted, make, { wantsTrial, refusesBlocked: true })) === 'tried') showMain()
 }

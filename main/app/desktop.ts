@@ -54,7 +54,7 @@ export function startDesktop({ client, state, showMain, isVisible, startEngine, 
   const iconsDir = join(import.meta.dirname, 'icons')
   const small = new SmallWindow()
   const run = (action: Action): void =>
-    void runAction({ client, showMain, showSmall: () => small.toggle(undefined), copy: (text) => void clipboard.writeText(text), startEngine: startEngine ?? (() => {}), sendFiles, openReceived, quit }, action)
+    void runAction({ client, showMain, showSmall: () => small.toggle(undefined), copy: (text) => void clipboard.writeText(text), wantsTrial: () => state.settings.tryFirst, startEngine: startEngine ?? (() => {}), sendFiles, openReceived, quit }, action)
   const tray = startTray({
     bus, desktop, run, sendDropped, iconsDir, ownEngine: startEngine !== undefined, showSmall: (beside) => small.toggle(beside), setState: (now) => state.set({ tray: now }),
   })

@@ -13,6 +13,7 @@ import type { AppState } from '../localapi/app-state.ts'
 import type { BlockedPage } from '../localapi/blocked.ts'
 import type { ExitNodesPage } from '../localapi/exit-nodes.ts'
 import { isOfFiles } from '../localapi/notify-kinds.ts'
+import type { MachinePage, TrialPage } from '../localapi/machine.ts'
 import { NO_POLICY, type PolicySnapshot } from '../localapi/policy.ts'
 import { NO_TRANSFERS, reduceTransfers, type TransfersPage } from '../localapi/transfers.ts'
 import type { HealthState, LoginProfile, Notify, PathsPage, Prefs, Status } from '../localapi/types.ts'
@@ -32,6 +33,9 @@ export interface Facts {
   readonly blocked: BlockedPage | undefined
   /** Nothing is on its way while the engine does not run. */
   readonly transfers: TransfersPage
+  /** How much of this computer is on the network; the last word of an engine that ended. */
+  readonly machine: MachinePage | undefined
+  readonly trial: TrialPage
 }
 
 const SETTLE_MS = 100
@@ -55,7 +59,7 @@ export class EngineFacts {
   constructor(client: LocalApiClient, app: AppState, changed: (facts: Facts) => void) {
     this.#client = client
     this.#changed = changed
-    this.#facts = { app, status: undefined, prefs: undefined, warnings: null, policy: NO_POLICY, exit: undefined, paths: undefined, profiles: [], profile: '', blocked: undefined, transfers: NO_TRANSFERS }
+    this.#facts = { app, status: undefined, prefs: undefined, warnings: null, policy: NO_POLICY, exit: undefined, paths: undefined, profiles: [], profile: '', blocked: undefined, transfers: NO_TRANSFERS, machine: undefined, trial: {} }
   }
 
   get value(): Facts {
@@ -75,7 +79,7 @@ export class EngineFacts {
   onApp(app: AppState): void {
     const runs = app.engine === 'running'
     const began = runs && this.#facts.app.engine !== 'running'
-    this.#set(runs ? { app } : { app, paths: undefined, exit: undefined, transfers: NO_TRANSFERS })
+    this.#set(runs ? { app } : { app, paths: undefined, exit: undefined, transfers: NO_TRANSFERS, trial: {} })
     if (!began) return
     this.#lookSoon()
     void this.#lookAtProfiles()
@@ -83,12 +87,14 @@ export class EngineFacts {
   }
 
   onNotify(notify: Notify): void {
-    if (notify.Prefs || notify.Health || notify.InitialStatus || notify.Policy || notify.Transfers) {
+    if (notify.Prefs || notify.Health || notify.InitialStatus || notify.Policy || notify.Transfers || notify.Machine || notify.Trial) {
       this.#set({
         ...(notify.Prefs ? { prefs: notify.Prefs } : {}),
         ...(notify.InitialStatus ? { status: notify.InitialStatus } : {}),
         ...(notify.Health ? { warnings: notify.Health.Warnings } : {}),
         ...(notify.Policy ? { policy: notify.Policy } : {}),
+        ...(notify.Machine ? { machine: notify.Machine } : {}),
+        ...(notify.Trial ? { trial: notify.Trial } : {}),
         ...(notify.Transfers ? { transfers: reduceTransfers(this.#facts.transfers, notify.Transfers) } : {}),
       })
     }

@@ -70,7 +70,7 @@ export function causesOf(memory: Memory, facts: Facts, nowMs: number): readonly 
   const running = facts.app.engine === 'running'
   return [
     lost(memory, facts, nowMs), update(facts),
-    ...(running ? [signIn(facts, nowMs), approved(memory, facts), exitNode(facts), portal(facts), ...blocked(facts, nowMs), ...fileCauses(memory.files, facts.transfers, nowMs)] : []),
+    ...(running ? [signIn(facts, nowMs), approved(memory, facts), exitNode(facts), ...trial(facts, nowMs), portal(facts), ...blocked(facts, nowMs), ...fileCauses(memory.files, facts.transfers, nowMs)] : []),
   ].filter((cause) => cause !== undefined)
 }
 
@@ -115,6 +115,17 @@ function endsTitle(atMs: number, leftMs: number): string {
 function approved({ approvedMs }: Memory, { status }: Facts): Cause | undefined {
   if (approvedMs === undefined) return undefined
   return { key: 'approved', category: 'sign-in', title: t('notice.approved'), body: t('notice.approved.more', { network: networkName(status) }), actions: [], open: { kind: 'open' }, inWindow: true }
+}
+
+/** A change that waits to be kept, and one that was taken back because nobody was there. */
+function trial({ trial: { Trial: open, Last } }: Facts, nowMs: number): readonly Cause[] {
+  const base = { category: 'exit-node', open: { kind: 'open' }, inWindow: false } as const
+  if (open) {
+    const does = (answer: 'keep' | 'undo'): Cause['actions'][number] => ({ label: t(`trial.${answer}`), action: { kind: 'trial', id: open.ID, answer } })
+    return [{ ...base, key: 'trial', title: t('notice.trial.open'), body: t('notice.trial.open.more'), actions: [does('keep'), does('undo')], inWindow: true }]
+  }
+  if (!Last || Last.End === 'kept' || Last.End === 'undone' || Last.End === 'replaced' || nowMs - Date.parse(Last.At) > NEWS_MS) return []
+  return [{ ...base, key: `trial ${Last.ID}`, title: t(`trial.end.${Last.End}`), body: t('notice.trial.over'), actions: [] }]
 }
 
 const shortName = (node: { readonly Name: string }): string => safeText(node.Name.split('.')[0]!, 40)

@@ -51,14 +51,15 @@ const LINE: TrayItem = { kind: 'line' }
 const PORTALS = ['captive-portal-detected', 'exit-node-holds-portal']
 
 export function trayModel(facts: TrayFacts): TrayModel {
-  const head = headline(facts.app, facts.status, facts.exit)
+  const head = headline(facts.app, facts.status, facts.exit, facts.machine)
   const linux = facts.platform === 'linux'
   const running = facts.app.engine === 'running'
   const connected = running && facts.status?.BackendState === 'Running'
   const open = item(t('tray.open'), { kind: 'open' })
   const parts: readonly (readonly TrayItem[])[] = [
     [...(linux ? [open] : []), headItem(facts, head), ...connectItems(facts), ...renewItems(facts)],
-    connected ? [exitMenu(facts), deviceMenu(facts)].filter((one) => one !== undefined) : [],
+    running ? trialItems(facts) : [],
+    connected ? [exitMenu(facts), modeItem(facts), deviceMenu(facts)].filter((one) => one !== undefined) : [],
     connected ? fileItems(facts) : [],
     running ? accountItems(facts, linux) : [],
     [...(linux ? [item(t('tray.small'), { kind: 'small' })] : [open]), item(t('tray.settings'), { kind: 'go', hash: '#/settings' }), item(t('tray.quit'), { kind: 'quit' })],
@@ -129,13 +130,23 @@ function exitLabel({ Chosen, Egress }: ExitNodesPage): string {
   return Chosen.Kind === 'none' ? t('tray.exit.none') : t('tray.exit.unused', { name: exitName(Chosen) })
 }
 
+/** What becomes of the change on trial; its window says what it is. */
+function trialItems({ trial: { Trial: trial } }: TrayFacts): readonly TrayItem[] {
+  if (!trial) return []
+  return [item(t('notice.trial.open'), { kind: 'open' }), item(t('trial.keep'), { kind: 'trial', id: trial.ID, answer: 'keep' }), item(t('trial.undo'), { kind: 'trial', id: trial.ID, answer: 'undo' })]
+}
+
+function modeItem({ machine }: TrayFacts): TrayItem | undefined {
+  return machine && item(t('tray.mode', { mode: t(`machine.mode.${machine.Mode}`) }), { kind: 'go', hash: '#/settings/connection' })
+}
+
 function exitMenu(facts: TrayFacts): TrayItem | undefined {
   const page = facts.exit
   if (!page || (page.Nodes.length === 0 && page.Chosen.Kind === 'none') || isHidden(facts.policy.Settings, 'ExitNodesPicker')) return undefined
   const held = heldWords(facts.policy, 'ExitNodeID')
-  const lan = heldWords(facts.policy, 'ExitNodeAllowLANAccess') === undefined ? ({ kind: 'allow-lan', on: !page.AllowLAN } as const) : undefined
+  const lan = facts.trial.Trial === undefined && heldWords(facts.policy, 'ExitNodeAllowLANAccess') === undefined ? ({ kind: 'allow-lan', on: !page.AllowLAN } as const) : undefined
   const items: readonly TrayItem[] = [
-    ...(held === undefined ? exitChoices(facts, page) : [item(held, undefined)]),
+    ...(facts.trial.Trial ? [item(t('notice.trial.open'), undefined)] : held === undefined ? exitChoices(facts, page) : [item(held, undefined)]),
     LINE,
     item(t('tray.exit.lan'), lan, page.AllowLAN),
     item(t('tray.more'), { kind: 'go', hash: '#/exit-nodes' }),

@@ -102,4 +102,8 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'small.percent': '{share, number, ::percent}',
   'small.transfers.more': '{n, plural, one {# weitere} other {# weitere}}',
   'small.dropped': '{n, plural, one {Eine Sache ist unterwegs zu {device}.} other {# Sachen sind unterwegs zu {device}.}}',
+  'tray.mode': 'Modus: {mode}',
+  'notice.trial.open': 'Eine Änderung wird ausprobiert',
+  'notice.trial.open.more': 'Sie macht sich rückgängig, wenn Sie sie nicht behalten.',
+  'notice.trial.over': 'Alles ist wie zuvor.',
 }

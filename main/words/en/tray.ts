@@ -104,4 +104,8 @@ export const tray = {
   'small.dropped': '{n, plural, one {One thing is on its way to {device}.} other {# things are on their way to {device}.}}',
   'small.diagnose': 'Diagnose',
   'small.settings': 'Settings',
+  'tray.mode': 'Mode: {mode}',
+  'notice.trial.open': 'A change is on trial',
+  'notice.trial.open.more': 'It undoes itself unless you keep it.',
+  'notice.trial.over': 'Everything is as it was before.',
 } as const

@@ -102,4 +102,8 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'small.percent': '{share, number, ::percent}',
   'small.transfers.more': '{n, plural, one {# más} other {# más}}',
   'small.dropped': '{n, plural, one {Un elemento va de camino a {device}.} other {# elementos van de camino a {device}.}}',
+  'tray.mode': 'Modo: {mode}',
+  'notice.trial.open': 'Hay un cambio a prueba',
+  'notice.trial.open.more': 'Se deshace si no lo conserva.',
+  'notice.trial.over': 'Todo está como antes.',
 }

@@ -102,4 +102,8 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'small.percent': '{share, number, ::percent}',
   'small.transfers.more': '{n, plural, one {# de plus} other {# de plus}}',
   'small.dropped': '{n, plural, one {Un élément est en route vers {device}.} other {# éléments sont en route vers {device}.}}',
+  'tray.mode': 'Mode : {mode}',
+  'notice.trial.open': 'Un changement est à l’essai',
+  'notice.trial.open.more': 'Il s’annule si vous ne le gardez pas.',
+  'notice.trial.over': 'Tout est comme avant.',
 }

@@ -102,4 +102,8 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'small.percent': '{share, number, ::percent}',
   'small.transfers.more': '{n, plural, other {他 # 件}}',
   'small.dropped': '{n, plural, other {# 件を {device} に送信しています。}}',
+  'tray.mode': 'モード: {mode}',
+  'notice.trial.open': '変更を試しています',
+  'notice.trial.open.more': '残さないかぎり元に戻ります。',
+  'notice.trial.over': 'すべて元のままです。',
 }

@@ -102,4 +102,8 @@ export const tray: Partial<Record<keyof typeof en, string>> = {
   'small.percent': '{share, number, ::percent}',
   'small.transfers.more': '{n, plural, other {还有 # 项}}',
   'small.dropped': '{n, plural, other {# 项正在发往 {device}。}}',
+  'tray.mode': '模式：{mode}',
+  'notice.trial.open': '正在试用一项更改',
+  'notice.trial.open.more': '若不保留就会自动撤销。',
+  'notice.trial.over': '一切都恢复原样。',
 }

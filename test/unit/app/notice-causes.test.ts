@@ -135,3 +135,20 @@ describe('words of others', () => {
     }))
   })
 })
+
+describe('a change on trial', () => {
+  const open = { Trial: { ID: 't1', Until: '', LeftMs: 9_000, Change: {}, Back: {}, Losses: [] } }
+  const ended = (End: 'kept' | 'undone' | 'ran-out' | 'restarted'): More => ({ trial: { Last: { ID: 't1', End, At: new Date(NOW_MS).toISOString(), Why: '' } } })
+
+  it('waits to be kept, by one of two buttons', () => {
+    const [cause] = after([0, { trial: open }])
+    expect([cause!.title, cause!.actions.map(({ label }) => label)]).toEqual(['A change is on trial', ['Keep it', 'Undo now']])
+  })
+
+  it('that nobody kept is told with its cause for an hour, one that a person answered is not', () => {
+    expect(titles(after([0, ended('ran-out')]))).toEqual(['Undone: nobody kept it in time.'])
+    expect(titles(after([0, ended('restarted')]))).toEqual(['Undone: the engine ended before anybody kept it.'])
+    expect(after([3_700_000, ended('ran-out')])).toEqual([])
+    for (const end of ['kept', 'undone'] as const) expect(after([0, ended(end)])).toEqual([])
+  })
+})

@@ -54,7 +54,7 @@ export function ask(Batch: string, more: Partial<TransferAsk> = {}): TransferAsk
 export function facts(more: Partial<TrayFacts> = {}): TrayFacts {
   return {
     app: { engine: 'running', sinceMs: NOW_MS, restarts: 0, host: 'electron', platform: 'linux', version: '1', settings: DEFAULT_SETTINGS, languages: ['en'], tray: 'shown' },
-    status: status('Running'), prefs: undefined, warnings: null, policy: NO_POLICY, exit: exits(), paths: undefined, profiles: [profile('p1', 'anna@fjord.example')], profile: 'p1', blocked: undefined, transfers: NO_TRANSFERS,
+    status: status('Running'), prefs: undefined, warnings: null, policy: NO_POLICY, exit: exits(), paths: undefined, profiles: [profile('p1', 'anna@fjord.example')], profile: 'p1', blocked: undefined, transfers: NO_TRANSFERS, machine: undefined, trial: {},
     platform: 'linux', nowMs: NOW_MS, ownEngine: true, badges: 0, ...more,
   }
 }

@@ -117,6 +117,22 @@ describe('the menu', () => {
   })
 })
 
+describe('a change on trial in the menu', () => {
+  const trial = { Trial: { ID: 't1', Until: '', LeftMs: 9_000, Change: {}, Back: {}, Losses: [] } }
+
+  it('is kept or undone there, and no other exit node is chosen meanwhile', () => {
+    const { menu } = trayModel(facts({ trial }))
+    expect(drawn(menu).filter((line) => /trial|Keep|Undo/.test(line))).toEqual(['A change is on trial', 'Keep it', 'Undo now', '  (A change is on trial)'])
+    expect(clickable(menu).filter(({ action }) => action?.kind === 'exit' || action?.kind === 'allow-lan')).toEqual([])
+  })
+
+  it('has the mode beside it where the engine has told it', () => {
+    const machine = { Mode: 'whole', State: 'holding' } as unknown as NonNullable<ReturnType<typeof facts>['machine']>
+    expect(drawn(trayModel(facts({ machine })).menu)).toContain('Mode: Whole computer')
+    expect(trayModel(facts({ machine })).tooltip).toBe('Internet blocked')
+  })
+})
+
 describe('the glyph', () => {
   const blocked = exits({ Chosen: { Kind: 'node', ID: 'x1', Name: 'exit-ams' }, Egress: { Kind: 'blocked', ID: 'x1', Name: 'exit-ams', Why: '' } })
   const through = exits({ Chosen: { Kind: 'node', ID: 'x1', Name: 'exit-ams' }, Egress: { Kind: 'exit', ID: 'x1', Name: 'exit-ams', Why: '' } })
