@@ -34,6 +34,8 @@ const WHY: Readonly<Record<TrialEnd, string>> = {
   replaced: 'all of it was changed to something else',
 }
 
+const MIN_WAIT_MS = 1
+
 export class Trials implements FeaturePort {
   readonly #deps: TrialsDeps
   #open: OpenTrial | undefined
@@ -151,7 +153,11 @@ export class Trials implements FeaturePort {
   #arm(): void {
     const { clock } = this.#deps.env
     this.#cancelTimer?.()
-    this.#cancelTimer = this.#open && clock.after(Math.max(0, this.#open.untilMs - clock.nowMs()), () => this.#step())
+    this.#cancelTimer = this.#open && clock.after(Math.max(MIN_WAIT_MS, this.#open.untilMs - clock.nowMs()), () => {
+      this.#step()
+      // Timers may come a moment early, or while a change is being made.
+      if (this.#open) this.#arm()
+    })
   }
 
   /** Settings are back before the first wait; never rejects. */

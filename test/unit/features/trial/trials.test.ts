@@ -44,6 +44,19 @@ describe('a change on trial', () => {
     expect(one.rig.journal.filter(({ part }) => part === 'trial').map(({ kind }) => kind)).toEqual(['begun', 'ran-out'])
   })
 
+  test('is taken back also where the timer comes a moment early', async () => {
+    const rig = makeRig()
+    const clock = { nowMs: () => rig.clock.nowMs(), wallMs: () => rig.clock.wallMs(), after: (ms: number, call: () => void) => rig.clock.after(Math.max(0, ms - 2), call) }
+    const { trials } = makeTrial({ ...rig, env: { ...rig.env, clock } })
+    rig.backend.start()
+    await trials.act({ Change: ROUTES })
+    rig.clock.advance(19_998)
+    expect(rig.backend.views.prefs().RouteAll).toBe(true)
+    for (let i = 0; i < 5; i++) rig.clock.advance(1)
+    await settle()
+    expect(rig.backend.views.prefs().RouteAll).toBe(false)
+  })
+
   test('stays when somebody keeps it', async () => {
     const one = desk()
     const { Trial } = await one.trials.act({ Change: ROUTES, Seconds: 5 })
