@@ -46,7 +46,7 @@ describe('a change on trial', () => {
 
   test('is taken back also where the timer comes a moment early', async () => {
     const rig = makeRig()
-    const clock = { nowMs: () => rig.clock.nowMs(), wallMs: () => rig.clock.wallMs(), after: (ms: number, call: () => void) => rig.clock.after(Math.max(0, ms - 2), call) }
+    const clock = { nowMs: () => rig.clock.nowMs(), wallMs: () => rig.clock.wallMs(), after: (ms: number, call: () => void) => rig.clock.after(Math.max(1, ms - 2), call) }
     const { trials } = makeTrial({ ...rig, env: { ...rig.env, clock } })
     rig.backend.start()
     await trials.act({ Change: ROUTES })
