@@ -6,6 +6,8 @@
  *   resources/native/      the add-on, a real file since a library cannot be loaded out of an archive
  *   resources/cli/         the `bowline` command for the system's own Node (Linux packages put a starter into /usr/bin)
  */
+import { root } from '../scripts/sources.mjs'
+
 export const APP_ID = 'org.bowline.Bowline'
 export const EXECUTABLE = 'bowline-desktop'
 
@@ -52,6 +54,8 @@ export function config(output, electron) {
       icon: 'build/icons/linux',
       mimeTypes: ['x-scheme-handler/bowline'],
     },
+    // The scripts of the Debian package: before it goes, and once an update is whole.
+    rpm: { fpm: [`--before-remove=${root}build/package/service-remove.sh`, `--rpm-posttrans=${root}build/package/service-renew.sh`] },
     win: { target: [{ target: 'nsis', arch: ['x64', 'arm64'] }, { target: 'msi', arch: ['x64', 'arm64'] }], icon: 'build/icons/icon.ico', executableName: 'Bowline' },
     nsis: { oneClick: false, perMachine: false, allowElevation: false, allowToChangeInstallationDirectory: false, deleteAppDataOnUninstall: false },
     msi: { perMachine: true, oneClick: false },

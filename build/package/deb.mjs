@@ -48,8 +48,9 @@ export function makeDeb(unpacked, output, arch, store) {
   const files = filesOf(tree)
   put(tree, 'DEBIAN/md5sums', files.map((file) => `${createHash('md5').update(readFileSync(join(tree, file))).digest('hex')}  ${file}\n`).join(''))
   put(tree, 'DEBIAN/control', control({ version, architecture, description, license, sizeKb: Math.ceil(files.reduce((sum, file) => sum + statSync(join(tree, file)).size, 0) / 1024) }))
-  put(tree, 'DEBIAN/postinst', MAINTAINER, 0o755)
-  put(tree, 'DEBIAN/postrm', MAINTAINER, 0o755)
+  put(tree, 'DEBIAN/postinst', withMenus(script('service-renew.sh')), 0o755)
+  put(tree, 'DEBIAN/prerm', script('service-remove.sh'), 0o755)
+  put(tree, 'DEBIAN/postrm', withMenus(PURGE), 0o755)
   const deb = join(output, `bowline_${version}_${architecture}.deb`)
   const { status } = spawnSync('dpkg-deb', ['--root-owner-group', ...(store ? ['-Znone'] : ['-Zxz', '-z3']), '--build', tree, deb], { stdio: 'inherit' })
   if (status !== 0) throw new Error('dpkg-deb failed, see above')
@@ -57,13 +58,22 @@ export function makeDeb(unpacked, output, arch, store) {
   return deb
 }
 
-/** Makes entry, scheme and icons known, where the desktop has the tools for it. */
-const MAINTAINER = `#!/bin/sh
-set -e
-if command -v update-desktop-database >/dev/null 2>&1; then update-desktop-database -q /usr/share/applications || true; fi
-if command -v gtk-update-icon-cache >/dev/null 2>&1; then gtk-update-icon-cache -q /usr/share/icons/hicolor || true; fi
+/** One of the scripts beside this file, which the RPM package has too. */
+const script = (name) => readFileSync(`${root}build/package/${name}`, 'utf8')
+
+/** What the service kept goes with the package's settings; its sign-in stays in the list of its server. */
+const PURGE = `#!/bin/sh
+if [ "$1" = purge ]; then rm -rf /var/lib/bowline /etc/default/bowline; fi
 exit 0
 `
+
+/** Makes entry, scheme and icons known first, where the desktop has the tools for it. */
+function withMenus(text) {
+  return text.replace('#!/bin/sh\n', `#!/bin/sh
+if command -v update-desktop-database >/dev/null 2>&1; then update-desktop-database -q /usr/share/applications || true; fi
+if command -v gtk-update-icon-cache >/dev/null 2>&1; then gtk-update-icon-cache -q /usr/share/icons/hicolor || true; fi
+`)
+}
 
 function control({ version, architecture, description, license, sizeKb }) {
   return `Package: bowline
