@@ -84,7 +84,8 @@ export function domainsOf(value: unknown): readonly DomainOfLink[] {
 
 /** The computer's own, of all links but ours; links that never are asked for everything do not count while there are others. */
 export function ownOfLinks(servers: readonly LinkServer[], domains: readonly DomainOfLink[], fallback: readonly LinkServer[], ours: number, noDefault: ReadonlySet<number>): OwnNames {
-  const usable = servers.filter(({ link, ip }) => link !== ours && !OUR_SERVERS.includes(ip) && !isStub(ip))
+  // An address of a link alone says nothing without its link, and none of our questions can be sent there.
+  const usable = servers.filter(({ link, ip }) => link !== ours && !OUR_SERVERS.includes(ip) && !isStub(ip) && !ip.startsWith('fe80:'))
   const general = usable.filter(({ link }) => !noDefault.has(link))
   const chosen = [general, usable, fallback].find((list) => list.length > 0) ?? []
   const search = domains.filter(({ link, isRoute, domain }) => link !== ours && !isRoute && domain !== '.').map(({ domain }) => domain)

@@ -27,7 +27,7 @@ test('more domains than a link may have become all names', () => {
 })
 
 test('the own resolvers are those of other links that are asked for everything, without us and without resolved itself', () => {
-  const servers = serversOf([[0, 2, bytes(127, 0, 0, 53)], [2, 2, bytes(192, 0, 2, 1)], [2, 10, bytes(...Array.from({ length: 15 }, () => 0), 1)], [5, 2, bytes(10, 0, 0, 53)], [7, 2, bytes(100, 100, 100, 100)], [9, 2, bytes(100, 100, 100, 100)]])
+  const servers = serversOf([[0, 2, bytes(127, 0, 0, 53)], [2, 2, bytes(192, 0, 2, 1)], [2, 10, bytes(...Array.from({ length: 15 }, () => 0), 1)], [2, 10, bytes(0xfe, 0x80, ...Array.from({ length: 13 }, () => 0), 1)], [5, 2, bytes(10, 0, 0, 53)], [7, 2, bytes(100, 100, 100, 100)], [9, 2, bytes(100, 100, 100, 100)]])
   const domains = domainsOf([[2, 'Lan.', false], [5, 'corp.example', true], [7, 'net.example', false], [2, '.', true]])
   expect(ownOfLinks(servers, domains, [], 7, new Set([5]))).toEqual({ servers: ['192.0.2.1', '::1'], search: ['lan'] })
   const [corp] = servers.filter(({ link }) => link === 5)
