@@ -7,7 +7,7 @@
  *   tcp udp ping name      to a public server by address in both families; by name as the system resolves names
  *   dns-own dns-public     questions to a resolver at home and to a public one, by programs that have their own idea of resolvers
  *   bound                  TCP and UDP from the address of the physical interface
- *   device                 TCP on the physical interface itself (SO_BINDTODEVICE), from local ports of DEVICE_PORTS
+ *   device                 web pages by the physical interface itself (SO_BINDTODEVICE); nothing else goes to that port
  *   lan                    the printer beside; shouts on the link
  *   stay                   connections that are open as long as they live
  *   dhcp                   a broadcast as a DHCP client sends it: the one thing that may always leave
@@ -37,9 +37,6 @@ export interface NoiseLine {
   readonly saw?: string
   readonly failed?: string
 }
-
-/** Local ports of programs that are bound to the physical interface. */
-export const DEVICE_PORTS = { from: 61_000, to: 61_999 } as const
 
 const OFTEN_MS = 250
 /** For what is a process each time. */
@@ -138,7 +135,7 @@ function often({ mirror, own, printer, homeResolver, publicResolver }: NoisePlan
 
 function seldom({ mirror, own }: NoisePlan): Readonly<Record<string, Try>> {
   const device = (host: string): Try => () =>
-    byProgram('curl', '-sS', '--max-time', '2', '--interface', `if!${own.device}`, '--local-port', `${DEVICE_PORTS.from}-${DEVICE_PORTS.to}`, `http://${host}/`)
+    byProgram('curl', '-sS', '--max-time', '2', '--interface', `if!${own.device}`, `http://${host}/`)
   return {
     device4: device(mirror.v4),
     device6: device(`[${mirror.v6}]`),
