@@ -331,13 +331,15 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   if (options.hostPort) watchPower(options.hostPort, (event) => netmon.handlePower(event))
   stops.push(policy.watch(() => backend.policy.reload('the file changed')))
   await backend.unlock()
+  machine.start()
+  stops.push(() => machine.stop())
+  // Nobody is told that the engine is there before traffic is kept in as it was when the last one ended.
+  await machine.guarded()
   await server.listen(options.socketPath)
   stops.push(() => server.close())
   stops.push(() => backend.stop())
   stops.push(() => taildrop.stop(), () => trial.trials.stop())
   stops.push(keepMemorySmall(clock, () => log.debug('memory given back', { bytes: native.giveBackMemory() })))
-  machine.start()
-  stops.push(() => machine.stop())
   await backend.open()
   log.info(`ready: serving ${options.socketPath}, UDP port ${port}`, {
     socks5: socks5 && formatAddrPort(socks5), http: httpProxy && formatAddrPort(httpProxy),

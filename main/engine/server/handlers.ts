@@ -83,8 +83,9 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
     const reason = backend.checkPrefs(body)
     return json(reason === undefined ? {} : { Error: reason })
   },
-  start: ({ backend, body }) => {
+  start: async ({ backend, machine, body }) => {
     backend.startWith(startOptions(body))
+    await machine.guarded()
     return empty(204)
   },
   loginInteractive: ({ backend }) => {
@@ -206,9 +207,12 @@ export const HANDLERS: Readonly<Record<ServedName, Handler>> = {
   removeTrust,
 }
 
-function editPrefs({ backend, body }: Call): Reply {
+async function editPrefs({ backend, machine, body }: Call): Promise<Reply> {
   try {
-    return jsonIndented(backend.editPrefs(body))
+    const prefs = backend.editPrefs(body)
+    // Whoever hears that an exit node is chosen may rely on it.
+    await machine.guarded()
+    return jsonIndented(prefs)
   } catch (error) {
     // The official command reads the reason from this very shape.
     if (error instanceof EngineError && error.code === 'bad-prefs') return json({ Error: error.message }, 400)

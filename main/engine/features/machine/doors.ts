@@ -7,6 +7,8 @@ export interface MachineDoors {
   page(): MachinePage
   /** The same, after a look at what is missing for taking the computer. */
   look(): Promise<MachinePage>
+  /** Resolves once traffic is kept in, where it is to be; bounded in time. */
+  guarded(): Promise<void>
   /** Does a MachineAction; answers once it is known what became of it. Rejects with EngineError. */
   act(body: unknown): Promise<MachinePage>
 }

@@ -47,6 +47,7 @@ export interface MachineDeps {
 const MTU = 1280
 /** A person's word is answered at last after so long. */
 const ANSWER_MS = 20_000
+const GUARD_MS = 5_000
 /** The process ends soon after it is told to. */
 const STOP_MS = 3_500
 /** What is missing for taking the computer is looked at anew when somebody asks, not more often. */
@@ -148,6 +149,13 @@ export class Machine implements FeaturePort, MachineDoors {
     this.#refresh()
     await this.#settled(ANSWER_MS)
     return this.#shown
+  }
+
+  /** Resolves once traffic is kept in, where it is to be: at once mostly, and after five seconds in any case. */
+  async guarded(): Promise<void> {
+    this.#refresh()
+    const wish = this.#parts ? this.#wish() : undefined
+    if (wish?.kind === 'plan' && wish.plan.routes.internet !== 'direct' && !this.#core.keepsIn) await this.#settled(GUARD_MS)
   }
 
   /** Whether programs of the computer have a device into the network, and whether the system passes packets on. */
