@@ -53,7 +53,7 @@ describe('bowline proxy', () => {
   test('shows the mode, the addresses and lines to copy', async () => {
     api.rig.backend.proxies.open({ socks5: undefined, http: undefined, isDefault: true })
     const { out } = await run('proxy')
-    for (const part of ['Host *.lab.internal\n', 'apps only', '127.0.0.1:1055', 'http://127.0.0.1:1055/proxy.pac', 'No admin rights are needed.', 'does not have it yet', 'ProxyCommand nc -X 5 -x 127.0.0.1:1055 %h %p', 'socks5h://127.0.0.1:1055']) expect(out).toContain(part)
+    for (const part of ['Host *.lab.internal\n', 'apps only', '127.0.0.1:1055', 'http://127.0.0.1:1055/proxy.pac', 'No admin rights are needed.', 'bowline machine whole', 'ProxyCommand nc -X 5 -x 127.0.0.1:1055 %h %p', 'socks5h://127.0.0.1:1055']) expect(out).toContain(part)
     expect((await run('proxy', '--shell')).out).toBe('export http_proxy=http://127.0.0.1:1055 https_proxy=http://127.0.0.1:1055\nexport ALL_PROXY=socks5h://127.0.0.1:1055\nexport no_proxy=localhost,127.0.0.1,::1\n')
     expect(JSON.parse((await run('proxy', '--json')).out)).toMatchObject({ Mode: 'apps', Socks5: '127.0.0.1:1055', Http: '127.0.0.1:1055' })
   })
