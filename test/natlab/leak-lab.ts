@@ -115,11 +115,15 @@ export class LeakLab {
     }
   }
 
-  /** Records what leaves the client's host by a device, from here on. */
-  async record(device: string): Promise<void> {
+  /** Records what leaves the client's host by a device, from here on until the answer is called. */
+  async record(device: string): Promise<() => Promise<void>> {
     const recorder = new Recorder(join(this.egress.nat.folder, `client-${device}-${this.#recorders.length}.pcap`), this.home.site.prefix, device)
     await recorder.start()
     this.#recorders.push(recorder)
+    return async () => {
+      this.#recorders.splice(this.#recorders.indexOf(recorder), 1)
+      await recorder.stop()
+    }
   }
 
   /** Begins the noise; it goes on until the lab stops. Called again it knows what has changed. */

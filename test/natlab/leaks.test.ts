@@ -51,6 +51,8 @@ const blocked = (): Promise<unknown> => (IS_THEIRS ? pause(2_000) : lab.seenNowh
 const sh = (script: string): Promise<string> => runOk('sh', ['-c', script], { prefix: lab.client.prefix })
 const device = (): string => TUN_DEVICE[lab.client.kind]
 
+const isOwn = (saw: string | undefined): boolean => saw === lab.home.v4 || saw === lab.home.v6
+
 /** A step that must let nothing out. With a tailscaled as the client it only tells. */
 async function tight(step: string, act: () => Promise<unknown>, options: StepOptions = {}): Promise<Report> {
   const report = await lab.step(step, act, options)
@@ -260,14 +262,15 @@ describe('nothing leaves', () => {
     await tight('the local network is not allowed', async () => {
       const fromMs = Date.now()
       await lab.seenAt(a.place)
-      expect(lab.noise.filter(({ what, saw, beganMs }) => what.startsWith('lan') && beganMs >= fromMs && saw !== undefined)).toEqual([])
+      // By the exit node the printer may be reached: in IPv6 it has an address of the internet.
+      expect(lab.noise.filter(({ what, saw, beganMs }) => what.startsWith('lan') && beganMs >= fromMs && isOwn(saw))).toEqual([])
     })
     await choose(a, { ExitNodeAllowLANAccess: true })
     await tight('the local network is allowed', async () => {
       const fromMs = Date.now()
       await lab.seenAt(a.place)
       for (const kind of ['lan4', 'lan6', 'lan-udp4']) {
-        await waitFor(`the printer by ${kind}`, () => lab.noise.some(({ what, saw, beganMs }) => what === kind && beganMs > fromMs && saw !== undefined), PATIENT)
+        await waitFor(`the printer by ${kind}`, () => lab.noise.some(({ what, saw, beganMs }) => what === kind && beganMs > fromMs && isOwn(saw)), PATIENT)
       }
     }, { lan: true })
     await choose(a)
@@ -291,7 +294,7 @@ describe('nothing leaves', () => {
   test('over a new network with another router, where IPv6 appears later', async () => {
     const home2 = await lab.egress.place()
     const wifi = await lab.moveTo(home2, 'wlan0')
-    await lab.record('wlan0')
+    const stopRecording = await lab.record('wlan0')
     try {
       await tight('another network', async () => {
         await wifi.join4()
@@ -302,6 +305,7 @@ describe('nothing leaves', () => {
         await lab.home.site.ip('link', 'set', 'eth0', 'up')
       })
     } finally {
+      await stopRecording()
       await wifi.leave()
     }
   })
@@ -312,7 +316,7 @@ describe('the check of the check', () => {
 
   test('finds a program that has the mark of the engine', async () => {
     const { leaks } = await lab.step('INJECTED: a ping with the mark', async () => {
-      await run('ping', ['-n', '-c', '2', '-W', '1', '-m', String(0x80000), MIRROR.v4], { prefix: lab.client.prefix })
+      await run('ping', ['-n', '-c', '2', '-W', '1', '-I', lab.home.v4, '-m', String(0x80000), MIRROR.v4], { prefix: lab.client.prefix })
     })
     expect(leaks.join('\n')).toContain(`icmp ${lab.home.v4} → ${MIRROR.v4}`)
   })
@@ -322,7 +326,7 @@ describe('the check of the check', () => {
     try {
       const { leaks } = await lab.step('INJECTED: no firewall, a route past the tunnel', async () => {
         await sh(`nft flush ruleset; ip rule add pref 100 to ${MIRROR.v4} lookup main`)
-        await waitFor('the mirror to be visited past the tunnel', () => lab.egress.visits.some(({ from }) => from === lab.home.site.address), PATIENT)
+        await run('curl', ['-sS', '--max-time', '5', `http://${MIRROR.v4}/`], { prefix: lab.client.prefix })
       })
       expect(leaks.join('\n')).toContain(`tcp ${lab.home.v4} → ${MIRROR.v4}`)
     } finally {
@@ -336,9 +340,10 @@ describe('the check of the check', () => {
     try {
       const { leaks } = await lab.step('INJECTED: no firewall', async () => {
         await sh('nft flush ruleset')
-        await run('curl', ['-sS', '--max-time', '5', '--interface', 'if!eth0', `http://${MIRROR.v4}/`], { prefix: lab.client.prefix })
+        await run('curl', ['-sS', '--max-time', '5', '--interface', 'if!eth0', `http://[${MIRROR.v6}]/`], { prefix: lab.client.prefix })
       })
-      expect(leaks.join('\n')).toContain(`tcp ${lab.home.v4} → ${MIRROR.v4} port ${WEB_PORT}`)
+      // In IPv4 the unreachable default route holds such programs without a firewall too.
+      expect(leaks.join('\n')).toContain(`tcp ${lab.home.v6} → ${MIRROR.v6} port ${WEB_PORT}`)
     } finally {
       lab.client.child.signal('SIGCONT')
     }
