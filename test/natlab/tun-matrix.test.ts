@@ -109,7 +109,7 @@ describe.each([['one of ours', 'a tailscaled', 0], ['a tailscaled', 'one of ours
 
   test('names are known to the system, by UDP and TCP', async () => {
     await lab.until('the short name', from, `getent ahostsv4 ${to.name} | head -n 1 | cut -d' ' -f1`, to.v4)
-    await lab.until('the whole name', from, `getent ahostsv6 ${to.name}.lab.internal | head -n 1 | cut -d' ' -f1`, to.v6)
+    await lab.until('the whole name', from, `getent ahostsv4 ${to.name}.lab.internal | head -n 1 | cut -d' ' -f1`, to.v4)
     await lab.until('the name by TCP', from, `dig +tcp +short +time=5 ${to.name}.lab.internal`, to.v4)
     await lab.until('a name of the world', from, `getent ahostsv4 ${MIRROR.name} | head -n 1 | cut -d' ' -f1`, MIRROR.v4)
     await lab.until('a name of the own network alone', from, `dig +short +time=5 only-at-${from.name}.example`, MIRROR.v4)
@@ -145,7 +145,13 @@ describe.each([['one of ours', 'a tailscaled', 0], ['a tailscaled', 'one of ours
   })
 
   test('the world is reached as the exit node, names of its network too', async () => {
-    await waitFor('the exit node to be chosen', async () => (await from.node.tailscale('set', `--exit-node=${to.name}`)).code === 0, PATIENT)
+    // Nobody is an exit node and uses one.
+    await from.node.api.patchPrefs({ AdvertiseRoutesSet: true, AdvertiseRoutes: [from.subnet] })
+    await waitFor('the exit node to be chosen', async () => {
+      const { code, stderr } = await from.node.tailscale('set', `--exit-node=${to.name}`)
+      if (code !== 0) throw new Error(stderr)
+      return true
+    }, PATIENT)
     try {
       await seenAs(from, everyHow([MIRROR.v4, MIRROR.v6]), to.place.site.address, to.place.v6)
       for (const host of [MIRROR.v4, MIRROR.v6]) expect(await from.sh(`ping -n -c 2 -W 10 ${host}`)).toMatch(/ 0% packet loss/)
@@ -154,6 +160,7 @@ describe.each([['one of ours', 'a tailscaled', 0], ['a tailscaled', 'one of ours
       await seenAs(from, everyHow([to.v4]), from.v4, '')
     } finally {
       expect((await from.node.tailscale('set', '--exit-node=')).code).toBe(0)
+      await lab.offer(from, [via6([one, two, theirs].indexOf(from), from)])
     }
     await seenAs(from, everyHow([MIRROR.v4, MIRROR.v6]), from.place.site.address, from.place.v6)
   })
