@@ -6,12 +6,13 @@
  *             that are used, also while nobody carries them: their packets must not leave another way. With a chosen exit node also both
  *             default routes, whatever that offers and whether it can be used, and networks of this computer where the LAN is not allowed.
  *   bypass    networks inside this computer (containers, virtual machines) always; its own networks that lie in a larger one that goes in,
- *             or all of them when the LAN is allowed beside an exit node
+ *             or those that a LAN may have when it is allowed beside an exit node: whoever gives out addresses there says what they are, and
+ *             with "8.0.0.0/5 is this LAN" would have the internet go past the tunnel. Never what devices have their addresses of.
  *   names     suffixes of the network; every name when the server or an exit node has the rest; nothing while names are not accepted
  *
  * Source: dataplane facts §9.1, §11; control facts §9.3.
  */
-import { canonicalIp, DEFAULT_ROUTES, hostPrefix, isIp4, parsePrefix, prefixContains, SERVICE_IPS, TAILSCALE_RANGES } from '../../base/ip.ts'
+import { canonicalIp, DEFAULT_ROUTES, hostPrefix, isIp4, isTailscaleIp, parsePrefix, prefixContains, SERVICE_IPS, TAILSCALE_RANGES } from '../../base/ip.ts'
 import type { Node } from '../tailcfg/types.ts'
 import { DeviceRoutes } from './device-routes.ts'
 import type { Egress } from './egress.ts'
@@ -55,6 +56,9 @@ const ALL_DEVICES: readonly string[] = [RANGE_4]
 const MAX_DEVICE_ROUTES = 10_000
 /** What has no place beyond the link, and goes with the LAN: groups (mDNS, SSDP), broadcasts, link-local addresses. */
 const ON_THE_LINK: readonly string[] = ['169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32', 'fe80::/10', 'ff02::/16']
+/** What a LAN may be that is left beside an exit node: private; in IPv6, where LANs have addresses of the internet, also of the size of one. */
+const PRIVATE: readonly string[] = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7']
+const LAN_BITS_6 = 64
 /** Bridges and adapters that lead to containers and virtual machines of this computer, as those that make them call them. */
 const INSIDE = /^(docker\d+|br-[0-9a-f]{12}|virbr\d+|lxcbr\d+|lxdbr\d+|incusbr\d+|podman\d+|cni-podman\d+|vboxnet\d+|vmnet\d+|vEthernet \(.*\))$/
 
@@ -145,8 +149,13 @@ function fixedRoutes(addresses: readonly string[], internet: MachineInternet, ne
 }
 
 function bypassOf({ lan, inside }: OwnNetworks, internet: MachineInternet, allowLan: boolean, routes: readonly string[]): readonly string[] {
-  if (internet === 'direct') return [...lan, ...inside].filter((net) => routes.some((route) => isWithin(net, route)))
-  return allowLan ? [...inside, ...lan, ...ON_THE_LINK] : inside
+  const near = lan.filter((net) => !isTailscaleIp(parsePrefix(net)!.ip))
+  if (internet === 'direct') return [...near, ...inside].filter((net) => routes.some((route) => isWithin(net, route)))
+  return allowLan ? [...inside, ...near.filter(isLan), ...ON_THE_LINK] : inside
+}
+
+function isLan(net: string): boolean {
+  return PRIVATE.some((range) => isWithin(net, range)) || (!isIp4(net) && parsePrefix(net)!.bits >= LAN_BITS_6)
 }
 
 function forwardOf({ advertiseRoutes, noSnat, stateful }: MachinePrefs): MachineForward | undefined {

@@ -65,6 +65,20 @@ describe('routes of the computer', () => {
     expect(open.routes).toEqual([...SERVICES, '0.0.0.0/0', '::/0', '100.64.0.2/32'])
   })
 
+  test('never leave a LAN beside an exit node that is none, whatever its DHCP server or router says', () => {
+    const claimed = ['0.0.0.0/1', '8.8.8.0/24', '10.0.0.0/7', '2001:4860::/32', 'fd7a:115c:a1e0::/64', '100.64.0.0/16', '192.168.1.0/24', 'fd00:1::/64', '2001:db8:1::/64']
+    const interfaces = claimed.map((prefix, i) => ({ name: `eth${i}`, ip: prefix.split('/')[0]!, prefix: Number(prefix.split('/')[1]), internal: false }))
+    const { bypass } = planOf({ egress: EXIT, interfaces, prefs: { allowLan: true } }).routes
+    expect(bypass.filter((prefix) => claimed.includes(prefix))).toEqual(['192.168.1.0/24', '2001:db8:1::/64', 'fd00:1::/64'])
+  })
+
+  test('lead to devices whatever network claims to be on the link', () => {
+    const claimed = [{ name: 'eth0', ip: 'fd7a:115c:a1e0::66', prefix: 64, internal: false }, { name: 'eth0', ip: '100.64.0.66', prefix: 24, internal: false }]
+    expect(planOf({ interfaces: claimed, caps: ['one-cgnat?v=true'] }).routes.bypass).toEqual([])
+    // Containers of ChromeOS have theirs of that range.
+    expect(planOf({ interfaces: [{ name: 'eth0', ip: '100.115.92.5', prefix: 28, internal: false }], caps: ['one-cgnat?v=true'] }).routes.bypass).toEqual(['100.115.92.0/28'])
+  })
+
   test('while a person lets traffic past the exit node are as without one', () => {
     expect(planOf({ egress: PAUSED, interfaces: [LAN] }).routes).toEqual(planOf({ interfaces: [LAN] }).routes)
   })
