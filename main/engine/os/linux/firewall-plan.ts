@@ -71,10 +71,10 @@ export interface Guard {
 
 /**
  * The tunnel's ranges, unless the computer's own provider gives addresses out of them: then the devices that are known, and the rest of
- * the range stays open where it is attached.
+ * the range stays open where it is attached. No provider does so with IPv6: a router that says so means harm.
  */
 export function guardOf(want: MachineRoutes, { attached }: FirewallFacts): Guard {
-  const shared = attached.filter(inRange)
+  const shared = attached.filter((prefix) => isIp4(prefix) && inRange(prefix))
   if (shared.length === 0) return { closed: TAILSCALE_RANGES, open: [CHROME_OS], closedHosts: [] }
   const ours = [...want.addresses, ...want.routes.filter(inRange)]
   const isHost = (prefix: string): boolean => parsePrefix(prefix)!.bits === (isIp4(prefix) ? 32 : 128)

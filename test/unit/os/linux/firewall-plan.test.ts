@@ -111,6 +111,10 @@ test('where the provider uses the range, only known devices are closed, and what
   expect(guardOf(PLAIN, { ...ALONE, attached: ['100.115.92.0/24'] }).closed).toEqual(['100.64.0.0/10', 'fd7a:115c:a1e0::/48'])
 })
 
+test('no router opens the range of IPv6 by saying that it is on the link', () => {
+  expect(guardOf(PLAIN, { ...ALONE, attached: ['fd7a:115c:a1e0::/64'] })).toEqual({ closed: ['100.64.0.0/10', 'fd7a:115c:a1e0::/48'], open: ['100.115.92.0/23'], closedHosts: [] })
+})
+
 test('prefixes of a set never overlap, and none that was given is left out', () => {
   const prefix = fc.tuple(fc.nat(3), fc.nat(255), fc.integer({ min: 8, max: 32 })).map(([a, b, bits]) => `10.${a}.${b}.0/${bits}`)
   fc.assert(fc.property(fc.array(prefix, { maxLength: 20 }), (list) => {
