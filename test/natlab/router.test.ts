@@ -241,6 +241,10 @@ test.each(['nft', 'legacy'])('without nft, iptables (%s) does the same', async (
     expect(await lab.can(`ping -c 1 -W 1 -I eth0 ${to}`)).toBe(false)
     expect(await lab.can(`ping -c 1 -W 20 -m 524288 ${to}`)).toBe(true)
   }
+  await lab.sh(`iptables-${kind} -F OUTPUT; iptables-${kind} -F bowline-forward; ip6tables-${kind} -I OUTPUT -j ACCEPT`)
+  await waitFor('it to be told', () => router.disturbed.some(({ code }) => code === 'firewall-flushed'), PATIENT)
+  await waitFor('the rules to stand again', async () => !(await lab.can('ping -c 1 -W 1 -I eth0 198.51.100.9')) && !(await lab.can('ping -c 1 -W 1 -I eth0 2001:db8:99::9')), PATIENT)
+  await lab.sh(`ip6tables-${kind} -D OUTPUT -j ACCEPT`)
   await router.set(WANT)
   expect(await lab.can('ping -c 1 -W 20 198.51.100.9')).toBe(true)
   expect(await router.call('cleanUp')).toBe(true)

@@ -6,7 +6,7 @@ import { EngineError, errorText } from '../../base/errors.ts'
 import type { MachineRoutes } from '../../core/plan/machine.ts'
 import { foreignChains, openDoors, readDoors, shutDoors, wantedDoors, type ForeignChain } from './doors.ts'
 import { nftRules, NFT_REMOVAL, NFT_TABLE, type FirewallFacts } from './firewall-plan.ts'
-import { iptablesRemoval, iptablesRules } from './iptables-plan.ts'
+import { iptablesRemoval, iptablesRules, ownIptables } from './iptables-plan.ts'
 import type { Ended, LinuxProgram, Problem, RouterResult, RunProgram } from './ports.ts'
 
 export interface FirewallDone {
@@ -22,6 +22,8 @@ export class LinuxFirewall {
   /** What was given to nft last, and how nft shows it. */
   #given = ''
   #shown = ''
+  /** What iptables-save told of ours after it was given. */
+  #shownIptables = ''
   #kind: FirewallDone['kind'] = 'none'
   #mayHaveIptables = true
   /** Chains that their owner lets nobody change. */
@@ -70,7 +72,7 @@ export class LinuxFirewall {
 
   /** Whether the table or a door is missing or was changed; also when the plan for what is there now is another. */
   async isDisturbed(want: MachineRoutes): Promise<boolean> {
-    if (this.#kind === 'iptables') return this.#isIptablesDisturbed()
+    if (this.#kind === 'iptables') return this.#isIptablesDisturbed(want)
     if (this.#kind !== 'nftables') return false
     if (this.#shown === '' || (await this.#show()) !== this.#shown) return true
     return (await this.#doorLines(want)).lines.length > 0
@@ -148,12 +150,19 @@ export class LinuxFirewall {
       } else if (family === 4) return undefined
       else if (hasV6) problems.push({ code: 'firewall-missing', text: `${save} is not installed: for IPv6 ${ROUTES_ALONE}.` })
     }
+    this.#shownIptables = await this.#showIptables(want)
     return { kind: 'iptables', problems }
   }
 
-  async #isIptablesDisturbed(): Promise<boolean> {
-    const saved = await this.#ask('iptables-save', [])
-    return saved.code === 0 && !saved.out.includes('\n:bowline-input ')
+  /** "" when it cannot be had. */
+  async #showIptables({ netfilter }: MachineRoutes): Promise<string> {
+    const all = await Promise.all([TOOLS[4], TOOLS[6]].map(([, save]) => this.#ask(save, [])))
+    return all[0]!.code === 0 ? all.map(({ code, out }) => (code === 0 ? ownIptables(out, netfilter === 'on') : '')).join('\n\n') : ''
+  }
+
+  async #isIptablesDisturbed(want: MachineRoutes): Promise<boolean> {
+    const now = await this.#showIptables(want)
+    return now !== '' && now !== this.#shownIptables
   }
 
   async #removeIptables(): Promise<boolean> {

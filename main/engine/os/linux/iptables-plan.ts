@@ -49,6 +49,17 @@ export function iptablesRemoval(saved: string): string {
   return byTable((name, from) => takenAway(name, from, saved))
 }
 
+/**
+ * What of ours stands in iptables-save's text: our chains, their rules and the jumps into them, with whether these still come first
+ * (`withJumps`: not where a person makes them). Counters are none of it.
+ */
+export function ownIptables(saved: string, withJumps = true): string {
+  const lines = saved.split('\n').map((line) => line.replace(/^(:bowline-\S+ -) .*$/, '$1')).filter((line) => (withJumps ? /^(:|-A )bowline-|^-A [A-Z]+ -j bowline-/ : /^(:|-A )bowline-/).test(line))
+  if (!withJumps) return lines.join('\n')
+  const first = PLACES.filter(([, name, from]) => isFirst(name, from, saved)).map(([, name]) => name)
+  return [...lines, ...first].join('\n')
+}
+
 interface Part {
   readonly declared: readonly string[]
   readonly rules: readonly string[]

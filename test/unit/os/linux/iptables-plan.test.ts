@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { iptablesRemoval, iptablesRules } from '../../../../main/engine/os/linux/iptables-plan.ts'
+import { iptablesRemoval, iptablesRules, ownIptables } from '../../../../main/engine/os/linux/iptables-plan.ts'
 import { EXIT, FORWARD, PLAIN } from './wishes.ts'
 
 const ALONE = { attached: [], internal: ['docker0'], apart: undefined }
@@ -68,6 +68,16 @@ test('a jump that stands first is left, one that another program pushed down is 
   const pushed = saved.replace('-A INPUT -j bowline-input', '-A INPUT -j ufw-input\n-A INPUT -j bowline-input')
   expect(iptablesRules(EXIT, ALONE, 4, pushed)).toContain('-D INPUT -j bowline-input\n-I INPUT 1 -j bowline-input\n')
   expect(iptablesRules(PLAIN, ALONE, 4, saved)).toContain('-D OUTPUT -j bowline-output\n-F bowline-output\n-X bowline-output\n')
+})
+
+test('rules or jumps of ours that are taken away, emptied or passed by are seen, and what others do among their own is not', () => {
+  const saved = savedOf(iptablesRules(EXIT, ALONE, 4, ''))
+  const own = ownIptables(saved)
+  expect(ownIptables(saved.replace('INPUT ACCEPT [0:0]', 'INPUT DROP [7:99]').replace('COMMIT', '-A INPUT -p tcp -j ACCEPT\nCOMMIT'))).toBe(own)
+  const emptied = saved.split('\n').filter((line) => !line.startsWith('-A bowline-output')).join('\n')
+  const cut = saved.replace('-A OUTPUT -j bowline-output\n', '')
+  const passedBy = saved.replace('-A OUTPUT -j bowline-output\n', '-A OUTPUT -j ACCEPT\n-A OUTPUT -j bowline-output\n')
+  for (const other of [emptied, cut, passedBy]) expect(ownIptables(other)).not.toBe(own)
 })
 
 test('with nodivert nobody is sent into the chains, and those who were are no longer', () => {
