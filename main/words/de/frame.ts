@@ -87,6 +87,9 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'health.title.offer-shields-up': 'Angeboten, aber verschlossen',
   'health.title.offer-no-way-out': 'Nichts anzubieten',
   'health.title.echo-not-passed': 'Pings werden nicht weitergegeben',
+  'health.title.machine-failed': 'Nicht für den ganzen Computer',
+  'health.title.machine-holding': 'Verkehr wird zurückgehalten',
+  'health.title.machine-problem': 'Etwas am System ist nicht, wie es sein soll',
   'health.title.packet-thread': 'Engine beendet',
   'health.title.apply-disk-config': 'Konfiguration nicht angewendet',
   'health.title.state-store-health': 'Gespeicherter Zustand nicht lesbar',
@@ -99,6 +102,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'health.text.invalid-packet-filter': 'Der Server hat Regeln geschickt, die Geräte hereinließen, für die er nicht bürgt. Sie wurden abgelehnt, und nichts darf herein.',
   'health.text.offer-shields-up': 'Andere Geräte sollen dieses als Weg zu Netzwerken oder ins Internet nutzen, es lässt aber nichts herein, solange eingehende Verbindungen abgelehnt werden. Schalten Sie eines von beiden aus.',
   'health.text.echo-not-passed': 'Geräte, die andere über dieses erreichen, bekommen keine Antwort auf Pings: Das System erlaubt diesem Programm keine, und es gibt kein Ping-Programm, das es darf. Alles andere funktioniert.',
+  'health.text.machine-holding': 'Ein Exit-Node ist gewählt, und der Tunnel ist nicht nutzbar, also geht nichts ins Internet hinaus. Es wird von selbst erneut versucht; um Verkehr hinauszulassen, wählen Sie keinen Exit-Node.',
 
   'frame.byKey': 'Getrennt.',
   'keyboard.title': 'Tastatur',

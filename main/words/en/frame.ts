@@ -86,6 +86,9 @@ export const frame = {
   'health.title.offer-shields-up': 'Offered and shut',
   'health.title.offer-no-way-out': 'Nothing to offer',
   'health.title.echo-not-passed': 'Pings are not passed on',
+  'health.title.machine-failed': 'Not on the whole computer',
+  'health.title.machine-holding': 'Traffic is held back',
+  'health.title.machine-problem': 'Something of the system is not as it should be',
   'health.title.packet-thread': 'Engine stopped',
   'health.title.apply-disk-config': 'Configuration not applied',
   'health.title.state-store-health': 'Saved state cannot be read',
@@ -98,6 +101,7 @@ export const frame = {
   'health.text.invalid-packet-filter': 'The server sent rules that would let in devices it has not vouched for. They were refused, and nothing may come in.',
   'health.text.offer-shields-up': 'Other devices are to use this one as their way to networks or to the internet, but it lets nothing in while shields are up. Turn one of the two off.',
   'health.text.echo-not-passed': 'Devices that reach others through this one get no answers to ping: the system lets this program send none, and there is no ping program that may. Everything else works.',
+  'health.text.machine-holding': 'An exit node is chosen and the tunnel cannot be used, so nothing goes out to the internet. It is tried again by itself; to let traffic out, choose no exit node.',
 
   'frame.byKey': 'Disconnected.',
   'keyboard.title': 'Keyboard',

@@ -87,6 +87,9 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'health.title.offer-shields-up': 'Ofrecido pero cerrado',
   'health.title.offer-no-way-out': 'Nada que ofrecer',
   'health.title.echo-not-passed': 'No se reenvían los pings',
+  'health.title.machine-failed': 'No en todo el equipo',
+  'health.title.machine-holding': 'Se retiene el tráfico',
+  'health.title.machine-problem': 'Algo del sistema no está como debería',
   'health.title.packet-thread': 'Motor detenido',
   'health.title.apply-disk-config': 'Configuración no aplicada',
   'health.title.state-store-health': 'No se puede leer el estado guardado',
@@ -99,6 +102,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'health.text.invalid-packet-filter': 'El servidor envió reglas que dejarían entrar a dispositivos por los que no responde. Se rechazaron y no puede entrar nada.',
   'health.text.offer-shields-up': 'Otros dispositivos deben usar este para llegar a redes o a internet, pero no acepta ninguna conexión entrante. Desactive una de las dos cosas.',
   'health.text.echo-not-passed': 'Los dispositivos que llegan a otros a través de este no reciben respuesta a los pings: el sistema no deja que este programa los envíe y no hay ningún programa ping que pueda. Todo lo demás funciona.',
+  'health.text.machine-holding': 'Hay un nodo de salida elegido y el túnel no se puede usar, así que nada sale a internet. Se vuelve a intentar por sí solo; para dejar salir el tráfico, no elija ningún nodo de salida.',
 
   'frame.byKey': 'Desconectado.',
   'keyboard.title': 'Teclado',

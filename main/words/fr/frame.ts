@@ -87,6 +87,9 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'health.title.offer-shields-up': 'Proposé mais fermé',
   'health.title.offer-no-way-out': 'Rien à proposer',
   'health.title.echo-not-passed': 'Les pings ne sont pas relayés',
+  'health.title.machine-failed': 'Pas sur tout l’ordinateur',
+  'health.title.machine-holding': 'Le trafic est retenu',
+  'health.title.machine-problem': 'Quelque chose du système n’est pas comme il devrait',
   'health.title.packet-thread': 'Moteur arrêté',
   'health.title.apply-disk-config': 'Configuration non appliquée',
   'health.title.state-store-health': 'L’état enregistré est illisible',
@@ -99,6 +102,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'health.text.invalid-packet-filter': 'Le serveur a envoyé des règles qui laisseraient entrer des appareils dont il ne se porte pas garant. Elles ont été refusées et rien ne peut entrer.',
   'health.text.offer-shields-up': 'D’autres appareils doivent passer par celui-ci pour joindre des réseaux ou Internet, mais il refuse toute connexion entrante. Désactivez l’un des deux.',
   'health.text.echo-not-passed': 'Les appareils qui en joignent d’autres par celui-ci n’ont pas de réponse aux pings : le système n’en laisse envoyer aucun à ce programme, et aucun programme ping n’en a le droit. Tout le reste fonctionne.',
+  'health.text.machine-holding': 'Un nœud de sortie est choisi et le tunnel est inutilisable, rien ne sort donc vers Internet. Un nouvel essai a lieu de lui-même ; pour laisser sortir le trafic, ne choisissez aucun nœud de sortie.',
 
   'frame.byKey': 'Déconnecté.',
   'keyboard.title': 'Clavier',

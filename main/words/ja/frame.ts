@@ -87,6 +87,9 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'health.title.offer-shields-up': '提供中ですが閉じています',
   'health.title.offer-no-way-out': '提供できるものがありません',
   'health.title.echo-not-passed': 'ping は中継されません',
+  'health.title.machine-failed': 'コンピューター全体ではつながっていません',
+  'health.title.machine-holding': '通信を止めています',
+  'health.title.machine-problem': 'システムの一部が本来の状態ではありません',
   'health.title.packet-thread': 'エンジン停止',
   'health.title.apply-disk-config': '設定が適用されていません',
   'health.title.state-store-health': '保存した状態を読めません',
@@ -99,6 +102,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'health.text.invalid-packet-filter': 'サーバーが保証していないデバイスを受け入れるルールが送られました。拒否され、何も入れません。',
   'health.text.offer-shields-up': '他のデバイスはこのデバイスを経由してネットワークやインターネットに出るはずですが、着信接続をすべて拒否しています。どちらかをオフにしてください。',
   'health.text.echo-not-passed': 'このデバイスを経由するデバイスは ping の応答を受け取れません。システムがこのプログラムに ping の送信を許さず、許された ping プログラムもないためです。他はすべて動作します。',
+  'health.text.machine-holding': '出口ノードが選ばれていて、トンネルが使えないため、インターネットには何も出ません。自動的に再試行します。通信を出すには、出口ノードをなしにしてください。',
 
   'frame.byKey': '切断しました。',
   'keyboard.title': 'キーボード',

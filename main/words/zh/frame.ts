@@ -87,6 +87,9 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'health.title.offer-shields-up': '已提供但已关闭',
   'health.title.offer-no-way-out': '没有可提供的内容',
   'health.title.echo-not-passed': '不会转发 ping',
+  'health.title.machine-failed': '未覆盖整台电脑',
+  'health.title.machine-holding': '流量被拦住',
+  'health.title.machine-problem': '系统中有些地方不正常',
   'health.title.packet-thread': '引擎已停止',
   'health.title.apply-disk-config': '配置未应用',
   'health.title.state-store-health': '无法读取已保存的状态',
@@ -99,6 +102,7 @@ export const frame: Partial<Record<keyof typeof en, string>> = {
   'health.text.invalid-packet-filter': '服务器发来的规则会放行它未担保的设备。这些规则已被拒绝，任何流量都不能进来。',
   'health.text.offer-shields-up': '其他设备要通过此设备访问网络或互联网，但它拒绝所有传入连接。请关闭其中之一。',
   'health.text.echo-not-passed': '通过此设备访问其他设备时 ping 得不到应答：系统不允许此程序发送，也没有可用的 ping 程序。其他一切正常。',
+  'health.text.machine-holding': '已选择出口节点，而隧道无法使用，因此没有流量出去到互联网。会自动重试；要放行流量，请不选择出口节点。',
 
   'frame.byKey': '已断开连接。',
   'keyboard.title': '键盘',

@@ -139,7 +139,7 @@ export class ResolvedNames implements NamesWay {
   async #problems(): Promise<readonly Problem[]> {
     const mode = await this.#bus.property(MANAGER, 'ResolvConfMode').catch(() => undefined)
     if (mode !== 'uplink') return []
-    return [{ code: 'names-failed', text: "Programs that read /etc/resolv.conf themselves ask the network's resolvers and not systemd-resolved: link it to /run/systemd/resolve/stub-resolv.conf." }]
+    return [{ code: 'names-read-past', text: "Programs that read /etc/resolv.conf themselves ask the network's resolvers and not systemd-resolved: link it to /run/systemd/resolve/stub-resolv.conf." }]
   }
 }
 

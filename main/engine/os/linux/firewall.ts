@@ -45,7 +45,7 @@ export class LinuxFirewall {
     if (want.netfilter !== 'on') await this.#removeNft()
     if (want.netfilter === 'off') {
       await this.#removeIptables()
-      return { kind: 'off', problems: want.internet === 'direct' ? [] : [{ code: 'firewall-missing', text: `The firewall is switched off by preference: ${ROUTES_ALONE}.` }] }
+      return { kind: 'off', problems: want.internet === 'direct' ? [] : [{ code: 'firewall-off', text: `The firewall is switched off by preference: ${ROUTES_ALONE}.` }] }
     }
     if (want.netfilter === 'nodivert') return (await this.#setIptables(want, facts, hasV6)) ?? missing('iptables-restore, which "nodivert" needs, is not installed')
     try {
@@ -146,9 +146,9 @@ export class LinuxFirewall {
         const end = await this.#ask(restore, ['--noflush'], iptablesRules(want, facts, family, saved.out))
         if (end.code === 0) continue
         if (family === 4) throw new EngineError('io', `${restore} failed: ${end.err.trim().slice(0, 300)}`)
-        if (hasV6) problems.push({ code: 'firewall-missing', text: `The firewall could not be set for IPv6 (${restore}: ${end.err.trim().slice(0, 200)}): ${ROUTES_ALONE}.` })
+        if (hasV6) problems.push({ code: 'firewall-no-ipv6', text: `The firewall could not be set for IPv6 (${restore}: ${end.err.trim().slice(0, 200)}): ${ROUTES_ALONE}.` })
       } else if (family === 4) return undefined
-      else if (hasV6) problems.push({ code: 'firewall-missing', text: `${save} is not installed: for IPv6 ${ROUTES_ALONE}.` })
+      else if (hasV6) problems.push({ code: 'firewall-no-ipv6', text: `${save} is not installed: for IPv6 ${ROUTES_ALONE}.` })
     }
     this.#shownIptables = await this.#showIptables(want)
     return { kind: 'iptables', problems }
