@@ -71,7 +71,7 @@ import { keepMemorySmall, makeBufferSweeper } from './io/memory.ts'
 import { makeSources } from './io/outgoing/sources.ts'
 import { Spool } from './io/spool.ts'
 import { Store } from './io/store.ts'
-import { NOTHING_SEEN, seenOnLinux } from './io/surroundings.ts'
+import { NOTHING_SEEN, seenOnLinux, seenRarely } from './io/surroundings.ts'
 import { systemHasIpv6 } from './io/system-ipv6.ts'
 import { Wires } from './io/wires.ts'
 import { zstdDecompress } from './io/zstd.ts'
@@ -386,8 +386,10 @@ function hostLookup(deps: { env: Env; options: EngineOptions; wires: Wires; carr
 
 /** What a person has on this computer now. */
 function surroundingsOf(env: Env, backend: Backend): SurroundingsPort {
+  const nowMs = (): number => env.clock.nowMs()
+  const seen = systemName() === 'linux' ? seenRarely(() => seenOnLinux(nowMs), nowMs) : () => NOTHING_SEEN
   return {
-    look: async () => ({ ...(systemName() === 'linux' ? seenOnLinux(() => env.clock.nowMs()) : NOTHING_SEEN), names: { servers: backend.dns.systemResolvers(), search: backend.dns.systemSearch() } }),
+    look: async () => ({ ...seen(), names: { servers: backend.dns.systemResolvers(), search: backend.dns.systemSearch() } }),
     proxyPorts: () => backend.proxies.ports(),
   }
 }

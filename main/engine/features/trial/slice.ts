@@ -26,7 +26,7 @@ export interface TrialSliceDeps {
 export function trialSlice({ env, store, wanted, surroundings, machine, backend }: TrialSliceDeps): TrialSlice {
   const previews = new Previews({ wanted, machine, surroundings })
   const trials = new Trials({
-    env, store, wanted, machine, losses: async (change) => (await previews.of(change)).Losses, emit: (part) => backend.sendNotify(part),
+    env, store, wanted, machine, losses: async (change) => (await previews.of(change, false)).Losses, emit: (part) => backend.sendNotify(part),
     changes: {
       editPrefs: (mask) => void backend.editPrefs(mask),
       setSkippedRoutes: (prefixes) => void backend.editExtras({ SkippedRoutes: prefixes }),

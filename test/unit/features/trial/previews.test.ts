@@ -6,6 +6,7 @@ import type { MachinePage, PreviewPage, WantedChange } from '../../../../main/lo
 import { settle } from '../../../sim/clock.ts'
 import { makeRig, recorded } from '../../backend/rig.ts'
 import type { Rig } from '../../backend/rig.ts'
+import { makeTrial } from '../../server/rig.ts'
 
 const BOTH = ['0.0.0.0/0', '::/0']
 const WLAN = { name: 'wlan0', ip: '192.168.1.5', prefix: 24, internal: false }
@@ -55,6 +56,17 @@ describe('a preview for the whole computer', () => {
     expect(kinds(page)).toEqual(['remote-session 192.168.1.44', 'printer 192.168.1.20', 'gateway 192.168.1.1'])
     expect(page).toMatchObject({ IsRisky: true, Internet: { Before: 'direct', After: 'exit' }, RoutesAdded: [], RoutesRemoved: [] })
     expect(rig.backend.views.prefs().ExitNodeID).toBe('')
+  })
+
+  test('on trial names no programs, since everybody of this computer may read what is on trial', async () => {
+    const rig = await running()
+    const connections = [{ local: { ip: '192.168.1.5', port: 40_000 }, remote: { ip: '203.0.113.9', port: 443 }, isInbound: false, isOurs: false, program: 'firefox' }]
+    const { previews, trials } = makeTrial(rig, { ...SEEN, connections }, WHOLE)
+    expect(JSON.stringify(await previews.page(EXIT, true))).toContain('firefox')
+    const told = JSON.stringify((await trials.act({ Change: EXIT })).Trial?.Losses)
+    expect(told).toContain('"printer"')
+    expect(told).not.toContain('firefox')
+    trials.stop()
   })
 
   test('of the same with the local network kept takes nothing', async () => {
