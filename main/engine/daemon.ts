@@ -1,7 +1,8 @@
 /**
  * The engine as a process: environment, signals, and the end of whoever started it.
  *
- * Ends with 0 on SIGTERM, SIGINT or SIGHUP, 1 when it cannot start or its packet thread died. Broken invariants end the process
+ * Ends with 0 on SIGTERM, SIGINT or SIGHUP, 1 when it cannot start or its packet thread died, and on SIGUSR2: another engine takes its
+ * place, which is no person's word that traffic may leave beside an exit node. Broken invariants end the process
  * at once: whoever started it starts it again.
  */
 import { Socket } from 'node:net'
@@ -15,6 +16,7 @@ export { startEngine } from './wiring.ts'
 export { cleanUpComputer } from './wiring-machine.ts'
 
 const STOP_LIMIT_MS = 4000
+const REPLACED = 'another engine takes its place'
 
 /** Runs until it is told to end; resolves with the exit code. */
 export async function runDaemon(options: DaemonOptions): Promise<number> {
@@ -34,7 +36,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     parentPort?.postMessage({ kind: 'start-failed', code: error instanceof EngineError ? error.code : 'failed', message: errorText(error) })
     return 1
   }
-  const why = await Promise.race([told.then(() => undefined), engine.failed])
+  const why = await Promise.race([told, engine.failed])
+  if (why === REPLACED) engine.handleReplaced()
   const limit = setTimeout(() => process.exit(why === undefined ? 0 : 1), STOP_LIMIT_MS)
   limit.unref()
   await engine.stop()
@@ -47,10 +50,12 @@ function goOnUnheard(): void {
   for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error').on('error', () => {})
 }
 
-/** Resolves on SIGTERM, SIGINT, SIGHUP (its terminal went), or the end of the process that holds the other end of TS_PARENT_DEATH_FD. */
-function untilTold(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve())
+/** Resolves on SIGTERM, SIGINT, SIGHUP (its terminal went), or the end of the process that holds the other end of TS_PARENT_DEATH_FD; with REPLACED on SIGUSR2. */
+function untilTold(): Promise<typeof REPLACED | undefined> {
+  return new Promise((tell) => {
+    const resolve = (): void => tell(undefined)
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, resolve)
+    process.on('SIGUSR2', () => tell(REPLACED))
     const fd = Number(process.env['TS_PARENT_DEATH_FD'] ?? Number.NaN)
     if (!Number.isInteger(fd) || fd < 3) return
     const parent = new Socket({ fd, readable: true, writable: false })

@@ -108,6 +108,8 @@ export interface RunningEngine {
   readonly httpProxy: AddrPort | undefined
   /** Why the engine cannot go on; resolves only in that case. */
   readonly failed: Promise<string>
+  /** It ends for another engine: what keeps traffic in stays. */
+  handleReplaced(): void
   stop(): Promise<void>
 }
 
@@ -344,7 +346,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   log.info(`ready: serving ${options.socketPath}, UDP port ${port}`, {
     socks5: socks5 && formatAddrPort(socks5), http: httpProxy && formatAddrPort(httpProxy),
   })
-  return { socketPath: options.socketPath, udpPort: port, socks5, httpProxy, failed, stop: unwind }
+  return { socketPath: options.socketPath, udpPort: port, socks5, httpProxy, failed, handleReplaced: () => machine.handleFailed(), stop: unwind }
 }
 
 /** Where files of a user lie that nobody has fetched yet. */

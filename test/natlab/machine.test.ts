@@ -160,6 +160,14 @@ describe('what happens to it', () => {
 })
 
 describe('with an exit node', () => {
+  const back = async (): Promise<void> => {
+    await node.start()
+    await waitFor('the internet by the exit node again', async () => {
+      expect((await page()).Internet).toBe('exit')
+      expect((await internet()).code).toBe(0)
+      return true
+    }, PATIENT)
+  }
   const internet = (): Promise<{ code: number | null | undefined }> => plainly('ping', '-c', '1', '-W', '2', PUBLIC_SERVER.address)
 
   test('a crash lets nothing out until the engine is back or somebody cleans up', async () => {
@@ -181,12 +189,13 @@ describe('with an exit node', () => {
     expect((await internet()).code).not.toBe(0)
     expect((await node.bowline('daemon', '--cleanup', '--hold')).code).toBe(0)
     expect((await internet()).code).not.toBe(0)
-    await node.start()
-    await waitFor('the internet by the exit node again', async () => {
-      expect((await page()).Internet).toBe('exit')
-      expect((await internet()).code).toBe(0)
-      return true
-    }, PATIENT)
+    await back()
+    // As an update of the service ends it.
+    node.child.signal('SIGUSR2')
+    expect((await node.child.exited).code).toBe(1)
+    await node.stop()
+    expect((await internet()).code).not.toBe(0)
+    await back()
     expect((await node.tailscale('set', '--exit-node=')).code).toBe(0)
     await waitFor('the internet as before', async () => {
       expect((await page()).Internet).toBe('direct')

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { servicePlace } from '../../client/service-place.ts'
+import { servicePlace, UNIT_NAME } from '../../client/service-place.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { commandOf, copyBundle, COPY_DIR, whyCopy, type Bundle } from './bundle.ts'
 import { MARK, type ServicePlan, type ServiceShape } from './plan.ts'
@@ -49,6 +49,8 @@ export function install({ bundle, operators, root, say }: InstallOptions): Servi
   if (!here) return shape
   // The operator may write at once; the group is for the next session, and for others that are added to it.
   if (group !== '') for (const user of operators) runIfThere(['gpasswd', '--add', user, group])
+  // One that runs ends for the next: traffic that is kept in stays so. An older one that does not know the signal dies of it, with the same end.
+  if (before) runSystem(['systemctl', 'kill', '--kill-who=main', '--signal=SIGUSR2', UNIT_NAME])
   for (const words of plan.start) mustRun(words)
   return shape
 }

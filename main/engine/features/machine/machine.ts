@@ -168,7 +168,7 @@ export class Machine implements FeaturePort, MachineDoors {
     return this.#steps?.device ?? ''
   }
 
-  /** The engine ends because it cannot go on: what keeps traffic in stays. */
+  /** The engine ends because it cannot go on, or for another one: what keeps traffic in stays. */
   handleFailed(): void {
     this.#ending = 'hold'
   }
