@@ -144,8 +144,9 @@ export const service: Verb = {
   subs: [install, uninstall, status, ready],
 }
 
-/** Who asked for the admin rights, or whom they named. Throws for a user that is not there. */
+/** Who asked for the admin rights, or whom they named; nobody where a package does it: who updates the computer asked for no rights here. Throws for a user that is not there. */
 function operatorOf(args: Parsed, env: Readonly<Record<string, string | undefined>>): User | undefined {
+  if (args.bool('from-package')) return undefined
   const named = args.has('operator') ? args.text('operator') : ''
   const asked = named || env['SUDO_USER'] || env['PKEXEC_UID'] || ''
   if (asked === '' || asked === 'root' || asked === '0') return undefined

@@ -12,6 +12,7 @@ import { systemdPlan, unitText } from '../../../main/cli/service/systemd-plan.ts
 import { findUser } from '../../../main/cli/service/users.ts'
 import { windowsPlan } from '../../../main/cli/service/windows-plan.ts'
 import { makeTempDir, removeTempDir } from '../../support/temp.ts'
+import { runAt } from './run.ts'
 
 const dir = makeTempDir('service')
 afterAll(() => removeTempDir(dir))
@@ -44,6 +45,12 @@ test.each(['', '-x', 'a b', 'a,b', 'a%n', 'a\nExecStart=/bin/sh', '$USER', 'ä']
 test('users are found by name and by number', () => {
   const list = [['root', 'x', '0'], ['anna', 'x', '1000', '1000', '', '/home/anna'], ['']]
   expect([findUser('anna', list), findUser('1000', list), findUser('', list), findUser('nobody-here', list)]).toEqual([{ name: 'anna', uid: 1000, home: '/home/anna' }, { name: 'anna', uid: 1000, home: '/home/anna' }, undefined, undefined])
+})
+
+test('who updates the computer is not who may use the service from then on', async () => {
+  const env = { SUDO_USER: 'nobody-here' }
+  expect((await runAt('/nowhere.sock', ['service', 'install'], { env })).err).toContain('no user "nobody-here"')
+  expect((await runAt('/nowhere.sock', ['service', 'install', '--from-package'], { env })).err).toContain('wants admin rights')
 })
 
 describe('a path that root may run', () => {
