@@ -193,7 +193,7 @@ async function build(options: EngineOptions, stops: (() => void | Promise<void>)
   const backend: Backend = new Backend({
     env, store, preflight: preflightWorld(env, outside, wires), stateKeys, moving: movingOf(native.peerCredentials, outside.trust, () => taildrop), config: configOf(options.configPath), policy, forgetServer: outside.forgetServer, health, control, magicsock, derp, dataplane,
     hostinfo: () => readHostinfo(VERSION, { userspace: !machine.form.hasDevice, userspaceRouter: !machine.form.systemForwards, noLogsNoSupport: options.noLogsNoSupport || flag('TS_NO_LOGS_NO_SUPPORT') }),
-    dns,
+    dns, machine: () => machine.page(),
     otherCounters: () => ({ ...peerApi.counters(), ...taildrop.counters(), ...dns.told.counters() }),
     // Where not even loopback is listed, nothing is known of this machine's network.
     hasNetwork: () => netmon.state.interfaces.length === 0 || netmon.state.hasV4 || netmon.state.hasV6,

@@ -2,6 +2,8 @@
  * bowline/dns and bowline/dns-lookup: how names are resolved, and who answered one. Names as on the wire.
  */
 
+import type { MachineNames } from './machine.ts'
+
 /** Who may be asked, and how it is reached. */
 export interface ResolverView {
   /** As the server names it, or the system does: "10.0.0.53", "https://…", "http://100.64.0.3:40000/dns-query". */
@@ -32,8 +34,10 @@ export interface DnsPage {
   readonly Search: readonly string[]
   /** The longest suffix first, the default last. */
   readonly Routes: readonly DnsRouteView[]
-  /** Whether the system's own programs use them. */
+  /** Whether the system's own programs use them, in one sentence. */
   readonly System: string
+  /** Who was asked to send names of the system's programs here, and which; absent: an engine that does not know. */
+  readonly SystemNames?: Pick<MachineNames, 'Through' | 'All' | 'Domains' | 'Own'>
   /** Sentences about what is odd: names that two answer, a resolver that does not answer. */
   readonly Notes: readonly string[]
   readonly Counters: Readonly<Record<string, number>>

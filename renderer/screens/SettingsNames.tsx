@@ -6,6 +6,7 @@ import { safeText, sentence } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
 import type { DnsPage } from '../../preload/contract.ts'
 import { useLook } from '../state/looks.ts'
+import { systemNamesWords } from '../state/machine.ts'
 import { useSnapshot } from '../state/store.ts'
 import { useApi } from '../ui/ApiContext.tsx'
 import { TableBox } from '../ui/TableBox.tsx'
@@ -18,7 +19,8 @@ export function ResolversRow(): ReactNode {
   const api = useApi()
   const page = useSnapshot((s) => s.dns)
   useLook(api, 'dns', EVERY_MS)
-  const words = page === undefined ? t('settings.unknown') : page.System === '' ? t('settings.does.resolvers') : <span className="selectable">{sentence(page.System)}</span>
+  const words = page === undefined ? t('settings.unknown') : page.SystemNames ? <span className="selectable">{systemNamesWords(page.SystemNames)}</span>
+    : page.System === '' ? t('settings.does.resolvers') : <span className="selectable">{sentence(page.System)}</span>
   return <Row id="resolvers" words={words} below={page && page.Routes.length > 0 && <Routes page={page} />} />
 }
 

@@ -1,7 +1,7 @@
 /**
  * The whole computer on the network, in words: its state, why it cannot be, what is not as it should be, and its facts. Pure.
  */
-import type { MachinePage, MachineWhy } from '../../preload/contract.ts'
+import type { DnsPage, MachinePage, MachineWhy } from '../../preload/contract.ts'
 import { safeText, sentence } from '../../main/words/format.ts'
 import { isWord, t } from '../../main/words/words.ts'
 
@@ -26,10 +26,17 @@ export const keepsIn = (page: MachinePage | undefined): boolean => isWhole(page)
 
 const PROGRAMS: Readonly<Record<string, string>> = { 'systemd-resolved': 'systemd-resolved', 'network-manager': 'NetworkManager', resolvconf: 'resolvconf', openresolv: 'openresolv' }
 
-function namesWords({ Through, All }: MachinePage['Names']): string {
+function namesWords({ Through, All }: Pick<MachinePage['Names'], 'Through' | 'All'>): string {
   if (Through === 'none') return t('machine.fact.names.none')
   const who = PROGRAMS[Through] ?? t(Through === 'file' ? 'machine.through.file' : 'machine.through.system')
   return t(All ? 'machine.fact.names.all' : 'machine.fact.names.some', { who })
+}
+
+/** Whom programs of the system ask for names, and who was asked before. */
+export function systemNamesWords(names: NonNullable<DnsPage['SystemNames']>): string {
+  if (names.Through === 'none') return t('machine.names.untouched')
+  const own = names.Own.length === 0 ? '' : ` ${t('machine.names.own', { list: names.Own.map((one) => safeText(one, 60)).join(', ') })}`
+  return `${sentence(namesWords(names))}${own}`
 }
 
 function firewallWords(firewall: MachinePage['Firewall']): string {

@@ -131,7 +131,7 @@ export class Backend {
     this.#sessions = new PeerSessions(deps.env, (part) => this.#bus.emit(part), (ip) => void deps.dataplane.ping('tsmp', ip, 0, GREETING_MS).catch(() => {}))
     this.#watching = new Watching({ clock: deps.env.clock, bus: this.#bus, model: this.#model, views: this.views, sessions: this.#sessions, feature: this.#feature })
     this.#directWaits = new DirectWaits({ clock: deps.env.clock, magicsock: deps.magicsock })
-    this.#proofs = new ExitProofs({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns })
+    this.#proofs = new ExitProofs({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns, machine: deps.machine })
     this.#proxy = new ProxyDoor({ env: deps.env, model: this.#model, dataplane: deps.dataplane, dns: deps.dns, onAnswer: (answer, context) => this.#proofs.noteAnswer(answer, context) })
     this.reach = new ReachPages({ ...deps, model: this.#model, plan: (host, port) => this.#proxy.plan(host, port) })
     this.forwards = new Forwards({ env: deps.env, model: this.#model, dataplane: deps.dataplane, door: this.#proxy, takeExtras: (extras) => this.#takeExtras(extras), whoListens: deps.whoListens })
@@ -334,6 +334,8 @@ export class Backend {
   /** Tells watchers: for the slice above, and for trying watchers out. */
   sendNotify(part: Partial<Notify>): void {
     this.#bus.emit(part)
+    // What is known of an exit node hangs on it.
+    if (part.Machine) this.exitNodes.refresh()
   }
 
   ping(ip: string, type: PingType, sizeBytes: number): Promise<PingResult> {

@@ -12,23 +12,27 @@ import { trimDot } from '../core/plan/names.ts'
 import type { DnsResolver } from '../core/tailcfg/types.ts'
 import type { Asked, DnsOutcome } from '../dns/outcome.ts'
 import type { DnsAnswerView, DnsAttempt, DnsLookupPage, DnsPage, DnsRouteView, ResolverView } from '../../localapi/dns-page.ts'
+import type { MachineNames } from '../../localapi/machine.ts'
 import type { Model } from './model.ts'
 import type { PathViews } from './path-views.ts'
 import type { BackendDeps } from './ports.ts'
 
+const NOT_TAKEN: NonNullable<DnsPage['SystemNames']> = { Through: 'none', All: false, Domains: [], Own: [] }
+const PROGRAMS: Readonly<Partial<Record<MachineNames['Through'], string>>> = { 'network-manager': 'NetworkManager', file: 'resolv.conf', system: 'the system' }
 const UNTOUCHED = "this computer's own programs resolve names as without Bowline; names of the network work in its proxies and forwards"
+const MAX_DOMAINS_SAID = 3
 const MAX_LOCAL_DOMAINS = 3
 const MAX_REMEMBERED = 20
 const HERE: ResolverView = { Addr: '', By: 'here' }
 
 export class DnsPages {
-  readonly #deps: Pick<BackendDeps, 'dns' | 'env'>
+  readonly #deps: Pick<BackendDeps, 'dns' | 'env' | 'machine'>
   readonly #model: Model
   readonly #pathViews: PathViews
   /** Names that two answer, as lookups met them. */
   readonly #twice = new Map<string, string>()
 
-  constructor(deps: Pick<BackendDeps, 'dns' | 'env'>, model: Model, pathViews: PathViews) {
+  constructor(deps: Pick<BackendDeps, 'dns' | 'env' | 'machine'>, model: Model, pathViews: PathViews) {
     this.#deps = deps
     this.#model = model
     this.#pathViews = pathViews
@@ -41,9 +45,10 @@ export class DnsPages {
     const routes: DnsRouteView[] = plan.routes.map(({ suffix, resolvers, why }) => ({ Suffix: suffix, Resolvers: this.#views(dns.views(resolvers)), Why: why }))
     const rest = this.#rest()
     const refused = [...routes, rest].flatMap(({ Suffix, Resolvers }) => Resolvers.flatMap(({ Addr, Refused }) => (Refused === undefined || Addr === '' ? [] : [`The resolver ${Addr} for ${Suffix === '' ? 'all other names' : `names in ${Suffix}`} is not asked: ${Refused}.`])))
+    const taken = this.#systemNames()
     return {
       Enabled: plan.enabled, MagicDNS: plan.magic, Suffix: plan.suffix, SelfName: this.#model.netMap ? trimDot(this.#model.netMap.self.Name) : '', Search: plan.search,
-      Routes: [...routes, rest], System: UNTOUCHED, Notes: [...refused, ...silent, ...this.#twice.values()], Counters: told.counters(),
+      Routes: [...routes, rest], System: systemWords(taken), SystemNames: taken, Notes: [...refused, ...silent, ...this.#twice.values()], Counters: told.counters(),
     }
   }
 
@@ -77,6 +82,11 @@ export class DnsPages {
       Name: given, Full: used.name, Type: typeWord, Why: used.outcome.why, Rcode: rcodeName(used.outcome.rcode), Answers: answersOf(used.outcome.answers),
       FromCache: used.outcome.from === 'cache', Attempts: attempts, Notes: notes,
     }
+  }
+
+  #systemNames(): NonNullable<DnsPage['SystemNames']> {
+    const names = this.#deps.machine?.().Names
+    return names === undefined || names.Through === 'none' ? NOT_TAKEN : { Through: names.Through, All: names.All, Domains: names.Domains, Own: names.Own }
   }
 
   /** A name that only the system knows: its hosts file, its neighbours, its own domains. */
@@ -156,6 +166,19 @@ export class DnsPages {
       ...(refused === undefined ? {} : { Refused: refused }),
     }
   }
+}
+
+/** Whom this computer's own programs ask, in one sentence. */
+function systemWords({ Through, All, Domains, Own }: NonNullable<DnsPage['SystemNames']>): string {
+  if (Through === 'none') return UNTOUCHED
+  const own = Own.length === 0 ? "; this computer's own resolvers are not known" : `; its own resolvers are ${Own.join(', ')}`
+  const what = All ? 'every name' : Domains.length === 0 ? 'no name' : `names in ${shortened(Domains)}`
+  return `this computer's own programs ask Bowline for ${what}, through ${PROGRAMS[Through] ?? Through}${own}`
+}
+
+function shortened(domains: readonly string[]): string {
+  const shown = domains.slice(0, MAX_DOMAINS_SAID).join(', ')
+  return domains.length > MAX_DOMAINS_SAID ? `${shown} and ${domains.length - MAX_DOMAINS_SAID} more` : shown
 }
 
 function answersOf(records: DnsOutcome['answers']): readonly DnsAnswerView[] {

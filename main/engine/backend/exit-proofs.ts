@@ -4,7 +4,8 @@
  *
  *   ipv4, ipv6   a relay of the network's own map is asked through the exit node where it sees us (STUN)
  *   names        a name of the network's own servers is looked up as any other
- *   leak         what the proxies let out since the exit node is used, each judged again by its address
+ *   leak         what the proxies let out since the exit node is used, each judged again by its address; and while the whole computer is on the
+ *                network, whether routes and firewall are in force that keep every program in
  *
  * What could not be looked at says so and has no verdict. Another exit node, or none: everything is forgotten.
  */
@@ -18,8 +19,9 @@ import type { Egress } from '../core/plan/egress.ts'
 import { decodeStunResponse, encodeStunRequest, STUN_DEFAULT_PORT, STUN_TX_ID_BYTES } from '../core/stun/stun.ts'
 import type { DerpNode } from '../core/tailcfg/types.ts'
 import type { ExitProof } from '../../localapi/exit-nodes.ts'
+import type { MachinePage } from '../../localapi/machine.ts'
 import type { Model } from './model.ts'
-import type { DataplanePort, DnsResolverPort, ProxyAnswer } from './ports.ts'
+import type { BackendDeps, DataplanePort, DnsResolverPort, ProxyAnswer } from './ports.ts'
 import { isBeyond } from './proxy-names.ts'
 import type { NameContext } from './proxy-names.ts'
 
@@ -35,6 +37,7 @@ export interface ExitProofsDeps {
   readonly model: Model
   readonly dataplane: Pick<DataplanePort, 'udpExchange'>
   readonly dns: Pick<DnsResolverPort, 'lookup' | 'plan'>
+  readonly machine?: BackendDeps['machine']
 }
 
 type Looked = Omit<ExitProof, 'What' | 'At'>
@@ -46,6 +49,8 @@ export class ExitProofs {
   #sinceWallMs = 0
   #found: readonly ExitProof[] = []
   #tally = { through: 0, near: 0, past: 0 }
+  /** What was said of the computer's guard, and since when. */
+  #guard: { readonly text: string | undefined; readonly sinceWallMs: number } = { text: undefined, sinceWallMs: 0 }
   #isLooking = false
   #cancel: (() => void) | undefined
 
@@ -161,9 +166,27 @@ export class ExitProofs {
     const At = new Date(this.#sinceWallMs).toISOString()
     const local = near > 0 ? `, ${near} to the local network` : ''
     if (past > 0) return { What: 'leak', Ok: false, Value: `${past} connections of the proxies went past it`, At }
+    const guard = guardOf(this.#deps.machine?.())
+    if (guard?.text !== this.#guard.text) this.#guard = { text: guard?.text, sinceWallMs: this.#deps.env.clock.wallMs() }
+    if (guard?.isWhole === true) return { What: 'leak', Ok: true, Value: guard.text, At: new Date(this.#guard.sinceWallMs).toISOString() }
+    if (guard) return { What: 'leak', Value: guard.text }
     if (through === 0) return { What: 'leak', Value: `no connection was asked of the proxies yet${local}`, At }
     return { What: 'leak', Ok: true, Value: `${through} connections of the proxies through it, none past it${local}; programs that do not use the proxies are not seen`, At }
   }
+}
+
+/** What is ours in the network of the computer and not as it should be, where it bears on what gets out. */
+const WEAK = /^(firewall|guard|rules|routes|tun)-/
+
+/** Whether every program is kept in by routes and firewall; undefined while the computer is not on the network as a whole. */
+function guardOf(page: MachinePage | undefined): { readonly isWhole: boolean; readonly text: string } | undefined {
+  if (page === undefined || page.Mode !== 'whole' || page.State === 'off' || page.State === 'failed') return undefined
+  if (page.State !== 'on' || page.Internet !== 'exit') return { isWhole: false, text: 'not known: routes and firewall of this computer are not in force yet' }
+  const weak = page.Problems.find(({ Code }) => WEAK.test(Code))
+  if (weak) return { isWhole: false, text: `not known: ${weak.Text}` }
+  if (page.Firewall === 'none' || page.Firewall === 'off') return { isWhole: false, text: 'not known: no firewall keeps programs in, the routes alone do' }
+  const local = page.Bypass.length === 0 ? '' : `; these go past it, as allowed: ${page.Bypass.slice(0, 3).join(', ')}${page.Bypass.length > 3 ? ` and ${page.Bypass.length - 3} more` : ''}`
+  return { isWhole: true, text: `every program of this computer: routes and firewall (${page.Firewall}) keep it in${local}` }
 }
 
 function addressOf(node: DerpNode, family: 4 | 6): { readonly ip: string; readonly port: number; readonly name: string } | undefined {

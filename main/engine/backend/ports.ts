@@ -2,7 +2,7 @@
  * What the backend needs of the parts below it, in its own words. Control, Magicsock, DerpRegions, Dataplane, Store and
  * Health fit these shapes without importing them; the engine's entry hands them in.
  */
-import type { MachineWhy } from '../../localapi/machine.ts'
+import type { MachinePage, MachineWhy } from '../../localapi/machine.ts'
 import type { AdoptPage, AdoptRequest } from '../../localapi/service.ts'
 import type { PreflightWorld } from './preflight-ports.ts'
 import type { Duplex } from 'node:stream'
@@ -359,6 +359,8 @@ export interface BackendDeps {
   readonly dataplane: DataplanePort
   /** What this machine is: system, version, distribution, host name; asked anew at each login. */
   readonly hostinfo: () => Hostinfo
+  /** How much of this computer is on the network; absent: never more than its proxies and forwards. */
+  readonly machine?: () => MachinePage
   /** Whether this machine has an address that could carry traffic. */
   readonly hasNetwork: () => boolean
   /** UDP on any port, or on the wanted one again. */

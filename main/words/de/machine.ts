@@ -22,6 +22,8 @@ export const machine: Partial<Record<keyof typeof en, string>> = {
   'machine.fact.names.none': 'Wie ohne Bowline',
   'machine.fact.names.all': 'Alle Namen werden über {who} bei Bowline erfragt',
   'machine.fact.names.some': 'Namen Ihres Netzes werden über {who} bei Bowline erfragt',
+  'machine.names.untouched': 'Programme dieses Computers schlagen Namen nach wie ohne Bowline; Namen Ihres Netzes gelten in den Proxys und Weiterleitungen.',
+  'machine.names.own': 'Eigene Resolver dieses Computers: {list}.',
   'machine.fact.firewall': 'Firewall',
   'machine.fact.firewall.off': 'Ausgeschaltet',
   'machine.fact.firewall.none': 'Keine',

@@ -21,6 +21,8 @@ export const machine = {
   'machine.fact.names.none': 'As without Bowline',
   'machine.fact.names.all': 'All names are asked of Bowline, through {who}',
   'machine.fact.names.some': 'Names of your network are asked of Bowline, through {who}',
+  'machine.names.untouched': 'Programs of this computer look names up as without Bowline; names of your network work in its proxies and forwards.',
+  'machine.names.own': 'This computer’s own resolvers: {list}.',
   'machine.fact.firewall': 'Firewall',
   'machine.fact.firewall.off': 'Turned off',
   'machine.fact.firewall.none': 'None',

@@ -22,6 +22,8 @@ export const machine: Partial<Record<keyof typeof en, string>> = {
   'machine.fact.names.none': 'Como sin Bowline',
   'machine.fact.names.all': 'Todos los nombres se preguntan a Bowline, por {who}',
   'machine.fact.names.some': 'Los nombres de su red se preguntan a Bowline, por {who}',
+  'machine.names.untouched': 'Los programas de este equipo buscan los nombres como sin Bowline; los nombres de su red valen en sus proxies y reenvíos.',
+  'machine.names.own': 'Resolutores propios de este equipo: {list}.',
   'machine.fact.firewall': 'Cortafuegos',
   'machine.fact.firewall.off': 'Desactivado',
   'machine.fact.firewall.none': 'Ninguno',

@@ -22,6 +22,8 @@ export const machine: Partial<Record<keyof typeof en, string>> = {
   'machine.fact.names.none': 'Comme sans Bowline',
   'machine.fact.names.all': 'Tous les noms sont demandés à Bowline, par {who}',
   'machine.fact.names.some': 'Les noms de votre réseau sont demandés à Bowline, par {who}',
+  'machine.names.untouched': 'Les programmes de cet ordinateur cherchent les noms comme sans Bowline ; les noms de votre réseau valent dans ses proxys et ses redirections.',
+  'machine.names.own': 'Résolveurs propres à cet ordinateur : {list}.',
   'machine.fact.firewall': 'Pare-feu',
   'machine.fact.firewall.off': 'Désactivé',
   'machine.fact.firewall.none': 'Aucun',

@@ -22,6 +22,8 @@ export const machine: Partial<Record<keyof typeof en, string>> = {
   'machine.fact.names.none': 'Bowline がないときと同じ',
   'machine.fact.names.all': 'すべての名前を {who} 経由で Bowline に問い合わせます',
   'machine.fact.names.some': 'ネットワークの名前を {who} 経由で Bowline に問い合わせます',
+  'machine.names.untouched': 'このコンピューターのプログラムは、Bowline がないときと同じように名前を調べます。ネットワークの名前はプロキシと転送で使えます。',
+  'machine.names.own': 'このコンピューター自身のリゾルバー: {list}。',
   'machine.fact.firewall': 'ファイアウォール',
   'machine.fact.firewall.off': 'オフ',
   'machine.fact.firewall.none': 'なし',

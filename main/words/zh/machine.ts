@@ -22,6 +22,8 @@ export const machine: Partial<Record<keyof typeof en, string>> = {
   'machine.fact.names.none': '与没有 Bowline 时一样',
   'machine.fact.names.all': '所有名称都通过 {who} 向 Bowline 查询',
   'machine.fact.names.some': '你网络的名称通过 {who} 向 Bowline 查询',
+  'machine.names.untouched': '此电脑的程序像没有 Bowline 时一样查询名称；你网络的名称可在其代理和转发中使用。',
+  'machine.names.own': '此电脑自己的解析器：{list}。',
   'machine.fact.firewall': '防火墙',
   'machine.fact.firewall.off': '已关闭',
   'machine.fact.firewall.none': '无',

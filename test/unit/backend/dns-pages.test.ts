@@ -6,7 +6,7 @@ import { settle } from '../../sim/clock.ts'
 import { knows, refuses } from '../../support/dns-world.ts'
 import type { DnsConfig } from '../../../main/engine/core/tailcfg/types.ts'
 import type { DnsLookupPage } from '../../../main/localapi/dns-page.ts'
-import { makeRig, recorded } from './rig.ts'
+import { makeRig, NOT_WHOLE, recorded } from './rig.ts'
 import type { Rig } from './rig.ts'
 
 const UP = { ControlURL: 'http://127.0.0.1:18080', CorpDNS: true, WantRunning: true }
@@ -33,6 +33,18 @@ async function lookup(rig: Rig, name: string, type = 1, word = 'A'): Promise<Dns
 }
 
 describe('the page', () => {
+  test('says whom programs of the system ask, also while the whole computer is on the network', () => {
+    const rig = running()
+    expect(rig.backend.dnsPages.page()).toMatchObject({ System: expect.stringContaining('as without Bowline') as unknown, SystemNames: { Through: 'none' } })
+    const names = { Through: 'file', All: true, Domains: [], Search: [], Own: ['192.0.2.53'] } as const
+    rig.machine = { ...NOT_WHOLE, Mode: 'whole', State: 'on', Names: names }
+    expect(rig.backend.dnsPages.page()).toMatchObject({
+      System: "this computer's own programs ask Bowline for every name, through resolv.conf; its own resolvers are 192.0.2.53", SystemNames: { Through: 'file', All: true, Domains: [], Own: ['192.0.2.53'] },
+    })
+    rig.machine = { ...rig.machine, Names: { ...names, Through: 'systemd-resolved', All: false, Domains: ['a.example', 'b.example', 'c.example', 'd.example'], Own: [] } }
+    expect(rig.backend.dnsPages.page().System).toBe("this computer's own programs ask Bowline for names in a.example, b.example, c.example and 1 more, through systemd-resolved; this computer's own resolvers are not known")
+  })
+
   test('names who has which suffix, and who has the rest', () => {
     const rig = running({ Routes: { 'corp.example': [{ Addr: '10.0.0.53' }, { Addr: '100.64.0.2' }, { Addr: 'tls://1.1.1.1' }] } })
     const page = rig.backend.dnsPages.page()

@@ -3,7 +3,7 @@ import { settle } from '../../sim/clock.ts'
 import { decodeStunRequest, encodeStunResponse } from '../../../main/engine/core/stun/stun.ts'
 import { isDecodeError } from '../../../main/engine/base/errors.ts'
 import type { ExitProof } from '../../../main/localapi/exit-nodes.ts'
-import { makeRig, recorded } from './rig.ts'
+import { makeRig, NOT_WHOLE, recorded } from './rig.ts'
 import type { Rig } from './rig.ts'
 
 const UP = { ControlURL: 'http://127.0.0.1:18080', CorpDNS: true, WantRunning: true }
@@ -60,6 +60,31 @@ describe('the proofs of an exit node', () => {
     expect(found.ipv4).toMatchObject({ Value: 'not known: no relay answered by IPv4 through it' })
     expect(found.ipv6).toMatchObject({ Value: 'not checked: no relay of the network has an IPv6 address to ask' })
     for (const proof of Object.values(found)) expect(proof).not.toHaveProperty('Ok')
+  })
+
+  test('say that nothing goes past it while routes and firewall keep every program in, and claim nothing otherwise', async () => {
+    const rig = await withExit([])
+    const on = { ...NOT_WHOLE, Mode: 'whole', State: 'on', Internet: 'exit', Firewall: 'nftables' } as const
+    rig.machine = on
+    expect((await proofs(rig)).leak).toMatchObject({ Ok: true, Value: 'every program of this computer: routes and firewall (nftables) keep it in' })
+    const { page: first } = rig.backend.exitNodes.next(undefined)
+    rig.clock.advance(5000)
+    expect((await rig.backend.exitNodes.next(undefined).page).Version).toBe((await first).Version)
+    const waiting = rig.backend.exitNodes.next((await first).Version)
+    rig.machine = { ...on, State: 'holding' }
+    rig.backend.sendNotify({ Machine: rig.machine })
+    rig.clock.advance(1000)
+    expect((await waiting.page).Proofs.find(({ What }) => What === 'leak')).not.toHaveProperty('Ok')
+    rig.machine = { ...on, Bypass: ['192.168.1.0/24'], Problems: [{ Code: 'names-rewritten', Text: 'Names.' }] }
+    expect((await proofs(rig)).leak).toMatchObject({ Ok: true, Value: expect.stringContaining('go past it, as allowed: 192.168.1.0/24') as unknown })
+    for (const worse of [{ Firewall: 'none' }, { Firewall: 'off' }, { State: 'starting' }, { State: 'holding' }, { Internet: 'direct' }, { Problems: [{ Code: 'firewall-flushed', Text: 'Flushed.' }] }] as const) {
+      rig.machine = { ...on, ...worse }
+      const { leak } = await proofs(rig)
+      expect(leak?.Value).toMatch(/^not known: /)
+      expect(leak).not.toHaveProperty('Ok')
+    }
+    rig.machine = { ...on, State: 'failed' }
+    expect((await proofs(rig)).leak?.Value).toContain('no connection was asked of the proxies')
   })
 
   test('take no answer that is not to their own question', async () => {

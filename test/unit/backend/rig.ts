@@ -34,10 +34,16 @@ import { Resolver } from '../../../main/engine/dns/resolver.ts'
 import { Health } from '../../../main/engine/health/health.ts'
 import { MemoryStore } from '../../../main/engine/io/memory-store.ts'
 import { DnsWorld } from '../../support/dns-world.ts'
+import type { MachinePage } from '../../../main/localapi/machine.ts'
 import type { Notify } from '../../../main/localapi/types.ts'
 
 export const ALICE: UserProfile = { ID: 1, LoginName: 'alice', DisplayName: 'alice' }
 export const NETMAP_BITS = 2 + 4 + 8 + 128 + 4096
+
+export const NOT_WHOLE: MachinePage = {
+  Mode: 'apps', State: 'off', IsService: false, Device: '', Mtu: 0, Addresses: [], Routes: [], Bypass: [], Internet: 'direct', Firewall: 'none',
+  Names: { Through: 'none', All: false, Domains: [], Search: [], Own: [] }, Forwarding: { By: 'none', SourceNat: false }, Problems: [],
+}
 
 /** A recorded message of a real control server. */
 export function recorded(file: string): MapResponse {
@@ -263,6 +269,8 @@ export interface Rig {
   readonly health: Health
   readonly backend: Backend
   hasNetwork: boolean
+  /** How much of the computer is on the network. */
+  machine: MachinePage
   /** Wishes for any UDP port, in order. */
   readonly ports: boolean[]
   readonly portMapping: string[]
@@ -319,6 +327,7 @@ export function makeRig(options: { store?: StorePort; config?: ConfigPort; state
     magicsock,
     derp,
     dataplane,
+    machine: () => rig.machine,
     hasNetwork: () => rig.hasNetwork,
     setRandomPort: (on) => rig.ports.push(on),
     setPortMapping: (ways) => rig.portMapping.push(ways),
@@ -332,7 +341,7 @@ export function makeRig(options: { store?: StorePort; config?: ConfigPort; state
   dns.start(backend.facts.dns)
   let netMap: NetMap | undefined
   const rig: Rig = {
-    clock, env, journal, store, control, dataplane, magicsock, derp, health, backend, dns, world, hasNetwork: true, ports: [], portMapping: [],
+    clock, env, journal, store, control, dataplane, magicsock, derp, health, backend, dns, world, hasNetwork: true, machine: NOT_WHOLE, ports: [], portMapping: [],
     watch(mask) {
       const heard: Notify[] = []
       backend.watch(mask, { write: (notify) => heard.push(notify) > 0, end: () => {} })
