@@ -99,9 +99,9 @@ function ExitLine(): ReactNode {
 }
 
 function Attention(): ReactNode {
-  const [running, status, warnings, exit, policy, nowMs] = useSnapshot(useShallow((s) => [s.app.engine === 'running', s.status, s.warnings, s.exitNodes, s.policy, s.nowMs] as const))
+  const [running, status, warnings, exit, machine, policy, nowMs] = useSnapshot(useShallow((s) => [s.app.engine === 'running', s.status, s.warnings, s.exitNodes, s.machine, s.policy, s.nowMs] as const))
   if (!running) return null
-  return attentionLines({ status, warnings, exit, policy, nowMs }).map((line) => <AttentionRow key={line.key} line={line} />)
+  return attentionLines({ status, warnings, exit, machine, policy, nowMs }).map((line) => <AttentionRow key={line.key} line={line} />)
 }
 
 function AttentionRow({ line }: { line: AttentionLine }): ReactNode {

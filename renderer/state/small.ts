@@ -3,7 +3,7 @@
  */
 import { age, ageOf } from '../../main/words/format.ts'
 import { t } from '../../main/words/words.ts'
-import type { AccountView, ExitNodesPage, Prefs } from '../../preload/contract.ts'
+import type { AccountView, ExitNodesPage, MachinePage, Prefs } from '../../preload/contract.ts'
 import { isMoving, type TransferAsk, type TransferRow, type TransfersPage } from '../../main/localapi/transfers.ts'
 import { policyKeyOf, type PolicySnapshot } from '../../main/localapi/policy.ts'
 import type { HealthState, Status } from '../../main/localapi/types.ts'
@@ -29,16 +29,19 @@ export interface SmallFacts {
   readonly status: Status | undefined
   readonly warnings: HealthState['Warnings']
   readonly exit: ExitNodesPage | undefined
+  readonly machine: MachinePage | undefined
   readonly policy: PolicySnapshot
   readonly nowMs: number
 }
 
 /** The gravest first; the rest is in the main window. */
-export function attentionLines({ status, warnings, exit, policy, nowMs }: SmallFacts): readonly AttentionLine[] {
+export function attentionLines({ status, warnings, exit, machine, policy, nowMs }: SmallFacts): readonly AttentionLine[] {
   const lines: AttentionLine[] = []
-  if (status?.BackendState === 'Running' && exit?.Egress.Kind === 'blocked') {
+  const isHolding = machine?.State === 'holding'
+  if (isHolding || (status?.BackendState === 'Running' && exit?.Egress.Kind === 'blocked')) {
     const isHeld = policyKeyOf(policy.Settings, 'ExitNodeID') !== undefined
-    lines.push({ key: 'exit', words: t('small.exitBlocked', { name: chosenName(exit) }), grave: true, button: isHeld ? { label: t('notice.show'), does: { kind: 'show', hash: '#/exit-nodes' } } : { label: t('notice.exit.off'), does: { kind: 'exit-off' } } })
+    const words = isHolding || exit === undefined ? t('machine.holding') : t('small.exitBlocked', { name: chosenName(exit) })
+    lines.push({ key: 'exit', words, grave: true, button: isHeld ? { label: t('notice.show'), does: { kind: 'show', hash: '#/exit-nodes' } } : { label: t('notice.exit.off'), does: { kind: 'exit-off' } } })
   }
   if (status?.BackendState === 'NeedsLogin' && status.Self.Expired === true) {
     lines.push({ key: 'ended', words: t('signIn.ended'), grave: true, button: { label: t('notice.signIn'), does: { kind: 'renew' } } })

@@ -6,9 +6,10 @@ import { NO_VIEW } from '../../main/localapi/app-settings.ts'
 import { devicesOf } from '../../renderer/state/devices.ts'
 import { NO_TRANSFERS } from '../../main/localapi/transfers.ts'
 import { attentionLines, shareOf, smallDevices, smallTransfers, switchOf } from '../../renderer/state/small.ts'
+import { WHOLE } from '../e2e/scenes/machine.ts'
 import { ask, exits, NOW_MS, peer, status, transfer, warning } from '../unit/app/tray-facts.ts'
 
-const base = { policy: { Summary: { Scope: 'Device' } }, status: status('Running'), warnings: null, exit: exits(), nowMs: NOW_MS }
+const base = { policy: { Summary: { Scope: 'Device' } }, status: status('Running'), warnings: null, exit: exits(), machine: undefined, nowMs: NOW_MS }
 const blocked = exits({ Chosen: { Kind: 'node', ID: 'x1', Name: 'exit-ams' }, Egress: { Kind: 'blocked', ID: 'x1', Name: 'exit-ams', Why: '' } })
 const soon = warning('key-expires-soon', { expiry: new Date(NOW_MS + 2 * 86_400_000 + 1000).toISOString() })
 
@@ -20,6 +21,14 @@ describe('the lines that ask for a person', () => {
     expect(attentionLines({ ...base, exit: blocked, policy })[0]!.button).toEqual({ label: 'Show', does: { kind: 'show', hash: '#/exit-nodes' } })
     expect(attentionLines({ ...base, warnings: soon }).map(({ words, button }) => [words, button.does.kind])).toEqual([['Sign-in ends in 2 days', 'renew']])
     expect(attentionLines({ ...base, status: status('NeedsLogin', { Self: peer('self', 'me', { Expired: true }) }) }).map(({ words }) => words)).toEqual(['Sign-in has ended'])
+  })
+
+  it('say once that the whole computer keeps traffic in, also while nobody knows of the exit node, and turn it off', () => {
+    const machine = { ...WHOLE, State: 'holding' as const }
+    expect(attentionLines({ ...base, machine: WHOLE })).toEqual([])
+    for (const exit of [undefined, blocked]) {
+      expect(attentionLines({ ...base, exit, machine }).map(({ words, button }) => [words, button.does.kind])).toEqual([['Nothing leaves this computer until the tunnel is back.', 'exit-off']])
+    }
   })
 
   it('are at most two, the gravest first, and none of the small ones', () => {

@@ -63,6 +63,13 @@ export const MACHINE: readonly Scene[] = [
     },
   },
   {
+    name: 'small-window-holding',
+    reach: async (stage) => {
+      await stage.go('#/small')
+      await stage.page.locator('.small-line.grave').waitFor()
+    },
+  },
+  {
     name: 'machine-cannot', narrow: true,
     reach: async (stage) => {
       await stage.tell({ Machine: APPS })
