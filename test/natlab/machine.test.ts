@@ -16,12 +16,15 @@ import type { OwnFiles } from './own-etc.ts'
 
 const PATIENT = { withinMs: 60_000, everyMs: 100 }
 const WEB = 8_000
+const ECHO = 8_001
+const SUBNET = '10.77.0.0/24'
 
 let lab: NatLab
 let site: OwnFiles
 let node: LabNode
 let peer: LabNode
 let web: Child
+let echo: Child
 let before: string
 
 /** All that a whole computer could leave behind: rules, routes, links, firewall, names. */
@@ -64,9 +67,12 @@ beforeAll(async () => {
   await runOk('sysctl', ['-qw', 'net.ipv4.ip_forward=1'], there)
   peer = await lab.join('tailscaled', 'peer', there, { args: ['--tun=bwl0'], words: ['--accept-dns=false'] })
   web = new Child({ name: 'web', command: process.execPath, args: ['-e', `require('http').createServer((q, a) => a.end('hello from the peer\\n')).listen(${WEB}, '::')`], prefix: there.prefix })
+  echo = new Child({ name: 'echo', command: process.execPath, args: ['-e', `require('net').createServer((one) => one.on('error', () => {}).pipe(one)).listen(${ECHO}, '::')`], prefix: there.prefix })
+  await runOk('ip', ['addr', 'add', '10.77.0.1/24', 'dev', 'lo'], there)
 }, 180_000)
 afterAll(async () => {
   await web.stop()
+  await echo.stop()
   await lab.stop()
 }, 120_000)
 afterEach(({ task }) => {
@@ -81,6 +87,37 @@ describe('every program of the computer', () => {
     await reaches(v4)
     await reaches(v6)
     for (const ip of [v4, v6]) expect((await plainly('ping', '-c', '2', '-W', '5', ip)).code).toBe(0)
+  })
+
+  test('reaches a network behind a peer that was accepted', async () => {
+    await peer.tailscale('set', `--advertise-routes=${SUBNET}`)
+    const nodes = JSON.parse(await lab.headscale.cli('nodes', 'list', '-o', 'json')) as { id: number; given_name: string }[]
+    await lab.headscale.approveRoutes(nodes.find((one) => one.given_name === 'peer')!.id, [SUBNET])
+    await reaches('10.77.0.1')
+    expect((await page()).Routes).toContain(SUBNET)
+  })
+})
+
+describe('a flow by a proxy', () => {
+  test('goes on across the whole computer, programs alone and the whole computer again', async () => {
+    const script = new URL('steady-stream.ts', import.meta.url).pathname
+    const stream = new Child({ name: 'stream', command: process.execPath, args: [script, 'run', String(node.socksPort), (await peer.ips()).v4, String(ECHO)], prefix: site.prefix })
+    const goesOn = (): Promise<boolean> => {
+      const before = stream.log.length
+      return waitFor('more to come back', () => stream.log.length > before + 100, PATIENT)
+    }
+    try {
+      await goesOn()
+      for (const mode of ['apps', 'whole']) {
+        expect((await node.bowline('machine', mode)).code).toBe(0)
+        await goesOn()
+      }
+      stream.signal('SIGTERM')
+      const end = await waitFor('the end of the flow', () => /^end (.*)$/m.exec(stream.log)?.[1], PATIENT)
+      expect(JSON.parse(end)).toMatchObject({ equal: true })
+    } finally {
+      await stream.stop()
+    }
   })
 })
 
