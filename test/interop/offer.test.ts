@@ -130,6 +130,8 @@ labSuite('what we offer others', {}, async (lab) => {
     const { v4 } = await ours.ips()
     await lab().headscale.setPolicy({ acls: [{ action: 'accept', src: ['*'], dst: [`${v4}:*`] }] })
     await waitFor('all to be cut', () => accepted.size === 0, { withinMs: PATIENCE_MS })
+    // One that is still counted would be taken for the new one.
+    await waitFor('none to be counted', async () => (await flows()) === 0, { withinMs: PATIENCE_MS })
     expect(await comesByUs()).toBe(false)
     for (const socket of open) socket.destroy()
     await lab().headscale.setPolicy({ acls: [{ action: 'accept', src: ['*'], dst: ['*:*'] }] })
